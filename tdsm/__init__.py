@@ -1,0 +1,1 @@
+"""Zero-shot skeleton-based action recognition."""

@@ -1,0 +1,12 @@
+"""The one kind of error that a user can mend."""
+
+
+class InputError(ValueError):
+    """Bad input from outside: a file, a field, an option.
+
+    The message is one line that names the file (or option), the field in it, and the remedy, because the command line
+    prints it alone, without a traceback, and exits with code 2.
+    """
+
+    def __init__(self, where: object, what: str, remedy: str) -> None:
+        super().__init__(f"{where}: {what}; {remedy}".replace("\n", " "))
