@@ -1,1 +1,16 @@
-"""Zero-shot skeleton-based action recognition."""
+"""Zero-shot skeleton-based action recognition by Triplet Diffusion for Skeleton-Text Matching (TDSM).
+
+    clips = tdsm.load_clips("utd_mhad_skeleton.zip")
+    recognizer = tdsm.train_recognizer(clips.of_classes(seen), tdsm.default())
+    recognizer.predict(clip, ["squat", "tennis serve", "any other name"])
+"""
+
+from tdsm.clips import Clip, ClipSet
+from tdsm.config import Config, default, paper
+from tdsm.datasets import load_clips
+from tdsm.errors import InputError
+from tdsm.pipeline import train_recognizer, zero_shot_report
+from tdsm.recognizer import Recognizer
+
+__all__ = ["Clip", "ClipSet", "Config", "InputError", "Recognizer", "default", "load_clips", "paper", "train_recognizer", "zero_shot_report"]
+__version__ = "0.1.0"

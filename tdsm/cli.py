@@ -1,0 +1,172 @@
+"""The command line: one verb a job, each a thin call of a function that a notebook can call too."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tdsm.errors import InputError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help="Zero-shot skeleton-based action recognition: name an action the model never saw, and it recognises people doing it.")  # fmt: skip
+
+Data = Annotated[Path, typer.Argument(help="UTD-MHAD or NW-UCLA as downloaded (zip or unpacked folder), a .npz of clips, or a folder with clips.csv.")]
+Layout = Annotated[str | None, typer.Option(help="Skeleton layout, for a folder of .npy files whose clips.csv does not name it.")]
+Preset = Annotated[str, typer.Option(help="Settings: default, demo, paper, or a config.json to read.")]
+Seed = Annotated[int, typer.Option(help="Seed of weights, batches and noise.")]
+Descriptions = Annotated[Path | None, typer.Option(help="JSON file, label -> a sentence about the body's movement. Left out: the packaged ones, if any.")]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Run folder to write.")] = Path("runs/demo"),
+    seed: Seed = 0,
+) -> None:
+    """Train on synthetic clips and recognise actions that were not trained on; no download, about a minute."""
+    from tdsm.demo import run_demo
+
+    recognizer, report = run_demo(out, seed=seed)
+    ridge = json.loads((out / "metrics.json").read_text())["ridge"]["top1"]
+    print(f"\nTrained on {len(recognizer.seen)} actions, tested on {len(report.labels)} others, from their names and descriptions alone:")
+    print(f"  TDSM top-1 {report.top1:.1%} (class mean {report.class_mean:.1%}) | ridge to text {ridge:.1%} | chance {report.chance:.1%}")
+    print(f"\nOpen next:\n  {out}/clip.html       a clip and its answer, moving (any browser)")
+    print(f"  {out}/clip.png        the same, still\n  {out}/confusion.png   which unseen action was taken for which")
+    print(f"  {out}/umap.png        where the unseen clips lie\n  {out}/metrics.json    the numbers")
+    print(f"  tdsm predict {out}/model YOUR_CLIPS --labels 'any name, another name'   (your own clips, your own labels)")
+
+
+@app.command()
+def prepare(
+    data: Data,
+    out: Annotated[Path, typer.Argument(help="The .npz to write.")],
+    layout: Layout = None,
+) -> None:
+    """Read raw skeleton files, check every clip, and write them as one .npz."""
+    from tdsm.datasets import load_clips
+
+    if out.suffix != ".npz":
+        raise InputError(out, "does not end in .npz", "name the file to write, such as clips.npz")
+    clips = load_clips(data, layout)
+    clips.save(out)
+    print(f"{clips}\nwritten to {out}")
+
+
+@app.command()
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Run folder to write; a killed training goes on from it.")],
+    unseen: Annotated[str, typer.Option(help="Comma-separated labels to keep out of training and test on.")] = "",
+    split: Annotated[str | None, typer.Option(help="A published split of the data set instead, such as 22/5.")] = None,
+    preset: Preset = "default",
+    descriptions: Descriptions = None,
+    layout: Layout = None,
+    seed: Seed = 0,
+) -> None:
+    """Train a recognizer on seen classes, and test it on the unseen ones if any are named."""
+    from tdsm.benchmarks import benchmarks_of
+    from tdsm.datasets import load_clips
+    from tdsm.pipeline import train_recognizer, zero_shot_report
+    from tdsm.runs import write_json
+    from tdsm.study import PROTOCOL
+
+    config = _config(preset)
+    clips = load_clips(data, layout)
+    if split is not None:
+        seen, test = benchmarks_of(clips.name, split)[0].divide(clips)
+    else:
+        held = _labels(unseen)
+        test = clips.of_classes(held) if held else None
+        seen = clips.of_classes([label for label in clips.classes if label not in held])
+    recognizer = train_recognizer(seen, config, descriptions=_descriptions(descriptions, clips.name), folder=out, seed=seed)
+    print(f"{recognizer}\nwritten to {out}/model")
+    if test is not None:
+        report = zero_shot_report(recognizer, test)
+        write_json(out / "metrics.json", {"protocol": PROTOCOL, "seed": seed, "tdsm": report.metrics()})
+        print(report)
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    split: Annotated[str | None, typer.Option(help="One published split, such as 22/5; left out: all of the data set.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, each with an encoder and a denoiser of its own.")] = 5,
+    out: Annotated[Path, typer.Option(help="Folder for runs and table; an interrupted evaluation goes on from it.")] = Path("runs/evaluate"),
+    preset: Preset = "default",
+    descriptions: Descriptions = None,
+) -> None:
+    """Zero-shot accuracy on published splits, mean and std over seeds, beside published numbers and ridge regression."""
+    from tdsm.benchmarks import benchmarks_of
+    from tdsm.datasets import load_clips
+    from tdsm.study import markdown_table, run_benchmark, write_table
+    from tdsm.text import TextEncoder
+
+    config = _config(preset)
+    clips = load_clips(data)
+    sentences, text_encoder, rows = _descriptions(descriptions, clips.name), TextEncoder(config.text), []
+    for benchmark in benchmarks_of(clips.name, split):
+        folder = out / benchmark.dataset / benchmark.split.replace("/", "-")
+        rows.append(run_benchmark(benchmark, clips, config, folder, seeds=seeds, descriptions=sentences, text_encoder=text_encoder))
+        print(f"{benchmark.name}: TDSM {rows[-1].tdsm} | ridge {rows[-1].ridge}")
+    path = write_table(rows, out / clips.name)
+    print(f"\n{markdown_table(rows)}\n\nTop-1 % on unseen classes, inductive, nothing selected on test clips; written to {path}")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="Folder written by save_pretrained, `tdsm train` or `tdsm demo` (RUN/model).")],
+    data: Data,
+    labels: Annotated[str, typer.Option(help="Comma-separated names of actions, trained on or not.")],
+    descriptions: Descriptions = None,
+    layout: Layout = None,
+    best: Annotated[int, typer.Option(min=1, help="How many labels to print for each clip.")] = 3,
+) -> None:
+    """Rank any label names for each clip."""
+    from tdsm.datasets import load_clips
+    from tdsm.recognizer import Recognizer
+
+    names = _labels(labels)
+    sentences = _descriptions(descriptions, None)
+    recognizer = Recognizer.from_pretrained(model)
+    made = recognizer.predict(load_clips(data, layout), names, sentences)
+    print("clip," + ",".join(f"label {place},score {place}" for place in range(1, 1 + min(best, len(names)))))
+    for row, name in enumerate(made.clips):
+        print(f"{name}," + ",".join(f"{label},{score:.5f}" for label, score in made.ranking(row)[:best]))
+
+
+def _labels(text: str) -> list[str]:
+    return [label.strip() for label in text.split(",") if label.strip()]
+
+
+def _config(preset: str):  # noqa: ANN202 - Config
+    from tdsm import config
+
+    if preset in ("default", "demo", "paper"):
+        return {"default": config.default, "demo": config.demo, "paper": config.paper}[preset]()
+    path = Path(preset)
+    if not path.is_file():
+        raise InputError("--preset", f"{preset!r} is neither a preset nor a file", "give default, demo, paper or a config.json")
+    return config.Config.from_json(path.read_text(encoding="utf-8"), preset)
+
+
+def _descriptions(path: Path | None, dataset: str | None) -> dict[str, str]:
+    from tdsm.prompts import load_prompts, packaged_prompts
+
+    if path is None:
+        return load_prompts(dataset) if dataset in packaged_prompts() else {}
+    try:
+        sentences = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(path, f"not readable as JSON ({error})", 'give a file such as {"wave": "The right hand ..."}') from error
+    if not isinstance(sentences, dict) or not all(isinstance(sentence, str) for sentence in sentences.values()):
+        raise InputError(path, "does not map labels to sentences", 'give a file such as {"wave": "The right hand ..."}')
+    return sentences
+
+
+def main() -> None:
+    """Run the command line; bad input is one line on stderr and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f"tdsm: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,95 @@
+"""UTD-MHAD: 27 actions, 8 subjects, 861 clips of one Kinect v1 body.
+
+Source: C. Chen, R. Jafari, N. Kehtarnavaz, "UTD-MHAD: A multimodal dataset for human action recognition utilizing a depth
+camera and a wearable inertial sensor", ICIP 2015. Free for research; cite it. The authors' page hands out ``Skeleton.zip``
+with files ``a{action}_s{subject}_t{trial}_skeleton.mat``; each holds ``d_skel`` (20 joints, 3, frames), metres, 30 fps.
+
+The files start at the head (head, shoulder centre, spine, hip centre, then the limbs); our ``kinect-20`` starts at the hip
+centre, as NW-UCLA does, so the first four joints are turned round. Right and left are the actor's own.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from tdsm.clips import Clip, ClipSet
+from tdsm.datasets.archive import Archive
+from tdsm.datasets.mat5 import read_mat_array
+from tdsm.errors import InputError
+from tdsm.layouts import KINECT_20
+
+__all__ = ["CLASSES", "MEMBER", "read_utd_mhad"]
+
+CLASSES = (
+    "right arm swipe to the left",
+    "right arm swipe to the right",
+    "right hand wave",
+    "two hand front clap",
+    "right arm throw",
+    "cross arms in the chest",
+    "basketball shoot",
+    "right hand draw x",
+    "right hand draw circle clockwise",
+    "right hand draw circle counter clockwise",
+    "draw triangle",
+    "bowling (right hand)",
+    "front boxing",
+    "baseball swing from right",
+    "tennis right hand forehand swing",
+    "arm curl (two arms)",
+    "tennis serve",
+    "two hand push",
+    "right hand knock on door",
+    "right hand catch an object",
+    "right hand pick up and throw",
+    "jogging in place",
+    "walking in place",
+    "sit to stand",
+    "stand to sit",
+    "forward lunge (left foot forward)",
+    "squat (two arms stretched out)",
+)
+
+MEMBER = re.compile(r"a(\d{1,2})_s(\d{1,2})_t(\d{1,2})_skeleton\.mat")
+_FILE_ORDER = [3, 2, 1, 0, *range(4, 20)]  # row of the file for each joint of KINECT_20
+
+
+def read_utd_mhad(path: str | Path, progress: bool = True) -> ClipSet:
+    """Read the zip or the unpacked folder.
+
+    Args:
+        path: ``Skeleton.zip`` as downloaded, or a folder that holds its files at any depth. Any part of the set will do.
+        progress: show a progress bar.
+
+    Returns:
+        ClipSet "utd-mhad": layout kinect-20, clips (1, T, 20, 3) in metres, named by their files, subjects "s1" to "s8",
+        all 27 classes in the data set's order. Clips stand in the order of action, subject, trial.
+
+    Raises:
+        InputError: an unusable path or archive, or a member that is not such a recording.
+    """
+    with Archive(path) as archive:
+        found = archive.matching(MEMBER, "a1_s1_t1_skeleton.mat")
+        clips = []
+        for name, match in tqdm(found, desc="UTD-MHAD", unit="clip", leave=False, disable=not progress):
+            action, subject = int(match[1]), int(match[2])
+            if not 1 <= action <= len(CLASSES):
+                raise InputError(archive.path / name, f"action a{action} does not exist", f"actions are a1 to a{len(CLASSES)}")
+            joints = _read_mat(archive.read(name), archive.path / name)
+            clips.append(Clip(joints, KINECT_20, CLASSES[action - 1], f"s{subject}", 30.0, match[0]))
+    return ClipSet(tuple(clips), CLASSES, "utd-mhad")
+
+
+def _read_mat(content: bytes, where: Path) -> np.ndarray:
+    """(T, 20, 3) in the order of KINECT_20."""
+    try:
+        joints = read_mat_array(content, "d_skel")
+    except ValueError as error:
+        raise InputError(where, f"not a readable MATLAB 5 file ({error})", "download the data set again") from error
+    if joints is None:
+        raise InputError(where, "variable d_skel is missing", "give the skeleton files of UTD-MHAD, not its inertial or depth files")
+    if joints.ndim != 3 or joints.shape[:2] != (20, 3):
+        raise InputError(where, f"d_skel has shape {joints.shape}, not (20 joints, 3, frames)", "download the data set again")
+    return joints.transpose(2, 0, 1)[:, _FILE_ORDER]

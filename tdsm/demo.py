@@ -1,0 +1,52 @@
+"""The demo: train on seen classes of the embedded clips, recognise unseen ones, leave a run folder with pictures."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tdsm.config import Config, demo
+from tdsm.datasets.synthetic import SEEN, UNSEEN, synthetic_clips
+from tdsm.evaluate import Report
+from tdsm.pipeline import ridge_report, train_recognizer, zero_shot_report
+from tdsm.recognizer import Recognizer
+from tdsm.runs import write_json
+from tdsm.study import PROTOCOL
+from tdsm.text import load_prompts
+
+__all__ = ["run_demo"]
+
+
+def run_demo(folder: Path, *, seed: int = 0, config: Config | None = None, clips_per_class: int = 16) -> tuple[Recognizer, Report]:
+    """Everything from clips to pictures in ``folder``; a killed demo goes on where it stopped.
+
+    Args:
+        folder: run folder; see :func:`tdsm.pipeline.train_recognizer` for what training leaves there. The demo adds metrics.json,
+            confusion.png, umap.png, clip.html and clip.png.
+        seed: of clips, weights and noise.
+        config: :func:`tdsm.config.demo` when left out.
+        clips_per_class: how many clips of each action to animate.
+    """
+    from tdsm.viz.report import save_clip, save_confusion, save_features  # matplotlib, only needed here
+
+    clips = synthetic_clips(clips_per_class, seed)
+    train, test = clips.of_classes(SEEN), clips.of_classes(UNSEEN)
+    recognizer = train_recognizer(train, config or demo(), descriptions=load_prompts("synthetic"), folder=folder, seed=seed)
+    report, ridge = zero_shot_report(recognizer, test), ridge_report(recognizer, train, test)
+    write_json(folder / "metrics.json", {"protocol": PROTOCOL, "seed": seed, "tdsm": report.metrics(), "ridge": ridge.metrics()})
+    save_confusion(report, folder / "confusion.png")
+    save_features(recognizer.features(test)[:, 0].cpu().numpy(), test, folder / "umap.png")
+    surest = most_certain(report)
+    save_clip(test[surest], report.labels[report.predicted[surest]], scores_of(report, surest), folder / "clip.html")
+    return recognizer, report
+
+
+def most_certain(report: Report) -> int:
+    """The clip whose best label is furthest ahead of its second, be it right or wrong."""
+    best, second = np.sort(report.errors, axis=1)[:, :2].T
+    return int((second - best).argmax())
+
+
+def scores_of(report: Report, clip: int) -> dict[str, float]:
+    """Label -> score of one clip, higher is better: how far its error lies below the worst label's."""
+    errors = report.errors[clip]
+    return {label: float(errors.max() - error) for label, error in zip(report.labels, errors, strict=True)}

@@ -1,0 +1,139 @@
+"""Zero-shot evaluation: what was right, how sure we are of it, and what chance would give.
+
+Everything here is inductive: a clip's answer never depends on other test clips.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tdsm.errors import InputError
+
+__all__ = ["Report", "Summary", "subject_interval", "summarise"]
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Scores of one trained model on test clips.
+
+    Attributes:
+        errors: (B, K) denoising errors (or minus similarities); the smallest of a row is its answer.
+        y: (B,) index of the right label.
+        labels: K candidate labels, the unseen classes.
+        subjects: (B,) who moved.
+    """
+
+    errors: np.ndarray
+    y: np.ndarray
+    labels: tuple[str, ...]
+    subjects: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.errors.shape != (len(self.y), len(self.labels)) or len(self.subjects) != len(self.y):
+            raise ValueError(f"errors {self.errors.shape}, {len(self.y)} clips, {len(self.subjects)} subjects, {len(self.labels)} labels do not fit")
+        if not np.isfinite(self.errors).all():
+            raise InputError("scores", "NaN or infinite", "lower lr, or train longer, and check the clips")
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """(B,) index of the answer."""
+        return self.errors.argmin(axis=1)
+
+    @property
+    def correct(self) -> np.ndarray:
+        """(B,) bool."""
+        return self.predicted == self.y
+
+    @property
+    def top1(self) -> float:
+        """Share of clips answered rightly, 0 to 1."""
+        return float(self.correct.mean())
+
+    @property
+    def per_class(self) -> dict[str, float]:
+        """Share answered rightly of each class."""
+        return {label: float(self.correct[self.y == index].mean()) for index, label in enumerate(self.labels) if (self.y == index).any()}
+
+    @property
+    def class_mean(self) -> float:
+        """Mean of :attr:`per_class`."""
+        return float(np.mean(list(self.per_class.values())))
+
+    @property
+    def chance(self) -> float:
+        """Expected top-1 of a uniform guess."""
+        return 1 / len(self.labels)
+
+    def confusion(self) -> np.ndarray:
+        """(K, K) counts; rows are true labels, columns answers."""
+        counts = np.zeros((len(self.labels), len(self.labels)), int)
+        np.add.at(counts, (self.y, self.predicted), 1)
+        return counts
+
+    def metrics(self) -> dict:
+        """What goes to metrics.json."""
+        return {"top1": self.top1, "class_mean": self.class_mean, "chance": self.chance, "clips": len(self.y), "per_class": self.per_class}
+
+    def __repr__(self) -> str:
+        return f"Report(top-1 {self.top1:.1%}, class mean {self.class_mean:.1%}, chance {self.chance:.1%}, {len(self.y)} clips, {len(self.labels)} labels)"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Reports of several seeds in one line; all shares are 0 to 1.
+
+    Attributes:
+        seeds: how many.
+        mean, std: of top-1 over seeds (std with n - 1; 0 for one seed).
+        class_mean: mean over seeds of the per-class mean.
+        low, high: 95 % bootstrap interval of the mean over subjects.
+        chance: expected top-1 of a uniform guess.
+    """
+
+    seeds: int
+    mean: float
+    std: float
+    class_mean: float
+    low: float
+    high: float
+    chance: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1%} ± {self.std:.1%} (95 % over subjects {self.low:.1%} to {self.high:.1%}; {self.seeds} seeds)"
+
+
+def summarise(reports: Sequence[Report]) -> Summary:
+    """Mean ± std over seeds, and an interval over subjects.
+
+    Raises:
+        ValueError: no report, or reports of different clips.
+    """
+    if not reports or any(not np.array_equal(report.y, reports[0].y) for report in reports):
+        raise ValueError("summarise needs reports of the same clips, one a seed")
+    top1 = [report.top1 for report in reports]
+    low, high = subject_interval(np.mean([report.correct for report in reports], axis=0), reports[0].subjects)
+    return Summary(
+        seeds=len(reports),
+        mean=float(np.mean(top1)),
+        std=float(np.std(top1, ddof=1)) if len(top1) > 1 else 0.0,
+        class_mean=float(np.mean([report.class_mean for report in reports])),
+        low=low,
+        high=high,
+        chance=reports[0].chance,
+    )
+
+
+def subject_interval(correct: np.ndarray, subjects: np.ndarray, draws: int = 2000, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
+    """Bootstrap interval of mean accuracy: whole subjects are drawn with replacement, because clips of one person are alike.
+
+    Args:
+        correct: (B,) share of seeds that were right on each clip.
+        subjects: (B,) who moved.
+    """
+    _, index = np.unique(subjects, return_inverse=True)
+    right, clips = np.bincount(index, weights=correct), np.bincount(index)
+    drawn = np.random.default_rng(seed).integers(len(clips), size=(draws, len(clips)))
+    accuracy = right[drawn].sum(axis=1) / clips[drawn].sum(axis=1)
+    low, high = np.quantile(accuracy, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

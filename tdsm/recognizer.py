@@ -1,0 +1,228 @@
+"""What a user holds after training: clips and any label names in, a ranking out.
+
+A clip goes preprocess -> encoder -> z_x; a label goes prompts -> text encoder -> z_g, z_l; the matcher says how badly z_x is denoised
+under each label. A new label needs no retraining, only its text.
+"""
+
+import html
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tdsm.clips import Clip, ClipSet
+from tdsm.config import Config
+from tdsm.encoders import build_encoder
+from tdsm.errors import InputError
+from tdsm.features import extract
+from tdsm.layouts import Layout, layout_named
+from tdsm.matching import Matcher
+from tdsm.model import TextStream
+from tdsm.preprocess import preprocess
+from tdsm.runs import write_json
+from tdsm.text import TextEncoder, class_prompts
+
+__all__ = ["Predictions", "Recognizer"]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The answer for B clips and K labels; shows itself as a table.
+
+    Attributes:
+        clips: B clip names.
+        labels: K labels, as asked.
+        errors: (B, K) denoising errors, comparable between labels of one clip; the smallest is the answer.
+    """
+
+    clips: tuple[str, ...]
+    labels: tuple[str, ...]
+    errors: np.ndarray
+
+    @property
+    def top(self) -> list[str]:
+        """The answer for each clip."""
+        return [self.labels[index] for index in self.errors.argmin(axis=1)]
+
+    def ranking(self, clip: int = 0) -> list[tuple[str, float]]:
+        """(label, score) of one clip, best first; the score is minus the denoising error, so that more is better."""
+        order = np.argsort(self.errors[clip], kind="stable")
+        return [(self.labels[index], -float(self.errors[clip, index])) for index in order]
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def _rows(self, best: int = 5) -> list[list[str]]:
+        return [[name, *(f"{label} ({score:.4f})" for label, score in self.ranking(row)[:best])] for row, name in enumerate(self.clips)]
+
+    def __repr__(self) -> str:
+        lines = [f"{row[0]}: " + ", ".join(f"{place}. {cell}" for place, cell in enumerate(row[1:], 1)) for row in self._rows()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = self._rows()
+        head = "".join(f"<th>{title}</th>" for title in ["clip", *(f"{place}." for place in range(1, len(rows[0])))])
+        body = "".join("<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        return f"<table><tr>{head}</tr>{body}</table><small>score: minus the denoising error, higher is better</small>"
+
+
+class Recognizer:
+    """A trained encoder and matcher, with the text encoder they were trained with.
+
+    Args:
+        config: the settings it was trained with.
+        layout: the body it was trained on.
+        seen: labels it was trained on.
+        descriptions: label -> sentence about the movement, used as second prompt for these labels; others have their name alone.
+        encoder, matcher: trained modules.
+        text_encoder: made from ``config.text`` when left out.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        layout: Layout,
+        seen: Sequence[str],
+        descriptions: Mapping[str, str],
+        encoder: nn.Module,
+        matcher: Matcher,
+        text_encoder: TextEncoder | None = None,
+    ) -> None:
+        self.config, self.layout, self.seen, self.descriptions = config, layout, tuple(seen), dict(descriptions)
+        self.encoder, self.matcher = encoder.eval(), matcher.eval()
+        self.text_encoder = text_encoder or TextEncoder(config.text)
+        self._streams: dict[tuple[tuple[str, ...], ...], TextStream] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.matcher.test_noise.device
+
+    def features(self, clips: Clip | Sequence[Clip]) -> Float[Tensor, "clip one channel"]:
+        """z_x of clips.
+
+        Raises:
+            InputError: no clip, or a clip of another layout.
+        """
+        clips = [clips] if isinstance(clips, Clip) else list(clips)
+        if not clips:
+            raise InputError("clips", "none given", "give at least one clip")
+        for clip in clips:
+            if clip.layout.name != self.layout.name:
+                raise InputError(clip.name, f"layout is {clip.layout.name}", f"give clips of {self.layout.name}, which this recognizer was trained on")
+        if self.config.preprocess.frames == 0:  # clips keep their own lengths, so each goes alone
+            return torch.cat([extract(self.encoder, self._prepared([clip])) for clip in clips])
+        return extract(self.encoder, self._prepared(clips))
+
+    def _prepared(self, clips: Sequence[Clip]) -> Tensor:
+        return torch.from_numpy(np.stack([preprocess(clip, self.config.preprocess) for clip in clips]))
+
+    def errors(self, z_x: Float[Tensor, "clip one channel"], labels: Sequence[str], descriptions: Mapping[str, str] | None = None) -> Float[Tensor, "clip label"]:
+        """Denoising errors of features under labels. Nothing in a column depends on the other columns.
+
+        Raises:
+            InputError: no label, an empty one, or one twice.
+        """
+        labels = tuple(labels)
+        if isinstance(labels, str) or not labels or not all(isinstance(label, str) and label.strip() for label in labels):
+            raise InputError("labels", f"{labels!r}", "give a list of at least one name, none of them empty")
+        if len(set(labels)) != len(labels):
+            raise InputError("labels", f"{next(label for label in labels if labels.count(label) > 1)!r} is given twice", "give each label once")
+        prompts = tuple(class_prompts(labels, self.descriptions | dict(descriptions or {})))
+        if prompts not in self._streams:
+            self._streams = {prompts: self.matcher.encode_text(self.text_encoder.encode(prompts, prompts_per_class=2).to(self.device))}
+        return self.matcher.errors(z_x.to(self.device), self._streams[prompts])
+
+    def predict(self, clips: Clip | Sequence[Clip], labels: Sequence[str], descriptions: Mapping[str, str] | None = None) -> Predictions:
+        """Rank ``labels``, any names at all, for each clip.
+
+        Args:
+            clips: a clip, a list of clips or a ClipSet, of the layout that was trained on.
+            labels: names of actions, seen or not.
+            descriptions: label -> a sentence about the body's movement; helps where a name alone says little.
+
+        Raises:
+            InputError: clips or labels that cannot be used.
+        """
+        clips = [clips] if isinstance(clips, Clip) else list(clips)
+        errors = self.errors(self.features(clips), labels, descriptions)
+        return Predictions(tuple(clip.name for clip in clips), tuple(labels), errors.cpu().numpy())
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write recognizer.json, encoder.safetensors and matcher.safetensors, each atomically; returns the folder."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, module in (("encoder", self.encoder), ("matcher", self.matcher)):
+            partial = folder / f"{name}.safetensors.partial"
+            save_file({key: value.cpu().contiguous() for key, value in module.state_dict().items()}, partial)
+            os.replace(partial, folder / f"{name}.safetensors")
+        tokens, channels = self.matcher.denoiser.fl_pos_embed.shape[1], self.matcher.denoiser.fl_embedder.in_features
+        about = {
+            "format": 1,
+            "layout": self.layout.name,
+            "seen": self.seen,
+            "descriptions": self.descriptions,
+            "text": {"tokens": tokens, "channels": channels},
+            "config": asdict(self.config),
+        }
+        write_json(folder / "recognizer.json", about)
+        return folder
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, text_encoder: TextEncoder | None = None) -> "Recognizer":
+        """Read what :meth:`save_pretrained` wrote; only JSON and safetensors, so nothing in it is executed.
+
+        Raises:
+            InputError: a file is missing, damaged, or of another size than recognizer.json says.
+        """
+        folder = Path(folder)
+        path = folder / "recognizer.json"
+        if not path.is_file():
+            raise InputError(path, "no such file", "give a folder that save_pretrained or `tdsm train` wrote (its `model` folder)")
+        try:
+            about = json.loads(path.read_text(encoding="utf-8"))
+            layout = layout_named(about["layout"])
+            config = Config.from_json(json.dumps(about["config"]), str(path))
+            tokens, channels, seen, descriptions = about["text"]["tokens"], about["text"]["channels"], about["seen"], about["descriptions"]
+        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise InputError(path, f"not a recognizer ({error!r})", "save it again, or take another copy") from error
+        encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, len(seen))
+        matcher = Matcher(config.encoder.features, 1, channels, tokens, config.model, config.diffusion)
+        for name, module in (("encoder", encoder), ("matcher", matcher)):
+            load_weights(module, folder / f"{name}.safetensors")
+        return cls(config, layout, seen, descriptions, encoder, matcher, text_encoder)
+
+    def __repr__(self) -> str:
+        return (
+            f"Recognizer({self.layout.name}, {self.config.encoder.kind}, {self.config.model.stream} text stream, "
+            f"{len(self.seen)} seen labels: {', '.join(self.seen[:3])}, ...)"
+        )
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Load safetensors into a module of exactly these names and shapes.
+
+    Raises:
+        InputError: missing, damaged, or a checkpoint of another model or size.
+    """
+    try:
+        tensors = load_file(path)
+    except FileNotFoundError as error:
+        raise InputError(path, "no such file", "take a complete copy of the folder") from error
+    except (SafetensorError, OSError) as error:
+        raise InputError(path, f"not a readable safetensors file ({error})", "take another copy; pickled checkpoints (.pt) are not accepted") from error
+    expected = module.state_dict()
+    for name in sorted(expected.keys() | tensors.keys()):
+        have, want = tensors.get(name), expected.get(name)
+        if have is None or want is None or have.shape != want.shape:
+            found, needed = ("absent" if tensor is None else tuple(tensor.shape) for tensor in (have, want))
+            raise InputError(path, f"{name} is {found}, but the settings need {needed}", "use weights and recognizer.json of the same model")
+    module.load_state_dict(tensors)

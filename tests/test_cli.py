@@ -1,0 +1,143 @@
+"""The command line as a stranger meets it: help, and one clear line with exit code 2 for bad input."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+import tdsm.cli
+from tdsm.clips import ClipSet
+from tdsm.datasets.synthetic import SEEN, synthetic_clips
+from test_recognizer import TINY  # settings small enough for a test
+
+
+def call(monkeypatch, capsys, *args) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["tdsm", *map(str, args)])
+    code = 0
+    try:
+        tdsm.cli.main()
+    except SystemExit as error:
+        code = error.code or 0
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+@pytest.fixture(scope="module")
+def clips_file(tmp_path_factory):
+    return synthetic_clips(3, seed=0, actions=SEEN[:5]).save(tmp_path_factory.mktemp("clips") / "mine.npz")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    path = tmp_path_factory.mktemp("settings") / "tiny.json"
+    path.write_text(TINY.to_json())
+    return path
+
+
+@pytest.mark.parametrize("verb", ["", "demo", "prepare", "train", "evaluate", "predict"])
+def test_help_is_there_for_every_verb(monkeypatch, capsys, verb):
+    code, out, _ = call(monkeypatch, capsys, *([verb] if verb else []), "--help")
+    assert code == 0
+    assert "Usage" in out
+    assert "Options" in out
+
+
+def test_help_names_every_verb_with_a_sentence(monkeypatch, capsys):
+    _, out, _ = call(monkeypatch, capsys, "--help")
+    for verb in ("demo", "prepare", "train", "evaluate", "predict"):
+        assert f"  {verb} " in out
+
+
+def test_train_then_predict(monkeypatch, capsys, clips_file, settings, tmp_path):
+    out = tmp_path / "run"
+    code, printed, _ = call(monkeypatch, capsys, "train", clips_file, "--out", out, "--unseen", SEEN[4], "--preset", settings)
+    assert code == 0
+    assert json.loads((out / "metrics.json").read_text())["tdsm"]["clips"] == 3
+    assert "4 seen labels" in printed
+    code, printed, _ = call(monkeypatch, capsys, "predict", out / "model", clips_file, "--labels", "squat, tennis serve", "--best", 1)
+    rows = printed.strip().splitlines()
+    assert code == 0
+    assert rows[0] == "clip,label 1,score 1"
+    assert len(rows) == 1 + 15
+    assert {row.split(",")[1] for row in rows[1:]} <= {"squat", "tennis serve"}
+
+
+def test_prepare_writes_what_it_read(monkeypatch, capsys, clips_file, tmp_path):
+    code, printed, _ = call(monkeypatch, capsys, "prepare", clips_file, tmp_path / "again.npz")
+    assert code == 0
+    assert "15 clips, 5 classes" in printed
+    again, first = ClipSet.load(tmp_path / "again.npz"), ClipSet.load(clips_file)
+    assert all(np.array_equal(a.joints, b.joints) and (a.label, a.subject, a.fps) == (b.label, b.subject, b.fps) for a, b in zip(again, first, strict=True))
+
+
+def bad(tmp_path, kind):
+    """A path to something unusable, and what the message must say."""
+    path = tmp_path / f"{kind}.npz"
+    good = {"joints": np.ones((1, 1, 4, 25, 3), np.float32), "layout": np.array("ntu-25"), "labels": np.array(["wave"])}
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "nan":
+        good["joints"][0, 0, 2, 7] = np.nan
+        np.savez(path, **good)
+    elif kind == "joints":
+        np.savez(path, **good | {"joints": np.ones((1, 1, 4, 19, 3))})
+    elif kind == "pickle":
+        np.savez(path, **good | {"labels": np.array([{"a": 1}], dtype=object)})
+    elif kind == "labels":
+        np.savez(path, **good | {"classes": np.array(["jump"])})
+    elif kind == "zip":
+        path = tmp_path / "cut.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a1_s1_t1_skeleton.mat", b"x" * 2000)
+        path.write_bytes(path.read_bytes()[:-40])
+    return path
+
+
+@pytest.mark.parametrize(("kind", "says"), [
+    ("missing", "no such"), ("empty", "not a readable"), ("nan", "frame 2, joint 7"), ("joints", "19 joints"),
+    ("pickle", "not a readable"), ("labels", "'wave' is not among"), ("zip", "cut.zip"),
+])  # fmt: skip
+def test_bad_data_is_one_line_and_exit_code_2_and_touches_nothing(monkeypatch, capsys, tmp_path, kind, says):
+    path, out = bad(tmp_path, kind), tmp_path / "out"
+    code, printed, error = call(monkeypatch, capsys, "train", path, "--out", out)
+    assert code == 2
+    assert printed == ""
+    assert error.startswith("tdsm: ")
+    assert error.count("\n") == 1
+    assert says in error
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(("args", "says"), [
+    (("evaluate", "CLIPS"), "no data set 'mine'"),
+    (("train", "CLIPS", "--out", "OUT", "--split", "22/5"), "no data set 'mine'"),
+    (("train", "CLIPS", "--out", "OUT", "--unseen", "moonwalk"), "no class 'moonwalk'"),
+    (("train", "CLIPS", "--out", "OUT", "--preset", "best"), "neither a preset nor a file"),
+    (("train", "CLIPS", "--out", "OUT", "--descriptions", "CLIPS"), "not readable as JSON"),
+    (("predict", "OUT", "CLIPS", "--labels", "wave"), "recognizer.json: no such file"),
+    (("prepare", "CLIPS", "OUT"), "does not end in .npz"),
+])  # fmt: skip
+def test_bad_options_are_one_line_and_exit_code_2(monkeypatch, capsys, tmp_path, clips_file, args, says):
+    given = [{"CLIPS": clips_file, "OUT": tmp_path / "out"}.get(arg, arg) for arg in args]
+    code, _, error = call(monkeypatch, capsys, *given)
+    assert code == 2
+    assert error.count("\n") == 1
+    assert says in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_split_of_a_real_data_set_is_refused(monkeypatch, capsys, shared, tmp_path):
+    path = shared / "data/utd_mhad_skeleton.zip"
+    code, _, error = call(monkeypatch, capsys, "evaluate", path, "--split", "20/7", "--out", tmp_path / "out")
+    assert code == 2
+    assert "utd-mhad has no split '20/7'; choose among: 22/5, 18/9, 14/13" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_installed_command_runs_and_importing_stays_light():
+    code = "import sys, tdsm; print(sorted({'matplotlib', 'umap', 'transformers', 'sklearn'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

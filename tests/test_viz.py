@@ -1,0 +1,285 @@
+import base64
+import dataclasses
+import html
+import json
+import re
+import warnings
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from tdsm.clips import Clip
+from tdsm.errors import InputError
+from tdsm.layouts import COCO_17, NTU_25, OPENPOSE_18
+from tdsm.viz import alignment, animation, plots, style
+
+# Where the joints of a standing person are, in metres: (left of the body's middle, up, towards the sensor).
+PLACES = {
+    "spine base": (0, 0.95, 0), "spine middle": (0, 1.2, 0), "spine shoulder": (0, 1.42, 0), "neck": (0, 1.5, 0), "head": (0, 1.65, 0),
+    "nose": (0, 1.65, 0.1), "eye": (0.03, 1.68, 0.08), "ear": (0.07, 1.66, 0), "shoulder": (0.2, 1.42, 0), "elbow": (0.24, 1.15, 0), "wrist": (0.25, 0.9, 0.05),
+    "hand": (0.25, 0.82, 0.05), "hand tip": (0.25, 0.75, 0.05), "thumb": (0.22, 0.8, 0.1), "hip": (0.1, 0.92, 0), "knee": (0.11, 0.5, 0.02),
+    "ankle": (0.11, 0.08, 0), "foot": (0.11, 0.03, 0.12),
+}  # fmt: skip
+
+
+def standing(layout, frames=12, label="raise both arms", name="raising"):
+    """A person who faces the sensor and raises both arms to the side: in sensor metres, or pixels where the layout has them."""
+    joints = np.zeros((frames, len(layout), 3))
+    for index, joint in enumerate(layout.joints):
+        side, _, rest = joint.partition(" ")
+        sign = {"left": 1, "right": -1}.get(side, 0)
+        out, up, towards = PLACES[rest if sign else joint]
+        for frame, turn in enumerate(np.linspace(0, np.pi / 2, frames)):
+            if rest in ("elbow", "wrist", "hand", "hand tip", "thumb"):
+                length = 1.42 - PLACES[rest][1]
+                out, up = 0.2 + length * np.sin(turn), 1.42 - length * np.cos(turn)
+            # Kinect's x grows to its own left, which is the right of a person who faces it.
+            joints[frame, index] = -sign * out, up - 1.0, 3.0 - towards
+    if layout.dims == 2:
+        joints = np.stack([400 - 200 * joints[..., 0], 300 - 200 * joints[..., 1]], -1)
+    return Clip(joints, layout, label, name=name)
+
+
+def payload(page):
+    return json.loads(re.search(r'id="clip">(.*?)</script>', page, re.S).group(1))
+
+
+def decoded(data):
+    codes = np.frombuffer(base64.b64decode(data["joints"]), "<i2").reshape(data["shape"])
+    return np.where(codes == animation.MISSING, np.nan, np.array(data["offset"]) + data["step"] * codes)
+
+
+def test_player_page_needs_no_network_and_is_small():
+    crowd = np.tile(standing(NTU_25).joints, (2, 25, 1, 1))
+    page = animation.player(Clip(crowd, NTU_25, "hug"), "punch", {f"class {i}": 1 / (i + 1) for i in range(60)}).html()
+    assert not re.search(r"https?://|//[a-z]+\.|\bsrc=|\bimport\b|fetch\(|@import|url\(", page)
+    assert page.startswith("<!DOCTYPE html>")
+    assert len(page.encode()) <= 50_000
+    assert "every 4th frame" in page
+
+
+@pytest.mark.parametrize("layout", [NTU_25, OPENPOSE_18, COCO_17], ids=lambda layout: layout.name)
+def test_player_joints_equal_the_clip_within_a_step(layout):
+    clip = standing(layout)
+    data = payload(animation.player(clip).html())
+    assert decoded(data).shape == clip.joints.shape
+    assert np.abs(decoded(data) - clip.joints).max() <= data["step"]
+    assert data["step"] < np.ptp(clip.joints) / 60_000
+
+
+def test_player_leaves_out_absent_persons_and_missed_joints():
+    one = standing(COCO_17).joints
+    missed = one.copy()
+    missed[0, 3, 7] = 0
+    missed[0, 5] = 0
+    joints = decoded(payload(animation.player(Clip(np.concatenate([missed, 0 * one, one]), COCO_17)).html()))
+    assert joints.shape[0] == 2
+    assert np.isnan(joints[0, 3, 7]).all()
+    assert np.isnan(joints[0, 5]).all()
+    assert np.isnan(joints).sum() == 2 + 2 * 17
+
+
+def test_player_escapes_what_users_name():
+    evil = '</script><b>"x"&'
+    shown = animation.player(dataclasses.replace(standing(NTU_25), label=evil, name=evil), evil, {evil: 1.0})
+    page = shown.html()
+    assert "<b>&quot;" not in page
+    assert '<b>"' not in page
+    assert page.count("</script>") == 2
+    assert html.escape(evil) in page
+    frame = shown._repr_html_()
+    source = re.fullmatch(r'<iframe srcdoc="([^"]*)" sandbox="allow-scripts"[^>]*></iframe>', frame).group(1)
+    assert html.unescape(source) == page
+
+
+def test_true_and_predicted_differ_in_words_and_symbol():
+    clip = standing(NTU_25)
+    wrong, right = animation.player(clip, "throw").html(), animation.player(clip, clip.label).html()
+    assert "true: raise both arms" in wrong
+    assert "✗ predicted: throw" in wrong
+    assert "✓ true and predicted: raise both arms" in right
+    assert animation.strip(clip, "throw").get_suptitle().split("     ") == ["true: raise both arms", "✗ predicted: throw"]
+
+
+def test_player_saves_the_page_and_leaves_nothing_else(tmp_path):
+    shown = animation.player(standing(NTU_25))
+    path = shown.save(tmp_path / "clip.html")
+    assert path.read_text(encoding="utf-8") == shown.html()
+    assert [file.name for file in tmp_path.iterdir()] == ["clip.html"]
+    assert "raising" in repr(shown)
+
+
+def test_score_bars_are_sorted_and_bounded():
+    page = animation.player(standing(NTU_25), scores={"a": -2.0, "raise both arms": 3.0, "c": 0.5}).html()
+    rows = re.findall(r'<span title="([^"]*)">.*?width:([\d.]+)%', page)
+    assert [name for name, _ in rows] == ["raise both arms (true)", "c", "a"]
+    assert [float(width) for _, width in rows] == [38.0, 19.0, 0.0]
+    with pytest.raises(InputError, match="'a' is nan"):
+        animation.player(standing(NTU_25), scores={"a": float("nan")})
+
+
+def test_nobody_to_draw_is_an_input_error():
+    empty = Clip(np.zeros((1, 4, 25, 3)), NTU_25, name="empty.npy")
+    for draw in (animation.player, animation.strip):
+        with pytest.raises(InputError, match=r"empty\.npy: joints are all zero"):
+            draw(empty)
+    with pytest.raises(InputError, match="frames is 0"):
+        animation.strip(standing(NTU_25), frames=0)
+
+
+@pytest.mark.parametrize("layout", [NTU_25, OPENPOSE_18, COCO_17], ids=lambda layout: layout.name)
+def test_strip_stands_upright_on_one_scale(layout):
+    figure = animation.strip(standing(layout), frames=6)
+    assert isinstance(figure, Figure)
+    assert len(figure.axes) == 6
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        (limbs,) = (artist for artist in ax.collections if isinstance(artist, LineCollection))
+        feet = min(segment[:, 1].min() for segment in limbs.get_segments())
+        (head,) = (artist for artist in ax.lines if artist.get_gid() == "head")
+        to_screen = ax.transData.transform
+        assert to_screen((0, head.get_ydata()[0]))[1] > to_screen((0, feet))[1] + 50
+        assert ax.get_aspect() == 1
+        assert (ax.get_xlim(), ax.get_ylim()) == (figure.axes[0].get_xlim(), figure.axes[0].get_ylim())
+
+
+@pytest.mark.parametrize("layout", [NTU_25, COCO_17], ids=lambda layout: layout.name)
+def test_the_sensor_sees_the_left_of_a_facing_person_on_its_right(layout):
+    seen = animation.seen_from_sensor(standing(layout))
+    left, right = layout.hips
+    assert (seen[..., left, 0] > seen[..., right, 0]).all()
+
+
+def test_walking_round_keeps_heights_and_distances():
+    clip = standing(NTU_25)
+    straight, turned = animation.seen_from_sensor(clip), animation.seen_from_sensor(clip, yaw=40)
+    assert turned[..., 1] == pytest.approx(straight[..., 1])
+    assert np.linalg.norm(turned[0, :, 0] - turned[0, :, 7], axis=-1) == pytest.approx(np.linalg.norm(straight[0, :, 0] - straight[0, :, 7], axis=-1))
+
+
+def test_strip_of_a_short_clip_of_two_persons():
+    joints = standing(NTU_25, frames=3).joints
+    figure = animation.strip(Clip(np.concatenate([joints, joints + np.array([1.0, 0, 0])]), NTU_25), frames=7)
+    assert len(figure.axes) == 3
+    assert all(len([line for line in ax.lines if line.get_gid() == "head"]) == 2 for ax in figure.axes)
+
+
+def test_confusion_writes_percent_and_count_and_leaves_empty_rows():
+    figure, ax = plots.confusion(np.array([[3, 1], [0, 0]]), ["sit down", "stand up"], ["sit down", "stand up"])
+    assert [text.get_text() for text in ax.texts] == ["75%\n3", "25%\n1"]
+    assert ax.images[0].get_array().sum() == pytest.approx(1)
+    figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [(np.eye(3), r"shape \(3, 3\)"), (np.ones(4), r"shape \(4,\)"), (-np.ones((2, 2)), "negative"), (np.full((2, 2), np.nan), "not a number")],
+)
+def test_confusion_refuses_what_does_not_fit(matrix, message):
+    with pytest.raises(InputError, match=message):
+        plots.confusion(matrix, ["a", "b"], ["a", "b"])
+
+
+def test_history_draws_each_column_where_it_has_values():
+    rows = [{"step": 10, "loss": 2.0}, {"step": 20, "loss": 1.0, "accuracy": 0.5}]
+    _, ax = plots.history(rows)
+    assert {line.get_label(): line.get_xdata().tolist() for line in ax.lines} == {"loss": [10, 20], "accuracy": [20]}
+    assert len({line.get_linestyle() for line in ax.lines}) == 2
+    figure = Figure()
+    given = figure.subplots()
+    assert plots.history(rows, ["loss"], ax=given) == (figure, given)
+    with pytest.raises(InputError, match="no column 'lost'; choose among: loss, accuracy"):
+        plots.history(rows, ["lost"])
+    with pytest.raises(InputError, match="no rows"):
+        plots.history([])
+
+
+def test_ranking_always_shows_the_true_label():
+    _, ax = plots.ranking({"a": 3.0, "b": 2.0, "c": 1.0, "d": 0.0}, true="d", top=2)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["1. a", "2. b", "4. d ✓ true"]
+    with pytest.raises(InputError, match="'e' has no score"):
+        plots.ranking({"a": 1.0}, true="e")
+    with pytest.raises(InputError, match="not a number"):
+        plots.ranking({"a": float("inf")})
+
+
+def clusters(classes=4, each=15, width=16, noise=0.05):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(classes), each)
+    return np.eye(width)[labels] + noise * rng.normal(size=(len(labels), width)), labels
+
+
+def test_pca_is_deterministic_and_keeps_the_two_widest_directions():
+    features, _ = clusters()
+    points = alignment.project(features, "pca")
+    assert points.shape == (60, 2)
+    assert (points == alignment.project({"clips": features[:50], "text": features[50:]}, "pca")).all()
+    assert points == pytest.approx(alignment.project(7 * features, "pca"), abs=1e-6)
+    assert points.mean(0) == pytest.approx(0, abs=1e-6)
+    assert points[:, 0].var() >= points[:, 1].var()
+
+
+@pytest.mark.slow
+def test_umap_is_seeded_silent_and_takes_few_rows():
+    features, labels = clusters()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        points = alignment.project(features, "umap", seed=3)
+        assert (points == alignment.project(features, "umap", seed=3)).all()
+        assert alignment.project(features[:3], "umap").shape == (3, 2)
+    near = ((points[:, None] - points[None]) ** 2).sum(-1) + np.diag(np.full(60, np.inf))
+    assert (labels[near.argmin(1)] == labels).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("features", "method", "message"),
+    [
+        (np.ones((2, 4)), "pca", "2 rows"),
+        (np.ones(4), "pca", "shape"),
+        (np.full((4, 4), np.nan), "pca", "NaN"),
+        ({"a": np.ones((4, 4)), "b": np.ones((4, 5))}, "pca", "widths differ"),
+        (np.ones((4, 4)), "tsne", "choose umap or pca"),
+    ],
+)
+def test_project_refuses_bad_input(features, method, message):
+    with pytest.raises(InputError, match=message):
+        alignment.project(features, method)
+
+
+def test_knn_agreement_is_one_for_clusters_and_chance_for_shuffled_labels():
+    features, labels = clusters(each=50)
+    assert alignment.knn_agreement(features, labels) == 1
+    shuffled = np.random.default_rng(1).permutation(labels)
+    assert alignment.knn_agreement(features, shuffled) == pytest.approx(0.25, abs=0.05)
+    assert alignment.knn_agreement(features * np.linspace(1, 9, 200)[:, None], labels) == 1
+    for k in (0, 200):
+        with pytest.raises(InputError, match=f"k is {k} for 200 rows"):
+            alignment.knn_agreement(features, labels, k)
+    with pytest.raises(InputError, match="one label a row"):
+        alignment.knn_agreement(features, labels[:-1])
+
+
+def test_modality_gap_goes_from_nothing_to_opposite():
+    features, _ = clusters()
+    assert alignment.modality_gap(features, 3 * features) == pytest.approx(0)
+    assert alignment.modality_gap(np.array([[5.0, 0]]), np.array([[-1.0, 0]])) == pytest.approx(2)
+    with pytest.raises(InputError, match="widths differ"):
+        alignment.modality_gap(features, features[:, :3])
+
+
+def test_scatter_names_the_stars_and_matches_their_colours():
+    points = np.array([[0, 0], [1, 1], [2, 0]])
+    figure, ax = alignment.scatter(points, ["b", "a", "b"], "map", "agreement 0.5", text_points=points[:2] + 0.1, text_labels=["b", "c"])
+    assert [text.get_text() for text in ax.texts] == ["b", "c"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["b", "c", "a"]
+    assert ax.get_xlabel() == "agreement 0.5"
+    assert ax.collections[0].get_facecolor()[0, :3] == pytest.approx(ax.collections[3].get_facecolor()[0, :3])
+    figure.draw_without_rendering()
+    with pytest.raises(InputError, match="text_points"):
+        alignment.scatter(points, ["b", "a", "b"], text_points=points, text_labels=["b"])
+
+
+def test_seventy_classes_look_different():
+    assert len({style.look(index) for index in range(70)}) == 70
