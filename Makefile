@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: help demo test lint lab clean
+.PHONY: help demo test lint notebooks lab clean
 
 help:
 	@echo "make demo   train on synthetic clips, recognise actions never trained on, leave a run folder (about a minute)"
 	@echo "make test   every test, and the notebooks"
 	@echo "make lint   ruff"
+	@echo "make notebooks  run the notebooks again, outputs kept in them"
 	@echo "make lab    JupyterLab on the notebooks"
 	@echo "make clean  remove .venv and caches"
 
@@ -20,11 +21,14 @@ test: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest tests
-	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with notebooks/sanitize.cfg -p no:cacheprovider notebooks
+	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider notebooks
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+notebooks: $(VENV)/ready
+	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 
 lab: $(VENV)/ready
 	$(BIN)/jupyter lab notebooks

@@ -10,7 +10,8 @@ from tdsm.config import Config, default, paper
 from tdsm.datasets import load_clips
 from tdsm.errors import InputError
 from tdsm.pipeline import train_recognizer, zero_shot_report
+from tdsm.prompts import load_prompts
 from tdsm.recognizer import Recognizer
 
-__all__ = ["Clip", "ClipSet", "Config", "InputError", "Recognizer", "default", "load_clips", "paper", "train_recognizer", "zero_shot_report"]
+__all__ = ["Clip", "ClipSet", "Config", "InputError", "Recognizer", "default", "load_clips", "load_prompts", "paper", "train_recognizer", "zero_shot_report"]
 __version__ = "0.1.0"

@@ -88,8 +88,8 @@ def train(
 
 @app.command()
 def evaluate(
-    data: Data,
-    split: Annotated[str | None, typer.Option(help="One published split, such as 22/5; left out: all of the data set.")] = None,
+    data: Annotated[list[Path], typer.Argument(help="UTD-MHAD, NW-UCLA or both, as downloaded (zip or unpacked folder).")],
+    split: Annotated[str | None, typer.Option(help="One published split, such as 22/5; left out: all of each data set.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, each with an encoder and a denoiser of its own.")] = 5,
     out: Annotated[Path, typer.Option(help="Folder for runs and table; an interrupted evaluation goes on from it.")] = Path("runs/evaluate"),
     preset: Preset = "default",
@@ -102,13 +102,15 @@ def evaluate(
     from tdsm.text import TextEncoder
 
     config = _config(preset)
-    clips = load_clips(data)
-    sentences, text_encoder, rows = _descriptions(descriptions, clips.name), TextEncoder(config.text), []
-    for benchmark in benchmarks_of(clips.name, split):
+    sets = [load_clips(path) for path in data]
+    work = [(clips, benchmark) for clips in sets for benchmark in benchmarks_of(clips.name, split)]
+    text_encoder, rows = TextEncoder(config.text), []
+    for clips, benchmark in work:
         folder = out / benchmark.dataset / benchmark.split.replace("/", "-")
+        sentences = _descriptions(descriptions, clips.name)
         rows.append(run_benchmark(benchmark, clips, config, folder, seeds=seeds, descriptions=sentences, text_encoder=text_encoder))
         print(f"{benchmark.name}: TDSM {rows[-1].tdsm} | ridge {rows[-1].ridge}")
-    path = write_table(rows, out / clips.name)
+    path = write_table(rows, out)
     print(f"\n{markdown_table(rows)}\n\nTop-1 % on unseen classes, inductive, nothing selected on test clips; written to {path}")
 
 

@@ -1,7 +1,8 @@
 """Settings: frozen dataclasses, checked when made, JSON both ways.
 
 A :class:`Config` is all that a run needs besides data. Presets are functions below; ``paper()`` is the recipe of the
-paper's release, ``default()`` is ours, ``demo()`` is ours cut to a minute of two CPU cores.
+paper's release, ``default()`` is ours, ``demo()`` is ours cut to a minute
+of two CPU cores.
 """
 
 import dataclasses
@@ -34,7 +35,7 @@ class PreprocessConfig:
         scale: divide by the size of the first body (the median over frames of its summed bone lengths).
     """
 
-    frames: int = 64
+    frames: int = 32
     bodies: int = 1
     drop_null: bool = True
     center: bool = True
@@ -60,11 +61,11 @@ class EncoderConfig:
     """
 
     kind: Literal["shift-gcn", "st-gcn"] = "shift-gcn"
-    width: int = 32
+    width: int = 16
     features: int = 256
     dropout: float = 0.0
-    steps: int = 400
-    batch: int = 32
+    steps: int = 300
+    batch: int = 16
     lr: float = 0.05
     weight_decay: float = 1e-4
 
@@ -245,9 +246,19 @@ def default() -> Config:
     return Config()
 
 
-def demo() -> Config:
-    """`default` cut to about a minute of two CPU cores, for the synthetic clips."""
-    return Config()
+def demo(scale: int = 1) -> Config:
+    """`default` cut to a minute of two CPU cores, for the synthetic clips.
+
+    Args:
+        scale: multiplies the steps, for a GPU.
+    """
+    base = default()
+    return dataclasses.replace(
+        base,
+        encoder=dataclasses.replace(base.encoder, steps=200 * scale),
+        model=dataclasses.replace(base.model, width=128, depth=3),
+        train=dataclasses.replace(base.train, steps=200 * scale),
+    )
 
 
 def paper() -> Config:

@@ -20,7 +20,7 @@ from tdsm.features import extract
 from tdsm.matching import Matcher
 from tdsm.preprocess import preprocess_all
 from tdsm.recognizer import Recognizer
-from tdsm.runs import environment, write_history, write_json, write_text
+from tdsm.runs import environment, is_main_process, write_history, write_json, write_text
 from tdsm.text import TextEncoder, class_prompts
 from tdsm.train import train_encoder, train_matcher
 
@@ -66,7 +66,7 @@ def train_recognizer(
         matcher.fit_scale(z_x.cpu())
     history["denoiser"] = train_matcher(matcher, z_x, y, text, config.train, seed=seed, checkpoint=training and training / "denoiser.safetensors")
     recognizer = Recognizer(config, clips.layout, clips.classes, descriptions or {}, encoder, matcher, text_encoder)
-    if folder is not None:
+    if folder is not None and is_main_process():
         write_history(folder / "history.csv", history)
         recognizer.save_pretrained(folder / "model")
     return recognizer
@@ -77,9 +77,10 @@ def open_run(folder: Path, config: Config, seed: int) -> Path:
     path = folder / "config.json"
     if path.exists() and Config.from_json(path.read_text(encoding="utf-8"), str(path)) != config:
         raise InputError(path, "holds other settings", "give another run folder, or delete this one")
-    write_text(path, config.to_json() + "\n")
-    write_json(folder / "env.json", environment(seed))
-    (folder / "training").mkdir(exist_ok=True)
+    (folder / "training").mkdir(parents=True, exist_ok=True)
+    if is_main_process():
+        write_text(path, config.to_json() + "\n")
+        write_json(folder / "env.json", environment(seed))
     return folder / "training"
 
 

@@ -106,6 +106,13 @@ class Recognizer:
         """Where the weights are."""
         return self.matcher.test_noise.device
 
+    def to(self, device: torch.device | str) -> "Recognizer":
+        """Move the weights; returns itself."""
+        self.encoder.to(device)
+        self.matcher.to(device)
+        self._streams = {}
+        return self
+
     def features(self, clips: Clip | Sequence[Clip]) -> Float[Tensor, "clip one channel"]:
         """z_x of clips.
 

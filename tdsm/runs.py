@@ -11,7 +11,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["environment", "write_history", "write_json", "write_text"]
+__all__ = ["environment", "is_main_process", "write_history", "write_json", "write_text"]
+
+
+def is_main_process() -> bool:
+    """False in all but the first process of a multi-process launch; only the first writes files."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def write_text(path: Path, text: str) -> Path:

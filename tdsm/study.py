@@ -16,10 +16,10 @@ from tdsm.clips import ClipSet
 from tdsm.config import Config
 from tdsm.evaluate import Report, Summary, summarise
 from tdsm.pipeline import open_run, ridge_report, train_recognizer, zero_shot_report
-from tdsm.runs import write_json, write_text
+from tdsm.runs import environment, write_json, write_text
 from tdsm.text import TextEncoder
 
-__all__ = ["PROTOCOL", "Row", "markdown_table", "run_benchmark"]
+__all__ = ["PROTOCOL", "Row", "markdown_table", "run_benchmark", "write_table"]
 
 PROTOCOL = {
     "setting": "inductive zero-shot; candidates are the unseen classes",
@@ -95,5 +95,5 @@ def write_table(rows: Sequence[Row], folder: Path) -> Path:
         {"benchmark": row.benchmark.name, "published": row.benchmark.published, "tdsm": vars(row.tdsm), "ridge": vars(row.ridge), "seconds": row.seconds}
         for row in rows
     ]
-    write_json(folder / "table.json", {"protocol": PROTOCOL, "rows": values})
+    write_json(folder / "table.json", {"protocol": PROTOCOL, "environment": environment(0), "rows": values})
     return write_text(folder / "table.md", markdown_table(rows) + "\n")

@@ -113,7 +113,7 @@ def train_matcher(
         noise = torch.randn(size, *z_x.shape[1:], generator=draw)[share]
         return module(z_x[rows], labels[rows], negative.to(labels.device), t.to(labels.device), noise.to(z_x.device), text)
 
-    optimizer = torch.optim.AdamW(matcher.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(matcher.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
     return fit(
         matcher,
         optimizer,

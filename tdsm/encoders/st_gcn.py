@@ -44,7 +44,7 @@ def spatial_partition(layout: Layout) -> Float[Tensor, "3 joint joint"]:
 class _SpatialUnit(nn.Module):
     """Gather each joint's three kinds of neighbour, with learned importance; then one matrix product for each kind, summed.
 
-    The papers multiply first and gather afterwards. The result is the same, and the batched product over joints is cheaper on the
+    The paper multiplies first and gathers afterwards. The result is the same, and the batched product over joints is cheaper on the
     narrower side.
     """
 

@@ -1,0 +1,160 @@
+"""Clips, layouts and settings: round trips, and refusal of what does not fit."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tdsm.clips import Clip, ClipSet
+from tdsm.config import Config, EncoderConfig, ModelConfig, TrainConfig, default, demo, paper
+from tdsm.errors import InputError
+from tdsm.layouts import KINECT_20, LAYOUTS, NTU_25, layout_named
+
+
+def clip(frames=5, persons=1, label="wave", layout=KINECT_20, seed=0) -> Clip:
+    joints = np.random.default_rng(seed).standard_normal((persons, frames, len(layout), layout.dims))
+    return Clip(joints, layout, label, "s1", 30.0, f"clip {seed}")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_a_layout_is_a_tree_that_is_its_own_mirror(layout):
+    assert layout.parents.count(-1) == 1
+    for joint in range(len(layout)):
+        seen = set()
+        while joint >= 0:
+            assert joint not in seen
+            seen.add(joint)
+            joint = layout.parents[joint]
+    mirror = np.array(layout.mirror)
+    assert (mirror[mirror] == np.arange(len(layout))).all()
+    assert mirror[layout.hips[0]] == layout.hips[1]
+    assert mirror[layout.shoulders[0]] == layout.shoulders[1]
+    if layout.dims == 3:  # the faces of pixel layouts hang on the nose in a chain of their own
+        assert all(layout.parents[mirror[child]] == mirror[parent] for child, parent in layout.bones)
+    assert layout_named(layout.name) is layout
+
+
+def test_an_unknown_layout_is_refused_with_the_known_ones():
+    with pytest.raises(KeyError, match="ntu-25, kinect-20"):
+        layout_named("smpl")
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 2), st.sampled_from(["wave", "squat"])), min_size=1, max_size=5))
+def test_saving_and_loading_gives_the_same_clips(tmp_path_factory, shapes):
+    first = ClipSet(tuple(clip(frames, persons, label, NTU_25, seed) for seed, (frames, persons, label) in enumerate(shapes)), ("wave", "squat"), "mine")
+    again = ClipSet.load(first.save(tmp_path_factory.mktemp("clips") / "mine.npz"))
+    assert (again.classes, again.layout, again.name) == (first.classes, first.layout, "mine")
+    for a, b in zip(again, first, strict=True):
+        assert np.array_equal(a.joints[: len(b.joints)], b.joints)
+        assert not a.joints[len(b.joints) :].any()  # persons that others have are zeros here
+        assert (a.label, a.subject, a.fps, a.name) == (b.label, b.subject, b.fps, b.name)
+
+
+@pytest.mark.parametrize(("joints", "says"), [
+    (np.ones((2, 20)), "shape"),
+    (np.ones((1, 0, 20, 3)), "shape"),
+    (np.ones((1, 4, 19, 3)), "19 joints, but layout kinect-20 has 20"),
+    (np.ones((1, 4, 20, 2)), "2 coordinates"),
+    (np.where(np.arange(240).reshape(1, 4, 20, 3) == 125, np.nan, 1.0), r"person 0, frame 2, joint 1 \(spine\)"),
+    (np.full((1, 4, 20, 3), np.inf), "NaN or infinite"),
+])  # fmt: skip
+def test_joints_that_cannot_be_are_refused(joints, says):
+    with pytest.raises(InputError, match=says) as caught:
+        Clip(joints, KINECT_20, name="mine.npy")
+    assert str(caught.value).startswith("mine.npy: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_clip_without_persons_axis_is_one_person():
+    assert Clip(np.ones((4, 20, 3)), KINECT_20).joints.shape == (1, 4, 20, 3)
+
+
+def test_a_set_refuses_what_does_not_belong_together():
+    with pytest.raises(InputError, match="holds no clip"):
+        ClipSet(())
+    with pytest.raises(InputError, match="mixes layouts"):
+        ClipSet((clip(), clip(layout=NTU_25)))
+    with pytest.raises(InputError, match="label 'wave' is not among"):
+        ClipSet((clip(),), ("jump",))
+    with pytest.raises(InputError, match="has no label"):
+        _ = ClipSet((clip(label=None),)).y
+    with pytest.raises(InputError, match="has no class 'moonwalk'; choose among: wave"):
+        ClipSet((clip(),)).of_classes(["moonwalk"])
+
+
+def test_choosing_classes_reorders_them():
+    clips = ClipSet(tuple(clip(label=label) for label in "abcab"), tuple("abc"))
+    chosen = clips.of_classes(["c", "a"])
+    assert chosen.classes == ("c", "a")
+    assert chosen.y.tolist() == [1, 0, 1]
+    assert clips[:2].classes == clips.classes
+    assert len(clips.where(lambda one: one.label == "b")) == 2
+
+
+def test_a_set_shows_itself_with_names_escaped():
+    clips = ClipSet((clip(label="<i>wave"),))
+    assert "1 clips, 1 classes, 1 subjects, kinect-20" in repr(clips)
+    assert "<i>wave" not in clips._repr_html_()
+
+
+def arrays(**changes):
+    base = {"joints": np.ones((2, 1, 4, 20, 3), np.float32), "layout": np.array("kinect-20"), "labels": np.array(["a", "b"])}
+    return {key: value for key, value in (base | changes).items() if value is not None}
+
+
+@pytest.mark.parametrize(("changes", "says"), [
+    ({"layout": None}, "array 'layout' is missing"),
+    ({"layout": np.array("dragon")}, "no layout 'dragon'"),
+    ({"labels": np.array(["a"])}, "labels: 1 entries for 2 clips"),
+    ({"labels": np.array([{}, {}], dtype=object)}, "not a readable .npz of plain arrays"),
+    ({"frames": np.array([4, 9])}, r"frames\[1\] is 9"),
+    ({"fps": np.array(0.0)}, "fps is 0"),
+    ({"joints": np.ones((4, 20, 3))}, "joints have shape"),
+    ({"classes": np.array(["a"])}, "label 'b' is not among"),
+])  # fmt: skip
+def test_files_that_do_not_fit_are_refused(tmp_path, changes, says):
+    np.savez(tmp_path / "mine.npz", **arrays(**changes))
+    with pytest.raises(InputError, match=says):
+        ClipSet.load(tmp_path / "mine.npz")
+
+
+@pytest.mark.parametrize("config", [default(), demo(), paper(), demo(4)])
+def test_presets_go_to_json_and_back(config):
+    assert Config.from_json(config.to_json()) == config
+
+
+def test_the_paper_preset_holds_the_published_settings():
+    config = paper()
+    assert (config.model.width, config.model.depth, config.model.heads, config.model.stream) == (768, 12, 12, "joint")
+    assert (config.train.steps, config.train.batch, config.train.lr, config.train.weight_decay, config.train.warmup) == (50_000, 256, 1e-4, 0.01, 100)
+    diffusion = config.diffusion
+    assert (diffusion.timesteps, diffusion.test_step, diffusion.triplet_weight, diffusion.margin, diffusion.scale_features) == (50, 25, 1.0, 1.0, False)
+    assert (config.text.tokens, config.text.combine, config.text.mask_padding) == (35, "channels", False)
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    ({"modle": {}}, "unknown key 'modle' for Config; known keys: preprocess, encoder"),
+    ({"model": {"widht": 3}}, "unknown key 'widht' for ModelConfig"),
+    ({"model": {"width": "wide"}}, "'wide' is not int"),
+    ({"model": {"width": True}}, "True is not int"),
+    ({"model": {"stream": "both"}}, "'both' is not 'joint' or 'cached'"),
+    ({"model": {"width": 10, "heads": 4}}, "width is 10; give a multiple of heads"),
+    ({"diffusion": {"test_step": 50}}, "test_step is 50"),
+    ({"train": 3}, "3 where an object belongs"),
+])  # fmt: skip
+def test_settings_that_do_not_fit_are_refused(change, says):
+    with pytest.raises(InputError, match=says):
+        Config.from_json(json.dumps(change), "mine.json")
+
+
+def test_settings_check_themselves_when_made():
+    for make in (lambda: EncoderConfig(width=0), lambda: TrainConfig(steps=0), lambda: ModelConfig(heads=5)):
+        with pytest.raises(InputError):
+            make()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        default().model.width = 3  # type: ignore[misc]
+    with pytest.raises(InputError, match="not JSON"):
+        Config.from_json("{")

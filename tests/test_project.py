@@ -1,0 +1,63 @@
+"""The project's own promises: one list of dependencies, executed notebooks, no path of a machine, a README whose commands exist."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[<>=~!\[; ]", line)[0].lower().replace("_", "-") for line in requirements}
+
+
+def test_environment_yml_adds_no_dependency_of_its_own():
+    text = (ROOT / "environment.yml").read_text()
+    python = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    entries = [line.strip().removeprefix("- ") for line in text.splitlines() if line.strip().startswith("- ")]
+    assert entries == ["conda-forge", f"python{python}", "pip", "pip:", "-c constraints.txt", "-e .[dev]"]
+
+
+def test_every_dependency_is_pinned_within_its_range_and_without_an_address():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9_.]+", line) for line in lines)
+    pinned = {line.split("==")[0].lower().replace("_", "-"): line.split("==")[1] for line in lines}
+    assert names(wanted) <= set(pinned)
+    from packaging.requirements import Requirement
+
+    for line in wanted:
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(pinned[requirement.name.lower()]), line
+    assert not {"torchvision", "torchaudio", "timm"} & set(pinned)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_are_executed_in_order_without_error_and_small(path):
+    assert path.stat().st_size < 1_000_000
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, 1 + len(cells)))
+    assert not [output for cell in cells for output in cell["outputs"] if output["output_type"] == "error"]
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "README.md", ROOT / "constraints.txt", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name)
+def test_no_path_of_one_machine_is_committed(path):
+    text = path.read_text()
+    for place in (str(ROOT.parent), str(Path.home()), "/tmp/", "file://"):
+        assert place + "/" not in text + "/" or place == "/", f"{place} in {path.name}"
+
+
+def test_commands_in_the_readme_exist():
+    text, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"\bmake ([a-z]+)", text)):
+        assert f"\n{target}:" in makefile, target
+    import tdsm.cli
+
+    verbs = {command.callback.__name__ for command in tdsm.cli.app.registered_commands}
+    for verb in set(re.findall(r"\btdsm ([a-z]+)\b", text)) - {"import"}:
+        assert verb in verbs, verb
