@@ -1,8 +1,8 @@
 """Zero-shot skeleton-based action recognition by Triplet Diffusion for Skeleton-Text Matching (TDSM).
 
-    clips = tdsm.load_clips("utd_mhad_skeleton.zip")
-    recognizer = tdsm.train_recognizer(clips.of_classes(seen), tdsm.default())
-    recognizer.predict(clip, ["squat", "tennis serve", "any other name"])
+clips = tdsm.load_clips("utd_mhad_skeleton.zip")
+recognizer = tdsm.train_recognizer(clips.of_classes(seen), tdsm.default())
+recognizer.predict(clip, ["squat", "tennis serve", "any other name"])
 """
 
 from tdsm.clips import Clip, ClipSet

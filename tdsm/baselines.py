@@ -10,7 +10,7 @@ __all__ = ["ridge_to_text"]
 
 def ridge_to_text(
     z_x: Float[Tensor, "clip channel"],
-    labels: Int[Tensor, "clip"],
+    labels: Int[Tensor, " clip"],
     seen_text: Float[Tensor, "seen word"],
     test_z_x: Float[Tensor, "test channel"],
     candidates: Float[Tensor, "label word"],

@@ -9,7 +9,13 @@ import typer
 
 from tdsm.errors import InputError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help="Zero-shot skeleton-based action recognition: name an action the model never saw, and it recognises people doing it.")  # fmt: skip
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Zero-shot skeleton-based action recognition: name an action the model never saw, and it recognises people doing it.",
+)
 
 Data = Annotated[Path, typer.Argument(help="UTD-MHAD or NW-UCLA as downloaded (zip or unpacked folder), a .npz of clips, or a folder with clips.csv.")]
 Layout = Annotated[str | None, typer.Option(help="Skeleton layout, for a folder of .npy files whose clips.csv does not name it.")]
@@ -140,7 +146,7 @@ def _labels(text: str) -> list[str]:
     return [label.strip() for label in text.split(",") if label.strip()]
 
 
-def _config(preset: str):  # noqa: ANN202 - Config
+def _config(preset: str):
     from tdsm import config
 
     if preset in ("default", "demo", "paper"):

@@ -19,7 +19,6 @@ array           shape                  meaning
 """
 
 import html
-import os
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -90,7 +89,8 @@ class Clip:
 
     def __repr__(self) -> str:
         persons, frames, joints, dims = self.joints.shape
-        return f"Clip({self.name!r}, label={self.label!r}, subject={self.subject!r}, (M, T, V, C)=({persons}, {frames}, {joints}, {dims}), {self.layout.name}, {self.fps:g} fps)"
+        shape = f"(M, T, V, C)=({persons}, {frames}, {joints}, {dims})"
+        return f"Clip({self.name!r}, label={self.label!r}, subject={self.subject!r}, {shape}, {self.layout.name}, {self.fps:g} fps)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,12 +123,14 @@ class ClipSet(Sequence):
         self._index.update({label: index for index, label in enumerate(classes)})
         for clip in self.clips:
             if clip.label is not None and clip.label not in self._index:
-                raise InputError(clip.name, f"label {clip.label!r} is not among the {len(classes)} classes of {self.name}", "correct the label or add the class")
+                raise InputError(
+                    clip.name, f"label {clip.label!r} is not among the {len(classes)} classes of {self.name}", "correct the label or add the class"
+                )
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, index):  # noqa: ANN001, ANN204 - a slice gives a ClipSet, an int gives a Clip
+    def __getitem__(self, index):  # noqa: ANN001 - a slice gives a ClipSet, an int gives a Clip
         if isinstance(index, slice):
             return ClipSet(self.clips[index], self.classes, self.name)
         return self.clips[index]
@@ -195,7 +197,7 @@ class ClipSet(Sequence):
                 layout=np.array(self.layout.name),
                 classes=np.array(self.classes),
             )
-        os.replace(partial, path)
+        partial.replace(path)
         return path
 
     @classmethod
@@ -212,7 +214,9 @@ class ClipSet(Sequence):
         except FileNotFoundError as error:
             raise InputError(path, "no such file", "check the path") from error
         except (ValueError, EOFError, OSError, zipfile.BadZipFile, AttributeError) as error:
-            raise InputError(path, f"not a readable .npz of plain arrays ({error})", "write it with ClipSet.save or numpy.savez, without object arrays") from error
+            raise InputError(
+                path, f"not a readable .npz of plain arrays ({error})", "write it with ClipSet.save or numpy.savez, without object arrays"
+            ) from error
         for key in ("joints", "layout"):
             if key not in arrays:
                 raise InputError(path, f"array {key!r} is missing", "see the table in tdsm/clips.py")

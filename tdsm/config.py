@@ -167,11 +167,11 @@ class TrainConfig:
         precision: "no" or "bf16".
     """
 
-    steps: int = 500
+    steps: int = 250
     batch: int = 128
     lr: float = 5e-4
     weight_decay: float = 0.01
-    warmup: int = 50
+    warmup: int = 25
     save_every: int = 200
     precision: Literal["no", "bf16"] = "no"
 
@@ -210,7 +210,7 @@ class Config:
         return _build(cls, values, where)
 
 
-def _build(kind: type, values: object, where: str):  # noqa: ANN202 - an instance of `kind`
+def _build(kind: type, values: object, where: str):
     if not isinstance(values, dict):
         raise InputError(where, f"{values!r} where an object belongs", f"give the fields of {kind.__name__}")
     hints = typing.get_type_hints(kind)

@@ -17,7 +17,10 @@ def sample_errors(prediction: Float[Tensor, "*batch token width"], target: Float
 
 
 def triplet_diffusion_loss(
-    positive: Float[Tensor, "batch"], negative: Float[Tensor, "batch"], same: Bool[Tensor, "batch"], margin: float
+    positive: Float[Tensor, " batch"],
+    negative: Float[Tensor, " batch"],
+    same: Bool[Tensor, " batch"],
+    margin: float,
 ) -> Float[Tensor, ""]:
     """L_TD = mean of max(e_p - e_n + margin, 0), counted 0 where the drawn negative is the right label itself."""
     return torch.where(same, 0.0, (positive - negative + margin).clamp(min=0)).mean()

@@ -58,9 +58,9 @@ class Matcher(nn.Module):
     def forward(
         self,
         z_x: Float[Tensor, "batch token channel"],
-        positive: Int[Tensor, "batch"],
-        negative: Int[Tensor, "batch"],
-        t: Int[Tensor, "batch"],
+        positive: Int[Tensor, " batch"],
+        negative: Int[Tensor, " batch"],
+        t: Int[Tensor, " batch"],
         noise: Float[Tensor, "batch token channel"],
         text: TextFeatures,
     ) -> dict[str, Tensor]:

@@ -53,7 +53,7 @@ class TextStream:
         """K."""
         return len(self.condition)
 
-    def select(self, labels: Int[Tensor, "row"]) -> "TextStream":
+    def select(self, labels: Int[Tensor, " row"]) -> "TextStream":
         """The stream of one label a row."""
         return replace(
             self,
@@ -174,7 +174,7 @@ class TimestepEmbedder(nn.Module):
         super().__init__()
         self.mlp = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
 
-    def forward(self, t: Int[Tensor, "row"]) -> Float[Tensor, "row width"]:
+    def forward(self, t: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
         """One vector a row."""
         frequencies = torch.exp(-math.log(10000.0) * torch.arange(128, device=t.device, dtype=torch.float32) / 128)
         angles = t[:, None].float() * frequencies
@@ -267,8 +267,8 @@ class CrossDiT(nn.Module):
     def forward(
         self,
         z_xt: Float[Tensor, "row token channel"],
-        t: Int[Tensor, "row"],
-        labels: Int[Tensor, "row"],
+        t: Int[Tensor, " row"],
+        labels: Int[Tensor, " row"],
         z_g: Float[Tensor, "label text_channel"],
         z_l: Float[Tensor, "label word text_channel"],
         mask: Bool[Tensor, "label word"],

@@ -6,7 +6,6 @@ under each label. A new label needs no retraining, only its text.
 
 import html
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tdsm.clips import Clip, ClipSet
+from tdsm.clips import Clip
 from tdsm.config import Config
 from tdsm.encoders import build_encoder
 from tdsm.errors import InputError
@@ -132,15 +131,17 @@ class Recognizer:
     def _prepared(self, clips: Sequence[Clip]) -> Tensor:
         return torch.from_numpy(np.stack([preprocess(clip, self.config.preprocess) for clip in clips]))
 
-    def errors(self, z_x: Float[Tensor, "clip one channel"], labels: Sequence[str], descriptions: Mapping[str, str] | None = None) -> Float[Tensor, "clip label"]:
+    def errors(
+        self, z_x: Float[Tensor, "clip one channel"], labels: Sequence[str], descriptions: Mapping[str, str] | None = None
+    ) -> Float[Tensor, "clip label"]:
         """Denoising errors of features under labels. Nothing in a column depends on the other columns.
 
         Raises:
             InputError: no label, an empty one, or one twice.
         """
-        labels = tuple(labels)
         if isinstance(labels, str) or not labels or not all(isinstance(label, str) and label.strip() for label in labels):
             raise InputError("labels", f"{labels!r}", "give a list of at least one name, none of them empty")
+        labels = tuple(labels)
         if len(set(labels)) != len(labels):
             raise InputError("labels", f"{next(label for label in labels if labels.count(label) > 1)!r} is given twice", "give each label once")
         prompts = tuple(class_prompts(labels, self.descriptions | dict(descriptions or {})))
@@ -170,7 +171,7 @@ class Recognizer:
         for name, module in (("encoder", self.encoder), ("matcher", self.matcher)):
             partial = folder / f"{name}.safetensors.partial"
             save_file({key: value.cpu().contiguous() for key, value in module.state_dict().items()}, partial)
-            os.replace(partial, folder / f"{name}.safetensors")
+            partial.replace(folder / f"{name}.safetensors")
         tokens, channels = self.matcher.denoiser.fl_pos_embed.shape[1], self.matcher.denoiser.fl_embedder.in_features
         about = {
             "format": 1,

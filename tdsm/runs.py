@@ -24,7 +24,7 @@ def write_text(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
     return path
 
 
@@ -35,7 +35,7 @@ def write_json(path: Path, values: object) -> Path:
 
 def write_history(path: Path, stages: dict[str, list[dict[str, int | float]]]) -> Path:
     """history.csv: one row for each logged step of each stage, with the columns of all stages."""
-    columns = ["stage"] + list(dict.fromkeys(name for rows in stages.values() for row in rows for name in row))
+    columns = ["stage", *dict.fromkeys(name for rows in stages.values() for row in rows for name in row)]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()

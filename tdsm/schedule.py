@@ -12,7 +12,7 @@ from torch import Tensor
 __all__ = ["add_noise", "alphas_cumprod", "diffusion_target"]
 
 
-def alphas_cumprod(timesteps: int) -> Float[Tensor, "time"]:
+def alphas_cumprod(timesteps: int) -> Float[Tensor, " time"]:
     """alpha-bar_t for t = 0 ... T-1."""
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, timesteps, dtype=torch.float32) ** 2
     return torch.cumprod(1.0 - betas, dim=0)
@@ -24,7 +24,7 @@ def _signal_and_noise(alpha_bar: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def add_noise(
-    z_x: Float[Tensor, "batch token width"], noise: Float[Tensor, "batch token width"], t: Int[Tensor, "batch"], alpha_bar: Float[Tensor, "time"]
+    z_x: Float[Tensor, "batch token width"], noise: Float[Tensor, "batch token width"], t: Int[Tensor, " batch"], alpha_bar: Float[Tensor, " time"]
 ) -> Float[Tensor, "batch token width"]:
     """z_{x,t} = sqrt(alpha-bar_t) z_x + sqrt(1 - alpha-bar_t) noise (paper, equation 1)."""
     signal, blur = _signal_and_noise(alpha_bar[t], z_x)
@@ -32,7 +32,7 @@ def add_noise(
 
 
 def diffusion_target(
-    target: str, z_x: Float[Tensor, "batch token width"], noise: Float[Tensor, "batch token width"], t: Int[Tensor, "batch"], alpha_bar: Float[Tensor, "time"]
+    target: str, z_x: Float[Tensor, "batch token width"], noise: Float[Tensor, "batch token width"], t: Int[Tensor, " batch"], alpha_bar: Float[Tensor, " time"]
 ) -> Float[Tensor, "batch token width"]:
     """What the denoiser is asked for: the noise ("epsilon"), z_x ("sample"), or sqrt(a) noise - sqrt(1 - a) z_x ("v_prediction").
 

@@ -25,7 +25,7 @@ from tdsm.errors import InputError
 from tdsm.matching import Matcher
 from tdsm.text import TextFeatures
 
-__all__ = ["fit", "fingerprint", "train_encoder", "train_matcher"]
+__all__ = ["fingerprint", "fit", "train_encoder", "train_matcher"]
 
 History = list[dict[str, int | float]]
 LossOfStep = Callable[[nn.Module, int, slice], dict[str, Tensor]]
@@ -67,7 +67,8 @@ def fit(
     module.train()
     wrapped, prepared = accelerator.prepare(module, optimizer)
     share = slice(accelerator.process_index, None, accelerator.num_processes)
-    bar = tqdm(range(start, steps), desc=title, initial=start, total=steps, disable=None if accelerator.is_main_process else True)
+    quiet = {} if accelerator.is_main_process else {"disable": True}
+    bar = tqdm(range(start, steps), desc=title, initial=start, total=steps, **quiet)
     with torch.random.fork_rng():
         for step in bar:
             torch.manual_seed(_mix(seed, step))  # for dropout
@@ -93,7 +94,7 @@ def fit(
 def train_matcher(
     matcher: Matcher,
     z_x: Float[Tensor, "clip token channel"],
-    labels: Int[Tensor, "clip"],
+    labels: Int[Tensor, " clip"],
     text: TextFeatures,
     config: TrainConfig,
     *,
@@ -132,7 +133,7 @@ def train_matcher(
 def train_encoder(
     encoder: nn.Module,
     x: Float[Tensor, "clip person time joint coord"],
-    labels: Int[Tensor, "clip"],
+    labels: Int[Tensor, " clip"],
     config: EncoderConfig,
     *,
     seed: int = 0,
@@ -201,7 +202,7 @@ def _save(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step:
         tensors |= {f"optimizer.{index}.{name}": value.detach().cpu().contiguous() for name, value in state.items() if value is not None}
     partial = path.with_name(path.name + ".partial")
     save_file(tensors, partial, metadata={"step": str(step), "identity": identity, "history": json.dumps(history)})
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _load(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, identity: str) -> tuple[int, History]:

@@ -7,11 +7,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from test_recognizer import TINY  # settings small enough for a test
 
 import tdsm.cli
 from tdsm.clips import ClipSet
 from tdsm.datasets.synthetic import SEEN, synthetic_clips
-from test_recognizer import TINY  # settings small enough for a test
 
 
 def call(monkeypatch, capsys, *args) -> tuple[int, str, str]:
@@ -97,7 +97,7 @@ def bad(tmp_path, kind):
 
 
 @pytest.mark.parametrize(("kind", "says"), [
-    ("missing", "no such"), ("empty", "not a readable"), ("nan", "frame 2, joint 7"), ("joints", "19 joints"),
+    ("missing", "no such"), ("empty", "is empty"), ("nan", "frame 2, joint 7"), ("joints", "19 joints"),
     ("pickle", "not a readable"), ("labels", "'wave' is not among"), ("zip", "cut.zip"),
 ])  # fmt: skip
 def test_bad_data_is_one_line_and_exit_code_2_and_touches_nothing(monkeypatch, capsys, tmp_path, kind, says):

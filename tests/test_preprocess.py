@@ -18,7 +18,7 @@ from tdsm.preprocess import align, body_size, center, drop_null_frames, keep_bod
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 DATA = {read_utd_mhad: SHARED / "data" / "utd_mhad_skeleton.zip", read_nw_ucla: SHARED / "data" / "nw_ucla_all_sqe.zip"}
 SEEDS = st.integers(0, 2**32 - 1)
-BODY, YAW = PreprocessConfig(), PreprocessConfig(align="yaw")
+BODY, YAW = PreprocessConfig(frames=64), PreprocessConfig(frames=64, align="yaw")
 
 
 def stick_figure(layout):

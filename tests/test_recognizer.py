@@ -28,7 +28,7 @@ TINY = Config(
     encoder=EncoderConfig(width=8, features=32, steps=12, batch=16),
     model=ModelConfig(width=32, depth=2, heads=2),
     diffusion=DiffusionConfig(noises=3),
-    train=TrainConfig(steps=12, batch=16, warmup=2, save_every=5),
+    train=TrainConfig(steps=30, batch=16, lr=1e-2, warmup=2, save_every=8),
 )
 
 
@@ -52,7 +52,7 @@ def test_a_run_folder_says_what_was_done(run):
     assert {"date", "commit", "hardware"} <= set(about)
     lines = (folder / "history.csv").read_text().splitlines()
     assert lines[0] == "stage,step,lr,loss,accuracy,diffusion,triplet"
-    assert [line.split(",")[0] for line in lines[1:]] == ["encoder"] * 3 + ["denoiser"] * 3
+    assert [line.split(",")[0] for line in lines[1:]] == ["encoder"] * 3 + ["denoiser"] * 4
     assert recognizer.seen == SEEN[:6]
 
 
@@ -173,10 +173,10 @@ def test_with_label_texts_shuffled_among_classes_unseen_accuracy_falls_to_chance
     """The control: what the demo recognises, it recognises by reading the labels."""
     clips = synthetic_clips(6, seed=1)
     train, test = clips.of_classes(SEEN), clips.of_classes(UNSEEN)
-    encoder_config = EncoderConfig(width=16, features=64, steps=150, batch=32)
+    encoder_config = EncoderConfig(width=16, features=128, steps=200, batch=16)
     torch.manual_seed(0)
     encoder = build_encoder(encoder_config, NTU_25, 1, len(SEEN))
-    settings = PreprocessConfig(frames=32)
+    settings = PreprocessConfig(frames=24)
     x, x_test = (torch.from_numpy(preprocess_all(part, settings)) for part in (train, test))
     train_encoder(encoder, x, torch.from_numpy(train.y), encoder_config)
     z_x, z_test = extract(encoder, x), extract(encoder, x_test)
@@ -186,14 +186,14 @@ def test_with_label_texts_shuffled_among_classes_unseen_accuracy_falls_to_chance
     def accuracy(order: torch.Tensor) -> float:
         told = text.select(order)
         seen, unseen = told.select(torch.arange(len(SEEN))), told.select(torch.arange(len(SEEN), len(order)))
-        matcher = Matcher(64, 1, text.z_g.shape[1], text.z_l.shape[1], ModelConfig(width=96, depth=2, heads=4), DiffusionConfig())
+        matcher = Matcher(128, 1, text.z_g.shape[1], text.z_l.shape[1], ModelConfig(width=64, depth=2, heads=4), DiffusionConfig())
         matcher.fit_scale(z_x)
-        train_matcher(matcher, z_x, torch.from_numpy(train.y), seen, TrainConfig(steps=150, batch=64, lr=1e-3, warmup=10))
+        train_matcher(matcher, z_x, torch.from_numpy(train.y), seen, TrainConfig(steps=300, batch=64, lr=2e-3, warmup=10))
         answers = matcher.errors(z_test, matcher.encode_text(unseen)).argmin(1)
         return (answers == torch.from_numpy(test.y)).float().mean().item()
 
     true = accuracy(torch.arange(len(prompts)))
-    shuffled = [accuracy(torch.randperm(len(prompts), generator=torch.Generator().manual_seed(seed))) for seed in range(4)]
+    shuffled = [accuracy(torch.randperm(len(prompts), generator=torch.Generator().manual_seed(seed))) for seed in range(3)]
     assert true > 0.35
     assert np.mean(shuffled) < 0.2  # chance is 0.1
     assert true > max(shuffled) + 0.1

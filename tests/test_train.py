@@ -127,7 +127,14 @@ def test_two_processes_train_as_one_does(tmp_path):
     environment = os.environ | {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     for processes in (1, 2):
         launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
-        command = [*launch, f"--num_processes={processes}", "--main_process_port=0", script, tmp_path / f"{processes}.safetensors", tmp_path / f"{processes}.pt"]
+        command = [
+            *launch,
+            f"--num_processes={processes}",
+            "--main_process_port=0",
+            script,
+            tmp_path / f"{processes}.safetensors",
+            tmp_path / f"{processes}.pt",
+        ]
         done = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     one, two = (torch.load(tmp_path / f"{processes}.pt", weights_only=True) for processes in (1, 2))
