@@ -105,12 +105,12 @@ def evaluate(
     from tdsm.benchmarks import benchmarks_of
     from tdsm.datasets import load_clips
     from tdsm.study import markdown_table, run_benchmark, write_table
-    from tdsm.text import TextEncoder
+    from tdsm.text import TextEncoder, cache_folder
 
     config = _config(preset)
     sets = [load_clips(path) for path in data]
     work = [(clips, benchmark) for clips in sets for benchmark in benchmarks_of(clips.name, split)]
-    text_encoder, rows = TextEncoder(config.text), []
+    text_encoder, rows = TextEncoder(config.text, cache_folder()), []
     for clips, benchmark in work:
         folder = out / benchmark.dataset / benchmark.split.replace("/", "-")
         sentences = _descriptions(descriptions, clips.name)
@@ -178,3 +178,7 @@ def main() -> None:
     except InputError as error:
         print(f"tdsm: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+if __name__ == "__main__":  # accelerate launch -m tdsm.cli
+    main()

@@ -21,10 +21,13 @@ from tdsm.matching import Matcher
 from tdsm.preprocess import preprocess_all
 from tdsm.recognizer import Recognizer
 from tdsm.runs import environment, is_main_process, write_history, write_json, write_text
-from tdsm.text import TextEncoder, class_prompts
+from tdsm.text import TextEncoder, cache_folder, class_prompts
 from tdsm.train import train_encoder, train_matcher
 
 __all__ = ["open_run", "ridge_report", "train_recognizer", "zero_shot_report"]
+
+
+SELECTION = "none: a fixed number of steps, nothing is chosen on any test clip"
 
 
 def train_recognizer(
@@ -52,19 +55,21 @@ def train_recognizer(
     y = torch.from_numpy(clips.y)
     if len(clips.classes) < 2:
         raise InputError(clips.name, f"has {len(clips.classes)} class to train on", "give at least two seen classes")
-    text_encoder = text_encoder or TextEncoder(config.text)
+    text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     text = text_encoder.encode(class_prompts(clips.classes, descriptions), prompts_per_class=2)
     training = open_run(folder, config, seed) if folder is not None else None
     x = torch.from_numpy(preprocess_all(clips, config.preprocess))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = build_encoder(config.encoder, clips.layout, config.preprocess.bodies, len(clips.classes))
-    history = {"encoder": train_encoder(encoder, x, y, config.encoder, seed=seed, checkpoint=training and training / "encoder.safetensors")}
+    checkpoints = {name: training and training / f"{name}.safetensors" for name in ("encoder", "denoiser")}
+    precision = config.train.precision
+    history = {"encoder": train_encoder(encoder, x, y, config.encoder, seed=seed, checkpoint=checkpoints["encoder"], precision=precision)}
     z_x = extract(encoder, x)
     matcher = Matcher(z_x.shape[2], z_x.shape[1], text.z_g.shape[1], text.z_l.shape[1], config.model, config.diffusion, seed)
     if config.diffusion.scale_features:
         matcher.fit_scale(z_x.cpu())
-    history["denoiser"] = train_matcher(matcher, z_x, y, text, config.train, seed=seed, checkpoint=training and training / "denoiser.safetensors")
+    history["denoiser"] = train_matcher(matcher, z_x, y, text, config.train, seed=seed, checkpoint=checkpoints["denoiser"])
     recognizer = Recognizer(config, clips.layout, clips.classes, descriptions or {}, encoder, matcher, text_encoder)
     if folder is not None and is_main_process():
         write_history(folder / "history.csv", history)
@@ -80,7 +85,7 @@ def open_run(folder: Path, config: Config, seed: int) -> Path:
     (folder / "training").mkdir(parents=True, exist_ok=True)
     if is_main_process():
         write_text(path, config.to_json() + "\n")
-        write_json(folder / "env.json", environment(seed))
+        write_json(folder / "env.json", environment(seed) | {"selection": SELECTION})
     return folder / "training"
 
 

@@ -27,7 +27,7 @@ from tdsm.matching import Matcher
 from tdsm.model import TextStream
 from tdsm.preprocess import preprocess
 from tdsm.runs import write_json
-from tdsm.text import TextEncoder, class_prompts
+from tdsm.text import TextEncoder, cache_folder, class_prompts
 
 __all__ = ["Predictions", "Recognizer"]
 
@@ -82,7 +82,7 @@ class Recognizer:
         seen: labels it was trained on.
         descriptions: label -> sentence about the movement, used as second prompt for these labels; others have their name alone.
         encoder, matcher: trained modules.
-        text_encoder: made from ``config.text`` when left out.
+        text_encoder: made from ``config.text`` when left out; it keeps prompts in the user's cache folder.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Recognizer:
     ) -> None:
         self.config, self.layout, self.seen, self.descriptions = config, layout, tuple(seen), dict(descriptions)
         self.encoder, self.matcher = encoder.eval(), matcher.eval()
-        self.text_encoder = text_encoder or TextEncoder(config.text)
+        self.text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
         self._streams: dict[tuple[tuple[str, ...], ...], TextStream] = {}
 
     @property

@@ -15,15 +15,15 @@ from tdsm.benchmarks import Benchmark
 from tdsm.clips import ClipSet
 from tdsm.config import Config
 from tdsm.evaluate import Report, Summary, summarise
-from tdsm.pipeline import open_run, ridge_report, train_recognizer, zero_shot_report
+from tdsm.pipeline import SELECTION, open_run, ridge_report, train_recognizer, zero_shot_report
 from tdsm.runs import environment, write_json, write_text
-from tdsm.text import TextEncoder
+from tdsm.text import TextEncoder, cache_folder
 
 __all__ = ["PROTOCOL", "Row", "markdown_table", "run_benchmark", "write_table"]
 
 PROTOCOL = {
     "setting": "inductive zero-shot; candidates are the unseen classes",
-    "selection": "none: a fixed number of steps, nothing is chosen on any test clip",
+    "selection": SELECTION,
     "partition": "all clips of the seen classes train, all clips of the unseen classes test",
 }
 
@@ -50,7 +50,7 @@ def run_benchmark(
 ) -> Row:
     """Train and test ``seeds`` times; seed s uses ``folder/s`` and is skipped when its scores stand there already."""
     train, test = benchmark.divide(clips)
-    text_encoder = text_encoder or TextEncoder(config.text)
+    text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     reports, ridges, seconds = [], [], []
     for seed in range(seeds):
         place = folder / str(seed)

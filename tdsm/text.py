@@ -35,7 +35,7 @@ from tdsm.prompts import class_prompts, load_prompts
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["MINILM", "OPENCLIP_H", "SD21", "TextEncoder", "TextFeatures", "class_prompts", "load_prompts"]
+__all__ = ["MINILM", "OPENCLIP_H", "SD21", "TextEncoder", "TextFeatures", "cache_folder", "class_prompts", "load_prompts"]
 
 MINILM = TextConfig()
 """all-MiniLM-L6-v2 (384-d) from a wheel: no network, the default."""
@@ -48,6 +48,11 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 CACHE_FORMAT = 1  # raise it when the computation changes, so that files of the old one are left alone
 WEIGHT_FILES = ("config.json", "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt")
+
+
+def cache_folder() -> Path:
+    """Where prompts are kept unless told otherwise: tdsm/text in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tdsm" / "text"
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,9 @@ import zipfile
 
 import numpy as np
 import pytest
+import scipy.io
+import torch
+from test_model import Bomb
 from test_recognizer import TINY  # settings small enough for a test
 
 import tdsm.cli
@@ -88,6 +91,20 @@ def bad(tmp_path, kind):
         np.savez(path, **good | {"labels": np.array([{"a": 1}], dtype=object)})
     elif kind == "labels":
         np.savez(path, **good | {"classes": np.array(["jump"])})
+    elif kind == "pt":
+        path = tmp_path / "hostile.pt"
+        torch.save({"weight": Bomb(tmp_path / "out")}, path)
+    elif kind == "csv":
+        path = tmp_path / "folder"
+        path.mkdir()
+        np.save(path / "a.npy", good["joints"][0])
+        np.save(path / "b.npy", good["joints"][0])
+        (path / "clips.csv").write_text("file,label,layout\na.npy,wave,ntu-25\nb.npy,,ntu-25\n")
+    elif kind == "mat":
+        path = tmp_path / "utd.zip"
+        scipy.io.savemat(tmp_path / "other.mat", {"skeleton": np.ones((20, 3, 5))})
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(tmp_path / "other.mat", "Skeleton/a1_s1_t1_skeleton.mat")
     elif kind == "zip":
         path = tmp_path / "cut.zip"
         with zipfile.ZipFile(path, "w") as archive:
@@ -99,6 +116,7 @@ def bad(tmp_path, kind):
 @pytest.mark.parametrize(("kind", "says"), [
     ("missing", "no such"), ("empty", "is empty"), ("nan", "frame 2, joint 7"), ("joints", "19 joints"),
     ("pickle", "not a readable"), ("labels", "'wave' is not among"), ("zip", "cut.zip"),
+    ("pt", "hostile.pt"), ("csv", "clips.csv"), ("mat", "d_skel"),
 ])  # fmt: skip
 def test_bad_data_is_one_line_and_exit_code_2_and_touches_nothing(monkeypatch, capsys, tmp_path, kind, says):
     path, out = bad(tmp_path, kind), tmp_path / "out"
@@ -127,6 +145,16 @@ def test_bad_options_are_one_line_and_exit_code_2(monkeypatch, capsys, tmp_path,
     assert error.count("\n") == 1
     assert says in error
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_another_size_is_one_line_and_exit_code_2(monkeypatch, capsys, clips_file, settings, tmp_path):
+    call(monkeypatch, capsys, "train", clips_file, "--out", tmp_path / "run", "--preset", settings)
+    path = tmp_path / "run/model/recognizer.json"
+    path.write_text(path.read_text().replace('"depth": 2', '"depth": 3'))
+    code, _, error = call(monkeypatch, capsys, "predict", tmp_path / "run/model", clips_file, "--labels", "wave")
+    assert code == 2
+    assert error.count("\n") == 1
+    assert "matcher.safetensors: denoiser.blocks.2" in error
 
 
 def test_an_unknown_split_of_a_real_data_set_is_refused(monkeypatch, capsys, shared, tmp_path):

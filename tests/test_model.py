@@ -1,11 +1,14 @@
 """The denoiser: parity with the official numbers and with our own, and what its two text streams promise."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 from make_golden import PATH, numbers
 
 from tdsm.config import DiffusionConfig, ModelConfig
+from tdsm.errors import InputError
 from tdsm.losses import sample_errors, triplet_diffusion_loss
 from tdsm.matching import Matcher
 from tdsm.model import CrossDiT, official_denoiser
@@ -86,6 +89,34 @@ def test_an_official_checkpoint_loads(golden, tmp_path):
     model = official_denoiser(tmp_path / "release.pt", heads=4)
     text = golden["forward.global_text"], golden["forward.local_text"]
     close(model(golden["forward.x"], golden["forward.t"], torch.arange(6), *text, torch.ones(6, 35).bool()).detach(), golden["forward.prediction"])
+
+
+class Bomb:
+    """Unpickling this would make a folder."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (os.mkdir, (str(self.path),))
+
+
+@pytest.mark.parametrize("damage", ["hostile", "empty", "other", "size"])
+def test_a_checkpoint_that_is_none_is_refused_and_never_executed(golden, tmp_path, damage):
+    weights = {key.removeprefix("weights."): value for key, value in golden.items() if key.startswith("weights.")}
+    path = tmp_path / "release.pt"
+    if damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "hostile":
+        torch.save({"x_embedder.weight": Bomb(tmp_path / "executed")}, path)
+    elif damage == "other":
+        torch.save({"fc.weight": torch.zeros(3)}, path)
+    else:
+        torch.save(weights | {"blocks.1.mlp.fc1.weight": torch.zeros(7, 7)}, path)
+    with pytest.raises(InputError, match=r"release\.pt: not a") as caught:
+        official_denoiser(path, heads=4)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "executed").exists()
 
 
 def test_our_own_numbers_have_not_moved():

@@ -48,6 +48,7 @@ def test_a_run_folder_says_what_was_done(run):
     assert Config.from_json((folder / "config.json").read_text()) == TINY
     about = json.loads((folder / "env.json").read_text())
     assert about["seed"] == 3
+    assert about["selection"].startswith("none: a fixed number of steps")
     assert about["versions"]["torch"] == torch.__version__
     assert {"date", "commit", "hardware"} <= set(about)
     lines = (folder / "history.csv").read_text().splitlines()

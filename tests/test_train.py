@@ -121,22 +121,36 @@ def test_a_loss_that_is_not_finite_stops_at_once():
         train_matcher(matcher(), z_x * float("inf"), labels, text, SETTINGS)
 
 
+LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
+
+
+def launch(processes: int, *args: object) -> str:
+    environment = os.environ | {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [*LAUNCH, f"--num_processes={processes}", "--main_process_port=0", *map(str, args)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_whole_command_runs_in_two_processes(tmp_path):
+    from test_recognizer import TINY
+
+    from tdsm.datasets.synthetic import SEEN, synthetic_clips
+    from tdsm.recognizer import Recognizer
+
+    clips = synthetic_clips(3, actions=SEEN[:4])
+    clips.save(tmp_path / "clips.npz")
+    (tmp_path / "tiny.json").write_text(TINY.to_json())
+    launch(2, "-m", "tdsm.cli", "train", tmp_path / "clips.npz", "--out", tmp_path / "run", "--preset", tmp_path / "tiny.json")
+    assert Recognizer.from_pretrained(tmp_path / "run/model").predict(clips[:2], ["wave"]).errors.shape == (2, 1)
+    assert not list(tmp_path.rglob("*.partial"))
+
+
 def test_two_processes_train_as_one_does(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(SCRIPT.format(here=str(Path(__file__).parent)))
-    environment = os.environ | {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     for processes in (1, 2):
-        launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
-        command = [
-            *launch,
-            f"--num_processes={processes}",
-            "--main_process_port=0",
-            script,
-            tmp_path / f"{processes}.safetensors",
-            tmp_path / f"{processes}.pt",
-        ]
-        done = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        launch(processes, script, tmp_path / f"{processes}.safetensors", tmp_path / f"{processes}.pt")
     one, two = (torch.load(tmp_path / f"{processes}.pt", weights_only=True) for processes in (1, 2))
     for name in one:
         torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-4)
