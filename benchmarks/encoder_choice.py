@@ -17,9 +17,13 @@ from tdsm.encoders import build_encoder
 from tdsm.preprocess import preprocess_all
 from tdsm.train import train_encoder
 
-SETTINGS = [(frames, kind, width, steps, batch) for frames in (32, 64) for kind, width, steps, batch in (
-    ("shift-gcn", 16, 300, 16), ("shift-gcn", 16, 150, 32), ("shift-gcn", 32, 300, 16), ("st-gcn", 16, 300, 16)
-)]  # fmt: skip
+SETTINGS = [  # frames, encoder, width, steps, batch
+    (32, "shift-gcn", 16, 300, 16),
+    (32, "shift-gcn", 16, 150, 32),
+    (32, "shift-gcn", 32, 300, 16),
+    (32, "st-gcn", 16, 300, 16),
+    (64, "shift-gcn", 16, 300, 16),
+]
 
 
 def main() -> None:

@@ -66,7 +66,7 @@ def preprocess_all(clips: Iterable[Clip], config: PreprocessConfig, progress: bo
     Raises:
         InputError: a clip that cannot be used, or ``config.frames`` is 0 and the clips differ in length.
     """
-    arrays = [preprocess(clip, config) for clip in tqdm(clips, desc="preprocess", unit="clip", leave=False, disable=not progress)]
+    arrays = [preprocess(clip, config) for clip in (tqdm(clips, desc="preprocess", unit="clip", leave=False) if progress else clips)]
     lengths = {array.shape[1] for array in arrays}
     if len(lengths) > 1:
         raise InputError("preprocess", f"frames is 0, but clips have {min(lengths)} to {max(lengths)} frames", "give frames, the length of all of them")

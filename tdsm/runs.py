@@ -53,7 +53,7 @@ def environment(seed: int) -> dict[str, object]:
         "commit": _commit(),
         "seed": seed,
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("tdsm", "torch", "numpy", "transformers", "accelerate", "scikit-learn")},
+        "versions": {name: version(name) for name in ("tdsm", "torch", "numpy", "transformers", "accelerate", "umap-learn")},
         "hardware": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores, {platform.machine()}",
         "system": f"{platform.system()} {platform.release()}",
     }

@@ -61,7 +61,7 @@ def read_folder(path: str | Path, layout: str | None = None, progress: bool = Tr
     files = [_file_of(folder, row, where) for where, row in rows]
     _check_all_listed(folder, files)
     clips = []
-    for file, (where, row) in zip(tqdm(files, desc="clips", unit="clip", leave=False, disable=not progress), rows, strict=True):
+    for file, (where, row) in zip((tqdm(files, desc="clips", unit="clip", leave=False) if progress else files), rows, strict=True):
         if "label" in row and not row["label"]:
             raise InputError(where, f"label of {row['file']} is empty", "name its class, or leave the whole column out")
         body = _layout_of(row.get("layout") or layout, where)

@@ -59,7 +59,7 @@ def read_nw_ucla(path: str | Path, progress: bool = True) -> ClipSet:
     with Archive(path) as archive:
         found = archive.matching(MEMBER, "a01_s01_e00_v01.json")
         clips = []
-        for name, match in tqdm(found, desc="NW-UCLA", unit="clip", leave=False, disable=not progress):
+        for name, match in tqdm(found, desc="NW-UCLA", unit="clip", leave=False) if progress else found:
             action, subject = int(match[1]), int(match[2])
             if action not in _CODES:
                 raise InputError(archive.path / name, f"action code {match[1]} does not exist", f"codes are {', '.join(map(str, _CODES))}")

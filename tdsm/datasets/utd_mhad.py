@@ -73,7 +73,7 @@ def read_utd_mhad(path: str | Path, progress: bool = True) -> ClipSet:
     with Archive(path) as archive:
         found = archive.matching(MEMBER, "a1_s1_t1_skeleton.mat")
         clips = []
-        for name, match in tqdm(found, desc="UTD-MHAD", unit="clip", leave=False, disable=not progress):
+        for name, match in tqdm(found, desc="UTD-MHAD", unit="clip", leave=False) if progress else found:
             action, subject = int(match[1]), int(match[2])
             if not 1 <= action <= len(CLASSES):
                 raise InputError(archive.path / name, f"action a{action} does not exist", f"actions are a1 to a{len(CLASSES)}")

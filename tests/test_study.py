@@ -1,0 +1,97 @@
+"""Runs over seeds, and the demo: what they leave behind, and that an interrupted one goes on instead of starting over."""
+
+import json
+
+import numpy as np
+import pytest
+from test_recognizer import TINY
+
+from tdsm.benchmarks import benchmarks_of
+from tdsm.clips import Clip, ClipSet
+from tdsm.datasets.nw_ucla import CLASSES
+from tdsm.datasets.synthetic import UNSEEN
+from tdsm.demo import most_certain, run_demo, scores_of
+from tdsm.errors import InputError
+from tdsm.evaluate import Report
+from tdsm.layouts import KINECT_20
+from tdsm.study import markdown_table, run_benchmark, write_table
+
+
+@pytest.fixture(scope="module")
+def clips():
+    """Two subjects doing each of the ten actions twice; each action is a place that one joint goes to."""
+    draw = np.random.default_rng(0)
+    body = draw.uniform(-0.5, 0.5, (20, 3)) + np.array([0, 0, 3])
+    made = []
+    for index, label in enumerate(CLASSES):
+        for subject in ("s01", "s01", "s02", "s02"):
+            joints = body + 0.02 * draw.standard_normal((12, 20, 3))
+            joints[:, 2 * index] += np.linspace(0, 1, 12)[:, None]
+            made.append(Clip(joints, KINECT_20, label, subject))
+    return ClipSet(tuple(made), CLASSES, "nw-ucla")
+
+
+def test_a_study_leaves_scores_and_the_second_time_trains_nothing(clips, tmp_path, monkeypatch):
+    benchmark = benchmarks_of("nw-ucla", "5/5")[0]
+    first = run_benchmark(benchmark, clips, TINY, tmp_path, seeds=2)
+    assert first.tdsm.seeds == first.ridge.seeds == 2
+    assert first.tdsm.chance == 0.2
+    metrics = json.loads((tmp_path / "1/metrics.json").read_text())
+    assert metrics["tdsm"]["clips"] == 20
+    assert "inductive" in metrics["protocol"]["setting"]
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr("tdsm.study.train_recognizer", refuse)
+    assert run_benchmark(benchmark, clips, TINY, tmp_path, seeds=2) == first
+    with pytest.raises(AssertionError, match="trained again"):
+        run_benchmark(benchmark, clips, TINY, tmp_path, seeds=3)
+    text = write_table([first], tmp_path).read_text()
+    assert text == markdown_table([first]) + "\n"
+    assert "| nw-ucla 5/5 | 20.0 | 45.0 | 36.0 | 46.8 | 49.5 |" in text
+    assert json.loads((tmp_path / "table.json").read_text())["rows"][0]["published"]["PURLS"] == 49.47
+
+
+def test_seeds_differ_and_a_seed_repeats_itself(clips, tmp_path):
+    benchmark = benchmarks_of("nw-ucla", "8/2")[0]
+    run_benchmark(benchmark, clips, TINY, tmp_path / "a", seeds=2)
+    run_benchmark(benchmark, clips, TINY, tmp_path / "b", seeds=1)
+    errors = [np.load(tmp_path / place / "scores.npz")["errors"] for place in ("a/0", "a/1", "b/0")]
+    assert np.array_equal(errors[0], errors[2])
+    assert not np.allclose(errors[0], errors[1])
+
+
+def test_a_study_of_other_settings_is_refused(clips, tmp_path):
+    benchmark = benchmarks_of("nw-ucla", "8/2")[0]
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0/config.json").write_text("{}")
+    with pytest.raises(InputError, match="holds other settings"):
+        run_benchmark(benchmark, clips, TINY, tmp_path, seeds=1)
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_everything_it_promises(tmp_path):
+    recognizer, report = run_demo(tmp_path / "demo", config=TINY, clips_per_class=2)
+    folder = tmp_path / "demo"
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json", "env.json", "history.csv", "metrics.json", "training", "model",
+        "confusion.png", "umap.png", "clip.html", "clip.png",
+    }  # fmt: skip
+    for name in ("confusion", "umap", "clip"):
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    shown = most_certain(report)
+    page = (folder / "clip.html").read_text()
+    assert report.labels[report.predicted[shown]] in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert set(report.labels) == set(UNSEEN)
+    assert not set(recognizer.seen) & set(UNSEEN)
+    assert set(json.loads((folder / "metrics.json").read_text())) == {"protocol", "seed", "tdsm", "ridge"}
+
+
+def test_the_surest_clip_is_chosen_by_its_lead_not_by_being_right():
+    errors = np.array([[0.5, 0.6, 0.9], [0.9, 0.1, 0.8], [0.2, 0.3, 0.25]])
+    report = Report(errors, np.array([0, 0, 0]), ("a", "b", "c"), np.array(["s"] * 3))
+    assert most_certain(report) == 1
+    assert not report.correct[1]
+    assert scores_of(report, 0) == pytest.approx({"a": 0.4, "b": 0.3, "c": 0.0})
