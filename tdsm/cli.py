@@ -17,7 +17,9 @@ app = typer.Typer(
     help="Zero-shot skeleton-based action recognition: name an action the model never saw, and it recognises people doing it.",
 )
 
-Data = Annotated[Path, typer.Argument(help="UTD-MHAD or NW-UCLA as downloaded (zip or unpacked folder), a .npz of clips, or a folder with clips.csv.")]
+Data = Annotated[
+    Path, typer.Argument(help="UTD-MHAD, NW-UCLA, NTU RGB+D or PKU-MMD as downloaded (zip or unpacked folder), a .npz of clips, or a folder with clips.csv.")
+]
 Layout = Annotated[str | None, typer.Option(help="Skeleton layout, for a folder of .npy files whose clips.csv does not name it.")]
 Preset = Annotated[str, typer.Option(help="Settings: default, demo, paper, or a config.json to read.")]
 Seed = Annotated[int, typer.Option(help="Seed of weights, batches and noise.")]

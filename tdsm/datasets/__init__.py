@@ -4,23 +4,28 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from tdsm.clips import ClipSet
-from tdsm.datasets import nw_ucla, utd_mhad
+from tdsm.datasets import ntu, nw_ucla, pku_mmd, utd_mhad
 from tdsm.datasets.archive import Archive
 from tdsm.datasets.folder import TABLE, read_folder
+from tdsm.datasets.ntu import read_ntu
 from tdsm.datasets.nw_ucla import read_nw_ucla
+from tdsm.datasets.pku_mmd import read_pku_mmd
 from tdsm.datasets.utd_mhad import read_utd_mhad
 from tdsm.errors import InputError
 
-__all__ = ["load_clips", "read_folder", "read_nw_ucla", "read_utd_mhad"]
+__all__ = ["load_clips", "read_folder", "read_ntu", "read_nw_ucla", "read_pku_mmd", "read_utd_mhad"]
 
-_SUPPORTED = "give UTD-MHAD's Skeleton.zip, NW-UCLA's all_sqe zip, either one unpacked, a .npz of ClipSet.save, or a folder with clips.csv"
+_SUPPORTED = (
+    "give UTD-MHAD's Skeleton.zip, NW-UCLA's all_sqe zip, NTU RGB+D's .skeleton files, PKU-MMD's skeletons with its labels, "
+    "any of them unpacked, a .npz of ClipSet.save, or a folder with clips.csv"
+)
 
 
 def load_clips(path: str | Path, layout: str | None = None, progress: bool = True) -> ClipSet:
     """Read skeleton clips, whatever the path is: what stands inside decides, never the name of the file or folder.
 
     Args:
-        path: UTD-MHAD or NW-UCLA (zip or unpacked), a ``.npz`` in the format of :mod:`tdsm.clips`, or a folder of ``.npy``
+        path: UTD-MHAD, NW-UCLA, NTU RGB+D or PKU-MMD (zip or unpacked), a ``.npz`` in the format of :mod:`tdsm.clips`, or a folder of ``.npy``
             with ``clips.csv`` in the format of :mod:`tdsm.datasets.folder`.
         layout: layout name, for a folder whose table gives none.
         progress: show a progress bar.
@@ -42,10 +47,16 @@ def _load(path: Path, layout: str | None, progress: bool) -> ClipSet:
         bases = [PurePosixPath(name).name for name in archive.names]
     if zipfile.is_zipfile(path) and bases and all(base.endswith(".npy") for base in bases):
         return ClipSet.load(path)
-    readers = {read_utd_mhad: utd_mhad.MEMBER, read_nw_ucla: nw_ucla.MEMBER}
-    fitting = [read for read, pattern in readers.items() if any(map(pattern.fullmatch, bases))]
+    readers = (
+        ("UTD-MHAD", read_utd_mhad, utd_mhad.MEMBER),
+        ("NW-UCLA", read_nw_ucla, nw_ucla.MEMBER),
+        ("NTU RGB+D", read_ntu, ntu.MEMBER),
+        ("PKU-MMD", read_pku_mmd, pku_mmd.MEMBER),
+    )
+    fitting = {name: read for name, read, pattern in readers if any(map(pattern.fullmatch, bases))}
     if len(fitting) > 1:
-        raise InputError(path, "holds both UTD-MHAD and NW-UCLA", "give the path of one of them")
+        raise InputError(path, f"holds both {' and '.join(fitting)}", "give the path of one of them")
     if not fitting:
         raise InputError(path, f"none of its {len(bases)} files belongs to a known data set", _SUPPORTED)
-    return fitting[0](path, progress)
+    (read,) = fitting.values()
+    return read(path, progress=progress)

@@ -1,7 +1,8 @@
 """What each class is called and, in one sentence a class, how the body moves in it.
 
 One JSON file a data set. The sentences were written from the class names alone, before any evaluation with them, in one voice: posture,
-body part, direction, height, path, repetition; never a purpose. Each fits the 35 tokens that the paper reads.
+body part, direction, height, path, repetition; never a purpose. Each fits the 35 tokens that the paper reads. The larger data sets also
+have a clause for each body part ("parts": head, hands, torso, legs) and for each stretch of time ("phases": start, middle, end).
 """
 
 import importlib.resources
