@@ -41,7 +41,7 @@ def demo(
     print(f"\nOpen next:\n  {out}/clip.html       a clip and its answer, moving (any browser)")
     print(f"  {out}/clip.png        the same, still\n  {out}/confusion.png   which unseen action was taken for which")
     print(f"  {out}/umap.png        where the unseen clips lie\n  {out}/metrics.json    the numbers")
-    print(f"  tdsm predict {out}/model YOUR_CLIPS --labels 'any name, another name'   (your own clips, your own labels)")
+    print(f"  tdsm predict {out}/model YOUR_CLIPS --labels 'any name, another name'   (your own clips and labels; . .venv/bin/activate first)")
 
 
 @app.command()

@@ -74,6 +74,23 @@ def test_training_lowers_the_loss_and_right_prompts_denoise_better():
     assert (errors.argmin(1) == labels).float().mean() > 0.9
 
 
+def test_a_seed_repeats_its_bits_on_two_threads():
+    draw = torch.Generator().manual_seed(0)
+    text = TextFeatures(torch.randn(17, 64, generator=draw), torch.randn(17, 30, 64, generator=draw), torch.ones(17, 30).bool())
+    z_x, labels = torch.randn(300, 1, 64, generator=draw), torch.randint(17, (300,), generator=draw)
+    threads, ends = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        for _ in range(3):
+            model = Matcher(64, 1, 64, 30, ModelConfig("cached", 64, 2, 2), DiffusionConfig())
+            train_matcher(model, z_x, labels, text, TrainConfig(steps=20, batch=128, lr=1e-3, warmup=2))
+            ends.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(ends[0], ends[1])
+    assert torch.equal(ends[0], ends[2])
+
+
 def test_history_of_a_resumed_run_has_no_gap_and_no_double(tmp_path):
     checkpoint, (z_x, labels, text) = tmp_path / "run.safetensors", data()
     train_matcher(matcher(), z_x, labels, text, SETTINGS, checkpoint=checkpoint)
