@@ -13,7 +13,7 @@ import time
 
 import torch
 
-from tdsm.config import ModelConfig, default
+from tdsm.config import default
 from tdsm.datasets.synthetic import synthetic_clips
 from tdsm.encoders import build_encoder
 from tdsm.matching import Matcher
@@ -26,7 +26,7 @@ def recognizer_with(stream: str) -> Recognizer:
     layout = synthetic_clips(1, actions=["squat"])[0].layout
     encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, 40)
     prompts = 2 if config.text.combine == "channels" else 1
-    matcher = Matcher(config.encoder.features, 1, prompts * 384, config.text.tokens, ModelConfig(**dataclasses.asdict(config.model)), config.diffusion)
+    matcher = Matcher(config.encoder.features, 1, prompts * 384, config.text.tokens, config.model, config.diffusion)
     return Recognizer(config, layout, ["squat"], {}, encoder, matcher)
 
 

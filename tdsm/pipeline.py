@@ -24,7 +24,7 @@ from tdsm.runs import environment, is_main_process, write_history, write_json, w
 from tdsm.text import TextEncoder, cache_folder, class_prompts
 from tdsm.train import train_encoder, train_matcher
 
-__all__ = ["open_run", "ridge_report", "train_recognizer", "zero_shot_report"]
+__all__ = ["check_run", "ridge_report", "train_recognizer", "zero_shot_report"]
 
 
 SELECTION = "none: a fixed number of steps, nothing is chosen on any test clip"
@@ -57,7 +57,7 @@ def train_recognizer(
         raise InputError(clips.name, f"has {len(clips.classes)} class to train on", "give at least two seen classes")
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     text = text_encoder.encode(class_prompts(clips.classes, descriptions), prompts_per_class=2)
-    training = open_run(folder, config, seed) if folder is not None else None
+    training = _open_run(folder, config, seed) if folder is not None else None
     x = torch.from_numpy(preprocess_all(clips, config.preprocess))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -77,14 +77,23 @@ def train_recognizer(
     return recognizer
 
 
-def open_run(folder: Path, config: Config, seed: int) -> Path:
-    """Write the settings into a run folder, unless others stand there; returns its folder of training checkpoints."""
+def check_run(folder: Path, config: Config) -> None:
+    """Refuse a run folder in which other settings stand; a new folder will do.
+
+    Raises:
+        InputError: other settings, or a config.json that cannot be read.
+    """
     path = folder / "config.json"
     if path.exists() and Config.from_json(path.read_text(encoding="utf-8"), str(path)) != config:
         raise InputError(path, "holds other settings", "give another run folder, or delete this one")
+
+
+def _open_run(folder: Path, config: Config, seed: int) -> Path:
+    """Write settings and surroundings into a run folder; returns its folder of training checkpoints."""
+    check_run(folder, config)
     (folder / "training").mkdir(parents=True, exist_ok=True)
     if is_main_process():
-        write_text(path, config.to_json() + "\n")
+        write_text(folder / "config.json", config.to_json() + "\n")
         write_json(folder / "env.json", environment(seed) | {"selection": SELECTION})
     return folder / "training"
 

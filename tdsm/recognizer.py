@@ -25,7 +25,7 @@ from tdsm.features import extract
 from tdsm.layouts import Layout, layout_named
 from tdsm.matching import Matcher
 from tdsm.model import TextStream
-from tdsm.preprocess import preprocess
+from tdsm.preprocess import preprocess_all
 from tdsm.runs import write_json
 from tdsm.text import TextEncoder, cache_folder, class_prompts
 
@@ -129,7 +129,7 @@ class Recognizer:
         return extract(self.encoder, self._prepared(clips))
 
     def _prepared(self, clips: Sequence[Clip]) -> Tensor:
-        return torch.from_numpy(np.stack([preprocess(clip, self.config.preprocess) for clip in clips]))
+        return torch.from_numpy(preprocess_all(clips, self.config.preprocess))
 
     def errors(
         self, z_x: Float[Tensor, "clip one channel"], labels: Sequence[str], descriptions: Mapping[str, str] | None = None

@@ -15,7 +15,7 @@ from tdsm.benchmarks import Benchmark
 from tdsm.clips import ClipSet
 from tdsm.config import Config
 from tdsm.evaluate import Report, Summary, summarise
-from tdsm.pipeline import SELECTION, open_run, ridge_report, train_recognizer, zero_shot_report
+from tdsm.pipeline import SELECTION, check_run, ridge_report, train_recognizer, zero_shot_report
 from tdsm.runs import environment, write_json, write_text
 from tdsm.text import TextEncoder, cache_folder
 
@@ -54,7 +54,7 @@ def run_benchmark(
     reports, ridges, seconds = [], [], []
     for seed in range(seeds):
         place = folder / str(seed)
-        open_run(place, config, seed)
+        check_run(place, config)
         if not (place / "scores.npz").exists():
             start = time.monotonic()
             recognizer = train_recognizer(train, config, descriptions=descriptions, folder=place, seed=seed, text_encoder=text_encoder)

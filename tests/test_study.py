@@ -33,6 +33,7 @@ def clips():
 
 def test_a_study_leaves_scores_and_the_second_time_trains_nothing(clips, tmp_path, monkeypatch):
     benchmark = benchmarks_of("nw-ucla", "5/5")[0]
+    monkeypatch.setattr("tdsm.runs._commit", lambda: "first")
     first = run_benchmark(benchmark, clips, TINY, tmp_path, seeds=2)
     assert first.tdsm.seeds == first.ridge.seeds == 2
     assert first.tdsm.chance == 0.2
@@ -40,11 +41,15 @@ def test_a_study_leaves_scores_and_the_second_time_trains_nothing(clips, tmp_pat
     assert metrics["tdsm"]["clips"] == 20
     assert "inductive" in metrics["protocol"]["setting"]
 
+    about = (tmp_path / "1/env.json").read_bytes()
+
     def refuse(*args, **kwargs):
         raise AssertionError("trained again")
 
     monkeypatch.setattr("tdsm.study.train_recognizer", refuse)
+    monkeypatch.setattr("tdsm.runs._commit", lambda: "later")
     assert run_benchmark(benchmark, clips, TINY, tmp_path, seeds=2) == first
+    assert (tmp_path / "1/env.json").read_bytes() == about  # still says what made the scores
     with pytest.raises(AssertionError, match="trained again"):
         run_benchmark(benchmark, clips, TINY, tmp_path, seeds=3)
     text = write_table([first], tmp_path).read_text()
