@@ -15,13 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tdsm.clips import Clip
-from tdsm.datasets import read_nw_ucla, read_utd_mhad
+from tdsm.datasets import Reading, read_nw_ucla, read_utd_mhad
 from tdsm.layouts import KINECT_20
 
 OUT = Path(__file__).parent / "out" / "kinect20_joint_order.png"
 EXCHANGE = [3, 2, 1, 0, *range(4, 20)]
 COLOURS = {"left": "#0072b2", "right": "#d55e00"}
-CLIPS = {read_utd_mhad: "a4_s1_t1_skeleton.mat", read_nw_ucla: "a09_s04_e01_v02.json"}
+CLIPS = {read_utd_mhad: "a4_s1_t1", read_nw_ucla: "a09_s04_e01_v02"}
 TITLES = {read_utd_mhad: "UTD-MHAD", read_nw_ucla: "NW-UCLA"}
 
 
@@ -75,7 +75,7 @@ def main(paths: list[str], out: Path = OUT) -> Path:
     figure = Figure(figsize=(13, 10.5), layout="constrained")
     axes = figure.subplots(2, 2)
     for row, (read, path) in zip(axes, zip(CLIPS, paths, strict=True), strict=True):
-        (clip,) = read(path, progress=False).where(lambda clip, name=CLIPS[read]: clip.name == name)
+        (clip,) = read(path, reading=Reading(progress=False)).where(lambda clip, name=CLIPS[read]: clip.name == name)
         places = widest_frame(clip)
         for ax, order, grey in ((row[0], list(range(20)), False), (row[1], EXCHANGE, True)):
             what = "the two orders exchanged" if grey else "order as read"

@@ -15,6 +15,7 @@ array           shape                  meaning
 ``fps``         () or (N,) float       frames a second
 ``layout``      () str                 a name of :data:`tdsm.layouts.LAYOUTS`
 ``classes``     (K,) str               class names in order (left out: sorted labels)
+``dataset``     () str                 name of the data set (left out: the file's name without its ending)
 ==============  =====================  ==============================================================
 """
 
@@ -28,6 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from tdsm.errors import InputError
+from tdsm.files import atomic
 from tdsm.layouts import LAYOUTS, Layout, layout_named
 
 __all__ = ["Clip", "ClipSet"]
@@ -81,6 +83,14 @@ class Clip:
         if not self.fps > 0:
             raise InputError(self.name, f"fps is {self.fps}", "give frames a second, above 0")
         object.__setattr__(self, "joints", joints)
+
+    @classmethod
+    def checked_before(cls, joints: np.ndarray, layout: Layout, label: str | None, subject: str | None, fps: float, name: str) -> "Clip":
+        """A clip whose joints, (M, T, V, C) float32, have been through the checks before, and need not be read again: those of a clip store."""
+        clip = object.__new__(cls)
+        for key, value in (("joints", joints), ("layout", layout), ("label", label), ("subject", subject), ("fps", fps), ("name", name)):
+            object.__setattr__(clip, key, value)
+        return clip
 
     @property
     def frames(self) -> int:
@@ -184,8 +194,7 @@ class ClipSet(Sequence):
         for row, clip in enumerate(self.clips):
             persons, frames = clip.joints.shape[:2]
             joints[row, :persons, :frames] = clip.joints
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as file:
+        with atomic(path) as partial, partial.open("wb") as file:
             np.savez_compressed(
                 file,
                 joints=joints,
@@ -196,8 +205,8 @@ class ClipSet(Sequence):
                 fps=np.array([clip.fps for clip in self.clips]),
                 layout=np.array(self.layout.name),
                 classes=np.array(self.classes),
+                dataset=np.array(self.name),
             )
-        partial.replace(path)
         return path
 
     @classmethod
@@ -259,4 +268,4 @@ def _from_arrays(arrays: dict[str, np.ndarray], path: Path) -> ClipSet:
         if not 1 <= int(frames) <= joints.shape[2]:
             raise InputError(path, f"frames[{row}] is {frames}", f"give a number from 1 to {joints.shape[2]}")
         clips.append(Clip(joints[row, :, : int(frames)], layout, label or None, subject or None, float(fps), name or f"{path.name}[{row}]"))
-    return ClipSet(tuple(clips), tuple(str(label) for label in arrays.get("classes", ())), path.stem)
+    return ClipSet(tuple(clips), tuple(str(label) for label in arrays.get("classes", ())), str(arrays.get("dataset", path.stem)))

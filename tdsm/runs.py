@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from tdsm.files import atomic
+
 __all__ = ["environment", "is_main_process", "write_history", "write_json", "write_text"]
 
 
@@ -22,9 +24,8 @@ def is_main_process() -> bool:
 def write_text(path: Path, text: str) -> Path:
     """Write through a neighbour file and rename, so that a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with atomic(path) as partial:
+        partial.write_text(text, encoding="utf-8")
     return path
 
 

@@ -30,6 +30,7 @@ from torch import Tensor
 
 from tdsm.config import TextConfig
 from tdsm.errors import InputError
+from tdsm.files import atomic
 from tdsm.prompts import class_prompts, load_prompts
 
 if TYPE_CHECKING:
@@ -185,9 +186,8 @@ def _join(told: list[_Prompt], combine: str, count: int) -> _Prompt:
 
 def _save(path: Path, prompt: _Prompt, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    save_file(prompt._asdict(), partial, metadata={"prompt": text})
-    partial.replace(path)
+    with atomic(path) as partial:
+        save_file(prompt._asdict(), partial, metadata={"prompt": text})
 
 
 def _load(path: Path) -> _Prompt:

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tdsm.clips import Clip, ClipSet
@@ -42,6 +42,7 @@ def test_an_unknown_layout_is_refused_with_the_known_ones():
         layout_named("smpl")
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 2), st.sampled_from(["wave", "squat"])), min_size=1, max_size=5))
 def test_saving_and_loading_gives_the_same_clips(tmp_path_factory, shapes):
     first = ClipSet(tuple(clip(frames, persons, label, NTU_25, seed) for seed, (frames, persons, label) in enumerate(shapes)), ("wave", "squat"), "mine")
@@ -51,6 +52,14 @@ def test_saving_and_loading_gives_the_same_clips(tmp_path_factory, shapes):
         assert np.array_equal(a.joints[: len(b.joints)], b.joints)
         assert not a.joints[len(b.joints) :].any()  # persons that others have are zeros here
         assert (a.label, a.subject, a.fps, a.name) == (b.label, b.subject, b.fps, b.name)
+
+
+def test_a_saved_set_keeps_its_name_whatever_the_file_is_called(tmp_path):
+    saved = ClipSet((clip(),), name="utd-mhad").save(tmp_path / "prepared.npz")
+    assert ClipSet.load(saved).name == "utd-mhad"
+    np.savez(tmp_path / "older.npz", **arrays())
+    assert ClipSet.load(tmp_path / "older.npz").name == "older"
+    assert [path.name for path in tmp_path.glob("prepared*")] == ["prepared.npz"]
 
 
 @pytest.mark.parametrize(("joints", "says"), [

@@ -5,11 +5,10 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tdsm.datasets import load_clips, ntu, ntu_text, read_ntu
+from tdsm.datasets import load_clips, ntu, read_ntu
 from tdsm.datasets.ntu import NtuDenoise, parse_name, read_missing, read_skeleton
+from tdsm.datasets.reading import Reading
 from tdsm.errors import InputError
 from tdsm.layouts import NTU_25
 
@@ -165,37 +164,6 @@ def test_denoise_refuses_numbers_out_of_range():
         assert next(iter(bad)) in message(NtuDenoise, **bad)
 
 
-# Numbers
-
-NUMBERS = st.one_of(
-    st.sampled_from(["0", "-0", "1e-05", "-1.788139E-07", ".5", "-.5", "5.", "1.0000000000000002", "123456789012.25", "-0.0000001", "+1.5", "00.10"]),
-    st.floats(-10, 10, width=32).map(lambda value: f"{value:.7g}"),
-    st.builds(lambda value, digits: f"{value:.{digits}f}", st.floats(-1e5, 1e5), st.integers(0, 12)),
-)
-
-
-@given(st.lists(NUMBERS, min_size=75, max_size=75))
-def test_every_way_to_write_a_number_gives_what_float_gives(numbers):
-    lines = skeleton([{ANNA: np.zeros((25, 3))}]).split(b"\r\n")
-    for joint in range(25):
-        lines[4 + joint] = " ".join([*numbers[3 * joint : 3 * joint + 3], *"123456789"]).encode()
-    content = b"\r\n".join(lines)
-    fast, careful = ntu_text._fast(content), ntu_text._careful(content, NAME)
-    np.testing.assert_array_equal(careful.joints.ravel(), [float(number) for number in numbers])
-    if max(map(len, numbers)) <= ntu_text._DIGITS:
-        np.testing.assert_array_equal(fast.joints, careful.joints)
-    elif fast is not None:
-        pytest.fail("a number too long for the fast parser was read by it")
-
-
-def test_fast_and_careful_agree_on_a_whole_file():
-    frames = [{}, *scene(anna=(ANNA, 0, person()), ben=(BEN, 7, person(9, seed=1)))]
-    fast, careful = ntu_text._fast(skeleton(frames)), ntu_text._careful(skeleton(frames), NAME)
-    assert (fast.frames, fast.ids) == (careful.frames, careful.ids)
-    for field in ("frame", "line", "joints"):
-        np.testing.assert_array_equal(getattr(fast, field), getattr(careful, field))
-
-
 # Damage
 
 
@@ -296,23 +264,24 @@ def test_an_action_above_60_makes_it_ntu_120(tmp_path):
 def test_processes_and_a_store_change_nothing(tmp_path):
     members = files() | {f"{NAMES[0]}x/S001C003P001R001A001.skeleton": b"5\r\n"}
     path, kept = packed(tmp_path / "x.zip", members), []
-    plain = read_ntu(path, report=kept.extend)
-    same(plain, read_ntu(path, workers=2, store=tmp_path / "joints.f32", report=kept.extend))
-    assert (tmp_path / "joints.f32").stat().st_size == sum(clip.joints.nbytes for clip in plain)
+    plain = read_ntu(path, reading=Reading(report=kept.extend))
+    stored = Reading(workers=2, store=tmp_path / "store", report=kept.extend)
+    same(plain, read_ntu(path, reading=stored))
     assert len(kept) == 2 and kept[0] == kept[1]
-    assert "exists already" in message(read_ntu, path, store=tmp_path / "joints.f32")
+    same(plain, load_clips(tmp_path / "store"))
+    assert "another reader" in message(read_ntu, path, bodies=1, reading=stored)
 
 
 def test_bad_files_are_skipped_and_reported_once(tmp_path):
     members = files() | {"S001C003P001R001A001.skeleton": b"5\r\n", "S001C003P001R001A002.skeleton": b"0\r\n", "S001C003P001R001A121.skeleton": WHOLE}
     members["S001C003P001R001A003.skeleton"] = b""
     path, skipped = packed(tmp_path / "x.zip", members), []
-    with pytest.warns(UserWarning, match=r"4 files gave no clip: .*A001\.skeleton line 2: the file ends.*no body.*0 bytes.*A121") as caught:
+    with pytest.warns(UserWarning, match=r"4 recordings gave no clip: .*A001\.skeleton line 2: the file ends.*no body.*0 bytes.*A121") as caught:
         clips = read_ntu(path)
     assert len(caught) == 1 and len(clips) == len(NAMES)
-    read_ntu(path, report=skipped.extend)
-    assert [file.name[-4:] for file in skipped] == ["A001", "A002", "A003", "A121"]
-    assert "line 2" in message(read_ntu, path, strict=True)
+    read_ntu(path, reading=Reading(report=skipped.extend))
+    assert [file.name[-13:-9] for file in skipped] == ["A001", "A002", "A003", "A121"]
+    assert "line 2" in message(read_ntu, path, reading=Reading(strict=True))
     assert "none of its 4 files" in message(read_ntu, packed(tmp_path / "bad.zip", {k: v for k, v in members.items() if "C003" in k}))
 
 
@@ -322,6 +291,8 @@ def test_the_list_of_missing_skeletons_is_left_out(tmp_path):
     assert read_missing(listed) == {NAMES[0], NAMES[3], "S001C003P001R001A002"}
     path = packed(tmp_path / "x.zip", files() | {"S001C003P001R001A002.skeleton": b"0\r\n"})
     assert [clip.name for clip in read_ntu(path, missing=listed)] == [name for name in NAMES if name not in (NAMES[0], NAMES[3])]
+    among = packed(tmp_path / "y.zip", files() | {"lists/NTU_RGBD120_samples_with_missing_skeletons.txt": listed.read_bytes()})
+    assert [clip.name for clip in load_clips(among)] == [name for name in NAMES if name not in (NAMES[0], NAMES[3])]
     listed.write_text("nothing here")
     assert "missing.txt" in message(read_ntu, path, missing=listed)
 

@@ -8,6 +8,7 @@ import pytest
 
 from tdsm.datasets import load_clips, pku_mmd, read_pku_mmd
 from tdsm.datasets.pku_mmd import read_split, video_of
+from tdsm.datasets.reading import Reading
 from tdsm.errors import InputError
 from tdsm.layouts import NTU_25
 
@@ -80,10 +81,10 @@ def test_an_action_beyond_the_end_is_cut_off_there(tmp_path):
 def test_actions_of_nobody_are_left_out_and_named(tmp_path):
     joints = bodies()
     joints[:10] = 0
-    with pytest.warns(UserWarning, match="1 actions without any body are left out: 0002-L#1"):
+    with pytest.warns(UserWarning, match="1 recordings gave no clip: 0002-L#1: nobody is there in frames 1 to 9"):
         (clip,) = read_pku_mmd(packed(tmp_path / "x.zip", video(skeleton=rows(joints))))
     assert clip.name == "0002-L#2"
-    assert "holds no action in which somebody is there" in message(read_pku_mmd, packed(tmp_path / "y.zip", video(skeleton=rows(0 * joints))))
+    assert "none of its 1 files gives a clip; 0002-L#1: nobody" in message(read_pku_mmd, packed(tmp_path / "y.zip", video(skeleton=rows(0 * joints))))
 
 
 def test_labels_of_absent_videos_are_left_aside(tmp_path):
@@ -93,8 +94,11 @@ def test_labels_of_absent_videos_are_left_aside(tmp_path):
 
 
 def test_missing_and_double_files(tmp_path):
-    lonely = {SKELETON.format("0003-L"): rows(bodies())}
-    assert "video 0003-L has no label file" in message(read_pku_mmd, packed(tmp_path / "x.zip", video(), lonely))
+    lonely, strict = {SKELETON.format("0003-L"): rows(bodies())}, Reading(strict=True)
+    path = packed(tmp_path / "x.zip", video(), lonely)
+    assert "video 0003-L has no label file" in message(read_pku_mmd, path, reading=strict)
+    with pytest.warns(UserWarning, match="1 recordings gave no clip: .*video 0003-L has no label file"):
+        assert len(read_pku_mmd(path)) == 2
     double = {"old/0002-L.txt": rows(bodies())}
     assert "two skeleton files, PKU_Skeleton_Renew/0002-L.txt and old/0002-L.txt" in message(read_pku_mmd, packed(tmp_path / "y.zip", video(), double))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tdsm.clips import Clip
 from tdsm.config import PreprocessConfig
-from tdsm.datasets import read_nw_ucla, read_utd_mhad
+from tdsm.datasets import Reading, read_nw_ucla, read_utd_mhad
 from tdsm.errors import InputError
 from tdsm.layouts import COCO_17, KINECT_20, NTU_25, OPENPOSE_18
 from tdsm.preprocess import align, body_size, center, drop_null_frames, keep_bodies, preprocess, preprocess_all, resample, scale
@@ -154,7 +154,7 @@ def test_order_of_bodies_in_the_file_does_not_matter(bodies):
 def real():
     if not all(path.exists() for path in DATA.values()):
         pytest.skip("UTD-MHAD and NW-UCLA are not here")
-    return [read(path, progress=False) for read, path in DATA.items()]
+    return [read(path, reading=Reading(progress=False)) for read, path in DATA.items()]
 
 
 # What comes out

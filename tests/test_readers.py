@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pickle
 import re
 import zipfile
 from pathlib import Path
@@ -14,12 +15,14 @@ import scipy.io
 from tdsm.clips import Clip, ClipSet
 from tdsm.datasets import load_clips, nw_ucla, read_folder, read_nw_ucla, read_utd_mhad, utd_mhad
 from tdsm.datasets.mat5 import read_mat_array
+from tdsm.datasets.reading import Reading
 from tdsm.errors import InputError
 from tdsm.layouts import KINECT_20, NTU_25
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 UTD = SHARED / "data" / "utd_mhad_skeleton.zip"
 UCLA = SHARED / "data" / "nw_ucla_all_sqe.zip"
+QUIET = Reading(progress=False)
 J = {name: index for index, name in enumerate(KINECT_20.joints)}
 UTD_NAME, UCLA_NAME = "Skeleton/a3_s2_t1_skeleton.mat", "all_sqe/a11_s04_e02_v03.json"
 
@@ -70,8 +73,8 @@ def message(read, *args, **kwargs):
 
 def test_utd_joints_are_turned_to_the_layouts_order(tmp_path):
     array = recording()
-    (clip,) = read_utd_mhad(utd_zip(tmp_path, d_skel(array)), progress=False)
-    assert (clip.label, clip.subject, clip.fps, clip.name) == ("right hand wave", "s2", 30.0, "a3_s2_t1_skeleton.mat")
+    (clip,) = read_utd_mhad(utd_zip(tmp_path, d_skel(array)), reading=QUIET)
+    assert (clip.label, clip.subject, clip.fps, clip.name) == ("right hand wave", "s2", 30.0, "a3_s2_t1")
     in_file = ["head", "shoulder centre", "spine", "hip centre", *KINECT_20.joints[4:]]
     for row, joint in enumerate(in_file):
         np.testing.assert_array_equal(clip.joints[0, :, J[joint]], array[:, row].astype(np.float32))
@@ -79,16 +82,16 @@ def test_utd_joints_are_turned_to_the_layouts_order(tmp_path):
 
 def test_ucla_keeps_its_order_and_its_view(tmp_path):
     array = recording()
-    clips = read_nw_ucla(ucla_zip(tmp_path, record(array)), progress=False)
+    clips = read_nw_ucla(ucla_zip(tmp_path, record(array)), reading=QUIET)
     np.testing.assert_array_equal(clips[0].joints[0], array.astype(np.float32))
-    assert (clips[0].label, clips[0].subject, clips[0].name) == ("throw", "s04", "a11_s04_e02_v03.json")
+    assert (clips[0].label, clips[0].subject, clips[0].name) == ("throw", "s04", "a11_s04_e02_v03")
     assert (clips.name, clips.classes) == ("nw-ucla", nw_ucla.CLASSES)
 
 
 def test_ucla_frames_with_a_joint_in_the_sensor_are_left_out(tmp_path):
     array = recording()
     array[2, 7] = 0
-    (clip,) = read_nw_ucla(ucla_zip(tmp_path, record(array)), progress=False)
+    (clip,) = read_nw_ucla(ucla_zip(tmp_path, record(array)), reading=QUIET)
     np.testing.assert_array_equal(clip.joints[0], np.delete(array, 2, axis=0).astype(np.float32))
 
 
@@ -98,24 +101,15 @@ def test_zip_and_unpacked_folder_read_alike_whatever_they_are_called(tmp_path, m
     misleading = path.rename(tmp_path / ("ucla.npz" if name == "utd-mhad" else "utd_mhad.npz"))
     zipfile.ZipFile(misleading).extractall(tmp_path / "unpacked" / "deeper")
     (tmp_path / "unpacked" / "notes.txt").write_text("mine")
-    zipped, unpacked = load_clips(misleading, progress=False), load_clips(tmp_path / "unpacked", progress=False)
+    zipped, unpacked = load_clips(misleading, reading=QUIET), load_clips(tmp_path / "unpacked", reading=QUIET)
     assert zipped.name == unpacked.name == name
     np.testing.assert_array_equal(zipped[0].joints, unpacked[0].joints)
 
 
 def test_clips_stand_in_numeric_order(tmp_path):
     names = [f"a{a}_s{s}_t1_skeleton.mat" for a in (10, 2) for s in (2, 1)]
-    clips = read_utd_mhad(packed(tmp_path / "x.zip", **{name: d_skel(recording()) for name in names}), progress=False)
-    assert [clip.name for clip in clips] == [names[3], names[2], names[1], names[0]]
-
-
-def test_progress_bar_can_be_switched_off(tmp_path, monkeypatch):
-    shown = []
-    monkeypatch.setattr("tdsm.datasets.utd_mhad.tqdm", lambda items, **options: shown.append(options["desc"]) or items)
-    read_utd_mhad(utd_zip(tmp_path), progress=False)
-    assert shown == []
-    read_utd_mhad(utd_zip(tmp_path), progress=True)
-    assert shown == ["UTD-MHAD"]
+    clips = read_utd_mhad(packed(tmp_path / "x.zip", **{name: d_skel(recording()) for name in names}), reading=QUIET)
+    assert [clip.name for clip in clips] == ["a2_s1_t1", "a2_s2_t1", "a10_s1_t1", "a10_s2_t1"]
 
 
 @pytest.mark.parametrize("compress", [True, False])
@@ -161,9 +155,9 @@ def test_damaged_mat_files_raise_valueerror_and_nothing_else():
     ],
 )
 def test_bad_utd_file(tmp_path, content, name, says):
-    text = message(read_utd_mhad, utd_zip(tmp_path, content, name), progress=False)
+    text = message(read_utd_mhad, utd_zip(tmp_path, content, name), reading=QUIET)
     assert re.search(says, text)
-    assert Path(name).name in text
+    assert Path(name).name.removesuffix("_skeleton.mat").removesuffix(".json") in text
 
 
 @pytest.mark.parametrize(
@@ -185,9 +179,9 @@ def test_bad_utd_file(tmp_path, content, name, says):
     ],
 )
 def test_bad_ucla_file(tmp_path, content, name, says):
-    text = message(read_nw_ucla, ucla_zip(tmp_path, content, name), progress=False)
+    text = message(read_nw_ucla, ucla_zip(tmp_path, content, name), reading=QUIET)
     assert re.search(says, text)
-    assert Path(name).name in text
+    assert Path(name).name.removesuffix("_skeleton.mat").removesuffix(".json") in text
 
 
 def test_bad_archives(tmp_path):
@@ -200,7 +194,7 @@ def test_bad_archives(tmp_path):
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 255
     (tmp_path / "flipped.zip").write_bytes(flipped)
-    assert "cannot be read" in message(load_clips, tmp_path / "flipped.zip", progress=False)
+    assert "cannot be read" in message(load_clips, tmp_path / "flipped.zip", reading=QUIET)
 
 
 def test_one_recording_in_two_folders_is_refused(tmp_path):
@@ -214,12 +208,35 @@ def test_unknown_and_mixed_contents(tmp_path):
     (tmp_path / "nothing").mkdir()
     assert "UTD-MHAD" in message(load_clips, tmp_path / "nothing")
     assert "both" in message(load_clips, packed(tmp_path / "both.zip", **{UTD_NAME: d_skel(recording()), UCLA_NAME: record(recording())}))
-    assert "layout kinect-20, not ntu-25" in message(load_clips, utd_zip(tmp_path), layout="ntu-25", progress=False)
+    assert "layout kinect-20, not ntu-25" in message(load_clips, utd_zip(tmp_path), layout="ntu-25", reading=QUIET)
 
 
 def test_npz_is_told_by_its_members(tmp_path):
     saved = ClipSet((Clip(recording(), KINECT_20, "wave"),)).save(tmp_path / "clips.bin")
     assert load_clips(saved)[0].label == "wave"
+
+
+def test_one_file_is_copied_to_a_store_when_one_is_asked_for(tmp_path):
+    clips = ClipSet(tuple(Clip(recording(frames), KINECT_20, "wave", name=f"{frames}") for frames in (3, 5)), name="mine")
+    saved, stored = clips.save(tmp_path / "clips.npz"), Reading(store=tmp_path / "store")
+    for _ in range(2):
+        again = load_clips(saved, reading=stored)
+        assert (again.name, [clip.name for clip in again]) == ("mine", ["3", "5"])
+    assert [clip.name for clip in load_clips(tmp_path / "store", reading=Reading(store=tmp_path / "copy"))] == ["3", "5"]
+    os.utime(clips[:1].save(saved), ns=(0, 0))
+    assert "store of another reader" in message(load_clips, saved, reading=stored)
+
+
+def test_data_sets_are_told_by_the_names_of_their_files(tmp_path):
+    for title, name in (
+        ("MSR-Action3D", "a01_s01_e01_skeleton3D.txt"),
+        ("Kinetics-skeleton", "kinetics_val/-0a_bcdefgh.json"),
+        ("OpenPose", "me_000000000012_keypoints.json"),
+        ("NTU RGB+D", "S001C001P001R001A001.skeleton"),
+        ("PKU-MMD", "0002-L.txt"),
+    ):
+        path = packed(tmp_path / "x.zip", **{f"deeper/{name}": b"x", "deeper/a1_s1_t1_skeleton.mat": b"x"})
+        assert f"holds both UTD-MHAD and {title};" in message(load_clips, path)
 
 
 class Hostile:
@@ -234,13 +251,15 @@ def test_pickles_are_never_opened(tmp_path):
     array = np.array([Hostile(tmp_path / "owned")], dtype=object)
     np.savez(tmp_path / "x.npz", joints=array, layout="kinect-20")
     message(load_clips, tmp_path / "x.npz")
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps({"annotations": array}))
+    assert "x.pkl" in message(load_clips, tmp_path / "x.pkl")
     folder = tmp_path / "clips"
     folder.mkdir()
     np.save(folder / "x.npy", array)
     (folder / "clips.csv").write_text("file,layout\nx.npy,kinect-20\n")
-    assert "x.npy" in message(load_clips, folder, progress=False)
+    assert "x.npy" in message(load_clips, folder, reading=QUIET)
     (folder / "x.npy").write_bytes((tmp_path / "x.npz").read_bytes())
-    assert "x.npy" in message(load_clips, folder, progress=False)
+    assert "x.npy" in message(load_clips, folder, reading=QUIET)
     assert not (tmp_path / "owned").exists()
 
 
@@ -258,7 +277,7 @@ def my_folder(tmp_path, table, **arrays):
 
 def test_folder_with_all_columns(tmp_path):
     table = "\ufefffile, label,subject,fps,layout\na.npy,wave,anna,25,kinect-20\n\nmore/b.npy,jump,,,kinect-20\n"
-    clips = load_clips(my_folder(tmp_path, table), progress=False)
+    clips = load_clips(my_folder(tmp_path, table), reading=QUIET)
     assert [(c.name, c.label, c.subject, c.fps, c.joints.shape) for c in clips] == [
         ("a.npy", "wave", "anna", 25.0, (1, 5, 20, 3)),
         ("more/b.npy", "jump", None, 30.0, (1, 7, 20, 3)),
@@ -269,9 +288,9 @@ def test_folder_with_all_columns(tmp_path):
 
 def test_folder_takes_the_layout_from_the_argument(tmp_path):
     folder = my_folder(tmp_path, "file\na.npy\nb.npy\n", a=recording(joints=25), b=recording(joints=25))
-    clips = load_clips(folder, layout="ntu-25", progress=False)
+    clips = load_clips(folder, layout="ntu-25", reading=QUIET)
     assert (clips.layout, clips[0].label, clips.classes) == (NTU_25, None, ())
-    assert "layout is not given" in message(read_folder, folder, progress=False)
+    assert "layout is not given" in message(read_folder, folder, reading=QUIET)
 
 
 @pytest.mark.parametrize(
@@ -291,25 +310,25 @@ def test_folder_takes_the_layout_from_the_argument(tmp_path):
         ("file,layout\n/etc/passwd,kinect-20\n", "line 2: .*outside"),
         ("file,label,layout\na.npy,wave,kinect-20\n\nmore/b.npy,,kinect-20\n", "line 4: label of more/b.npy is empty"),
         ("file,fps,layout\na.npy,fast,kinect-20\nmore/b.npy,,kinect-20\n", "line 2: fps 'fast'"),
-        ("file,fps,layout\na.npy,0,kinect-20\nmore/b.npy,,kinect-20\n", "a.npy: fps"),
+        ("file,fps,layout\na.npy,0,kinect-20\nmore/b.npy,,kinect-20\n", "line 2: fps '0'"),
         ("file,layout\na.npy,kinect-20,more\n", "line 2: more cells"),
     ],
 )
 def test_bad_folder_table(tmp_path, table, says):
     folder = my_folder(tmp_path, table)
     np.save(tmp_path / "out.npy", recording())
-    assert re.search(says, message(load_clips, folder, progress=False))
+    assert re.search(says, message(load_clips, folder, reading=QUIET))
 
 
 def test_bad_folder_arrays(tmp_path):
     folder = my_folder(tmp_path, "file,layout\na.npy,kinect-20\n", a=np.array(["text"]))
-    assert "a.npy: holds" in message(load_clips, folder, progress=False)
+    assert "a.npy: holds" in message(load_clips, folder, reading=QUIET)
     (folder / "a.npy").write_bytes(b"")
-    assert "a.npy: not a readable .npy" in message(load_clips, folder, progress=False)
+    assert "a.npy: not a readable .npy" in message(load_clips, folder, reading=QUIET)
     (folder / "a.npy").unlink()
     (tmp_path / "out.npy").touch()
     (folder / "a.npy").symlink_to(tmp_path / "out.npy")
-    assert "outside" in message(load_clips, folder, progress=False)
+    assert "outside" in message(load_clips, folder, reading=QUIET)
     assert "clips.csv: no such file" in message(read_folder, tmp_path)
     (folder / "clips.csv").write_bytes(b"file\n\xff\xfe.npy\n")
     assert "UTF-8" in message(load_clips, folder)
@@ -322,7 +341,7 @@ def test_bad_folder_arrays(tmp_path):
 def real():
     if not (UTD.exists() and UCLA.exists()):
         pytest.skip("UTD-MHAD and NW-UCLA are not here")
-    return {"utd": read_utd_mhad(UTD, progress=False), "ucla": read_nw_ucla(UCLA, progress=False)}
+    return {"utd": read_utd_mhad(UTD, reading=QUIET), "ucla": read_nw_ucla(UCLA, reading=QUIET)}
 
 
 EXCHANGE = [3, 2, 1, 0, *range(4, 20)]  # from one data set's order to the other's; its own inverse
@@ -347,20 +366,20 @@ def test_sizes(real):
     assert set(utd.y) == set(range(27)) and set(ucla.y) == set(range(10))
     assert sum("_v03" in clip.name for clip in ucla) == 464
     assert min(clip.frames for clip in ucla) == 1
-    assert load_clips(UTD, progress=False).name == "utd-mhad" and load_clips(UCLA, progress=False).name == "nw-ucla"
+    assert load_clips(UTD, reading=QUIET).name == "utd-mhad" and load_clips(UCLA, reading=QUIET).name == "nw-ucla"
 
 
 def test_mat_files_read_as_scipy_reads_them(real):
     with zipfile.ZipFile(UTD) as archive:
         for clip in real["utd"].clips[::100]:
-            theirs = scipy.io.loadmat(io.BytesIO(archive.read(f"Skeleton/{clip.name}")))["d_skel"]
+            theirs = scipy.io.loadmat(io.BytesIO(archive.read(f"Skeleton/{clip.name}_skeleton.mat")))["d_skel"]
             np.testing.assert_array_equal(clip.joints[0][:, EXCHANGE], theirs.transpose(2, 0, 1).astype(np.float32))
 
 
 def test_ucla_labels_agree_with_the_label_inside_the_files(real):
     with zipfile.ZipFile(UCLA) as archive:
         for clip in real["ucla"].clips[::50]:
-            assert json.loads(archive.read(f"all_sqe/{clip.name}"))["label"] == nw_ucla.CLASSES.index(clip.label) + 1
+            assert json.loads(archive.read(f"all_sqe/{clip.name}.json"))["label"] == nw_ucla.CLASSES.index(clip.label) + 1
 
 
 @pytest.mark.parametrize("name", ["utd", "ucla"])

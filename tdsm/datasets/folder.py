@@ -26,12 +26,18 @@ there in a frame is all zeros in it. Every ``.npy`` in the folder must stand in 
 """
 
 import csv
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from tdsm.clips import Clip, ClipSet
+from tdsm.datasets.archive import Archive
+from tdsm.datasets.reading import Reading, read_files
 from tdsm.errors import InputError
 from tdsm.layouts import Layout, layout_named
 
@@ -41,32 +47,59 @@ TABLE = "clips.csv"
 _COLUMNS = ("file", "label", "subject", "fps", "layout")
 
 
-def read_folder(path: str | Path, layout: str | None = None, progress: bool = True) -> ClipSet:
+def read_folder(path: str | Path, layout: str | None = None, *, reading: Reading = Reading()) -> ClipSet:
     """Read a folder in the format at the top of this module. Nothing in it is ever executed.
 
     Args:
         path: the folder.
         layout: layout name of rows that give none.
-        progress: show a progress bar.
+        reading: how to go through the arrays.
 
     Returns:
         ClipSet named after the folder, clips in the order of the table, named by their files, classes sorted by name.
 
     Raises:
-        InputError: a missing table, column, file or cell, an unknown layout, a path that leaves the folder, an array file
-            that the table does not list, or a bad array.
+        InputError: a missing table, column, file or cell, an unknown layout or two of them, a path that leaves the folder, an
+            array file that the table does not list, no usable array, or what :class:`~tdsm.datasets.reading.Reading` raises.
     """
     folder = Path(path)
     rows = _read_table(folder / TABLE)
-    files = [_file_of(folder, row, where) for where, row in rows]
-    _check_all_listed(folder, files)
-    clips = []
-    for file, (where, row) in zip((tqdm(files, desc="clips", unit="clip", leave=False) if progress else files), rows, strict=True):
-        if "label" in row and not row["label"]:
-            raise InputError(where, f"label of {row['file']} is empty", "name its class, or leave the whole column out")
-        body = _layout_of(row.get("layout") or layout, where)
-        clips.append(Clip(_read_npy(file), body, row.get("label"), row.get("subject") or None, _fps_of(row.get("fps"), where), row["file"]))
-    return ClipSet(tuple(clips), name=folder.resolve().name)
+    _check_all_listed(folder, [_file_of(folder, row, where) for where, row in rows])
+    listed = {row["file"]: _listed(row, layout, where) for where, row in rows}
+    layouts = {one.layout.name: one.layout for one in listed.values()}
+    if len(layouts) > 1:
+        raise InputError(folder / TABLE, f"mixes layouts {sorted(layouts)}", "put the clips of each layout into a folder of their own")
+    (body,) = layouts.values()
+    classes = sorted({one.label for one in listed.values() if one.label})
+    digest = hashlib.sha256((folder / TABLE).read_bytes()).hexdigest()
+    return read_files("clips", folder, list(listed), _Reader(listed, digest), reading, name=folder.resolve().name, layout=body, classes=classes)
+
+
+class _Listed(NamedTuple):
+    """What the table says of a clip."""
+
+    label: str | None
+    subject: str | None
+    fps: float
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads one array; ``table`` is the digest of the table, so that a store is not gone on with when the table has changed."""
+
+    listed: Mapping[str, _Listed] = field(repr=False)
+    table: str
+
+    def __call__(self, archive: Archive, name: str) -> Sequence[Clip]:
+        label, subject, fps, layout = self.listed[name]
+        return [Clip(_read_npy(archive.path / name), layout, label, subject, fps, name)]
+
+
+def _listed(row: dict[str, str], layout: str | None, where: str) -> _Listed:
+    if "label" in row and not row["label"]:
+        raise InputError(where, f"label of {row['file']} is empty", "name its class, or leave the whole column out")
+    return _Listed(row.get("label"), row.get("subject") or None, _fps_of(row.get("fps"), where), _layout_of(row.get("layout") or layout, where))
 
 
 def _read_table(path: Path) -> list[tuple[str, dict[str, str]]]:
@@ -123,9 +156,12 @@ def _layout_of(name: str | None, where: str) -> Layout:
 
 def _fps_of(text: str | None, where: str) -> float:
     try:
-        return float(text or 30)
-    except ValueError as error:
-        raise InputError(where, f"fps {text!r} is not a number", "give frames a second, or leave it empty for 30") from error
+        fps = float(text or 30)
+    except ValueError:
+        fps = 0.0
+    if not 0 < fps < math.inf:
+        raise InputError(where, f"fps {text!r} is not a number above 0", "give frames a second, or leave it empty for 30")
+    return fps
 
 
 def _read_npy(path: Path) -> np.ndarray:

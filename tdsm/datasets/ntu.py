@@ -15,28 +15,23 @@ The text is read by :mod:`tdsm.datasets.ntu_text`; which of its bodies are peopl
 ``bodies`` persons stay, the one that moves most first.
 """
 
-import functools
-import os
 import re
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from tdsm.clips import Clip, ClipSet
 from tdsm.datasets.archive import Archive
-from tdsm.datasets.ntu_text import parse_bodies
+from tdsm.datasets.ntu_text import parse_bodies, prepare
 from tdsm.datasets.ntu_tracks import NtuDenoise, persons
+from tdsm.datasets.reading import Reading, read_files
 from tdsm.errors import InputError
 from tdsm.layouts import NTU_25
 
-__all__ = ["CLASSES", "MEMBER", "NtuDenoise", "NtuName", "Skipped", "parse_name", "read_missing", "read_ntu", "read_skeleton", "warn_skipped"]
+__all__ = ["CLASSES", "MEMBER", "NtuDenoise", "NtuName", "parse_name", "read_missing", "read_ntu", "read_skeleton"]
 
 CLASSES = (
     "drink water", "eat meal/snack", "brushing teeth", "brushing hair", "drop", "pickup", "throw", "sitting down",
@@ -62,9 +57,9 @@ CLASSES = (
 )  # fmt: skip
 
 MEMBER = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})\.skeleton")
+_MISSING = re.compile(r"NTU_RGBD(120)?_samples_with_missing_skeletons\.txt")
 _EXAMPLE = "S001C001P001R001A001.skeleton"
-_NTU_60 = 60  # its actions are the first 60
-_FILES_FOR_PROCESSES = 2000  # below that, starting processes costs more than it saves
+_ACTIONS_60, _SETUPS_60 = 60, 17  # NTU-60 is the first of both
 
 
 class NtuName(NamedTuple):
@@ -75,13 +70,6 @@ class NtuName(NamedTuple):
     performer: int
     replication: int
     action: int
-
-
-class Skipped(NamedTuple):
-    """A file that gave no clip, and why."""
-
-    name: str
-    reason: str
 
 
 def parse_name(name: str) -> NtuName:
@@ -127,141 +115,62 @@ def read_missing(path: str | Path) -> frozenset[str]:
     Raises:
         InputError: no such file, or no name in it.
     """
-    names = frozenset(re.findall(r"\bS\d{3}C\d{3}P\d{3}R\d{3}A\d{3}\b", _file(Path(path)).decode("utf-8", "replace")))
-    if not names:
-        raise InputError(path, "names no recording", "give the list of samples with missing skeletons, one name such as S001C002P005R002A008 a line")
-    return names
-
-
-def warn_skipped(skipped: Sequence[Skipped]) -> None:
-    """One warning that counts the skipped files and gives the first five with their reasons; none when there are none."""
-    if skipped:
-        first = "; ".join(file.reason for file in skipped[:5])
-        more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
-        warnings.warn(f"NTU RGB+D: {len(skipped)} files gave no clip: {first}{more}", stacklevel=3)
+    return _names(_file(Path(path)), path)
 
 
 def read_ntu(
-    path: str | Path,
-    *,
-    missing: str | Path | None = None,
-    denoise: NtuDenoise = NtuDenoise(),
-    bodies: int = 2,
-    progress: bool = True,
-    workers: int | None = None,
-    strict: bool = False,
-    store: str | Path | None = None,
-    report: Callable[[Sequence[Skipped]], object] = warn_skipped,
+    path: str | Path, *, missing: str | Path | None = None, denoise: NtuDenoise = NtuDenoise(), bodies: int = 2, reading: Reading = Reading()
 ) -> ClipSet:
     """Read a zip as downloaded, or a folder that holds ``.skeleton`` files at any depth. Any part of the set will do.
 
     Args:
         path: the zip or the folder.
-        missing: the authors' list of samples with missing skeletons; those are left out without being opened or reported.
+        missing: the authors' list of samples with missing skeletons; those are left out without being opened or reported. Lists that lie among
+            the files under their own names (``NTU_RGBD_samples_with_missing_skeletons.txt``, ``NTU_RGBD120_...``) are taken, too.
         denoise: what to do about ghosts.
         bodies: how many persons a clip keeps at most.
-        progress: show a progress bar.
-        workers: processes; left out: one a core, or this process alone for fewer than 2,000 files. Where processes are
-            spawned (Windows, macOS), a script that reads the whole set must stand under ``if __name__ == "__main__":``.
-        strict: raise at the first file that cannot be used, rather than skip it.
-        store: a new file that holds the joints (float32) in place of the memory, for machines that cannot hold the whole
-            set; it must live as long as the clips.
-        report: called once at the end with the files that gave no clip.
+        reading: how to go through the files.
 
     Returns:
-        ClipSet "ntu-60" (60 classes), or "ntu-120" (120) when there is an action above 60, of clips as
-        :func:`read_skeleton` gives them, in the order of setup, camera, performer, replication, action.
+        ClipSet "ntu-60" (60 classes), or "ntu-120" (120) when there is a file of an action above 60 or a setup above 17, of
+        clips as :func:`read_skeleton` gives them, in the order of setup, camera, performer, replication, action.
 
     Raises:
-        InputError: an unusable path or archive, no usable file, an existing ``store``, or (``strict``) a bad file.
+        InputError: an unusable path or archive, no usable file, or what :class:`~tdsm.datasets.reading.Reading` raises.
     """
-    if store is not None and Path(store).exists():
-        raise InputError(store, "exists already", "delete it, or name another file for the joints")
-    left_out = read_missing(missing) if missing is not None else frozenset()
-    skipped: list[Skipped] = []
+    files, more = _files(Path(path), read_missing(missing) if missing is not None else frozenset())
+    prepare(len(files))
+    name, classes = ("ntu-120", CLASSES) if more else ("ntu-60", CLASSES[:_ACTIONS_60])
+    return read_files("NTU RGB+D", Path(path), files, _Reader(bodies, denoise), reading, name=name, layout=NTU_25, classes=classes)
+
+
+def _files(path: Path, left_out: frozenset[str]) -> tuple[list[str], bool]:
+    """The files to read, and whether there are more than NTU-60 has."""
     with Archive(path) as archive:
-        names = [name for name, match in archive.matching(MEMBER, _EXAMPLE) if match[0].removesuffix(".skeleton") not in left_out]
-        read = _Reader(bodies, denoise)
-        with closing(_read_all(archive, names, read, workers)) as results:
-            bar = tqdm(results, "NTU RGB+D", len(names), unit="clip", leave=False, **({} if progress else {"disable": True}))
-            good = _good(zip(names, bar, strict=True), archive, read, strict, skipped)
-            arrays = list(good) if store is None else _on_disk(good, Path(store))
-    if not arrays:
-        raise InputError(path, f"none of its {len(names)} files can be used", skipped[0].reason if skipped else "give files that are not in the missing list")
-    report(skipped)
-    clips = [_clip(name, joints) for name, joints in arrays]
-    classes = CLASSES if any(clip.label in CLASSES[_NTU_60:] for clip in clips) else CLASSES[:_NTU_60]
-    return ClipSet(tuple(clips), classes, f"ntu-{len(classes)}")
+        for name in archive.names:
+            if _MISSING.fullmatch(PurePath(name).name):
+                left_out |= _names(archive.read(name), archive.path / name)
+        found = [(name, match) for name, match in archive.matching(MEMBER, _EXAMPLE) if match[0].removesuffix(".skeleton") not in left_out]
+    more = any(int(match[1]) > _SETUPS_60 or _ACTIONS_60 < int(match[5]) <= len(CLASSES) for _, match in found)
+    return [name for name, _ in found], more
 
 
-# Many files
+def _names(content: bytes, where: object) -> frozenset[str]:
+    names = frozenset(re.findall(r"\bS\d{3}C\d{3}P\d{3}R\d{3}A\d{3}\b", content.decode("utf-8", "replace")))
+    if not names:
+        raise InputError(where, "names no recording", "give the list of samples with missing skeletons, one name such as S001C002P005R002A008 a line")
+    return names
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads one member of an archive: its joints, or the reason why there are none."""
+    """Reads one member of an archive."""
 
     bodies: int
     denoise: NtuDenoise
 
-    def joints(self, archive: Archive, name: str) -> np.ndarray:
-        where = str(archive.path / name)
-        parse_name(where)
-        return persons(parse_bodies(archive.read(name), where), where, self.bodies, self.denoise)
-
-    def __call__(self, archive: Archive, name: str) -> np.ndarray | str:
-        try:
-            return self.joints(archive, name)
-        except InputError as error:
-            return str(error)
-
-
-def _read_all(archive: Archive, names: list[str], read: _Reader, workers: int | None) -> Iterator[np.ndarray | str]:
-    count = workers or (1 if len(names) < _FILES_FOR_PROCESSES else os.cpu_count() or 1)
-    if count == 1:
-        yield from (read(archive, name) for name in names)
-        return
-    with ProcessPoolExecutor(count) as pool:
-        yield from pool.map(functools.partial(_read_in_worker, archive.path, read), names, chunksize=64)
-
-
-def _read_in_worker(path: Path, read: _Reader, name: str) -> np.ndarray | str:
-    return read(_opened(path), name)
-
-
-@functools.cache
-def _opened(path: Path) -> Archive:
-    """An archive that stays open as long as the worker process lives."""
-    return Archive(path)
-
-
-def _good(results: Iterator, archive: Archive, read: _Reader, strict: bool, skipped: list[Skipped]) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, joints) of the files that can be used; the others go to ``skipped``."""
-    for name, joints in results:
-        if not isinstance(joints, str):
-            yield name, joints
-        elif strict:
-            read.joints(archive, name)  # raises here what it raised in the worker
-        else:
-            skipped.append(Skipped(PurePath(name).stem, joints))
-
-
-def _on_disk(pairs: Iterator[tuple[str, np.ndarray]], store: Path) -> list[tuple[str, np.ndarray]]:
-    """The same pairs, with joints that are parts of one memory-mapped file."""
-    names, shapes = [], []
-    with store.open("xb") as file:
-        for name, joints in pairs:
-            file.write(joints.tobytes())
-            names.append(name)
-            shapes.append(joints.shape)
-    if not names:
-        return []
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-    parts = np.split(np.asarray(np.memmap(store, np.float32, "r")), ends[:-1])
-    return [(name, part.reshape(shape)) for name, part, shape in zip(names, parts, shapes, strict=True)]
-
-
-# One file
+    def __call__(self, archive: Archive, name: str) -> Sequence[Clip]:
+        return [read_skeleton(archive.read(name), str(archive.path / name), bodies=self.bodies, denoise=self.denoise)]
 
 
 def _file(path: Path) -> bytes:

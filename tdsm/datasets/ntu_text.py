@@ -1,19 +1,29 @@
 """The text of an NTU RGB+D ``.skeleton`` file: every body of every frame, as numbers.
 
-The form of the file stands in :mod:`tdsm.datasets.ntu`. A file is 280 kB of numbers of which a quarter is wanted. :func:`_fast` finds
-lines and numbers for the whole file at once with numpy and turns digits to values by one matrix product. It gives up on whatever is
-unusual in the file, and :func:`_careful`, plain and line by line, reads it instead or says in which line the fault is.
+The form of the file stands in :mod:`tdsm.datasets.ntu`. A file of 100 frames with one body is 280 kB, of which a quarter is wanted.
+:func:`_scan`, compiled by numba, walks its bytes once: it reads x, y and z of the joints and counts the other fields. Why numba: numpy alone
+needs many passes over the bytes and three times as long, and readers of whole tables, such as numpy.loadtxt, longer still. The scanner reads
+what the recorder writes and gives up on anything else; then :func:`_careful`, plain and line by line, reads the file or says in which line the
+fault is. Both give the same numbers to the last bit.
+
+To start the scanner takes about a second: importing numba, and loading machine code from numba's cache; two more when it must be compiled,
+once on a machine. So a process reads its first files carefully, until that has taken about as long; :func:`prepare` says beforehand that
+there will be many.
 """
 
-from typing import NamedTuple
+import functools
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 
 from tdsm.errors import InputError
 
-__all__ = ["Bodies", "parse_bodies"]
+__all__ = ["Bodies", "parse_bodies", "prepare"]
 
 _JOINTS, _BODY_FIELDS, _JOINT_FIELDS = 25, 10, 12
+_LINES = 2 + _JOINTS  # of a body: itself, the number of joints, the joints
 
 
 class Bodies(NamedTuple):
@@ -40,19 +50,27 @@ def parse_bodies(content: bytes, where: str) -> Bodies:
     Raises:
         InputError: a fault, with its line; a coordinate that is not finite; or no body in any frame.
     """
-    found = _fast(content) or _careful(content, where)
+    found = (_fast(content) if _scanning_pays() else None) or _careful(content, where)
     if not found.ids:
         raise InputError(where, f"holds no body in any of its {found.frames} frames", "leave the file out: its skeleton is missing")
-    _check_finite(found, where)
     return found
 
 
-def _check_finite(found: Bodies, where: str) -> None:
-    bad = np.argwhere(~np.isfinite(found.joints))
-    if len(bad):
-        row, joint, axis = bad[0]
-        value = found.joints[row, joint, axis]
-        raise InputError(f"{where} line {found.line[row] + joint + 1}", f"{'xyz'[axis]} of a joint is {value}", "leave the file out, or download it again")
+_MANY = 300  # files: to read them carefully takes about as long as to start numba
+_files = itertools.count(1)  # that this process has read carefully
+
+
+def prepare(files: int) -> None:
+    """Compile the scanner, or load it, when so many files will be read that it pays.
+
+    To be called before other processes are started: those that are forked have it then, others find it in numba's cache.
+    """
+    if files >= _MANY:
+        _fast(b"0\n")
+
+
+def _scanning_pays() -> bool:
+    return _compiled.cache_info().currsize > 0 or next(_files) > _MANY
 
 
 # The careful parser
@@ -107,7 +125,9 @@ def _careful(content: bytes, where: str) -> Bodies:
             line.append(lines.at)
             joints.append([_point(lines) for _ in range(_JOINTS)])
     lines.end()
-    return Bodies(frames, np.array(frame, int), np.array(line, int), ids, np.array(joints, float).reshape(-1, _JOINTS, 3))
+    found = Bodies(frames, np.array(frame, int), np.array(line, int), ids, np.array(joints, float).reshape(-1, _JOINTS, 3))
+    _check_finite(found, where)
+    return found
 
 
 def _point(lines: _Lines) -> list[float]:
@@ -118,101 +138,133 @@ def _point(lines: _Lines) -> list[float]:
         raise lines.fault(f"{b' '.join(fields)[:60].decode('ascii', 'replace')!r} are not three numbers x y z") from error
 
 
-# The fast parser
+def _check_finite(found: Bodies, where: str) -> None:
+    bad = np.argwhere(~np.isfinite(found.joints))
+    if len(bad):
+        row, joint, axis = bad[0]
+        value = found.joints[row, joint, axis]
+        raise InputError(f"{where} line {found.line[row] + joint + 1}", f"{'xyz'[axis]} of a joint is {value}", "leave the file out, or download it again")
 
-_DIGITS = 15  # longest number that is read fast, in characters: its digits are exact in float64
-_ROW = 3 * (_DIGITS + 1)
-_BLOCK = 1000  # lines at a time, so that what is computed stays in the processor's cache
+
+# The scanner: these functions are compiled, and are plain Python to whoever reads them
+
+_BLANK, _WORD, _OTHER = 0, 1, 2
+_KIND = np.repeat(np.array([_OTHER, _BLANK, _WORD], np.uint8), [32, 1, 223])  # of each byte; line ends are _OTHER
+_POWERS = 10.0 ** np.arange(23)  # these are exact in float64
+_DIGITS = 15  # numbers of so many digits are exact in float64, too
+_SMALLEST = 2 * _BODY_FIELDS + 3 + _JOINTS * 2 * _JOINT_FIELDS  # bytes of a body
+
+
+@functools.cache
+def _compiled() -> Callable:
+    """:func:`_scan` as machine code."""
+    import numba
+    from numba.extending import register_jitable
+
+    for part in (_rest, _count, _number):
+        register_jitable(part)
+    try:
+        return numba.njit(cache=True)(_scan)
+    except RuntimeError:  # there is no folder in which numba could keep it
+        return numba.njit(_scan)
 
 
 def _fast(content: bytes) -> Bodies | None:
     """The whole file at once; None when anything in it is unusual, for :func:`_careful` to read or to refuse."""
-    text = np.frombuffer(content, np.uint8)
-    starts = np.concatenate([[0], np.flatnonzero(text == ord("\n")) + 1, [len(text) + 1]])
-    try:
-        frames, frame, line, ids = _walk(content, starts.tolist())
-    except (ValueError, IndexError):
+    first = content[: content.find(b"\n") + 1]
+    if not first.strip().isdigit() or len(first) > 9:
         return None
-    spaces = np.count_nonzero(text == ord(" "))
-    if not ids or spaces != len(ids) * (_BODY_FIELDS - 1 + _JOINTS * (_JOINT_FIELDS - 1)):
+    most = len(content) // _SMALLEST + 1
+    frame, start, joints = np.empty(most, np.int64), np.empty(most, np.int64), np.empty((most, _JOINTS, 3))
+    text = np.frombuffer(content + b"\n\n", np.uint8)  # so that each line has an end, and another follows
+    rows, end = _compiled()(text, len(first), int(first), frame, start, joints)
+    if rows < 0 or content[end:].strip():
         return None
-    rows, first = _windows(content + b" " * _ROW, _ROW), starts[np.add.outer(line, np.arange(_JOINTS)).ravel()]
-    parts = [_coordinates(rows[first[at : at + _BLOCK]].view(np.uint8)) for at in range(0, len(first), _BLOCK)]
-    if any(part is None for part in parts):
-        return None
-    return Bodies(frames, np.array(frame), np.array(line), ids, np.concatenate(parts).reshape(-1, _JOINTS, 3))
+    ids = [content[at : content.index(b" ", at)] for at in start[:rows].tolist()]
+    frame = frame[:rows]
+    return Bodies(int(first), frame, frame + _LINES * np.arange(rows) + 4, ids, joints[:rows])
 
 
-def _walk(content: bytes, starts: list[int]) -> tuple[int, list[int], list[int], list[bytes]]:
-    """Number of frames; then frame, line of the first joint, and id of each body.
-
-    Raises:
-        ValueError, IndexError: the counts do not lead to the end of the file.
-    """
-    frame, line, ids, at = [], [], [], 1
-    frames = int(content[: starts[1] - 1])
+@no_type_check
+def _scan(text: np.ndarray, at: int, frames: int, frame: np.ndarray, start: np.ndarray, joints: np.ndarray) -> tuple[int, int]:
+    """Fill frame, start of the line, and joints of each body; gives how many there are, or -1 to give up, and where the scan ended."""
+    row = 0
     for now in range(frames):
-        bodies = int(content[starts[at] : starts[at + 1] - 1])
+        bodies, at = _count(text, at)
         if bodies < 0:
-            raise ValueError
-        for body in range(at + 1, at + 1 + bodies * (_JOINTS + 2), _JOINTS + 2):
-            if int(content[starts[body + 1] : starts[body + 2] - 1]) != _JOINTS:
-                raise ValueError
-            ids.append(content[starts[body] : starts[body + 1]].split(b" ", 1)[0])
-            frame.append(now)
-            line.append(body + 2)
-        at += 1 + bodies * (_JOINTS + 2)
-    if content[starts[at] :].strip():
-        raise ValueError
-    return frames, frame, line, ids
+            return -1, at
+        for _ in range(bodies):
+            frame[row], start[row] = now, at
+            fields, following = _rest(text, at)
+            if fields != _BODY_FIELDS or text[at] == ord(" "):
+                return -1, at
+            count, at = _count(text, following)
+            if count != _JOINTS:
+                return -1, at
+            for joint in range(_JOINTS):
+                for axis in range(3):
+                    joints[row, joint, axis], at = _number(text, at)
+                    if at < 0:
+                        return -1, at
+                fields, at = _rest(text, at)
+                if fields != _JOINT_FIELDS - 3:
+                    return -1, at
+            row += 1
+    return row, at
 
 
-def _coordinates(rows: np.ndarray) -> np.ndarray | None:
-    """(lines, 3): the first three numbers of lines, of each of which ``rows`` holds _ROW bytes; None when they are not plain and short."""
-    gaps = np.flatnonzero(rows <= ord(" "))
-    begin = np.arange(0, len(rows), _ROW)
-    first = np.searchsorted(gaps, begin)
-    if first[-1] + 2 >= len(gaps):
-        return None
-    ends = gaps[first + np.arange(3)[:, None]]
-    lengths = ends - np.stack([begin, ends[0] + 1, ends[1] + 1])
-    if lengths.min() < 1 or lengths.max() > _DIGITS or (ends[2] >= begin + _ROW).any():
-        return None
-    values = _decimals(rows, ends.ravel(), lengths.ravel())
-    return None if values is None else values.reshape(3, -1).T
+@no_type_check
+def _rest(text: np.ndarray, at: int) -> tuple[int, int]:
+    """Number of fields up to the end of the line, -1 with a control character among them; and where the next line starts."""
+    fields, before, kind = 0, _BLANK, _KIND[text[at]]
+    while kind != _OTHER:
+        fields += kind & ~before
+        before = kind
+        at += 1
+        kind = _KIND[text[at]]
+    at += text[at] == ord("\r")
+    return (fields if text[at] == ord("\n") else -1), at + 1
 
 
-def _decimals(text: np.ndarray, ends: np.ndarray, lengths: np.ndarray) -> np.ndarray | None:
-    """The numbers of ``lengths`` characters that end before ``ends``, as float() reads them; None when it refuses one.
+@no_type_check
+def _count(text: np.ndarray, at: int) -> tuple[int, int]:
+    """The number that is alone in a line, -1 if there is none; and where the next line starts."""
+    value, first = 0, at
+    while ord("0") <= text[at] <= ord("9"):
+        value = 10 * value + text[at] - ord("0")
+        at += 1
+    fields, following = _rest(text, at)
+    return (value if 0 < at - first < 10 and fields == 0 else -1), following
 
-    A number is digits with one point: let p digits stand behind it. Read with a 0 in place of the point, its digits give
-    head * 10^(p+1) + tail, exactly; so less 9 * head * 10^p it is the number without a point, and one division by 10^p
-    rounds it correctly. Others, such as 1e-05 or 2, are left to float().
+
+@no_type_check
+def _number(text: np.ndarray, at: int) -> tuple[float, int]:
+    """The number that starts here and ends with a blank, and where the next field starts: -1 for a number of another form.
+
+    Its digits, read without the point, are an integer below 2^53, and p of them stand behind the point, so that one division by
+    10^p <= 10^22 rounds it correctly, as float() does. A negative exponent adds to p.
     """
-    width = int(lengths.max())
-    place = np.arange(width - 1, -1, -1, dtype=np.uint8)[:, None]  # of each character, counted from the last
-    padded = np.concatenate([np.zeros(width, np.uint8), text])
-    chars = np.ascontiguousarray(_windows(padded, width)[ends].view(np.uint8).reshape(-1, width).T)  # (width, numbers)
-    chars *= place < lengths.astype(np.uint8)
-    digits, point, minus = chars - np.uint8(ord("0")), chars == ord("."), chars[width - lengths, np.arange(len(ends))] == ord("-")
-    known = digits < 10
-    whole = (10.0 ** place[:, 0]) @ (digits * known)
-    power = (10.0 ** np.arange(width))[np.minimum((point * place).sum(0, dtype=np.uint8), width - 1)]
-    values = (whole - 9 * np.floor(whole / (10 * power)) * power) / power * np.where(minus, -1.0, 1.0)
-    plain = (known.sum(0, dtype=np.uint8) + minus + 1 == lengths) & (point.sum(0, dtype=np.uint8) == 1)
-    return _with_float(values, np.flatnonzero(~plain), text, ends, lengths)
-
-
-def _with_float(values: np.ndarray, others: np.ndarray, text: np.ndarray, ends: np.ndarray, lengths: np.ndarray) -> np.ndarray | None:
-    """``values``, with these ``others`` read by float()."""
-    for index in others:
-        try:
-            values[index] = float(text[ends[index] - lengths[index] : ends[index]].tobytes())
-        except ValueError:
-            return None
-    return values
-
-
-def _windows(buffer: bytes | np.ndarray, width: int) -> np.ndarray:
-    """Every ``width`` bytes in a row, as one opaque element each, without a copy."""
-    return np.ndarray((len(buffer) - width + 1,), f"V{width}", buffer, 0, (1,))
+    minus = text[at] == ord("-")
+    at += minus
+    value, first, point = 0, at, -1
+    while True:
+        digit = text[at] - ord("0")
+        if 0 <= digit <= 9:
+            value = 10 * value + digit
+        elif digit == ord(".") - ord("0") and point < 0:
+            point = at
+        else:
+            break
+        at += 1
+    digits, behind = at - first - (point >= 0), at - 1 - point if point >= 0 else 0
+    if text[at] | 32 == ord("e") and text[at + 1] == ord("-"):
+        at += 2
+        exponent, first = 0, at
+        while ord("0") <= text[at] <= ord("9") and at - first < 3:
+            exponent = 10 * exponent + text[at] - ord("0")
+            at += 1
+        behind += exponent if at > first else len(_POWERS)
+    if text[at] != ord(" ") or not 0 < digits <= _DIGITS or behind >= len(_POWERS):
+        return 0.0, -1
+    value = value / _POWERS[behind]
+    return (-value if minus else value), at + 1

@@ -13,13 +13,14 @@ everybody to face it: of people seen from behind, left and right are exchanged (
 
 import json
 import re
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from tdsm.clips import Clip, ClipSet
 from tdsm.datasets.archive import Archive
+from tdsm.datasets.reading import Reading, read_files
 from tdsm.errors import InputError
 from tdsm.layouts import KINECT_20
 
@@ -42,30 +43,32 @@ MEMBER = re.compile(r"a(\d{2})_s(\d{2})_e(\d{2})_v(\d{2})\.json")
 _CODES = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)  # the action code of each class
 
 
-def read_nw_ucla(path: str | Path, progress: bool = True) -> ClipSet:
+def read_nw_ucla(path: str | Path, *, reading: Reading = Reading()) -> ClipSet:
     """Read the zip or the unpacked folder.
 
     Args:
         path: the zip of ``all_sqe``, or a folder that holds its files at any depth. Any part of the set will do.
-        progress: show a progress bar.
+        reading: how to go through the files.
 
     Returns:
-        ClipSet "nw-ucla": layout kinect-20, clips (1, T, 20, 3) in metres, named by their files (``..._v03.json`` tells the
-        view), subjects "s01" to "s10", all 10 classes in order. Clips stand in the order of action, subject, take, view.
+        ClipSet "nw-ucla": layout kinect-20, clips (1, T, 20, 3) in metres, named "a01_s01_e00_v01" (action code, subject,
+        take, view) and so on in that order, subjects "s01" to "s10", all 10 classes in order.
 
     Raises:
-        InputError: an unusable path or archive, or a member that is not such a recording.
+        InputError: an unusable path or archive, no usable file, or what :class:`~tdsm.datasets.reading.Reading` raises.
     """
     with Archive(path) as archive:
-        found = archive.matching(MEMBER, "a01_s01_e00_v01.json")
-        clips = []
-        for name, match in tqdm(found, desc="NW-UCLA", unit="clip", leave=False) if progress else found:
-            action, subject = int(match[1]), int(match[2])
-            if action not in _CODES:
-                raise InputError(archive.path / name, f"action code {match[1]} does not exist", f"codes are {', '.join(map(str, _CODES))}")
-            joints = _drop_lost(_read_json(archive.read(name), archive.path / name), archive.path / name)
-            clips.append(Clip(joints, KINECT_20, CLASSES[_CODES.index(action)], f"s{subject:02}", 30.0, match[0]))
-    return ClipSet(tuple(clips), CLASSES, "nw-ucla")
+        files = [name for name, _ in archive.matching(MEMBER, "a01_s01_e00_v01.json")]
+    return read_files("NW-UCLA", Path(path), files, _read_clip, reading, name="nw-ucla", layout=KINECT_20, classes=CLASSES)
+
+
+def _read_clip(archive: Archive, name: str) -> Sequence[Clip]:
+    where, base = archive.path / name, PurePosixPath(name).name
+    action, subject, _, _ = map(int, MEMBER.fullmatch(base).groups())
+    if action not in _CODES:
+        raise InputError(where, f"action code {action:02} does not exist", f"codes are {', '.join(map(str, _CODES))}")
+    joints = _drop_lost(_read_json(archive.read(name), where), where)
+    return [Clip(joints, KINECT_20, CLASSES[_CODES.index(action)], f"s{subject:02}", 30.0, base.removesuffix(".json"))]
 
 
 def _read_json(content: bytes, where: Path) -> np.ndarray:

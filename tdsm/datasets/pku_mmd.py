@@ -15,16 +15,16 @@ stand in the files of the official splits, which :func:`read_split` reads. Who p
 """
 
 import re
-import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from tdsm.clips import Clip, ClipSet
 from tdsm.datasets.archive import Archive
+from tdsm.datasets.reading import Reading, Skipped, read_files
 from tdsm.errors import InputError
 from tdsm.layouts import NTU_25
 
@@ -47,35 +47,27 @@ _NUMBERS = 150
 _ID = re.compile(r"(?:\d{4}|A\d{2}N\d{2})-[LMR]")
 
 
-def read_pku_mmd(path: str | Path, progress: bool = True) -> ClipSet:
+def read_pku_mmd(path: str | Path, *, reading: Reading = Reading()) -> ClipSet:
     """Read skeletons and labels, and cut the videos into clips.
 
     Args:
         path: a zip or a folder that holds both kinds of file of one phase, at any depth. Any part of the set will do: labels of videos that
             are not there are left aside.
-        progress: show a progress bar.
+        reading: how to go through the videos; a video that cannot be used is one file there, an action of nobody (4 of phase I) a part of one.
 
     Returns:
         ClipSet "pku-mmd": layout ntu-25, clips (M, T, 25, 3) in metres with M the bodies that are there, 1 or 2, 30 fps, no subjects, all 51
         classes in order. Clips stand in the order of video and label row. An action that ends behind the video is cut off
-        there. Actions in which no body is ever there (4 of phase I) are left out, with one warning that names them.
+        there. Actions in which no body is ever there are skipped and reported.
 
     Raises:
-        InputError: an unusable path or archive, a video without labels, or a bad row, with its file and line.
+        InputError: an unusable path or archive, no usable video, or what :class:`~tdsm.datasets.reading.Reading` raises.
     """
-    clips, empty = [], []
     with Archive(path) as archive:
-        for video, names in tqdm(_videos(archive).items(), desc="PKU-MMD", unit="video", leave=False, disable=not progress):
-            for name, label, bodies in _actions(archive, video, names):
-                if len(bodies):
-                    clips.append(Clip(bodies, NTU_25, label, None, 30.0, name))
-                else:
-                    empty.append(name)
-    if not clips:
-        raise InputError(path, "holds no action in which somebody is there", "give what holds PKU_Skeleton_Renew and Train_Label_PKU_final")
-    if empty:
-        warnings.warn(f"PKU-MMD: {len(empty)} actions without any body are left out: {', '.join(empty[:10])}", stacklevel=2)
-    return ClipSet(tuple(clips), CLASSES, "pku-mmd")
+        videos = _videos(archive)
+    if all(len(names) == 1 for names in videos.values()):
+        raise InputError(path, "holds no video with both its skeleton and its labels", "give what holds PKU_Skeleton_Renew and Train_Label_PKU_final")
+    return read_files("PKU-MMD", Path(path), list(videos), _Reader(videos), reading, name="pku-mmd", layout=NTU_25, classes=CLASSES)
 
 
 def read_split(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -112,8 +104,18 @@ def _videos(archive: Archive) -> dict[str, list[str]]:
     return dict(sorted(names.items()))
 
 
-def _actions(archive: Archive, video: str, names: list[str]) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Name, label and (M, T, 25, 3) of each action of a video; M is 0 when nobody is there. Nothing when it has labels only."""
+@dataclass(frozen=True)
+class _Reader:
+    """Cuts one video; ``videos`` are the member names of each."""
+
+    videos: Mapping[str, list[str]] = field(repr=False)
+
+    def __call__(self, archive: Archive, video: str) -> Sequence[Clip | Skipped]:
+        return list(_actions(archive, video, self.videos[video]))
+
+
+def _actions(archive: Archive, video: str, names: list[str]) -> Iterator[Clip | Skipped]:
+    """The actions of a video. Nothing when it has labels only."""
     contents = {name: archive.read(name) for name in names}
     labels = [name for name in names if b"," in contents[name].split(b"\n", 1)[0]]
     skeletons = [name for name in names if name not in labels]
@@ -122,8 +124,12 @@ def _actions(archive: Archive, video: str, names: list[str]) -> Iterator[tuple[s
     skeleton, table = _only(archive, skeletons, "skeleton", video), _only(archive, labels, "label", video)
     joints = _read_skeleton(contents[skeleton], archive.path / skeleton)
     for number, (action, first, last) in enumerate(_read_labels(contents[table], archive.path / table, len(joints)), 1):
-        bodies = joints[first - 1 : last].swapaxes(0, 1)
-        yield f"{video}#{number}", CLASSES[action - 1], bodies[bodies.any(axis=(1, 2, 3))]
+        name, bodies = f"{video}#{number}", joints[first - 1 : last].swapaxes(0, 1)
+        bodies = bodies[bodies.any(axis=(1, 2, 3))]
+        if len(bodies):
+            yield Clip(bodies, NTU_25, CLASSES[action - 1], None, 30.0, name)
+        else:
+            yield Skipped(name, f"{name}: nobody is there in frames {first} to {last}")
 
 
 def _only(archive: Archive, names: list[str], kind: str, video: str) -> str:

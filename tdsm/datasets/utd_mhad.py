@@ -9,14 +9,15 @@ centre, as NW-UCLA does, so the first four joints are turned round. Right and le
 """
 
 import re
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from tdsm.clips import Clip, ClipSet
 from tdsm.datasets.archive import Archive
 from tdsm.datasets.mat5 import read_mat_array
+from tdsm.datasets.reading import Reading, read_files
 from tdsm.errors import InputError
 from tdsm.layouts import KINECT_20
 
@@ -56,30 +57,32 @@ MEMBER = re.compile(r"a(\d{1,2})_s(\d{1,2})_t(\d{1,2})_skeleton\.mat")
 _FILE_ORDER = [3, 2, 1, 0, *range(4, 20)]  # row of the file for each joint of KINECT_20
 
 
-def read_utd_mhad(path: str | Path, progress: bool = True) -> ClipSet:
+def read_utd_mhad(path: str | Path, *, reading: Reading = Reading()) -> ClipSet:
     """Read the zip or the unpacked folder.
 
     Args:
         path: ``Skeleton.zip`` as downloaded, or a folder that holds its files at any depth. Any part of the set will do.
-        progress: show a progress bar.
+        reading: how to go through the files.
 
     Returns:
-        ClipSet "utd-mhad": layout kinect-20, clips (1, T, 20, 3) in metres, named by their files, subjects "s1" to "s8",
-        all 27 classes in the data set's order. Clips stand in the order of action, subject, trial.
+        ClipSet "utd-mhad": layout kinect-20, clips (1, T, 20, 3) in metres, named "a1_s1_t1" (action, subject, trial) and so on in
+        that order, subjects "s1" to "s8", all 27 classes in the data set's order.
 
     Raises:
-        InputError: an unusable path or archive, or a member that is not such a recording.
+        InputError: an unusable path or archive, no usable file, or what :class:`~tdsm.datasets.reading.Reading` raises.
     """
     with Archive(path) as archive:
-        found = archive.matching(MEMBER, "a1_s1_t1_skeleton.mat")
-        clips = []
-        for name, match in tqdm(found, desc="UTD-MHAD", unit="clip", leave=False) if progress else found:
-            action, subject = int(match[1]), int(match[2])
-            if not 1 <= action <= len(CLASSES):
-                raise InputError(archive.path / name, f"action a{action} does not exist", f"actions are a1 to a{len(CLASSES)}")
-            joints = _read_mat(archive.read(name), archive.path / name)
-            clips.append(Clip(joints, KINECT_20, CLASSES[action - 1], f"s{subject}", 30.0, match[0]))
-    return ClipSet(tuple(clips), CLASSES, "utd-mhad")
+        files = [name for name, _ in archive.matching(MEMBER, "a1_s1_t1_skeleton.mat")]
+    return read_files("UTD-MHAD", Path(path), files, _read_clip, reading, name="utd-mhad", layout=KINECT_20, classes=CLASSES)
+
+
+def _read_clip(archive: Archive, name: str) -> Sequence[Clip]:
+    where, base = archive.path / name, PurePosixPath(name).name
+    action, subject, _ = map(int, MEMBER.fullmatch(base).groups())
+    if not 1 <= action <= len(CLASSES):
+        raise InputError(where, f"action a{action} does not exist", f"actions are a1 to a{len(CLASSES)}")
+    joints = _read_mat(archive.read(name), where)
+    return [Clip(joints, KINECT_20, CLASSES[action - 1], f"s{subject}", 30.0, base.removesuffix("_skeleton.mat"))]
 
 
 def _read_mat(content: bytes, where: Path) -> np.ndarray:

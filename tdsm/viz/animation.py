@@ -4,8 +4,8 @@
 canvas program of a few kilobytes. It costs 10 to 50 kB a clip. :func:`strip` draws some frames side by side, for wherever
 scripts do not run (GitHub, PDF).
 
-Both look from the sensor. Sensor space is right-handed, so with ``up`` and ``forward`` known, the right of the picture is
-``forward x up``: -x for Kinect, whose x grows to its own left; and +x for pixels, whose y grows downwards.
+Both look from the sensor (:attr:`tdsm.layouts.Layout.axes`): the right of the picture is -x for Kinect, whose x grows to its
+own left, and +x for pixels.
 """
 
 import base64
@@ -35,16 +35,6 @@ VALUES_PER_PAGE = 14_000  # coordinates; 37 kB in base64, which leaves 13 kB for
 SCORES_SHOWN = 8
 
 
-def _sensor_axes(layout: Layout) -> np.ndarray:
-    """(3, C): rows right, up and away, each a direction in the clip's coordinates; away is zero in two dimensions."""
-    axis, sign = layout.up
-    unit = np.eye(3)
-    up, forward = sign * unit[axis], unit[1 if axis == 2 else 2]
-    if layout.dims == 2:
-        return np.stack([unit[1 - axis], up, 0 * up])[:, :2]
-    return np.stack([np.cross(forward, up), up, forward])
-
-
 def _present(clip: Clip) -> np.ndarray:
     """(M, T, V) bool: absent persons are all zeros, and so is a joint that a pixel detector missed."""
     joint = (clip.joints != 0).any(-1)
@@ -66,7 +56,7 @@ def seen_from_sensor(clip: Clip, yaw: Real = 0.0, pitch: Real = 0.0) -> np.ndarr
     present = _present(clip)
     if not present.any():
         raise InputError(clip.name, "joints are all zero: nobody to draw", "leave the clip out or load it again")
-    right, up, away = np.moveaxis(clip.joints.astype(float) @ _sensor_axes(clip.layout).T, -1, 0)
+    right, up, away = np.moveaxis(clip.joints.astype(float) @ clip.layout.axes.T, -1, 0)
     turn, rise = math.radians(yaw), math.radians(pitch)
     right, away = right * math.cos(turn) + away * math.sin(turn), away * math.cos(turn) - right * math.sin(turn)
     up, away = up * math.cos(rise) + away * math.sin(rise), away * math.cos(rise) - up * math.sin(rise)
@@ -81,10 +71,13 @@ def _floor(up: np.ndarray) -> float:
 
 
 def _limbs(layout: Layout) -> list[tuple[int, int, str]]:
-    """(joint, joint, colour) of every line to draw; pixel layouts, whose trees have no trunk, get a line across hips and shoulders."""
+    """(joint, joint, colour) of every line to draw: that of the body's side, or of its middle where a line goes from side to side."""
     side = {"left": style.LEFT, "right": style.RIGHT}
-    bones = [(child, parent, side.get(layout.joints[child].partition(" ")[0], style.MIDDLE)) for child, parent in layout.bones]
-    return bones + [(*pair, style.MIDDLE) for pair in (layout.hips, layout.shoulders) if layout.dims == 2]
+    first, second = ([layout.joints[line[end]].partition(" ")[0] for line in layout.lines] for end in (0, 1))
+    return [
+        (*line, style.MIDDLE if {one, other} == {"left", "right"} else side.get(one, style.MIDDLE))
+        for line, one, other in zip(layout.lines, first, second, strict=True)
+    ]
 
 
 def _head(layout: Layout) -> int:
@@ -178,7 +171,7 @@ def _payload(clip: Clip) -> tuple[dict, int]:
         "joints": base64.b64encode(codes.astype("<i2").tobytes()).decode("ascii"),
         "step": quantum,
         "offset": offset.tolist(),
-        "axes": _sensor_axes(clip.layout).tolist(),
+        "axes": clip.layout.axes.tolist(),
         "centre": ((low + high) / 2).tolist(),
         "half": np.maximum((high - low) / 2, 1e-6).tolist(),
         "floor": _floor(world[..., 1]),
