@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tdsm.errors import InputError
+from tdsm.prompts import Descriptions
 
 app = typer.Typer(
     add_completion=False,
@@ -17,13 +18,11 @@ app = typer.Typer(
     help="Zero-shot skeleton-based action recognition: name an action the model never saw, and it recognises people doing it.",
 )
 
-Data = Annotated[
-    Path, typer.Argument(help="UTD-MHAD, NW-UCLA, NTU RGB+D or PKU-MMD as downloaded (zip or unpacked folder), a .npz of clips, or a folder with clips.csv.")
-]
+Data = Annotated[Path, typer.Argument(help="A data set as downloaded (zip or folder), a .npz or store of clips, or a folder with clips.csv.")]
 Layout = Annotated[str | None, typer.Option(help="Skeleton layout, for a folder of .npy files whose clips.csv does not name it.")]
 Preset = Annotated[str, typer.Option(help="Settings: default, demo, paper, or a config.json to read.")]
 Seed = Annotated[int, typer.Option(help="Seed of weights, batches and noise.")]
-Descriptions = Annotated[Path | None, typer.Option(help="JSON file, label -> a sentence about the body's movement. Left out: the packaged ones, if any.")]
+Sentences = Annotated[Path | None, typer.Option(help="JSON file, label -> a sentence about the body's movement. Left out: the packaged ones, if any.")]
 
 
 @app.command()
@@ -45,18 +44,58 @@ def demo(
 
 
 @app.command()
+def benchmarks(
+    data: Annotated[Path | None, typer.Argument(help="A folder of downloads: says what is there of each, and what is missing.")] = None,
+) -> None:
+    """List the published zero-shot splits, where their data come from, and what of it is on this disk."""
+    from tdsm.doctor import benchmark_table
+
+    print(benchmark_table(data))
+
+
+@app.command()
+def doctor(path: Annotated[Path, typer.Argument(help="Any file or folder: a download, features, a run, an encoder, prompts.")]) -> None:
+    """Say what a file or folder is, count it against the published protocols, and name what to do next."""
+    from tdsm.doctor import inspect
+
+    print(inspect(path))
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="What to get; left out: a list of what there is.")] = "",
+    to: Annotated[Path, typer.Option(help="Folder to put it in; a broken download goes on from there.")] = Path("data"),
+    unpack: Annotated[bool, typer.Option("--unpack", help="Unpack archives, too; the readers do not need it.")] = False,
+) -> None:
+    """Download what may be had without an agreement; for the rest, print the steps and the page of the licence."""
+    from tdsm.fetch import fetch as fetch_files
+    from tdsm.fetch import sources
+
+    if not name:
+        for source in sources():
+            print(f"{source.name:20} {'download' if source.files else 'by hand':9} {source.title}")
+        return
+    for path in fetch_files(name, to, unpack=unpack):
+        print(path)
+
+
+@app.command()
 def prepare(
     data: Data,
-    out: Annotated[Path, typer.Argument(help="The .npz to write.")],
+    out: Annotated[Path, typer.Argument(help="A .npz to write, or a folder (a clip store, for sets larger than memory; a killed call goes on).")],
     layout: Layout = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad file instead of leaving it out and naming it at the end.")] = False,
 ) -> None:
-    """Read raw skeleton files, check every clip, and write them as one .npz."""
+    """Read raw skeleton files, check every clip, and write them as one .npz or as a clip store."""
     from tdsm.datasets import load_clips
+    from tdsm.datasets.reading import Reading
 
-    if out.suffix != ".npz":
-        raise InputError(out, "does not end in .npz", "name the file to write, such as clips.npz")
-    clips = load_clips(data, layout)
-    clips.save(out)
+    if out.suffix not in ("", ".npz"):
+        raise InputError(out, f"ends in {out.suffix}", "name a .npz file, such as clips.npz, or a folder")
+    store = out if out.suffix == "" else None
+    clips = load_clips(data, layout, reading=Reading(strict=strict, store=store))
+    if store is None:
+        clips.save(out)
     print(f"{clips}\nwritten to {out}")
 
 
@@ -67,7 +106,7 @@ def train(
     unseen: Annotated[str, typer.Option(help="Comma-separated labels to keep out of training and test on.")] = "",
     split: Annotated[str | None, typer.Option(help="A published split of the data set instead, such as 22/5.")] = None,
     preset: Preset = "default",
-    descriptions: Descriptions = None,
+    descriptions: Sentences = None,
     layout: Layout = None,
     seed: Seed = 0,
 ) -> None:
@@ -76,32 +115,33 @@ def train(
     from tdsm.datasets import load_clips
     from tdsm.pipeline import train_recognizer, zero_shot_report
     from tdsm.runs import write_json
-    from tdsm.study import PROTOCOL
+    from tdsm.study import PROTOCOL, protocol_of
 
     config = _config(preset)
     clips = load_clips(data, layout)
     if split is not None:
-        seen, test = benchmarks_of(clips.name, split)[0].divide(clips)
+        benchmark = benchmarks_of(clips.name, split)[0]
+        protocol, (seen, test) = protocol_of(benchmark), benchmark.divide(clips)
     else:
-        held = _labels(unseen)
+        protocol, held = PROTOCOL, _labels(unseen)
         test = clips.of_classes(held) if held else None
         seen = clips.of_classes([label for label in clips.classes if label not in held])
     recognizer = train_recognizer(seen, config, descriptions=_descriptions(descriptions, clips.name), folder=out, seed=seed)
     print(f"{recognizer}\nwritten to {out}/model")
     if test is not None:
         report = zero_shot_report(recognizer, test)
-        write_json(out / "metrics.json", {"protocol": PROTOCOL, "seed": seed, "tdsm": report.metrics()})
+        write_json(out / "metrics.json", {"protocol": protocol, "seed": seed, "tdsm": report.metrics()})
         print(report)
 
 
 @app.command()
 def evaluate(
     data: Annotated[list[Path], typer.Argument(help="UTD-MHAD, NW-UCLA or both, as downloaded (zip or unpacked folder).")],
-    split: Annotated[str | None, typer.Option(help="One published split, such as 22/5; left out: all of each data set.")] = None,
+    split: Annotated[str | None, typer.Option(help="One published split or row, such as 22/5; left out: all of each data set.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, each with an encoder and a denoiser of its own.")] = 5,
     out: Annotated[Path, typer.Option(help="Folder for runs and table; an interrupted evaluation goes on from it.")] = Path("runs/evaluate"),
     preset: Preset = "default",
-    descriptions: Descriptions = None,
+    descriptions: Sentences = None,
 ) -> None:
     """Zero-shot accuracy on published splits, mean and std over seeds, beside published numbers and ridge regression."""
     from tdsm.benchmarks import benchmarks_of
@@ -112,9 +152,13 @@ def evaluate(
     config = _config(preset)
     sets = [load_clips(path) for path in data]
     work = [(clips, benchmark) for clips in sets for benchmark in benchmarks_of(clips.name, split)]
+    for clips in sets:
+        rows = [benchmark.name for other, benchmark in work if other is clips]
+        if len({benchmark.protocol for other, benchmark in work if other is clips}) > 1:
+            raise InputError(clips.name, f"has {len(rows)} rows of several protocols", f"choose one with --split, such as --split {rows[0]}")
     text_encoder, rows = TextEncoder(config.text, cache_folder()), []
     for clips, benchmark in work:
-        folder = out / benchmark.dataset / benchmark.split.replace("/", "-")
+        folder = out / benchmark.name
         sentences = _descriptions(descriptions, clips.name)
         rows.append(run_benchmark(benchmark, clips, config, folder, seeds=seeds, descriptions=sentences, text_encoder=text_encoder))
         print(f"{benchmark.name}: TDSM {rows[-1].tdsm} | ridge {rows[-1].ridge}")
@@ -123,22 +167,58 @@ def evaluate(
 
 
 @app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(help="A row of a published table, such as ntu-60-synse-55-5 (`tdsm benchmarks` lists them).")],
+    data: Annotated[list[Path], typer.Option(help="Download or published features; give it again for further parts or class lists.")],
+    out: Annotated[Path, typer.Option(help="Folder of all stages and rows; what stands there is not done again.")] = Path("runs/reproduce"),
+    preset: Annotated[str, typer.Option(help="Settings: paper, default, demo, or a config.json to read.")] = "paper",
+    seeds: Annotated[int, typer.Option(min=1, help="How many denoisers.")] = 5,
+    prompts: Annotated[Path | None, typer.Option(help="Published prompts: SA-DVAE's class_lists or PURLS' gpt3_desc.xlsx. Left out: ours.")] = None,
+    encoder: Annotated[Path | None, typer.Option(help="An encoder file to use instead of training one; refused if it saw an unseen class.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, with sizes and times, and do nothing.")] = False,
+) -> None:
+    """Make one row of a published table, from the download to the number beside the published one."""
+    from tdsm import config as presets
+    from tdsm.benchmarks import benchmark_named
+    from tdsm.layouts import NTU_25
+    from tdsm.prompts import load_prompts
+    from tdsm.prompts.published import published_prompts
+    from tdsm.reproduce import markdown, plan_row, run_plan, seconds_a_unit, write_row
+
+    benchmark = benchmark_named(name)
+    config = presets.paper(benchmark.encoder) if preset == "paper" else _config(preset)
+    descriptions = published_prompts(prompts, benchmark.dataset) if prompts else load_prompts(benchmark.dataset)
+    plan = plan_row(benchmark, data, out, config, seeds=seeds, descriptions=descriptions, encoder=encoder)
+    for remark in plan.remarks:
+        print(f"tdsm: {remark}", file=sys.stderr)
+    if dry_run:
+        print(plan.table(seconds_a_unit(config, NTU_25, benchmark.classes)))
+        return
+    row = run_plan(plan)
+    print(f"{markdown([row])}\n\nTop-1 % on unseen classes, inductive, nothing selected on test clips; written to {write_row(row, out)}")
+
+
+@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="Folder written by save_pretrained, `tdsm train` or `tdsm demo` (RUN/model).")],
     data: Data,
     labels: Annotated[str, typer.Option(help="Comma-separated names of actions, trained on or not.")],
-    descriptions: Descriptions = None,
+    descriptions: Sentences = None,
     layout: Layout = None,
     best: Annotated[int, typer.Option(min=1, help="How many labels to print for each clip.")] = 3,
 ) -> None:
-    """Rank any label names for each clip."""
+    """Rank any label names for each clip; clips of another body than was trained on are converted, with a note on what was made up."""
+    from tdsm.convert import convert_all
     from tdsm.datasets import load_clips
     from tdsm.recognizer import Recognizer
 
     names = _labels(labels)
     sentences = _descriptions(descriptions, None)
     recognizer = Recognizer.from_pretrained(model)
-    made = recognizer.predict(load_clips(data, layout), names, sentences)
+    converted = convert_all(load_clips(data, layout), recognizer.layout)
+    if converted.note:
+        print(f"tdsm: {converted.note}", file=sys.stderr)
+    made = recognizer.predict(converted.clips, names, sentences)
     print("clip," + ",".join(f"label {place},score {place}" for place in range(1, 1 + min(best, len(names)))))
     for row, name in enumerate(made.clips):
         print(f"{name}," + ",".join(f"{label},{score:.5f}" for label, score in made.ranking(row)[:best]))
@@ -159,7 +239,7 @@ def _config(preset: str):
     return config.Config.from_json(path.read_text(encoding="utf-8"), preset)
 
 
-def _descriptions(path: Path | None, dataset: str | None) -> dict[str, str]:
+def _descriptions(path: Path | None, dataset: str | None) -> Descriptions:
     from tdsm.prompts import load_prompts, packaged_prompts
 
     if path is None:
@@ -168,8 +248,9 @@ def _descriptions(path: Path | None, dataset: str | None) -> dict[str, str]:
         sentences = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(path, f"not readable as JSON ({error})", 'give a file such as {"wave": "The right hand ..."}') from error
-    if not isinstance(sentences, dict) or not all(isinstance(sentence, str) for sentence in sentences.values()):
-        raise InputError(path, "does not map labels to sentences", 'give a file such as {"wave": "The right hand ..."}')
+    told = sentences.values() if isinstance(sentences, dict) else [None]
+    if not all(isinstance(one, str) or (isinstance(one, list) and all(isinstance(text, str) for text in one)) for one in told):
+        raise InputError(path, "does not map labels to sentences (or to lists of prompts)", 'give a file such as {"wave": "The right hand ..."}')
     return sentences
 
 

@@ -80,7 +80,6 @@ class Matcher(nn.Module):
         """What :meth:`errors` needs of K labels; worth keeping, since it serves any number of clips."""
         return self.denoiser.encode_text(text.z_g, text.z_l, text.mask)
 
-    @torch.no_grad()
     def errors(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label"]:
         """Denoising error of each clip under each label at t_test, the mean over the S test noises; the smallest is the answer.
 
@@ -89,6 +88,11 @@ class Matcher(nn.Module):
             text: K labels, from :meth:`encode_text`.
             rows: how many (clip, noise, label) triples to run at once; it bounds memory and changes nothing else.
         """
+        return self.noise_errors(z_x, text, rows).mean(dim=2)
+
+    @torch.no_grad()
+    def noise_errors(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label noise"]:
+        """:meth:`errors` under each of the S test noises alone, for studies of how much the answer depends on the noise."""
         clips = max(1, rows // (len(self.test_noise) * len(text)))
         return torch.cat([self._errors(chunk, text) for chunk in self.normalise(z_x).split(clips)])
 
@@ -100,4 +104,4 @@ class Matcher(nn.Module):
         z_xt = add_noise(clean, noise, t, self.alpha_bar)
         target = diffusion_target(self.diffusion.target, clean, noise, t, self.alpha_bar)
         prediction = self.denoiser.denoise(z_xt.expand(labels, -1, -1, -1), t.expand(labels, -1), text)
-        return sample_errors(prediction, target.expand_as(prediction)).unflatten(1, (len(z_x), noises)).mean(dim=2).T
+        return sample_errors(prediction, target.expand_as(prediction)).unflatten(1, (len(z_x), noises)).transpose(0, 1)

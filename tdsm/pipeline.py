@@ -5,7 +5,6 @@
     labels -> prompts -> text encoder -> z --/
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -19,6 +18,7 @@ from tdsm.evaluate import Report
 from tdsm.features import extract
 from tdsm.matching import Matcher
 from tdsm.preprocess import preprocess_all
+from tdsm.prompts import Descriptions
 from tdsm.recognizer import Recognizer
 from tdsm.runs import environment, is_main_process, write_history, write_json, write_text
 from tdsm.text import TextEncoder, cache_folder, class_prompts
@@ -34,7 +34,7 @@ def train_recognizer(
     clips: ClipSet,
     config: Config,
     *,
-    descriptions: Mapping[str, str] | None = None,
+    descriptions: Descriptions | None = None,
     folder: Path | None = None,
     seed: int = 0,
     text_encoder: TextEncoder | None = None,

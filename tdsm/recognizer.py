@@ -6,15 +6,13 @@ under each label. A new label needs no retraining, only its text.
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tdsm.clips import Clip
@@ -26,8 +24,10 @@ from tdsm.layouts import Layout, layout_named
 from tdsm.matching import Matcher
 from tdsm.model import TextStream
 from tdsm.preprocess import preprocess_all
+from tdsm.prompts import Descriptions
 from tdsm.runs import write_json
 from tdsm.text import TextEncoder, cache_folder, class_prompts
+from tdsm.weights import load_weights, save_weights
 
 __all__ = ["Predictions", "Recognizer"]
 
@@ -90,7 +90,7 @@ class Recognizer:
         config: Config,
         layout: Layout,
         seen: Sequence[str],
-        descriptions: Mapping[str, str],
+        descriptions: Descriptions,
         encoder: nn.Module,
         matcher: Matcher,
         text_encoder: TextEncoder | None = None,
@@ -123,7 +123,11 @@ class Recognizer:
             raise InputError("clips", "none given", "give at least one clip")
         for clip in clips:
             if clip.layout.name != self.layout.name:
-                raise InputError(clip.name, f"layout is {clip.layout.name}", f"give clips of {self.layout.name}, which this recognizer was trained on")
+                raise InputError(
+                    clip.name,
+                    f"layout is {clip.layout.name}",
+                    f"convert them to {self.layout.name}, on which it was trained: tdsm.convert.convert_all(clips, recognizer.layout).clips",
+                )
         if self.config.preprocess.frames == 0:  # clips keep their own lengths, so each goes alone
             return torch.cat([extract(self.encoder, self._prepared([clip])) for clip in clips])
         return extract(self.encoder, self._prepared(clips))
@@ -131,9 +135,7 @@ class Recognizer:
     def _prepared(self, clips: Sequence[Clip]) -> Tensor:
         return torch.from_numpy(preprocess_all(clips, self.config.preprocess))
 
-    def errors(
-        self, z_x: Float[Tensor, "clip one channel"], labels: Sequence[str], descriptions: Mapping[str, str] | None = None
-    ) -> Float[Tensor, "clip label"]:
+    def errors(self, z_x: Float[Tensor, "clip one channel"], labels: Sequence[str], descriptions: Descriptions | None = None) -> Float[Tensor, "clip label"]:
         """Denoising errors of features under labels. Nothing in a column depends on the other columns.
 
         Raises:
@@ -149,7 +151,7 @@ class Recognizer:
             self._streams = {prompts: self.matcher.encode_text(self.text_encoder.encode(prompts, prompts_per_class=2).to(self.device))}
         return self.matcher.errors(z_x.to(self.device), self._streams[prompts])
 
-    def predict(self, clips: Clip | Sequence[Clip], labels: Sequence[str], descriptions: Mapping[str, str] | None = None) -> Predictions:
+    def predict(self, clips: Clip | Sequence[Clip], labels: Sequence[str], descriptions: Descriptions | None = None) -> Predictions:
         """Rank ``labels``, any names at all, for each clip.
 
         Args:
@@ -169,9 +171,7 @@ class Recognizer:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, module in (("encoder", self.encoder), ("matcher", self.matcher)):
-            partial = folder / f"{name}.safetensors.partial"
-            save_file({key: value.cpu().contiguous() for key, value in module.state_dict().items()}, partial)
-            partial.replace(folder / f"{name}.safetensors")
+            save_weights(module, folder / f"{name}.safetensors")
         tokens, channels = self.matcher.denoiser.fl_pos_embed.shape[1], self.matcher.denoiser.fl_embedder.in_features
         about = {
             "format": 1,
@@ -213,24 +213,3 @@ class Recognizer:
             f"Recognizer({self.layout.name}, {self.config.encoder.kind}, {self.config.model.stream} text stream, "
             f"{len(self.seen)} seen labels: {', '.join(self.seen[:3])}, ...)"
         )
-
-
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Load safetensors into a module of exactly these names and shapes.
-
-    Raises:
-        InputError: missing, damaged, or a checkpoint of another model or size.
-    """
-    try:
-        tensors = load_file(path)
-    except FileNotFoundError as error:
-        raise InputError(path, "no such file", "take a complete copy of the folder") from error
-    except (SafetensorError, OSError) as error:
-        raise InputError(path, f"not a readable safetensors file ({error})", "take another copy; pickled checkpoints (.pt) are not accepted") from error
-    expected = module.state_dict()
-    for name in sorted(expected.keys() | tensors.keys()):
-        have, want = tensors.get(name), expected.get(name)
-        if have is None or want is None or have.shape != want.shape:
-            found, needed = ("absent" if tensor is None else tuple(tensor.shape) for tensor in (have, want))
-            raise InputError(path, f"{name} is {found}, but the settings need {needed}", "use weights and recognizer.json of the same model")
-    module.load_state_dict(tensors)

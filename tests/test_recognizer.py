@@ -101,7 +101,7 @@ def test_clips_of_another_body_are_refused(run):
     from tdsm.layouts import KINECT_20
 
     clip = Clip(np.random.default_rng(0).random((1, 5, 20, 3)), KINECT_20, name="mine.npy")
-    with pytest.raises(InputError, match=r"mine\.npy: layout is kinect-20; give clips of ntu-25"):
+    with pytest.raises(InputError, match=r"mine\.npy: layout is kinect-20; convert them to ntu-25"):
         run[1].predict(clip, ["wave"])
     with pytest.raises(InputError, match="none given"):
         run[1].predict([], ["wave"])

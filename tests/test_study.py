@@ -1,6 +1,7 @@
 """Runs over seeds, and the demo: what they leave behind, and that an interrupted one goes on instead of starting over."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,8 +55,37 @@ def test_a_study_leaves_scores_and_the_second_time_trains_nothing(clips, tmp_pat
         run_benchmark(benchmark, clips, TINY, tmp_path, seeds=3)
     text = write_table([first], tmp_path).read_text()
     assert text == markdown_table([first]) + "\n"
-    assert "| nw-ucla 5/5 | 20.0 | 45.0 | 36.0 | 46.8 | 49.5 |" in text
-    assert json.loads((tmp_path / "table.json").read_text())["rows"][0]["published"]["PURLS"] == 49.47
+    assert "| nw-ucla-purls-5-5 | 20.0 | 45.0 | 36.0 | 46.8 | 49.5 |" in text
+    row = json.loads((tmp_path / "table.json").read_text())["rows"][0]
+    assert row["published"]["PURLS"] == 49.47
+    assert row["protocol"]["partition"].startswith("all clips")
+
+
+def test_a_row_of_several_class_lists_is_their_mean(clips, tmp_path):
+    whole = benchmarks_of("nw-ucla", "8/2")[0]
+    both = replace(whole, draws=((1, 4), (0, 9)), counts={})
+    row = run_benchmark(both, clips, TINY, tmp_path / "both", seeds=2)
+    top1 = np.array([
+        [run_benchmark(replace(both, draws=(draw,)), clips, TINY, tmp_path / f"both/draw-{number}", seeds=seeds).tdsm.mean for seeds in (1, 2)]
+        for number, draw in enumerate(both.draws, 1)
+    ])  # fmt: skip
+    first, mean = top1.mean(axis=0)  # of seed 0, of both seeds
+    assert row.tdsm.mean == pytest.approx(mean)
+    assert row.tdsm.std == pytest.approx(abs(first - mean) * np.sqrt(2))
+    assert row.tdsm.low <= row.tdsm.mean <= row.tdsm.high
+    labels = [set(json.loads((tmp_path / f"both/draw-{number}/0/metrics.json").read_text())["tdsm"]["per_class"]) for number in (1, 2)]
+    assert labels == [set(both.unseen_labels(CLASSES, draw)) for draw in (0, 1)]
+
+
+def test_a_study_of_an_official_partition_says_so_and_keeps_to_it(clips, tmp_path):
+    named = ClipSet(
+        tuple(replace(clip, name=f"a01_s01_e{number:02}_v0{1 + 2 * (clip.subject == 's02')}") for number, clip in enumerate(clips)), CLASSES, clips.name
+    )
+    benchmark = replace(benchmarks_of("nw-ucla", "8/2")[0], partition="official", counts={})
+    run_benchmark(benchmark, named, TINY, tmp_path, seeds=1)
+    metrics = json.loads((tmp_path / "0/metrics.json").read_text())
+    assert metrics["protocol"]["partition"].startswith("official: seen classes of its training part train")
+    assert metrics["tdsm"]["clips"] == 4
 
 
 def test_seeds_differ_and_a_seed_repeats_itself(clips, tmp_path):

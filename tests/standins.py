@@ -1,0 +1,116 @@
+"""Stand-ins for data that may not be handed on: whole data sets in their real file formats, made from the synthetic body.
+
+A class is a synthetic action (there are fewer actions than classes; they go round), so that clips move like people and classes differ. Every class
+has clips in the training and in the test part of every official partition, and every file is written as the data set's own recorder writes it.
+"""
+
+import json
+import pickle
+from itertools import cycle, islice, product
+from pathlib import Path
+
+import numpy as np
+
+from tdsm.clips import Clip, ClipSet
+from tdsm.datasets.synthetic import ACTIONS, SUBJECTS, Take, perform
+from tdsm.layouts import KINECT_20
+
+FRAMES = 12
+_BODIES = list(SUBJECTS.values())
+
+
+def motion(label, number=0, frames=FRAMES):
+    """(T, 25, 3) metres before the sensor: class ``label`` done by the ``number``-th body."""
+    action = next(islice(cycle(ACTIONS), label, None))
+    return perform(action, _BODIES[(number + label // len(ACTIONS)) % len(_BODIES)], Take(frames=frames))
+
+
+def skeleton_text(bodies):
+    """A .skeleton file; ``bodies`` is (M, T, 25, 3)."""
+    tail = "277.419 191.8218 1036.233 519.1677 -0.2059419 0.05349901 0.9692109 -0.1239193 2"
+    lines = [str(bodies.shape[1])]
+    for frame in np.swapaxes(bodies, 0, 1):
+        lines.append(str(len(frame)))
+        for number, points in enumerate(frame):
+            lines += [f"{72057594037931101 + number} 0 1 1 1 1 0 0.02764709 0.05745083 2", "25"]
+            lines += [f"{x:.7g} {y:.7g} {z:.7g} {tail}" for x, y, z in points]
+    return "\r\n".join(lines) + "\r\n"
+
+
+def write_ntu(folder: Path, classes=120) -> Path:
+    """.skeleton files: for each class two performers of each part; the first 60 classes in setups 1 and 2, the others in 18 and 19."""
+    folder.mkdir(parents=True)
+    for action in range(1, classes + 1):
+        even, odd = (2, 1) if action <= 60 else (18, 19)  # xset: even setups train
+        for number, (setup, camera, performer) in enumerate([(even, 2, 1), (even, 3, 2), (odd, 1, 3), (odd, 1, 6)]):
+            bodies = motion(action - 1, number)[None] + [0.0, 0.0, 0.01 * number]
+            if action in range(50, 61):  # two people
+                bodies = np.concatenate([bodies, motion(action, number + 1)[None] + [0.8, 0.0, 0.0]])
+            (folder / f"S{setup:03}C{camera:03}P{performer:03}R001A{action:03}.skeleton").write_text(skeleton_text(bodies), newline="")
+    return folder
+
+
+def write_pyskl(path: Path, clips: ClipSet) -> Path:
+    """The same clips as MMAction2 and pyskl hand them out: one pickle of annotations with the names of each part."""
+    names = [clip.name for clip in clips]
+    train = [name for name in names if name[8:12] in ("P001", "P002")]
+    annotations = [
+        {"frame_dir": clip.name, "label": clips.classes.index(clip.label), "total_frames": clip.frames, "keypoint": clip.joints.astype(np.float16)}
+        for clip in clips
+    ]
+    split = {"xsub_train": train, "xsub_val": [name for name in names if name not in train]}
+    path.write_bytes(pickle.dumps({"split": split, "annotations": annotations}, protocol=4))
+    return path
+
+
+def write_pku(folder: Path, classes=51) -> Path:
+    """PKU-MMD phase I: videos 0002 and 0003 (training) and 0291 (test), each from the left, middle and right, with every action once."""
+    for part in ("PKU_Skeleton_Renew", "Train_Label_PKU_final"):
+        (folder / part).mkdir(parents=True)
+    for number, (video, view) in enumerate(product(("0002", "0003", "0291"), "LMR")):
+        rows, labels = [], []
+        for label in range(classes):
+            first = 1 + len(rows)
+            for points in motion(label, number):
+                rows.append(" ".join(f"{value:.6f}" for value in np.concatenate([points.ravel(), np.zeros(75)])))
+            labels.append(f"{label + 1},{first},{len(rows)},2")
+        (folder / "PKU_Skeleton_Renew" / f"{video}-{view}.txt").write_text("\n".join(rows) + "\n")
+        (folder / "Train_Label_PKU_final" / f"{video}-{view}.txt").write_text("\r\n".join(labels) + "\r\n", newline="")
+    return folder
+
+
+# NTU-25 joints that stand for OpenPose's 18 (its ears and eyes all lie at the head)
+_OPENPOSE = (3, 20, 8, 9, 10, 4, 5, 6, 16, 17, 18, 12, 13, 14, 3, 3, 3, 3)
+
+
+def write_kinetics(folder: Path, names) -> Path:
+    """Kinetics-skeleton as ST-GCN's authors released it: two training clips and one of validation for each class."""
+    for part, count in (("train", 2), ("val", 1)):
+        (folder / f"kinetics_{part}").mkdir(parents=True)
+        table = {}
+        for label, name in enumerate(names):
+            for number in range(count):
+                key = f"{part}_{label:03}_{number}_xx"[-11:]
+                about = {"label": name, "label_index": label}
+                frames = [{"frame_index": index, "skeleton": [_pose(points)]} for index, points in enumerate(motion(label, number, 6), 1)]
+                (folder / f"kinetics_{part}" / f"{key}.json").write_text(json.dumps({"data": frames, **about}))
+                table[key] = {"has_skeleton": True, **about}
+        (folder / f"kinetics_{part}_label.json").write_text(json.dumps(table))
+    return folder
+
+
+def _pose(points):
+    joints = points[list(_OPENPOSE), :2]
+    pixels = 0.5 + np.stack([joints[:, 0], -joints[:, 1]], axis=1) / 4
+    return {"pose": [round(float(value), 3) for value in pixels.ravel()], "score": [0.9] * 18}
+
+
+def kinect_set(name, classes, clips_per_class=4) -> ClipSet:
+    """Clips of a data set with Kinect-20 bodies, as a reader would give them."""
+    joints = [0, 1, 20, 3, *range(4, 20)]
+    clips = [
+        Clip(motion(label, number)[:, joints], KINECT_20, text, f"s{number:02}", 30.0, f"{label}-{number}")
+        for label, text in enumerate(classes)
+        for number in range(clips_per_class)
+    ]
+    return ClipSet(tuple(clips), tuple(classes), name)
