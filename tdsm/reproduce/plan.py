@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tdsm.benchmarks import Benchmark
 from tdsm.config import Config
+from tdsm.doctor import inspect
 from tdsm.encoders.files import load_encoder, refuse_leak
 from tdsm.errors import InputError
 from tdsm.feature_checks import check_against
@@ -25,7 +26,7 @@ class Plan:
 
     Attributes:
         features, scores: folders of each class list, and of each class list and seed.
-        remarks: on features that do not hold the official numbers of clips.
+        remarks: on data or features that do not hold the official numbers of clips.
     """
 
     benchmark: Benchmark
@@ -43,7 +44,7 @@ class Plan:
         rows = [f"{'stage':26} {'state':6} {'writes':>10} {'takes':>9}  goes through"]
         for each in self.stages:
             took = seconds.get(each.unit, 0) * each.count
-            cells = ["done", "", ""] if each.done else ["to do", f"{each.bytes / 1e6:,.0f} MB", f"{took / 60:,.0f} min" if took else ""]
+            cells = ["done", "", ""] if each.done else ["to do", f"{each.bytes / 1e6:,.0f} MB", _time(took)]
             rows.append(f"{each.folder.name:26} {cells[0]:6} {cells[1]:>10} {cells[2]:>9}  {each.count:,} {each.unit}")
         left = [each for each in self.stages if not each.done]
         total = sum(seconds.get(each.unit, 0) * each.count for each in left)
@@ -51,6 +52,10 @@ class Plan:
             f"to do: {len(left)} stages, {sum(each.bytes for each in left) / 1e9:,.1f} GB" + (f", about {total / 3600:,.1f} h on this machine" if total else "")
         )
         return "\n".join(rows)
+
+
+def _time(seconds: float) -> str:
+    return "" if not seconds else f"{seconds / 3600:,.0f} h" if seconds > 7200 else f"{seconds / 60:,.0f} min"
 
 
 def plan_row(
@@ -90,8 +95,8 @@ def plan_row(
     elif any(map(is_features, data)):
         raise InputError(data[0], "raw data and features are given at once", "give one kind")
     else:
+        remarks = _check_raw(benchmark, data)
         before, features = _from_raw(benchmark, data, out, config, classes, encoder)
-        remarks = []
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     weights = 144 * config.model.depth * config.model.width**2  # 36 squares of the width a block, 4 bytes a number
     scores = []
@@ -102,6 +107,17 @@ def plan_row(
             scores.append(new_stage(out, "scores", inputs, make, "denoiser steps", config.train.steps, weights))
     grouped = tuple(tuple(each.folder for each in scores[start : start + seeds]) for start in range(0, len(scores), seeds))
     return Plan(benchmark, config, (*before, *scores), tuple(folder for folder, _ in features), grouped, tuple(remarks))
+
+
+def _check_raw(benchmark: Benchmark, data: Sequence[Path]) -> list[str]:
+    """Refuse another data set by the names of its files, before hours go into reading it; returns what is wrong or missing otherwise."""
+    remarks = []
+    for path in data:
+        found = inspect(path)
+        if SUBSETS.get(found.dataset, (found.dataset, 0))[0] != SUBSETS.get(benchmark.dataset, (benchmark.dataset, 0))[0]:
+            raise InputError(path, f"is {found.kind}, which {benchmark.name} is not made of", f"give {benchmark.dataset}; `tdsm fetch` says where it is")
+        remarks += [f"{path}: {problem}" for problem in found.problems]
+    return remarks
 
 
 def _from_raw(
