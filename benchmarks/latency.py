@@ -13,7 +13,7 @@ import time
 
 import torch
 
-from tdsm.config import default
+from tdsm.config import Config, ModelConfig
 from tdsm.datasets.synthetic import synthetic_clips
 from tdsm.encoders import build_encoder
 from tdsm.matching import Matcher
@@ -22,7 +22,7 @@ from tdsm.recognizer import Recognizer
 
 def recognizer_with(stream: str) -> Recognizer:
     """A recognizer of the default size with random weights."""
-    config = dataclasses.replace(default(), model=dataclasses.replace(default().model, stream=stream))
+    config = dataclasses.replace(Config(), model=ModelConfig(stream=stream))
     layout = synthetic_clips(1, actions=["squat"])[0].layout
     encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, 40)
     prompts = 2 if config.text.combine == "channels" else 1

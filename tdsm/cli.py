@@ -161,9 +161,37 @@ def evaluate(
         folder = out / benchmark.name
         sentences = _descriptions(descriptions, clips.name)
         rows.append(run_benchmark(benchmark, clips, config, folder, seeds=seeds, descriptions=sentences, text_encoder=text_encoder))
-        print(f"{benchmark.name}: TDSM {rows[-1].tdsm} | ridge {rows[-1].ridge}")
+        print(f"{benchmark.name}: TDSM {rows[-1].tdsm} | ridge {rows[-1].ridge}" + (f" | cosine {rows[-1].cosine}" if rows[-1].cosine else ""))
     path = write_table(rows, out)
     print(f"\n{markdown_table(rows)}\n\nTop-1 % on unseen classes, inductive, nothing selected on test clips; written to {path}")
+
+
+@app.command()
+def study(
+    grid: Annotated[str, typer.Argument(help='Settings to try, as JSON: {"train.steps": [300, 600]}; {} for the preset alone.')],
+    data: Annotated[list[Path], typer.Argument(help="Data sets as downloaded, one or several.")],
+    split: Annotated[str | None, typer.Option(help="One published split or row; left out: all of each data set.")] = None,
+    draws: Annotated[int, typer.Option(min=1, help="How many times some seen classes play the unseen ones.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 2,
+    unseen: Annotated[bool, typer.Option("--unseen", help="Report on the true unseen classes instead. Never choose anything by it.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder of all stages; an interrupted study goes on from it, a larger one does what is new.")] = Path("runs/study"),
+    preset: Preset = "default",
+) -> None:
+    """Compare settings on pseudo-unseen classes (held out of the seen ones): mean, spread, paired differences, time."""
+    from tdsm.benchmarks import benchmarks_of
+    from tdsm.datasets import load_clips
+    from tdsm.grid import run_grid, table
+
+    try:
+        settings = json.loads(grid)
+    except json.JSONDecodeError as error:
+        raise InputError("grid", f"{grid!r} is not JSON ({error})", 'give for instance \'{"train.steps": [300, 600]}\'') from error
+    if not isinstance(settings, dict):
+        raise InputError("grid", f"{grid!r} is no object", 'give for instance \'{"train.steps": [300, 600]}\'')
+    sets = [load_clips(path) for path in data]
+    work = [(benchmark, clips) for clips in sets for benchmark in benchmarks_of(clips.name, split)]
+    rows = run_grid(settings, work, out, base=_config(preset), part="unseen" if unseen else "pseudo", draws=draws, seeds=seeds)
+    print(f"{table(rows)}\n\nInductive; every cell stands in {out}/results.csv")
 
 
 @app.command()

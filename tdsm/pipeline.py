@@ -5,10 +5,14 @@
     labels -> prompts -> text encoder -> z --/
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from torch import Tensor, nn
 
+from tdsm.align import Aligner, seen_with_mirrors, train_with_seen
 from tdsm.baselines import ridge_to_text
 from tdsm.clips import ClipSet
 from tdsm.config import Config
@@ -16,15 +20,15 @@ from tdsm.encoders import build_encoder
 from tdsm.errors import InputError
 from tdsm.evaluate import Report
 from tdsm.features import extract
-from tdsm.matching import Matcher
+from tdsm.pairs import generated_pairs, pretrained_aligner
 from tdsm.preprocess import preprocess_all
 from tdsm.prompts import Descriptions
-from tdsm.recognizer import Recognizer
+from tdsm.recognizer import Recognizer, label_text, new_matcher
 from tdsm.runs import environment, is_main_process, write_history, write_json, write_text
-from tdsm.text import TextEncoder, cache_folder, class_prompts
-from tdsm.train import train_encoder, train_matcher
+from tdsm.text import TextEncoder, TextFeatures, cache_folder, class_prompts
+from tdsm.train import History, train_encoder, train_matcher
 
-__all__ = ["check_run", "ridge_report", "train_recognizer", "zero_shot_report"]
+__all__ = ["check_run", "cosine_report", "ridge_report", "train_recognizer", "zero_shot_report"]
 
 
 SELECTION = "none: a fixed number of steps, nothing is chosen on any test clip"
@@ -52,29 +56,58 @@ def train_recognizer(
     Raises:
         InputError: unlabelled clips, fewer than two classes, or a run folder made from something else.
     """
-    y = torch.from_numpy(clips.y)
     if len(clips.classes) < 2:
         raise InputError(clips.name, f"has {len(clips.classes)} class to train on", "give at least two seen classes")
+    y = torch.from_numpy(clips.y)
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
-    text = text_encoder.encode(class_prompts(clips.classes, descriptions), prompts_per_class=2)
+    prompts = class_prompts(clips.classes, descriptions)
     training = _open_run(folder, config, seed) if folder is not None else None
     x = torch.from_numpy(preprocess_all(clips, config.preprocess))
+    checkpoints = {name: training and training / f"{name}.safetensors" for name in ("encoder", "denoiser")}
+    train = _align if config.align.pairs else _classify
+    encoder, history, examples = train(x, y, clips, prompts, config, text_encoder, seed, checkpoints["encoder"])
+    matcher = new_matcher(examples.z_x, examples.text, config, seed)
+    if config.diffusion.scale_features:
+        matcher.fit_scale(examples.z_x.cpu())
+    matcher.keep_reference(examples.z_x[: len(y)].cpu(), seed)
+    denoiser = train_matcher(matcher, examples.z_x, examples.y, examples.text, config.train, seed=seed, checkpoint=checkpoints["denoiser"])
+    recognizer = Recognizer(config, clips.layout, clips.classes, descriptions or {}, encoder, matcher, text_encoder)
+    if folder is not None and is_main_process():
+        write_history(folder / "history.csv", {"encoder": history, "denoiser": denoiser})
+        recognizer.save_pretrained(folder / "model")
+    return recognizer
+
+
+class Examples(NamedTuple):
+    """What the denoiser learns from: features (N, M_x, C), the text (N,) of each, and all texts; the seen clips come first."""
+
+    z_x: Tensor
+    y: Tensor
+    text: TextFeatures
+
+
+def _classify(
+    x: Tensor, y: Tensor, clips: ClipSet, prompts: Sequence[Sequence[str]], config: Config, text_encoder: TextEncoder, seed: int, checkpoint: Path | None
+) -> tuple[nn.Module, History, Examples]:
+    """The paper's way: an encoder trained as a classifier of the seen classes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = build_encoder(config.encoder, clips.layout, config.preprocess.bodies, len(clips.classes))
-    checkpoints = {name: training and training / f"{name}.safetensors" for name in ("encoder", "denoiser")}
-    precision = config.train.precision
-    history = {"encoder": train_encoder(encoder, x, y, config.encoder, seed=seed, checkpoint=checkpoints["encoder"], precision=precision)}
-    z_x = extract(encoder, x)
-    matcher = Matcher(z_x.shape[2], z_x.shape[1], text.z_g.shape[1], text.z_l.shape[1], config.model, config.diffusion, seed)
-    if config.diffusion.scale_features:
-        matcher.fit_scale(z_x.cpu())
-    history["denoiser"] = train_matcher(matcher, z_x, y, text, config.train, seed=seed, checkpoint=checkpoints["denoiser"])
-    recognizer = Recognizer(config, clips.layout, clips.classes, descriptions or {}, encoder, matcher, text_encoder)
-    if folder is not None and is_main_process():
-        write_history(folder / "history.csv", history)
-        recognizer.save_pretrained(folder / "model")
-    return recognizer
+    history = train_encoder(encoder, x, y, config.encoder, seed=seed, checkpoint=checkpoint, precision=config.train.precision)
+    return encoder, history, Examples(extract(encoder, x), y, label_text(encoder, text_encoder, prompts))
+
+
+def _align(
+    x: Tensor, y: Tensor, clips: ClipSet, prompts: Sequence[Sequence[str]], config: Config, text_encoder: TextEncoder, seed: int, checkpoint: Path | None
+) -> tuple[nn.Module, History, Examples]:
+    """Ours: an encoder aligned with sentences on generated pairs, and then on the seen clips too; the denoiser learns from both."""
+    pairs = generated_pairs(config, clips.layout, text_encoder)
+    aligner = pretrained_aligner(config, clips.layout, text_encoder, seed)
+    seen = seen_with_mirrors(x, y, [told[-1] for told in prompts], text_encoder.read_sentences, clips.layout)
+    history = train_with_seen(aligner, pairs, seen, config.align, seed=seed, checkpoint=checkpoint)
+    z_x = torch.cat((extract(aligner, x), extract(aligner, pairs.x - aligner.offset.cpu())))
+    z_g = torch.cat((seen.z_g[: len(clips.classes)], pairs.z_g))
+    return aligner, history, Examples(z_x, torch.cat((y, len(clips.classes) + torch.arange(len(pairs.x)))), aligner.label_features(z_g))
 
 
 def check_run(folder: Path, config: Config) -> None:
@@ -113,8 +146,23 @@ def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:
 
 def ridge_report(recognizer: Recognizer, train: ClipSet, test: ClipSet) -> Report:
     """The simple baseline on the recognizer's own features and text: ridge regression to the text, candidates as in :func:`zero_shot_report`."""
-    z_g = recognizer.text_encoder.encode(class_prompts((*train.classes, *test.classes), recognizer.descriptions), prompts_per_class=2).z_g
+    prompts = class_prompts((*train.classes, *test.classes), recognizer.descriptions)
+    z_g = label_text(recognizer.encoder, recognizer.text_encoder, prompts).z_g.cpu()
     seen, unseen = z_g[: len(train.classes)], z_g[len(train.classes) :]
     z_x, test_z_x = (recognizer.features(clips)[:, 0].cpu() for clips in (train, test))
     similarity = ridge_to_text(z_x, torch.from_numpy(train.y), seen, test_z_x, unseen)
     return Report(-similarity.numpy(), test.y, test.classes, test.subjects)
+
+
+def cosine_report(recognizer: Recognizer, test: ClipSet) -> Report:
+    """What an aligned encoder answers without the denoiser: the cosine of clip and label, with the labels' bias taken off as the denoiser's is.
+
+    Raises:
+        ValueError: the recognizer's encoder is not aligned.
+    """
+    if not isinstance(recognizer.encoder, Aligner):
+        raise ValueError("cosine_report needs an aligned encoder")
+    prompts = class_prompts(test.classes, recognizer.descriptions)
+    told = label_text(recognizer.encoder, recognizer.text_encoder, prompts).z_g
+    similarity, usual = ((z_x[:, 0] @ told.T / told.shape[1]).cpu() for z_x in (recognizer.features(test), recognizer.matcher.reference))
+    return Report((usual.mean(0) - similarity).numpy(), test.y, test.classes, test.subjects)

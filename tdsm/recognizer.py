@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tdsm.align import Aligner
 from tdsm.clips import Clip
 from tdsm.config import Config
 from tdsm.encoders import build_encoder
@@ -26,7 +27,7 @@ from tdsm.model import TextStream
 from tdsm.preprocess import preprocess_all
 from tdsm.prompts import Descriptions
 from tdsm.runs import write_json
-from tdsm.text import TextEncoder, cache_folder, class_prompts
+from tdsm.text import TextEncoder, TextFeatures, cache_folder, class_prompts
 from tdsm.weights import load_weights, save_weights
 
 __all__ = ["Predictions", "Recognizer"]
@@ -98,7 +99,7 @@ class Recognizer:
         self.config, self.layout, self.seen, self.descriptions = config, layout, tuple(seen), dict(descriptions)
         self.encoder, self.matcher = encoder.eval(), matcher.eval()
         self.text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
-        self._streams: dict[tuple[tuple[str, ...], ...], TextStream] = {}
+        self._streams: dict[tuple[tuple[str, ...], ...], tuple[TextStream, Tensor]] = {}
 
     @property
     def device(self) -> torch.device:
@@ -148,8 +149,10 @@ class Recognizer:
             raise InputError("labels", f"{next(label for label in labels if labels.count(label) > 1)!r} is given twice", "give each label once")
         prompts = tuple(class_prompts(labels, self.descriptions | dict(descriptions or {})))
         if prompts not in self._streams:
-            self._streams = {prompts: self.matcher.encode_text(self.text_encoder.encode(prompts, prompts_per_class=2).to(self.device))}
-        return self.matcher.errors(z_x.to(self.device), self._streams[prompts])
+            stream = self.matcher.encode_text(label_text(self.encoder, self.text_encoder, prompts).to(self.device))
+            self._streams = {prompts: (stream, self.matcher.bias(stream))}
+        stream, bias = self._streams[prompts]
+        return self.matcher.errors(z_x.to(self.device), stream) - bias
 
     def predict(self, clips: Clip | Sequence[Clip], labels: Sequence[str], descriptions: Descriptions | None = None) -> Predictions:
         """Rank ``labels``, any names at all, for each clip.
@@ -178,7 +181,7 @@ class Recognizer:
             "layout": self.layout.name,
             "seen": self.seen,
             "descriptions": self.descriptions,
-            "text": {"tokens": tokens, "channels": channels},
+            "text": {"tokens": tokens, "channels": channels} | ({"words": self.encoder.read.in_features} if isinstance(self.encoder, Aligner) else {}),
             "config": asdict(self.config),
         }
         write_json(folder / "recognizer.json", about)
@@ -202,8 +205,10 @@ class Recognizer:
             tokens, channels, seen, descriptions = about["text"]["tokens"], about["text"]["channels"], about["seen"], about["descriptions"]
         except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
             raise InputError(path, f"not a recognizer ({error!r})", "save it again, or take another copy") from error
-        encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, len(seen))
-        matcher = Matcher(config.encoder.features, 1, channels, tokens, config.model, config.diffusion)
+        encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, 1 if config.align.pairs else len(seen))
+        if config.align.pairs:
+            encoder = Aligner(encoder, about["text"]["words"], config.align.width)
+        matcher = Matcher(encoder.features, 1, channels, tokens, config.model, config.diffusion)
         for name, module in (("encoder", encoder), ("matcher", matcher)):
             load_weights(module, folder / f"{name}.safetensors")
         return cls(config, layout, seen, descriptions, encoder, matcher, text_encoder)
@@ -213,3 +218,15 @@ class Recognizer:
             f"Recognizer({self.layout.name}, {self.config.encoder.kind}, {self.config.model.stream} text stream, "
             f"{len(self.seen)} seen labels: {', '.join(self.seen[:3])}, ...)"
         )
+
+
+def label_text(encoder: nn.Module, text_encoder: TextEncoder, prompts: Sequence[Sequence[str]]) -> TextFeatures:
+    """What the denoiser is told of labels: their prompts as read, or, for an aligned encoder, the direction of each label's last prompt."""
+    if isinstance(encoder, Aligner):
+        return encoder.label_features(text_encoder.read_sentences([told[-1] for told in prompts]))
+    return text_encoder.encode(prompts, prompts_per_class=2)
+
+
+def new_matcher(z_x: Float[Tensor, "clip token channel"], text: TextFeatures, config: Config, seed: int) -> Matcher:
+    """A matcher of the size of these features and texts."""
+    return Matcher(z_x.shape[2], z_x.shape[1], text.z_g.shape[1], text.z_l.shape[1], config.model, config.diffusion, seed)

@@ -12,8 +12,16 @@ from torch import Tensor
 __all__ = ["add_noise", "alphas_cumprod", "diffusion_target"]
 
 
-def alphas_cumprod(timesteps: int) -> Float[Tensor, " time"]:
-    """alpha-bar_t for t = 0 ... T-1."""
+def alphas_cumprod(timesteps: int, schedule: str = "mild") -> Float[Tensor, " time"]:
+    """alpha-bar_t for t = 0 ... T-1.
+
+    Args:
+        timesteps: T.
+        schedule: "mild", the paper's; "cosine" goes all the way to noise (alpha-bar is cos² over a quarter turn), so that at late steps nothing but
+            the text is left to say what the feature was.
+    """
+    if schedule == "cosine":
+        return torch.cos((torch.arange(timesteps) + 0.5) / timesteps * torch.pi / 2).square().clamp(1e-4, 0.9999)
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, timesteps, dtype=torch.float32) ** 2
     return torch.cumprod(1.0 - betas, dim=0)
 

@@ -16,7 +16,7 @@ from tdsm.clips import ClipSet
 from tdsm.config import Config
 from tdsm.evaluate import Report, Summary, summarise
 from tdsm.files import atomic
-from tdsm.pipeline import SELECTION, check_run, ridge_report, train_recognizer, zero_shot_report
+from tdsm.pipeline import SELECTION, check_run, cosine_report, ridge_report, train_recognizer, zero_shot_report
 from tdsm.prompts import Descriptions
 from tdsm.runs import environment, write_json, write_text
 from tdsm.text import TextEncoder, cache_folder
@@ -37,12 +37,14 @@ class Row:
     Attributes:
         benchmark: the row.
         tdsm, ridge: of several class lists (draws) the mean over them, as published; see :func:`run_benchmark`.
+        cosine: of an aligned encoder, what it answers without the denoiser; else None.
         seconds: mean time of one training.
     """
 
     benchmark: Benchmark
     tdsm: Summary
     ridge: Summary
+    cosine: Summary | None
     seconds: float
 
 
@@ -77,8 +79,9 @@ def run_benchmark(
         train, test = benchmark.divide(clips, draw)
         made = [_run(protocol_of(benchmark), train, test, config, place / str(seed), seed, descriptions, text_encoder) for seed in range(seeds)]
         draws.append(made)
-    tdsm, ridge = (_over_draws([[run[part] for run in made] for made in draws]) for part in (0, 1))
-    return Row(benchmark, tdsm, ridge, float(np.mean([run[2] for made in draws for run in made])))
+    found = {name: _over_draws([[run[0][name] for run in made] for made in draws]) for name in draws[0][0][0]}
+    seconds = float(np.mean([run[1] for made in draws for run in made]))
+    return Row(benchmark, found["errors"], found["ridge"], found.get("cosine"), seconds)
 
 
 def _run(
@@ -90,17 +93,19 @@ def _run(
     seed: int,
     descriptions: Descriptions | None,
     text_encoder: TextEncoder,
-) -> tuple[Report, Report, float]:
-    """Report of TDSM, report of ridge regression, and seconds: of one training, now or earlier."""
+) -> tuple[dict[str, Report], float]:
+    """Reports of TDSM ("errors"), ridge regression and, of an aligned encoder, the cosine alone; and seconds: of one training, now or earlier."""
     check_run(place, config)
     if not (place / "scores.npz").exists():
         start = time.monotonic()
         recognizer = train_recognizer(train, config, descriptions=descriptions, folder=place, seed=seed, text_encoder=text_encoder)
-        report, ridge = zero_shot_report(recognizer, test), ridge_report(recognizer, train, test)
-        _save(place, protocol, report, ridge, time.monotonic() - start)
+        reports = {"errors": zero_shot_report(recognizer, test), "ridge": ridge_report(recognizer, train, test)}
+        if config.align.pairs:
+            reports["cosine"] = cosine_report(recognizer, test)
+        _save(place, protocol, reports, time.monotonic() - start)
     with np.load(place / "scores.npz", allow_pickle=False) as scores:
-        reports = [Report(scores[name], test.y, test.classes, test.subjects) for name in ("errors", "ridge")]
-        return reports[0], reports[1], float(scores["seconds"])
+        names = [name for name in ("errors", "ridge", "cosine") if name in scores.files]
+        return {name: Report(scores[name], test.y, test.classes, test.subjects) for name in names}, float(scores["seconds"])
 
 
 def _over_draws(draws: Sequence[Sequence[Report]]) -> Summary:
@@ -111,22 +116,26 @@ def _over_draws(draws: Sequence[Sequence[Report]]) -> Summary:
     return replace(each[0], **mean, std=float(np.std(top1, ddof=1)) if len(top1) > 1 else 0.0)
 
 
-def _save(place: Path, protocol: Mapping[str, str], report: Report, ridge: Report, seconds: float) -> None:
-    write_json(place / "metrics.json", {"protocol": protocol, "seconds": seconds, "tdsm": report.metrics(), "ridge": ridge.metrics()})
+def _save(place: Path, protocol: Mapping[str, str], reports: Mapping[str, Report], seconds: float) -> None:
+    metrics = {"tdsm" if name == "errors" else name: report.metrics() for name, report in reports.items()}
+    write_json(place / "metrics.json", {"protocol": protocol, "seconds": seconds} | metrics)
     with atomic(place / "scores.npz") as partial, partial.open("wb") as file:
-        np.savez_compressed(file, errors=report.errors, ridge=ridge.errors, seconds=np.array(seconds))
+        np.savez_compressed(file, seconds=np.array(seconds), **{name: report.errors for name, report in reports.items()})
 
 
 def markdown_table(rows: Sequence[Row]) -> str:
     """The rows as Markdown: top-1 % on unseen classes, mean ± std over seeds and the 95 % interval over subjects."""
     methods = list(dict.fromkeys(method for row in rows for method in row.benchmark.published))
-    head = ["benchmark", "chance", *(f"{method} (published)" for method in methods), "ridge to text", "TDSM", "TDSM, 95 % over subjects", "seeds", "s a seed"]
+    aligned = any(row.cosine for row in rows)
+    ours = ["ridge to text", *(["cosine, no denoiser"] if aligned else []), "TDSM"]
+    head = ["benchmark", "chance", *(f"{method} (published)" for method in methods), *ours, "TDSM, 95 % over subjects", "seeds", "s a seed"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
         published = [f"{row.benchmark.published[method]:.1f}" if method in row.benchmark.published else "" for method in methods]
-        ours = [f"{100 * one.mean:.1f} ± {100 * one.std:.1f}" for one in (row.ridge, row.tdsm)]
+        made = [row.ridge, *([row.cosine] if aligned else []), row.tdsm]
+        found = [f"{100 * one.mean:.1f} ± {100 * one.std:.1f}" if one else "" for one in made]
         interval = f"{100 * row.tdsm.low:.1f} to {100 * row.tdsm.high:.1f}"
-        cells = [row.benchmark.name, f"{100 * row.tdsm.chance:.1f}", *published, *ours, interval, str(row.tdsm.seeds), f"{row.seconds:.0f}"]
+        cells = [row.benchmark.name, f"{100 * row.tdsm.chance:.1f}", *published, *found, interval, str(row.tdsm.seeds), f"{row.seconds:.0f}"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -135,7 +144,7 @@ def write_table(rows: Sequence[Row], folder: Path) -> Path:
     """table.md and table.json in ``folder``; returns the first."""
     values = [
         {"benchmark": row.benchmark.name, "protocol": protocol_of(row.benchmark), "published": row.benchmark.published}
-        | {"tdsm": vars(row.tdsm), "ridge": vars(row.ridge), "seconds": row.seconds}
+        | {"tdsm": vars(row.tdsm), "ridge": vars(row.ridge), "cosine": vars(row.cosine) if row.cosine else None, "seconds": row.seconds}
         for row in rows
     ]
     write_json(folder / "table.json", {"environment": environment(0), "rows": values})

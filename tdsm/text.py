@@ -46,6 +46,7 @@ OPENCLIP_H = TextConfig("clip", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", mask_pa
 """All 24 layers of the same OpenCLIP ViT-H, from those who trained it; it pads with another token than Stable Diffusion does."""
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_LONGEST = 64  # tokens of a sentence for alignment
 CACHE_FORMAT = 1  # raise it when the computation changes, so that files of the old one are left alone
 WEIGHT_FILES = ("config.json", "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt")
@@ -124,6 +125,30 @@ class TextEncoder:
         count = _check_prompts(prompts, prompts_per_class)
         told = [_join([self._prompt(text) for text in of_class], self.config.combine, count) for of_class in prompts]
         return TextFeatures(*(torch.stack(part) for part in zip(*told, strict=True)))
+
+    @torch.no_grad()
+    def read_sentences(self, sentences: Sequence[str], batch: int = 64) -> Float[Tensor, "sentence word"]:
+        """Two views of many sentences side by side (:mod:`tdsm.align`), each of length 1: z_g, and the mean of the words' input embeddings.
+
+        The second knows which words there are, before context has blended them. Sentences may be 64 tokens long; those of one length are read together,
+        so that none is padded. Nothing is cached.
+        """
+        tokenizer, model = self._model
+        tokens = tokenizer(list(sentences), truncation=True, max_length=_LONGEST)["input_ids"]
+        by_length: dict[int, list[int]] = {}
+        for index, words in enumerate(tokens):
+            by_length.setdefault(len(words), []).append(index)
+        read = {}
+        for rows in by_length.values():
+            for start in range(0, len(rows), batch):
+                chosen = rows[start : start + batch]
+                ids = torch.tensor([tokens[row] for row in chosen])
+                output = model(input_ids=ids)
+                z_g = output.pooler_output if self.config.family == "clip" else output.last_hidden_state.mean(1)
+                words = model.get_input_embeddings()(ids[:, 1:-1]).mean(1)  # without the marks of beginning and end
+                views = [torch.nn.functional.normalize(view, dim=1) for view in (z_g, words)]
+                read.update(zip(chosen, torch.cat(views, dim=1), strict=True))
+        return torch.stack([read[index] for index in range(len(tokens))])
 
     def _prompt(self, text: str) -> _Prompt:
         if text not in self._known:

@@ -27,7 +27,7 @@ from tdsm.files import atomic
 from tdsm.matching import Matcher
 from tdsm.text import TextFeatures
 
-__all__ = ["fingerprint", "fit", "train_encoder", "train_matcher"]
+__all__ = ["History", "batch_rows", "device", "fingerprint", "fit", "mix", "train_encoder", "train_matcher", "warmup_cosine"]
 
 History = list[dict[str, int | float]]
 LossOfStep = Callable[[nn.Module, int, slice], dict[str, Tensor]]
@@ -73,7 +73,7 @@ def fit(
     bar = tqdm(range(start, steps), desc=title, initial=start, total=steps, **quiet)
     with torch.random.fork_rng():
         for step in bar:
-            torch.manual_seed(_mix(seed, step))  # for dropout
+            torch.manual_seed(mix(seed, step))  # for dropout
             for group in optimizer.param_groups:
                 group["lr"] = lr_of_step(step)
             with autocast:
@@ -104,12 +104,12 @@ def train_matcher(
     checkpoint: Path | None = None,
 ) -> History:
     """Train the denoiser on the seen classes (METHOD: losses, training). ``labels`` index ``text``; negatives are drawn uniformly from it."""
-    z_x, labels, text = z_x.to(_device()), labels.to(_device()), text.to(_device())
-    matcher.to(_device())
+    z_x, labels, text = z_x.to(device()), labels.to(device()), text.to(device())
+    matcher.to(device())
 
     def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
-        rows = _batch(len(z_x), config.batch, seed, step)[share]
-        draw = torch.Generator().manual_seed(_mix(seed, step))
+        rows = batch_rows(len(z_x), config.batch, seed, step)[share]
+        draw = torch.Generator().manual_seed(mix(seed, step))
         size = min(config.batch, len(z_x))
         negative = torch.randint(len(text), (size,), generator=draw)[share]
         t = torch.randint(matcher.diffusion.timesteps, (size,), generator=draw)[share]
@@ -148,12 +148,12 @@ def train_encoder(
         x: preprocessed clips in memory, or :class:`~tdsm.arrays.Rows` of a file.
         labels: index of each clip's class.
     """
-    encoder.to(_device())
+    encoder.to(device())
 
     def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
-        rows = _batch(len(x), config.batch, seed, step)[share]
-        target = labels[rows].to(_device())
-        logits = module(x[rows].to(_device()))
+        rows = batch_rows(len(x), config.batch, seed, step)[share]
+        target = labels[rows].to(device())
+        logits = module(x[rows].to(device()))
         return {"loss": F.cross_entropy(logits.float(), target), "accuracy": (logits.argmax(1) == target).float().mean()}
 
     optimizer = torch.optim.SGD(encoder.parameters(), lr=config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay)
@@ -186,20 +186,21 @@ def fingerprint(*parts: object) -> str:
     return digest.hexdigest()
 
 
-def _device() -> torch.device:
+def device() -> torch.device:
+    """This process's GPU, or the CPU."""
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
 
 
-def _mix(seed: int, step: int) -> int:
+def mix(seed: int, step: int) -> int:
     """One seed for (seed, step), far from that of neighbours."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{step}".encode()).digest()[:7], "big")
 
 
-def _batch(clips: int, batch: int, seed: int, step: int) -> Tensor:
+def batch_rows(clips: int, batch: int, seed: int, step: int) -> Tensor:
     """Row numbers of a global batch: epochs are shuffles, their incomplete last batch is dropped."""
     batch = min(batch, clips)
     epoch, place = divmod(step, clips // batch)
-    order = torch.randperm(clips, generator=torch.Generator().manual_seed(_mix(seed, -1 - epoch)))
+    order = torch.randperm(clips, generator=torch.Generator().manual_seed(mix(seed, -1 - epoch)))
     return order[place * batch : (place + 1) * batch]
 
 

@@ -44,7 +44,7 @@ def settings(tmp_path_factory):
     return path
 
 
-VERBS = ("demo", "benchmarks", "doctor", "fetch", "prepare", "train", "evaluate", "reproduce", "predict")
+VERBS = ("demo", "benchmarks", "doctor", "fetch", "prepare", "train", "evaluate", "study", "reproduce", "predict")
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
@@ -146,6 +146,9 @@ def test_bad_data_is_one_line_and_exit_code_2_and_touches_nothing(monkeypatch, c
     (("prepare", "CLIPS", "OUT.csv"), "ends in .csv"),
     (("reproduce", "ntu-60", "--data", "CLIPS"), "no row 'ntu-60'"),
     (("reproduce", "ntu-60-synse-55-5", "--data", "OUT"), "no such file or folder"),
+    (("study", "{", "CLIPS", "--out", "OUT"), "is not JSON"),
+    (("study", "[1]", "CLIPS", "--out", "OUT"), "is no object"),
+    (("study", "{}", "CLIPS", "--out", "OUT"), "no data set 'synthetic'"),
     (("doctor", "OUT"), "no such file or folder"),
     (("fetch", "ntu"), "no source is called 'ntu'"),
 ])  # fmt: skip

@@ -7,12 +7,13 @@ from tdsm.config import EncoderConfig
 from tdsm.encoders.base import SkeletonEncoder
 from tdsm.encoders.shift_gcn import ShiftGCN
 from tdsm.encoders.st_gcn import STGCN
+from tdsm.encoders.tcn import TCN
 from tdsm.layouts import Layout
 
-__all__ = ["STGCN", "ShiftGCN", "SkeletonEncoder", "build_encoder"]
+__all__ = ["STGCN", "TCN", "ShiftGCN", "SkeletonEncoder", "build_encoder"]
 
 
-def build_encoder(config: EncoderConfig, layout: Layout, bodies: int, classes: int) -> SkeletonEncoder:
+def build_encoder(config: EncoderConfig, layout: Layout, bodies: int, classes: int) -> SkeletonEncoder | TCN:
     """A new, untrained encoder of ``config.kind``.
 
     Args:
@@ -21,6 +22,8 @@ def build_encoder(config: EncoderConfig, layout: Layout, bodies: int, classes: i
         bodies: M.
         classes: number of seen classes.
     """
+    if config.kind == "tcn":
+        return TCN(layout, bodies, classes, config.width, config.features)
     if config.kind == "st-gcn":
         return STGCN(layout, bodies, classes, config.width, config.features, config.dropout)
     return ShiftGCN(layout, bodies, classes, config.width, config.features)

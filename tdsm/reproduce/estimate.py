@@ -23,7 +23,7 @@ _SMALL, _LARGER = 1, 3  # batches that are timed
 
 
 def seconds_a_unit(config: Config, layout: Layout, classes: int) -> dict[str, float]:
-    """Unit of work (as in :class:`tdsm.reproduce.stages.Stage`) -> seconds, good to a factor of two.
+    """Unit of work (as in :class:`tdsm.stages.Stage`) -> seconds, good to a factor of two.
 
     Args:
         config: settings of the run.

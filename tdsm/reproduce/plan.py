@@ -14,7 +14,7 @@ from tdsm.feature_checks import check_against
 from tdsm.feature_files import is_features, read_features
 from tdsm.prompts import SUBSETS, Descriptions
 from tdsm.reproduce import work
-from tdsm.reproduce.stages import Stage, count_files, listing, new_stage, size_of
+from tdsm.stages import Stage, count_files, listing, new_stage, size_of
 from tdsm.text import TextEncoder, cache_folder
 
 __all__ = ["Plan", "plan_row"]
@@ -87,6 +87,9 @@ def plan_row(
     classes = tuple(descriptions)
     if len(classes) != benchmark.classes:
         raise InputError("prompts", f"{len(classes)} classes, but {benchmark.name} has {benchmark.classes}", "give one description for every class")
+    if config.align.pairs:
+        what = "asks for alignment on generated pairs, which no published row has"
+        raise InputError("config", what, "take the preset paper, or set align.pairs to 0; `tdsm evaluate` runs our own way")
     if not data:
         raise InputError(benchmark.name, "no data given", f"`tdsm benchmarks` says where to get it: {benchmark.dataset}")
     if all(map(is_features, data)):

@@ -1,4 +1,4 @@
-"""What TDSM is compared with. Ridge regression from the feature to the text takes milliseconds and must always stand beside it."""
+"""Ridge regression from the feature to the text: takes milliseconds, and must always stand beside a result."""
 
 import torch
 import torch.nn.functional as F

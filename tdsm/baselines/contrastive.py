@@ -1,0 +1,51 @@
+"""Plain contrastive learning: a linear projection of the feature, one of the text, and InfoNCE with a learned temperature.
+
+The loss and its start at temperature 0.07 are CLIP's (Radford et al., ICML 2021), between clips and classes instead of pairs: clips of one
+class share one text and must not repel it. Nothing else; what a richer method gains, it gains over this.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from tdsm.baselines._fit import Score, info_nce, prepare, seeded, train
+
+__all__ = ["fit_contrastive"]
+
+
+def fit_contrastive(
+    z_x: Float[Tensor, "clip channel"],
+    labels: Int[Tensor, " clip"],
+    text: Float[Tensor, "seen word"],
+    *,
+    seed: int = 0,
+    dim: int = 128,
+    temperature: float = 0.07,
+    steps: int = 500,
+    batch: int = 128,
+    lr: float = 1e-3,
+    decay: float = 1e-4,
+) -> Score:
+    """Train on the seen classes; ``labels`` index ``text``.
+
+    Raises:
+        InputError: see :func:`tdsm.baselines._fit.prepare`.
+    """
+    data = prepare(z_x, labels, text)
+    with seeded(seed):
+        visual, textual = nn.Linear(data.x.shape[1], dim), nn.Linear(data.t.shape[1], dim)
+        module = nn.ModuleList([visual, textual])
+        module.sharpness = nn.Parameter(torch.tensor(math.log(1 / temperature)))
+
+        def similarity(x: Tensor, t: Tensor) -> Tensor:
+            return F.normalize(visual(x), dim=1) @ F.normalize(textual(t), dim=1).T
+
+        def loss(rows: Tensor, _: float) -> Tensor:
+            sharpness = module.sharpness.exp().clamp(max=100.0)
+            return info_nce(sharpness * similarity(data.x[rows], data.t), data.y[rows])
+
+        train(module, loss, len(data.x), steps=steps, batch=batch, lr=lr, decay=decay)
+    return lambda test_z_x, candidates: similarity(data.features(test_z_x), data.texts(candidates))

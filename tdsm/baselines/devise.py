@@ -1,0 +1,42 @@
+"""DeViSE: Frome et al., "DeViSE: A Deep Visual-Semantic Embedding Model", NeurIPS 2013, equation 1.
+
+One linear map M from the feature to the text. The right text must beat each wrong one by a margin: sum over j != y of
+max(0, margin - t_y M x + t_j M x), texts of length 1, margin 0.1 as in the paper; the score of a label is t_k M x.
+Left out: fine-tuning the encoder, which is frozen for every method here.
+"""
+
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from tdsm.baselines._fit import Score, hinge, prepare, seeded, train
+
+__all__ = ["fit_devise"]
+
+
+def fit_devise(
+    z_x: Float[Tensor, "clip channel"],
+    labels: Int[Tensor, " clip"],
+    text: Float[Tensor, "seen word"],
+    *,
+    seed: int = 0,
+    margin: float = 0.1,
+    steps: int = 1000,
+    batch: int = 64,
+    lr: float = 1e-3,
+) -> Score:
+    """Train on the seen classes; ``labels`` index ``text``.
+
+    Raises:
+        InputError: see :func:`tdsm.baselines._fit.prepare`.
+    """
+    data = prepare(z_x, labels, text)
+    seen = F.normalize(data.t, dim=1)
+    with seeded(seed):
+        to_text = nn.Linear(data.x.shape[1], data.t.shape[1], bias=False)
+
+        def loss(rows: Tensor, _: float) -> Tensor:
+            return hinge(to_text(data.x[rows]) @ seen.T, data.y[rows], margin)
+
+        train(to_text, loss, len(data.x), steps=steps, batch=batch, lr=lr)
+    return lambda test_z_x, candidates: to_text(data.features(test_z_x)) @ F.normalize(data.texts(candidates), dim=1).T

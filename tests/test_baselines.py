@@ -1,0 +1,216 @@
+"""Every baseline must carry a map between text and feature over to unseen classes, and must learn it from the texts alone."""
+
+import functools
+import inspect
+
+import pytest
+import torch
+import torch.nn.functional as F
+from jaxtyping import TypeCheckError
+
+from tdsm import baselines
+from tdsm.baselines import _vae
+from tdsm.baselines._fit import hinge, info_nce, prepare
+from tdsm.baselines.flow_matching import attune
+from tdsm.baselines.jpose import triplet
+from tdsm.baselines.revise import mmd
+from tdsm.errors import InputError
+
+SEEN, UNSEEN, WORDS, CHANNELS = 40, 8, 8, 16
+FITS = {  # with as little training as shows the effect
+    "devise": functools.partial(baselines.fit_devise, steps=400),
+    "revise": functools.partial(baselines.fit_revise, steps=300, batch=64, lr=3e-3),
+    "jpose": functools.partial(baselines.fit_jpose, steps=200, batch=64, lr=5e-3),
+    "contrastive": functools.partial(baselines.fit_contrastive, steps=200),
+    "smie": functools.partial(baselines.fit_smie, hidden=(128, 64), steps=400, lr=2e-3),
+    "purls": functools.partial(baselines.fit_purls, hidden=128, steps=200),
+    "cada_vae": functools.partial(baselines.fit_cada_vae, latent=16, hidden=64, steps=300, lr=3e-3),
+    "synse": functools.partial(baselines.fit_synse, latent=16, cycles=2, steps=300, lr=1e-2),
+    "sa_dvae": functools.partial(baselines.fit_sa_dvae, semantic=16, other=4, cycles=2, steps=300, lr=1e-2),
+    "flow_matching": functools.partial(baselines.fit_flow_matching, latent=16, hidden=64, steps=(200, 300), lr=3e-3),
+}
+each_method = pytest.mark.parametrize("method", FITS)
+
+
+def steps(method, count):
+    """The same with next to no training."""
+    return functools.partial(FITS[method], steps=(count, count) if method == "flow_matching" else count)
+
+
+@functools.cache
+def planted():
+    """Features that are a linear map of their class's text, and noise: (z_x, y, seen text, test z_x, test y, unseen text)."""
+    draw = torch.Generator().manual_seed(0)
+    text, mix = torch.randn(SEEN + UNSEEN, WORDS, generator=draw), torch.randn(WORDS, CHANNELS, generator=draw)
+    y, test_y = torch.arange(600) % SEEN, torch.arange(80) % UNSEEN
+    z_x, test_z_x = (3 + 5 * (t @ mix + 0.2 * torch.randn(len(t), CHANNELS, generator=draw)) for t in (text[y], text[SEEN:][test_y]))
+    return z_x, y, text[:SEEN], test_z_x, test_y, text[SEEN:]
+
+
+@functools.cache
+def fitted(method):
+    z_x, y, text, *_ = planted()
+    return FITS[method](z_x, y, text)
+
+
+def accuracy(score):
+    *_, test_z_x, test_y, unseen = planted()
+    return (score(test_z_x, unseen).argmax(dim=1) == test_y).float().mean().item()
+
+
+def test_every_method_of_the_package_is_tested_here():
+    assert {f"fit_{name}" for name in FITS} == {name for name in baselines.__all__ if name.startswith("fit_")}
+
+
+@each_method
+def test_recovers_a_planted_map_on_unseen_classes(method):
+    assert accuracy(fitted(method)) > 0.7  # chance 0.125
+
+
+@each_method
+def test_texts_of_other_classes_destroy_it(method):
+    z_x, y, text, *_ = planted()
+    wrong = text[torch.randperm(SEEN, generator=torch.Generator().manual_seed(1))]
+    assert accuracy(FITS[method](z_x, y, wrong)) < 0.5
+
+
+@each_method
+def test_a_score_depends_on_one_clip_and_one_label(method):
+    *_, test_z_x, _, unseen = planted()
+    score = fitted(method)
+    whole = score(test_z_x, unseen)
+    assert whole.shape == (80, UNSEEN)
+    assert not whole.requires_grad
+    torch.testing.assert_close(score(test_z_x[3:4], unseen), whole[3:4], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(score(test_z_x, unseen[[2, 0]]), whole[:, [2, 0]], rtol=1e-4, atol=1e-4)
+    assert torch.equal(score(test_z_x, unseen), whole)
+
+
+@each_method
+def test_same_seed_same_bits_and_the_callers_generator_untouched(method):
+    z_x, y, text, test_z_x, _, unseen = planted()
+    before = torch.random.get_rng_state()
+    first, again, other = (steps(method, 3)(z_x, y, text, seed=seed)(test_z_x, unseen) for seed in (7, 7, 8))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@each_method
+def test_units_of_features_and_lengths_of_texts_do_not_matter(method):
+    z_x, y, text, test_z_x, _, unseen = planted()
+    plain = steps(method, 3)(z_x, y, text)(test_z_x, unseen)
+    moved = steps(method, 3)(8 * z_x - 16, y, 4 * text)(8 * test_z_x - 16, 4 * unseen)
+    torch.testing.assert_close(moved, plain, rtol=1e-3, atol=1e-3)
+
+
+@each_method
+def test_input_that_does_not_fit_is_refused(method):
+    z_x, y, text, test_z_x, _, unseen = planted()
+    fit = steps(method, 1)
+    with pytest.raises((InputError, TypeCheckError)):
+        fit(z_x, y[:-1], text)
+    with pytest.raises(InputError, match="labels from 0 to 39 for 39 texts"):
+        fit(z_x, y, text[:-1])
+    with pytest.raises(InputError, match="at least two classes"):
+        fit(z_x, torch.zeros_like(y), text[:1])
+    with pytest.raises(InputError, match="NaN"):
+        fit(torch.full_like(z_x, torch.nan), y, text)
+    score = fit(z_x, y, text)
+    with pytest.raises(InputError, match="features of shape"):
+        score(test_z_x[:, :-1], unseen)
+    with pytest.raises(InputError, match="texts of shape"):
+        score(test_z_x, unseen[:, :-1])
+
+
+@pytest.mark.parametrize("method", ["jpose", "synse", "purls"])
+def test_parts_must_divide_the_text(method):
+    z_x, y, text, *_ = planted()
+    if method == "purls":  # parts are for tokens
+        z_x = z_x[:, None].expand(-1, 3, -1)
+    with pytest.raises(InputError, match="8 numbers in 3 parts"):
+        FITS[method](z_x, y, text, parts=3)
+
+
+def test_every_method_takes_the_same_arguments():
+    for name in FITS:
+        names = list(inspect.signature(getattr(baselines, f"fit_{name}")).parameters)
+        assert names[:4] == ["z_x", "labels", "text", "seed"]
+
+
+def test_part_aware_purls_finds_what_single_tokens_hold():
+    """Token p holds only prompt p, beside noise tokens, three times as large, that a mean over tokens takes in."""
+    draw = torch.Generator().manual_seed(1)
+    text, mix = torch.randn(SEEN + UNSEEN, WORDS, generator=draw), torch.randn(2, WORDS // 2, CHANNELS, generator=draw)
+    marks = 4 * F.normalize(torch.randn(4, CHANNELS, generator=draw), dim=1)
+
+    def clips(y):
+        first, second = (half @ mix[index] for index, half in enumerate(text[y].chunk(2, dim=1)))
+        noise = 3 * torch.randn(2, len(y), CHANNELS, generator=draw)
+        return torch.stack([first, second, *noise], dim=1) + marks
+
+    y, test_y = torch.arange(600) % SEEN, torch.arange(80) % UNSEEN
+    z_x, test_z_x = clips(y), clips(test_y + SEEN)
+    aware = baselines.fit_purls(z_x, y, text[:SEEN], hidden=128, steps=300)
+    pooled = baselines.fit_purls(z_x.mean(dim=1), y, text[:SEEN], hidden=128, steps=300)
+    right = [(answer.argmax(dim=1) == test_y).float().mean().item() for answer in (aware(test_z_x, text[SEEN:]), pooled(test_z_x.mean(dim=1), text[SEEN:]))]
+    assert right[0] > 0.6
+    assert right[0] > right[1]
+
+
+def test_hinge_is_the_sum_over_wrong_labels():
+    similarity = torch.tensor([[0.5, 0.45, 0.1], [0.0, 0.3, 0.35]])
+    assert hinge(similarity, torch.tensor([0, 1]), 0.1).item() == pytest.approx((0.05 + 0.15) / 2)
+
+
+def test_info_nce_calls_no_clip_of_the_same_class_wrong():
+    logits = 50 * F.one_hot(torch.tensor([0, 0, 2]), 4).float()
+    assert info_nce(logits, torch.tensor([0, 0, 2])).item() == pytest.approx(torch.log(torch.tensor(2.0)).item() * 0.25, abs=1e-4)
+
+
+def test_mmd_is_zero_for_equal_samples_only():
+    a, b = torch.randn(2, 50, 5, generator=torch.Generator().manual_seed(0))
+    assert mmd(a, a.flip(0), 1.0).item() == pytest.approx(0, abs=1e-6)
+    assert mmd(a, b.abs(), 1.0).item() > 0.05
+
+
+def test_triplet_is_zero_where_classes_lie_apart():
+    v = F.normalize(torch.tensor([[1.0, 0.1], [1.0, -0.1], [-1.0, 0.1], [-1.0, -0.1]]), dim=1)
+    assert triplet(v, torch.tensor([0, 0, 1, 1]), 0.3).item() == 0
+    assert triplet(v, torch.tensor([0, 1, 0, 1]), 0.3).item() > 1
+
+
+def test_divergence_agrees_with_torchs():
+    mean, log_variance = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0))
+    normal = torch.distributions.Normal
+    wanted = torch.distributions.kl_divergence(normal(mean, torch.exp(log_variance / 2)), normal(0.0, 1.0)).sum(dim=1).mean()
+    torch.testing.assert_close(_vae.divergence(mean, log_variance), wanted)
+
+
+def test_discriminant_orders_like_the_density_of_each_class():
+    test, centres, log_variance = torch.randn(5, 3), torch.randn(4, 3), torch.randn(1, 3)
+    density = torch.distributions.Normal(centres, torch.exp(log_variance / 2)).log_prob(test[:, None]).sum(dim=2)
+    made = _vae.discriminant(test, centres, log_variance)
+    torch.testing.assert_close(made - made[:, :1], density - density[:, :1])
+
+
+def test_schedule_is_reconstruction_first_and_texts_in_later_cycles():
+    assert _vae.cycle(0.25, 2) == (0.0, 0.0, 0.0)
+    kl, of_text, cross = _vae.cycle(0.49, 2)
+    assert (0 < kl < 0.1, of_text, cross) == (True, 0.0, 1.0)
+    assert _vae.cycle(0.99, 2)[1] > 0
+
+
+def test_attuned_text_moves_towards_its_neighbours_not_itself():
+    seen = torch.tensor([[1.0, 0.0], [0.8, 0.6], [-1.0, 0.0]])
+    made = attune(seen, seen, 1, 0.5)
+    torch.testing.assert_close(made[0], seen[0] + 0.5 * 0.8 * seen[1])
+    assert torch.equal(attune(seen, seen, 1, 0.0), seen)
+
+
+def test_standardised_by_the_training_clips_alone():
+    z_x, y, text, test_z_x, *_ = planted()
+    data = prepare(z_x, y, text)
+    assert data.x.mean(dim=0).abs().max() < 1e-4
+    assert data.x.square().mean().item() == pytest.approx(1, abs=1e-4)
+    torch.testing.assert_close(data.features(test_z_x[:1]), data.features(test_z_x)[:1])
