@@ -185,9 +185,9 @@ def study(
     try:
         settings = json.loads(grid)
     except json.JSONDecodeError as error:
-        raise InputError("grid", f"{grid!r} is not JSON ({error})", 'give for instance \'{"train.steps": [300, 600]}\'') from error
+        raise InputError("grid", f"{grid!r} is not JSON ({error})", "give for instance '{\"train.steps\": [300, 600]}'") from error
     if not isinstance(settings, dict):
-        raise InputError("grid", f"{grid!r} is no object", 'give for instance \'{"train.steps": [300, 600]}\'')
+        raise InputError("grid", f"{grid!r} is no object", "give for instance '{\"train.steps\": [300, 600]}'")
     sets = [load_clips(path) for path in data]
     work = [(benchmark, clips) for clips in sets for benchmark in benchmarks_of(clips.name, split)]
     rows = run_grid(settings, work, out, base=_config(preset), part="unseen" if unseen else "pseudo", draws=draws, seeds=seeds)
