@@ -11,8 +11,8 @@ named by the hash of what they depend on (:mod:`tdsm.stages`), so that a killed 
 Clips are preprocessed and encoded again in every cell, a few per cent of a denoiser's training.
 
 Columns of results.csv: dotted names of the overridden settings; benchmark; draw, of pseudo-unseen classes or of the row's lists; seed; part; method,
-"tdsm", "ridge" or, of aligned encoders, "cosine" (no denoiser); top1 and class_mean, 0 to 1; seconds_encoder, of the stage that cells may share (the first also reads the texts);
-seconds_denoiser, with preparing the clips (both empty where a killed stage went on); commit and date of the making.
+"tdsm", "ridge" or, of aligned encoders, "cosine" (no denoiser); top1 and class_mean, 0 to 1; seconds_encoder, of the stage that cells may share
+(the first also reads the texts); seconds_denoiser, with preparing the clips (both empty where a killed stage went on); commit and date of the making.
 """
 
 import csv
