@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tdsm.clips import ClipSet
 from tdsm.config import Config, demo
 from tdsm.datasets.synthetic import SEEN, UNSEEN, synthetic_clips
 from tdsm.evaluate import Report
@@ -13,7 +14,7 @@ from tdsm.runs import write_json
 from tdsm.study import PROTOCOL
 from tdsm.text import load_prompts
 
-__all__ = ["run_demo"]
+__all__ = ["demo_recognizer", "most_certain", "run_demo", "scores_of"]
 
 
 def run_demo(folder: Path, *, seed: int = 0, config: Config | None = None, clips_per_class: int = 16) -> tuple[Recognizer, Report]:
@@ -28,9 +29,7 @@ def run_demo(folder: Path, *, seed: int = 0, config: Config | None = None, clips
     """
     from tdsm.viz.report import save_clip, save_confusion, save_features  # matplotlib, only needed here
 
-    clips = synthetic_clips(clips_per_class, seed)
-    train, test = clips.of_classes(SEEN), clips.of_classes(UNSEEN)
-    recognizer = train_recognizer(train, config or demo(), descriptions=load_prompts("synthetic"), folder=folder, seed=seed)
+    recognizer, train, test = demo_recognizer(folder, seed=seed, config=config, clips_per_class=clips_per_class)
     report, ridge = zero_shot_report(recognizer, test), ridge_report(recognizer, train, test)
     write_json(folder / "metrics.json", {"protocol": PROTOCOL, "seed": seed, "tdsm": report.metrics(), "ridge": ridge.metrics()})
     save_confusion(report, folder / "confusion.png")
@@ -38,6 +37,13 @@ def run_demo(folder: Path, *, seed: int = 0, config: Config | None = None, clips
     surest = most_certain(report)
     save_clip(test[surest], report.labels[report.predicted[surest]], scores_of(report, surest), folder / "clip.html")
     return recognizer, report
+
+
+def demo_recognizer(folder: Path, *, seed: int = 0, config: Config | None = None, clips_per_class: int = 16) -> tuple[Recognizer, ClipSet, ClipSet]:
+    """The demo's recognizer, its training clips and clips of unseen classes; what ``folder`` holds already is not trained again."""
+    clips = synthetic_clips(clips_per_class, seed)
+    train, test = clips.of_classes(SEEN), clips.of_classes(UNSEEN)
+    return train_recognizer(train, config or demo(), descriptions=load_prompts("synthetic"), folder=folder, seed=seed), train, test
 
 
 def most_certain(report: Report) -> int:
