@@ -165,8 +165,9 @@ class DiffusionConfig:
         scale_features: centre z_x and bring it to mean square 1 by the seen training clips (one number for all channels), so that the
             schedule's noise means the same for every encoder; the paper's release leaves z_x as it is.
         near: a drawn negative whose z_g has a larger cosine than this to the right one says the same, and does not count; 1 counts all.
-        reference: how many seen training clips stay with the model, to take from each label's error its mean over them: a label under which everything
-            denoises well says little (inductive: no test clip is looked at). 0 leaves errors as they are, the paper's way.
+        reference: how many training features stay with the model (generated ones of an aligned encoder, else those of seen clips), to take from each label's
+            error its mean over them: a label under which everything denoises well says little. No test clip is looked at. 0 leaves errors as they are, the
+            paper's way.
     """
 
     timesteps: int = 50
@@ -197,12 +198,15 @@ class ModelConfig:
         stream: "joint", the paper's: text tokens attend to the skeleton too. "cached", ours: text tokens attend to text alone and know
             no timestep, so that a label's keys and values are computed once for all clips, noises and steps.
         width, depth, heads: 768, 12, 12 in the paper.
+        prior: predict what is to be added to z_g, which has to have z_x's space (an aligned encoder), instead of z_x from nothing. With the target "sample" and
+            before any training, the error is then that of the label's direction itself, and the ranking that of the cosine; training corrects it.
     """
 
     stream: Literal["joint", "cached"] = "cached"
     width: int = 192
     depth: int = 4
     heads: int = 4
+    prior: bool = False
 
     def __post_init__(self) -> None:
         _require(self.stream in ("joint", "cached"), "stream", self.stream, "choose joint or cached")
@@ -303,10 +307,10 @@ def default() -> Config:
     """
     return Config(
         encoder=EncoderConfig(kind="tcn", width=96),
-        align=AlignConfig(pairs=10_000),
+        align=AlignConfig(pairs=20_000),
         diffusion=DiffusionConfig(schedule="cosine", target="sample", noises=4, scale_features=False, near=0.9, reference=256),
-        model=ModelConfig(width=128, depth=2),
-        train=TrainConfig(steps=600, batch=96, lr=1e-3, warmup=30),
+        model=ModelConfig(width=128, depth=2, prior=True),
+        train=TrainConfig(steps=200, batch=96, lr=1e-3, warmup=30),
     )
 
 

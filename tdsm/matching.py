@@ -54,7 +54,7 @@ class Matcher(nn.Module):
         self.scale.copy_((z_x - self.center).square().mean().sqrt())
 
     def keep_reference(self, z_x: Float[Tensor, "clip token channel"], seed: int = 0) -> None:
-        """Keep ``diffusion.reference`` of the seen training clips, drawn with replacement, for :meth:`bias`."""
+        """Keep ``diffusion.reference`` of these training features, drawn with replacement, for :meth:`bias`."""
         rows = torch.randint(len(z_x), (len(self.reference),), generator=torch.Generator().manual_seed(seed))
         self.reference.copy_(z_x[rows.to(z_x.device)])
 
@@ -113,12 +113,26 @@ class Matcher(nn.Module):
         clips = max(1, rows // (len(self.test_noise) * len(text)))
         return torch.cat([self._errors(chunk, text) for chunk in self.normalise(z_x).split(clips)])
 
+    @torch.no_grad()
+    def fused(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label width"]:
+        """What the denoiser made of each clip under each label: its last hidden skeleton token at t_test, the mean over noises and tokens."""
+        clips = max(1, rows // (len(self.test_noise) * len(text)))
+        made = []
+        for chunk in self.normalise(z_x).split(clips):
+            z_xt, t, _ = self._noised(chunk, len(text))
+            made.append(self.denoiser.hidden(z_xt, t, text)[0].mean(dim=2).unflatten(1, (len(chunk), -1)).mean(dim=2).transpose(0, 1))
+        return torch.cat(made)
+
     def _errors(self, z_x: Tensor, text: TextStream) -> Tensor:
-        labels, noises = len(text), len(self.test_noise)
-        clean = z_x.repeat_interleave(noises, dim=0)  # (B * S, M_x, C)
+        z_xt, t, target = self._noised(z_x, len(text))
+        prediction = self.denoiser.denoise(z_xt, t, text)
+        return sample_errors(prediction, target.expand_as(prediction)).unflatten(1, (len(z_x), -1)).transpose(0, 1)
+
+    def _noised(self, z_x: Tensor, labels: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalised features under every test noise: z_xt (K, B * S, M_x, C), t (K, B * S), and the target (B * S, M_x, C), the same for all labels."""
+        clean = z_x.repeat_interleave(len(self.test_noise), dim=0)
         noise = self.test_noise.repeat(len(z_x), 1, 1)
         t = torch.full((len(clean),), self.diffusion.test_step, device=z_x.device)
         z_xt = add_noise(clean, noise, t, self.alpha_bar)
         target = diffusion_target(self.diffusion.target, clean, noise, t, self.alpha_bar)
-        prediction = self.denoiser.denoise(z_xt.expand(labels, -1, -1, -1), t.expand(labels, -1), text)
-        return sample_errors(prediction, target.expand_as(prediction)).unflatten(1, (len(z_x), noises)).transpose(0, 1)
+        return z_xt.expand(labels, -1, -1, -1), t.expand(labels, -1), target

@@ -41,6 +41,7 @@ class TextStream:
         tokens: (K, M_l, D) embedded z_l, what the ``joint`` blocks start from; None when cached.
         keys, values: for each block (K, heads, M_l, D / heads); empty when joint.
         hidden: (K, M_l) True for padding that nobody may attend to.
+        prior: (K, C) what the prediction starts from, with :attr:`tdsm.config.ModelConfig.prior`; else None.
     """
 
     condition: Tensor
@@ -48,6 +49,7 @@ class TextStream:
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
     hidden: Tensor
+    prior: Tensor | None = None
 
     def __len__(self) -> int:
         """K."""
@@ -66,6 +68,7 @@ class TextStream:
             keys=tuple(key.index_select(0, labels) for key in self.keys),
             values=tuple(value.index_select(0, labels) for value in self.values),
             hidden=self.hidden.index_select(0, labels),
+            prior=None if self.prior is None else self.prior.index_select(0, labels),
         )
 
 
@@ -212,6 +215,9 @@ class CrossDiT(nn.Module):
     def __init__(self, features: int, text_channels: int, text_tokens: int, config: ModelConfig) -> None:
         super().__init__()
         width = config.width
+        if config.prior and features != text_channels:
+            remedy = "leave prior out, or align the encoder (align.pairs above 0)"
+            raise InputError("config", f"model.prior, but z_x has {features} channels and z_g {text_channels}", remedy)
         self.config = config
         self.x_embedder = nn.Linear(features, width)
         self.t_embedder = TimestepEmbedder(width)
@@ -242,31 +248,39 @@ class CrossDiT(nn.Module):
     ) -> TextStream:
         """What can be known of K labels without a clip. ``mask`` is True for tokens that may be attended to."""
         condition, tokens = self.fc_embedder(z_g), self.fl_embedder(z_l) + self.fl_pos_embed
+        prior = z_g if self.config.prior else None
         if self.config.stream == "joint":
-            return TextStream(condition, tokens, (), (), ~mask)
+            return TextStream(condition, tokens, (), (), ~mask, prior)
         keys, values = [], []
         for index, block in enumerate(self.blocks):
             tokens, key, value = block.text_alone(tokens, condition, ~mask, last=index == len(self.blocks) - 1)
             keys.append(key)
             values.append(value)
-        return TextStream(condition, None, tuple(keys), tuple(values), ~mask)
+        return TextStream(condition, None, tuple(keys), tuple(values), ~mask, prior)
 
     def denoise(
         self, z_xt: Float[Tensor, "label row token channel"], t: Int[Tensor, "label row"], text: TextStream
     ) -> Float[Tensor, "label row token channel"]:
         """Predict the target for R rows under each of K labels."""
+        made = self.final_layer(*self.hidden(z_xt, t, text))
+        return made if text.prior is None else made + text.prior[:, None, None]
+
+    def hidden(
+        self, z_xt: Float[Tensor, "label row token channel"], t: Int[Tensor, "label row"], text: TextStream
+    ) -> tuple[Float[Tensor, "label row token width"], Float[Tensor, "label row width"]]:
+        """Skeleton tokens after the last block, where clip and label have met, and f_c, which the final layer needs beside them."""
         labels, rows = z_xt.shape[:2]
         f_c = self.t_embedder(t.flatten()).unflatten(0, (labels, rows)) + text.condition[:, None]
         x = self.x_embedder(z_xt)
         if self.config.stream == "cached":
             for block, key, value in zip(self.blocks, text.keys, text.values, strict=True):
                 x = block.skeleton(x, f_c, key, value, text.hidden)
-            return self.final_layer(x, f_c)
+            return x, f_c
         x, f_c = x.flatten(0, 1), f_c.flatten(0, 1)
         tokens, hidden = text.tokens.repeat_interleave(rows, dim=0), text.hidden.repeat_interleave(rows, dim=0)
         for index, block in enumerate(self.blocks):
             x, tokens = block.joint(x, tokens, f_c, hidden, last=index == len(self.blocks) - 1)
-        return self.final_layer(x, f_c).unflatten(0, (labels, rows))
+        return x.unflatten(0, (labels, rows)), f_c.unflatten(0, (labels, rows))
 
     def forward(
         self,

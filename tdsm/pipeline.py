@@ -69,7 +69,7 @@ def train_recognizer(
     matcher = new_matcher(examples.z_x, examples.text, config, seed)
     if config.diffusion.scale_features:
         matcher.fit_scale(examples.z_x.cpu())
-    matcher.keep_reference(examples.z_x[: len(y)].cpu(), seed)
+    matcher.keep_reference(examples.z_x[len(y) :] if config.align.pairs else examples.z_x, seed)  # movements of all kinds, where there are such
     denoiser = train_matcher(matcher, examples.z_x, examples.y, examples.text, config.train, seed=seed, checkpoint=checkpoints["denoiser"])
     recognizer = Recognizer(config, clips.layout, clips.classes, descriptions or {}, encoder, matcher, text_encoder)
     if folder is not None and is_main_process():

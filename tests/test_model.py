@@ -206,3 +206,18 @@ def test_scaling_features_is_undone_by_fit_scale():
     assert normal.square().mean().item() == pytest.approx(1, abs=1e-5)
     matcher.fit_scale(7 * z_x + 3)
     close(matcher.normalise(7 * z_x + 3), normal)
+
+
+@pytest.mark.parametrize("stream", ["joint", "cached"])
+def test_with_prior_an_untrained_denoiser_ranks_by_distance_to_the_text(stream):
+    draw = torch.Generator().manual_seed(0)
+    z_x, z_g = torch.randn(5, 1, 8, generator=draw), torch.randn(3, 8, generator=draw)
+    text = TextFeatures(z_g, z_g[:, None], torch.ones(3, 1, dtype=torch.bool))
+    matcher = Matcher(8, 1, 8, 1, ModelConfig(stream, width=16, depth=1, heads=2, prior=True), DiffusionConfig(target="sample", noises=2))
+    errors = matcher.errors(z_x, matcher.encode_text(text))
+    torch.testing.assert_close(errors, (z_x - z_g).square().mean(-1))
+
+
+def test_prior_needs_features_in_the_space_of_texts():
+    with pytest.raises(InputError, match=r"model.prior, but z_x has 8 channels and z_g 6"):
+        Matcher(8, 1, 6, 1, ModelConfig(width=16, depth=1, heads=2, prior=True), DiffusionConfig())
