@@ -77,7 +77,7 @@ def main(utd: str | None = None, out: Path = OUT) -> Path:
     marks = [Line2D([], [], marker="o", linestyle="", markersize=7, color=colour, markerfacecolor=face or colour) for _, colour, face in kinds]
     figure.legend(marks, [words for words, _, _ in kinds], loc="outside lower center", ncols=len(kinds), frameon=False, fontsize=12)
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=100)
+    figure.savefig(out, dpi=100, metadata={"Software": None})
     return out
 
 

@@ -17,10 +17,11 @@ from matplotlib.figure import Figure
 from tdsm.clips import Clip
 from tdsm.datasets import Reading, read_nw_ucla, read_utd_mhad
 from tdsm.layouts import KINECT_20
+from tdsm.viz import style
 
 OUT = Path(__file__).parent / "out" / "kinect20_joint_order.png"
 EXCHANGE = [3, 2, 1, 0, *range(4, 20)]
-COLOURS = {"left": "#0072b2", "right": "#d55e00"}
+COLOURS = {"left": style.LEFT, "right": style.RIGHT}
 CLIPS = {read_utd_mhad: "a4_s1_t1", read_nw_ucla: "a09_s04_e01_v02"}
 TITLES = {read_utd_mhad: "UTD-MHAD", read_nw_ucla: "NW-UCLA"}
 
@@ -82,7 +83,7 @@ def main(paths: list[str], out: Path = OUT) -> Path:
             draw(ax, places, order, grey, f"{TITLES[read]}, {clip.label}: {what}\nbones sum to {bones_sum(places[order]):.1f} m in this view")
     figure.suptitle("Kinect v1, 20 joints, seen from behind a person who faces the sensor. Blue: the person's left; orange: right", fontsize=12)
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=110)
+    figure.savefig(out, dpi=110, metadata={"Software": None})
     return out
 
 

@@ -49,7 +49,7 @@ def main(seed: int = 0, out: Path = OUT) -> Path:
         draw(ax, clip)
     figure.suptitle("Procedural pairs: the person faces the sensor; blue: the person's left, orange: right", fontsize=style.TITLE + 3)
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=80)
+    figure.savefig(out, dpi=80, metadata={"Software": None})
     return out
 
 

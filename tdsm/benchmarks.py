@@ -15,10 +15,17 @@ from tdsm.datasets.ntu import parse_name
 from tdsm.errors import InputError
 from tdsm.partitions import in_test, in_training, partitions_of
 from tdsm.prompts import SUBSETS, load_prompts
+from tdsm.tables import html_table, shortened
 
 __all__ = ["Benchmark", "DatasetFacts", "all_benchmarks", "benchmark_named", "benchmarks_of", "dataset_facts"]
 
 _NTU_60_SETUPS = 17
+_COUNTED = {
+    "clips": "clips with somebody",
+    "train_seen": "training clips of seen classes",
+    "test_seen": "test clips of seen classes",
+    "test_unseen": "test clips of unseen classes",
+}
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,24 @@ class Benchmark:
         if missing:
             raise InputError(self.name, f"class {missing[0]!r} has no clip {what} ({len(missing)} such classes)", "complete the download")
         return ClipSet(tuple(clips), classes, self.dataset)
+
+    def __repr__(self) -> str:
+        lists = f", {len(self.draws)} class lists" if len(self.draws) > 1 else ""
+        return f"Benchmark({self.name!r}: {self.protocol}'s {self.split} split of {self.dataset}, partition {self.partition}, {self.encoder}{lists})"
+
+    def _repr_html_(self) -> str:
+        classes, several = tuple(load_prompts(self.dataset)), len(self.draws) > 1
+        about = [("partition", self.partition), ("skeleton encoder", self.encoder), ("table of the TDSM paper", self.table or "none")]
+        about += [(f"unseen, list {draw + 1}" if several else "unseen", shortened(self.unseen_labels(classes, draw))) for draw in range(len(self.draws))]
+        about += [(_COUNTED[what], _in_words(count)) for what, count in self.counts.items()]
+        about += [("class lists from", self.source)] + ([("note", self.note)] if self.note else [])
+        rows = [(method, f"{value:g}") for method, value in self.published.items()]
+        published = html_table(rows, ("published", "top-1 %"), note="most of them were selected on test clips") if rows else "No number has been published."
+        return html_table(about, title=repr(self)) + published
+
+
+def _in_words(count: int | tuple[int, ...]) -> str:
+    return f"{count:,}" if isinstance(count, int) else ", ".join(f"{one:,}" for one in count)
 
 
 def all_benchmarks() -> list[Benchmark]:

@@ -19,7 +19,6 @@ array           shape                  meaning
 ==============  =====================  ==============================================================
 """
 
-import html
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +30,7 @@ import numpy as np
 from tdsm.errors import InputError
 from tdsm.files import atomic
 from tdsm.layouts import LAYOUTS, Layout, layout_named
+from tdsm.tables import SHOWN, html_table, shortened
 
 __all__ = ["Clip", "ClipSet"]
 
@@ -236,9 +236,26 @@ class ClipSet(Sequence):
         return f"ClipSet({self.name!r}: {len(self)} clips, {len(self.classes)} classes, {subjects} subjects, {self.layout.name})"
 
     def _repr_html_(self) -> str:
+        layout, frames = self.layout, [clip.frames for clip in self.clips]
+        seconds = [clip.frames / clip.fps for clip in self.clips]
+        subjects = sorted(set(self.subjects.tolist()) - {""})
+        about = [
+            ("layout", f"{layout.name}: {len(layout)} joints, {layout.dims} coordinates in {layout.unit}"),
+            ("persons (M)", _span([clip.joints.shape[0] for clip in self.clips])),
+            ("frames (T)", f"{_span(frames)}, which is {_span(seconds, '.1f')} s"),
+            ("subjects", shortened(subjects) if subjects else "unknown"),
+        ]
         counts = Counter(clip.label for clip in self.clips)
-        rows = "".join(f"<tr><td style='text-align:left'>{html.escape(label)}</td><td>{counts[label]}</td></tr>" for label in self.classes)
-        return f"<b>{html.escape(repr(self))}</b><table><tr><th style='text-align:left'>class</th><th>clips</th></tr>{rows}</table>"
+        about += [("without a label", f"{counts[None]} clips")] if counts[None] else []
+        more = len(self.classes) - SHOWN
+        note = f"and {more} more classes" if more > 0 else ""
+        rows = [(label, counts[label]) for label in self.classes[:SHOWN]]
+        return html_table(about, title=repr(self)) + html_table(rows, ("class", "clips"), note=note)
+
+
+def _span(values: Sequence[int | float], form: str = "d") -> str:
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
 
 
 def _from_arrays(arrays: dict[str, np.ndarray], path: Path) -> ClipSet:

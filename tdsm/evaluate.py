@@ -9,8 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tdsm.errors import InputError
+from tdsm.tables import html_table
 
 __all__ = ["Report", "Summary", "subject_interval", "summarise"]
+
+_WORST = 5  # confusions that a report shows of itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +80,30 @@ class Report:
 
     def __repr__(self) -> str:
         return f"Report(top-1 {self.top1:.1%}, class mean {self.class_mean:.1%}, chance {self.chance:.1%}, {len(self.y)} clips, {len(self.labels)} labels)"
+
+    def _repr_html_(self) -> str:
+        about = [
+            ("top-1", f"{self.top1:.1%}"),
+            ("95 % interval", self._interval_in_words()),
+            ("class mean", f"{self.class_mean:.1%}"),
+            ("chance", f"{self.chance:.1%}"),
+            ("clips, labels", f"{len(self.y)}, {len(self.labels)}"),
+        ]
+        wrong = self.confusion()
+        clips = wrong.sum(axis=1)
+        np.fill_diagonal(wrong, 0)
+        order = np.argsort(-wrong, axis=None, kind="stable")[:_WORST]
+        pairs = [(true, answer) for true, answer in zip(*np.unravel_index(order, wrong.shape), strict=True) if wrong[true, answer]]
+        worst = [(self.labels[true], self.labels[answer], int(wrong[true, answer]), f"{wrong[true, answer] / clips[true]:.0%}") for true, answer in pairs]
+        confused = html_table(worst, ("true", "answered", "clips", "of its class"), title="worst confusions") if worst else "Nothing was confused."
+        return html_table(about, title="Report on test clips") + confused
+
+    def _interval_in_words(self) -> str:
+        known = len(set(self.subjects.tolist()) - {""})
+        if known < 2:
+            return f"none: {known} subjects are known"
+        low, high = subject_interval(self.correct, self.subjects)
+        return f"{low:.1%} to {high:.1%}, over {known} subjects"
 
 
 @dataclass(frozen=True)

@@ -165,4 +165,5 @@ def cosine_report(recognizer: Recognizer, test: ClipSet) -> Report:
     prompts = class_prompts(test.classes, recognizer.descriptions)
     told = label_text(recognizer.encoder, recognizer.text_encoder, prompts).z_g
     similarity, usual = ((z_x[:, 0] @ told.T / told.shape[1]).cpu() for z_x in (recognizer.features(test), recognizer.matcher.reference))
-    return Report((usual.mean(0) - similarity).numpy(), test.y, test.classes, test.subjects)
+    bias = usual.mean(0) if len(usual) else 0.0
+    return Report((bias - similarity).numpy(), test.y, test.classes, test.subjects)

@@ -4,7 +4,6 @@ A clip goes preprocess -> encoder -> z_x; a label goes prompts -> text encoder -
 under each label. A new label needs no retraining, only its text.
 """
 
-import html
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from tdsm.model import TextStream
 from tdsm.preprocess import preprocess_all
 from tdsm.prompts import Descriptions
 from tdsm.runs import write_json
+from tdsm.tables import html_table, shortened
 from tdsm.text import TextEncoder, TextFeatures, cache_folder, class_prompts
 from tdsm.weights import load_weights, save_weights
 
@@ -69,9 +69,8 @@ class Predictions:
 
     def _repr_html_(self) -> str:
         rows = self._rows()
-        head = "".join(f"<th>{title}</th>" for title in ["clip", *(f"{place}." for place in range(1, len(rows[0])))])
-        body = "".join("<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-        return f"<table><tr>{head}</tr>{body}</table><small>score: minus the denoising error, higher is better</small>"
+        head = ["clip", *(f"{place}." for place in range(1, len(rows[0])))]
+        return html_table(rows, head, note="score: minus the denoising error, higher is better")
 
 
 class Recognizer:
@@ -216,8 +215,27 @@ class Recognizer:
     def __repr__(self) -> str:
         return (
             f"Recognizer({self.layout.name}, {self.config.encoder.kind}, {self.config.model.stream} text stream, "
-            f"{len(self.seen)} seen labels: {', '.join(self.seen[:3])}, ...)"
+            f"{len(self.seen)} seen labels: {', '.join(self.seen[:3])}{', ...' if len(self.seen) > 3 else ''})"
         )
+
+    def _repr_html_(self) -> str:
+        config, layout = self.config, self.layout
+        about = [
+            ("body", f"{layout.name}: {len(layout)} joints, {layout.dims} coordinates in {layout.unit}"),
+            ("clips are taken to", f"{config.preprocess.bodies} person(s), {config.preprocess.frames or 'their own number of'} frames"),
+            ("skeleton encoder", f"{config.encoder.kind}, z_x of {self.encoder.features} numbers, {_weights_of(self.encoder)}"),
+            ("denoiser", f"{config.model.depth} blocks of width {config.model.width}, {config.model.stream} text stream, {_weights_of(self.matcher.denoiser)}"),
+            ("test", f"error over {config.diffusion.noises} fixed noises at step {config.diffusion.test_step} of {config.diffusion.timesteps}"),
+            ("text encoder", f"{config.text.repo}, {config.text.tokens} tokens a prompt"),
+            (f"{len(self.seen)} seen labels", shortened(self.seen)),
+            ("sentences", f"for {len(self.descriptions)} labels"),
+            ("weights are on", self.device),
+        ]
+        return html_table(about, title="Recognizer", note="predict(clips, labels, descriptions) ranks any labels, seen or not")
+
+
+def _weights_of(module: nn.Module) -> str:
+    return f"{sum(weight.numel() for weight in module.parameters()):,} weights"
 
 
 def label_text(encoder: nn.Module, text_encoder: TextEncoder, prompts: Sequence[Sequence[str]]) -> TextFeatures:

@@ -43,7 +43,8 @@ def standing(layout, frames=12, label="raise both arms", name="raising"):
 
 
 def payload(page):
-    return json.loads(re.search(r'id="clip">(.*?)</script>', page, re.S).group(1))
+    (clip,) = json.loads(re.search(r'id="clip">(.*?)</script>', page, re.S).group(1))
+    return clip
 
 
 def decoded(data):

@@ -1,35 +1,43 @@
-"""Do skeleton and text features stand together? A picture, and the numbers that go beside it.
+"""Do skeleton and text features stand together? The pictures; each goes with numbers.
 
-A two-dimensional map shows neighbours, not distances, and shows clusters in noise. So each picture goes with numbers that
-are measured in the full space: the share of near neighbours of the same class, and the gap between the modalities.
-All of it looks at directions: features are compared by cosine, that is, after scaling each row to length 1.
+A two-dimensional map shows neighbours, not distances, and shows clusters in noise. So beside each picture belong numbers that are measured in the
+full space (:mod:`tdsm.viz.measures`, whose functions can be had from here as well). The features come from :mod:`tdsm.viz.spaces`;
+:func:`tdsm.viz.interactive.interactive_scatter` draws the map whose points play their clips.
 """
 
+import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
 
 import matplotlib.patheffects
 import numpy as np
+from jaxtyping import Bool
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tdsm.errors import InputError
 from tdsm.viz import style
+from tdsm.viz.measures import Interval, gap_interval, interval, knn_agreement, modality_gap, neighbour_shares, own_label_rank, unit_rows
+from tdsm.viz.spaces import fused
 
-__all__ = ["knn_agreement", "modality_gap", "project", "scatter"]
+__all__ = [
+    "Interval",
+    "fused",
+    "gap_interval",
+    "interval",
+    "knn_agreement",
+    "modality_gap",
+    "neighbour_shares",
+    "own_label_rank",
+    "project",
+    "scatter",
+    "scatter_prompts",
+]
+
+SHORT = 16  # letters of a name that may stand at its star
 
 
-def _unit(features: np.ndarray, name: str) -> np.ndarray:
-    """(N, D) rows of length 1; a row of zeros stays."""
-    features = np.asarray(features, dtype=np.float64)
-    if features.ndim != 2 or 0 in features.shape:
-        raise InputError(name, f"features have shape {features.shape}", "give (clips, width)")
-    if not np.isfinite(features).all():
-        raise InputError(name, "features hold NaN or infinite values", "extract them again")
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-
-
-def project(features: Mapping[str, np.ndarray] | np.ndarray, method: str, seed: int = 0) -> np.ndarray:
+def project(features: Mapping[str, np.ndarray] | np.ndarray, method: str, seed: int = 0, neighbours: int = 15) -> np.ndarray:
     """A map of the features in the plane, (N, 2) float32.
 
     The same seed on the same machine gives the same map; another machine may give another, so save it, and never print it.
@@ -37,14 +45,15 @@ def project(features: Mapping[str, np.ndarray] | np.ndarray, method: str, seed: 
 
     Args:
         features: (N, D), or several such sets of one width D by name; sets are stacked in order and the map is fitted on all of them.
-        method: "umap" (McInnes et al., 2018; cosine, 15 neighbours or as many as there are) or "pca" (of the rows scaled to length 1).
+        method: "umap" (McInnes et al., 2018; cosine, min_dist 0.5) or "pca" (of the rows scaled to length 1).
         seed: of UMAP's optimiser.
+        neighbours: that UMAP joins to each row, or as many as there are; more than a class has rows, and classes do not fall apart into islands.
 
     Raises:
         InputError: fewer than 3 rows, sets of different widths, NaN, or an unknown method.
     """
     sets = features if isinstance(features, Mapping) else {"features": features}
-    rows = [_unit(values, name) for name, values in sets.items()]
+    rows = [unit_rows(values, name) for name, values in sets.items()]
     if len({values.shape[1] for values in rows}) > 1:
         raise InputError("project", f"widths differ: {dict(zip(sets, [values.shape[1] for values in rows], strict=True))}", "project sets of one width")
     stacked = np.concatenate(rows)
@@ -53,7 +62,7 @@ def project(features: Mapping[str, np.ndarray] | np.ndarray, method: str, seed: 
     if method == "pca":
         return _pca(stacked)
     if method == "umap":
-        return _umap(stacked, seed)
+        return _umap(stacked, seed, neighbours)
     raise InputError("project", f"method is {method!r}", "choose umap or pca")
 
 
@@ -66,12 +75,12 @@ def _pca(rows: np.ndarray) -> np.ndarray:
     return (centred @ (directions * np.where(largest < 0, -1, 1)).T).astype(np.float32)
 
 
-def _umap(rows: np.ndarray, seed: int) -> np.ndarray:
+def _umap(rows: np.ndarray, seed: int, neighbours: int) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImportWarning)  # umap says so when TensorFlow is not there, which we do not use
         import umap
     # PCA as the start, not the spectral one, which fails on few rows and warns on separate clusters.
-    mapper = umap.UMAP(n_neighbors=min(15, len(rows) - 1), metric="cosine", init=_spread(rows), random_state=seed, n_jobs=1)
+    mapper = umap.UMAP(n_neighbors=min(neighbours, len(rows) - 1), min_dist=0.5, metric="cosine", init=_spread(rows), random_state=seed, n_jobs=1)
     return mapper.fit_transform(rows.astype(np.float32))
 
 
@@ -79,42 +88,6 @@ def _spread(rows: np.ndarray) -> np.ndarray:
     """PCA scaled to UMAP's customary extent of 10."""
     start = _pca(rows)
     return 10 * start / max(float(np.abs(start).max()), 1e-12)
-
-
-def knn_agreement(features: np.ndarray, labels: Sequence | np.ndarray, k: int = 10) -> float:
-    """Share of the k nearest other rows (cosine) that have the row's own label, averaged over rows; 1 is perfect.
-
-    By chance it is the share of one's own class among the others, 1/K for K even classes.
-
-    Args:
-        features: (N, D).
-        labels: N class names or indices.
-        k: neighbours a row.
-
-    Raises:
-        InputError: N labels are not given, or k is not between 1 and N - 1.
-    """
-    rows, labels = _unit(features, "knn_agreement"), np.asarray(labels)
-    if labels.shape != (len(rows),):
-        raise InputError("knn_agreement", f"{len(rows)} rows but labels of shape {labels.shape}", "give one label a row")
-    if not 1 <= k < len(rows):
-        raise InputError("knn_agreement", f"k is {k} for {len(rows)} rows", f"give a number from 1 to {len(rows) - 1}")
-    likeness = rows @ rows.T
-    np.fill_diagonal(likeness, -np.inf)
-    nearest = np.argsort(-likeness, axis=1, kind="stable")[:, :k]
-    return float((labels[nearest] == labels[:, None]).mean())
-
-
-def modality_gap(a: np.ndarray, b: np.ndarray) -> float:
-    """Distance between the means of two sets (N, D) and (K, D) whose rows were scaled to length 1, from 0 to 2 (Liang et al., 2022).
-
-    Raises:
-        InputError: widths differ.
-    """
-    a, b = _unit(a, "modality_gap: a"), _unit(b, "modality_gap: b")
-    if a.shape[1] != b.shape[1]:
-        raise InputError("modality_gap", f"widths differ: {a.shape[1]} and {b.shape[1]}", "give features of one space")
-    return float(np.linalg.norm(a.mean(0) - b.mean(0)))
 
 
 def scatter(
@@ -127,6 +100,8 @@ def scatter(
     text_labels: Sequence[str] | np.ndarray = (),
 ) -> tuple[Figure, Axes]:
     """The map: skeleton features as dots, text features as named stars, one colour and marker a class.
+
+    Stars carry their name, or where one is longer than 16 letters their number in the legend, so that names do not cover the picture.
 
     Args:
         points: (N, 2), as from :func:`project`.
@@ -145,22 +120,59 @@ def scatter(
         if np.shape(there) != (len(names), 2):
             raise InputError("scatter", f"{what} have shape {np.shape(there)} for {len(names)} labels", f"give ({len(names)}, 2)")
     classes = [*dict.fromkeys(text_labels), *sorted(set(labels) - set(text_labels))]
-    fig, ax = style.new_axes(ax, 7.5, 5.0)
+    numbered = any(len(name) > SHORT for name in text_labels)
+    fig, ax = style.new_axes(ax, 8.5, 5.0)
     for index, name in enumerate(classes):
         colour, marker = style.look(index)
         own = points[np.asarray(labels) == name]
-        ax.scatter(own[:, 0], own[:, 1], s=22, c=colour, marker=marker, alpha=0.75, linewidths=0, label=name)
+        shown = f"{index + 1}  {name}" if numbered and name in text_labels else name
+        ax.scatter(own[:, 0], own[:, 1], s=22, c=colour, marker=marker, alpha=0.75, linewidths=0, label=textwrap.fill(shown, 34))
     for (x, y), name in zip(text_points, text_labels, strict=True):
-        _star(ax, x, y, name, style.look(classes.index(name))[0])
+        place = classes.index(name)
+        _star(ax, x, y, str(place + 1) if numbered else name, style.look(place)[0])
+    _frame(ax, title, caption, len(classes))
+    return fig, ax
+
+
+def _frame(ax: Axes, title: str, caption: str, entries: int) -> None:
     ax.set(xticks=[], yticks=[], aspect="equal")
     ax.margins(0.1)
     ax.set_title(title, fontsize=style.TITLE)
     ax.set_xlabel(caption, fontsize=style.AXIS)
-    ax.legend(fontsize=style.SMALL, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), ncols=1 + (len(classes) - 1) // 25)
-    return fig, ax
+    ax.legend(fontsize=style.SMALL, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), ncols=1 + (entries - 1) // 25)
 
 
 def _star(ax: Axes, x: float, y: float, name: str, colour: str) -> None:
     halo = [matplotlib.patheffects.withStroke(linewidth=2.5, foreground="white")]
     ax.scatter([x], [y], s=190, c=colour, marker="*", edgecolors="black", linewidths=0.8, zorder=3)
     ax.annotate(name, (x, y), (0, 9), textcoords="offset points", ha="center", fontsize=style.SMALL, path_effects=halo, zorder=4)
+
+
+def scatter_prompts(
+    points: np.ndarray, labels: Sequence[str] | np.ndarray, right: Bool[np.ndarray, " row"], title: str = "", caption: str = "", ax: Axes | None = None
+) -> tuple[Figure, Axes]:
+    """The map of fused pairs: filled where the clip was told its own label, hollow and in another colour where it was told a wrong one.
+
+    Args:
+        points: (N, 2), as from :func:`project`.
+        labels: N class names, of the clip or of what it was told: the marker.
+        right: (N,) whether the row was told its own label.
+        title: above the picture.
+        caption: below it; put the number there.
+        ax: axes to draw into.
+
+    Raises:
+        InputError: points, labels and right differ in number.
+    """
+    if np.shape(points) != (len(labels), 2) or np.shape(right) != (len(labels),):
+        raise InputError("scatter_prompts", f"{len(points)} points, {len(labels)} labels, {len(right)} right or wrong", "give one of each a row")
+    fig, ax = style.new_axes(ax, 8.5, 5.0)
+    for told, colour, words in ((True, style.OK, "told its own label"), (False, style.MISS, "told a wrong label")):
+        ax.scatter([], [], s=40, c=colour if told else "none", edgecolors=colour, label=words)
+        for index, name in enumerate(dict.fromkeys(labels)):
+            own = points[(np.asarray(labels) == name) & (right == told)]
+            ax.scatter(own[:, 0], own[:, 1], s=26, c=colour if told else "none", edgecolors=colour, marker=style.look(index)[1], linewidths=0.9, alpha=0.8)
+    for index, name in enumerate(dict.fromkeys(labels)):
+        ax.scatter([], [], s=26, c=style.MIDDLE, marker=style.look(index)[1], label=textwrap.fill(name, 34))
+    _frame(ax, title, caption, entries=2 + len(set(labels)))
+    return fig, ax
