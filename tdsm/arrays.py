@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from tdsm.clips import ClipSet
 from tdsm.config import PreprocessConfig
 from tdsm.errors import InputError
 from tdsm.layouts import Layout, layout_named
 from tdsm.preprocess import preprocess
+from tdsm.progress import progress_bar
 from tdsm.runs import write_json
 
 __all__ = ["Arrays", "Rows", "open_arrays", "write_arrays"]
@@ -92,8 +92,7 @@ def write_arrays(folder: Path, clips: ClipSet, config: PreprocessConfig, progres
     shape = (len(clips), config.bodies, config.frames, len(clips.layout), clips.layout.dims)
     kept, start, x = _begin(folder, shape)
     bad = []
-    quiet = {} if progress else {"disable": True}
-    for number in tqdm(range(start, len(clips)), desc="preprocess", unit="clip", initial=start, total=len(clips), **quiet):
+    for number in progress_bar(range(start, len(clips)), shown=progress, desc="preprocess", unit="clip", initial=start, total=len(clips)):
         try:
             x[len(kept)] = preprocess(clips[number], config)
             kept.append(number)

@@ -20,12 +20,12 @@ the first tenth of the clip, because single frames of a Kinect are noisy.
 from collections.abc import Iterable
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from tdsm.clips import Clip
 from tdsm.config import PreprocessConfig
 from tdsm.errors import InputError
 from tdsm.layouts import Layout
+from tdsm.progress import progress_bar
 
 __all__ = ["align", "center", "drop_null_frames", "keep_bodies", "preprocess", "preprocess_all", "resample", "scale"]
 
@@ -66,7 +66,7 @@ def preprocess_all(clips: Iterable[Clip], config: PreprocessConfig, progress: bo
     Raises:
         InputError: a clip that cannot be used, or ``config.frames`` is 0 and the clips differ in length.
     """
-    arrays = [preprocess(clip, config) for clip in (tqdm(clips, desc="preprocess", unit="clip", leave=False) if progress else clips)]
+    arrays = [preprocess(clip, config) for clip in progress_bar(clips, shown=progress, desc="preprocess", unit="clip", leave=False)]
     lengths = {array.shape[1] for array in arrays}
     if len(lengths) > 1:
         raise InputError("preprocess", f"frames is 0, but clips have {min(lengths)} to {max(lengths)} frames", "give frames, the length of all of them")

@@ -18,13 +18,13 @@ from jaxtyping import Float, Int
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from tdsm.arrays import Rows
 from tdsm.config import EncoderConfig, TrainConfig
 from tdsm.errors import InputError
 from tdsm.files import atomic
 from tdsm.matching import Matcher
+from tdsm.progress import progress_bar
 from tdsm.text import TextFeatures
 
 __all__ = ["History", "batch_rows", "device", "fingerprint", "fit", "mix", "train_encoder", "train_matcher", "warmup_cosine"]
@@ -69,8 +69,7 @@ def fit(
     module.train()
     wrapped, prepared = accelerator.prepare(module, optimizer)
     share = slice(accelerator.process_index, None, accelerator.num_processes)
-    quiet = {} if accelerator.is_main_process else {"disable": True}
-    bar = tqdm(range(start, steps), desc=title, initial=start, total=steps, **quiet)
+    bar = progress_bar(range(start, steps), shown=accelerator.is_main_process, desc=title, initial=start, total=steps)
     with torch.random.fork_rng():
         for step in bar:
             torch.manual_seed(mix(seed, step))  # for dropout

@@ -29,7 +29,6 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from tdsm.clips import Clip, ClipSet
 from tdsm.datasets import kinetics, ntu
@@ -37,6 +36,7 @@ from tdsm.datasets.reading import Reading, Skipped
 from tdsm.datasets.safe_pickle import load_pickle
 from tdsm.errors import InputError
 from tdsm.layouts import COCO_17, NTU_25, Layout
+from tdsm.progress import progress_bar
 from tdsm.store import ClipStore, open_store
 
 __all__ = ["read_pyskl"]
@@ -274,8 +274,7 @@ def _read(source: _Source, path: Path, reading: Reading, settings: str) -> ClipS
 
 def _each(source: _Source, done: Collection[str], keep: Callable[[str, list[Clip]], object], reading: Reading) -> list[Skipped]:
     skipped: list[Skipped] = []
-    hidden = {} if reading.progress else {"disable": True}  # left out, so that TQDM_DISABLE counts
-    with tqdm(desc=source.name, total=source.count, initial=len(done), unit="clip", leave=False, **hidden) as bar:
+    with progress_bar(shown=reading.progress, desc=source.name, total=source.count, initial=len(done), unit="clip", leave=False) as bar:
         for name, clip in source.clips(done):
             bar.update()
             if isinstance(clip, Clip):

@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm.auto import tqdm
-
 from tdsm.clips import Clip, ClipSet
 from tdsm.datasets.archive import Archive
 from tdsm.errors import InputError
 from tdsm.layouts import Layout
+from tdsm.progress import progress_bar
 from tdsm.store import ClipStore, open_store
 
 __all__ = ["ReadOne", "Reading", "Skipped", "read_files", "warn_skipped"]
@@ -134,8 +133,8 @@ def _check_some(clips: int, path: Path, files: Sequence[str], skipped: list[Skip
 def _read(title: str, path: Path, files: Sequence[str], keep: Callable[[str, list[Clip]], object], read_one: ReadOne, reading: Reading) -> list[Skipped]:
     """Hand the clips of each file to ``keep``; returns what was skipped."""
     skipped: list[Skipped] = []
-    hidden = {} if reading.progress else {"disable": True}  # left out, so that TQDM_DISABLE counts
-    with closing(_results(path, files, read_one, reading.workers)) as results, tqdm(desc=title, total=len(files), unit="file", leave=False, **hidden) as bar:
+    bar = progress_bar(shown=reading.progress, desc=title, total=len(files), unit="file", leave=False)
+    with closing(_results(path, files, read_one, reading.workers)) as results, bar:
         for file, found in results:
             bar.update()
             if isinstance(found, str):

@@ -22,11 +22,10 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from tqdm.auto import tqdm
-
 from tdsm.errors import InputError
 from tdsm.fetch.catalogue import RemoteFile, Source
 from tdsm.files import check_space, disk_faults
+from tdsm.progress import progress_bar
 from tdsm.runs import write_json
 
 __all__ = ["Patience", "fetch_source"]
@@ -158,7 +157,7 @@ def _receive(url: str, file: RemoteFile, part: Path, progress: bool, timeout: fl
         if not start:
             part.unlink(missing_ok=True)
             write_json(_facts_of(part), {"url": url, "tag": _tag(answer), "total": total})
-        with part.open("ab") as out, tqdm(total=total, initial=start, desc=file.name, unit="B", unit_scale=True, leave=False, disable=not progress) as bar:
+        with part.open("ab") as out, progress_bar(shown=progress, total=total, initial=start, desc=file.name, unit="B", unit_scale=True, leave=False) as bar:
             for chunk in _chunks(answer):
                 out.write(chunk)
                 bar.update(len(chunk))

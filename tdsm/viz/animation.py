@@ -211,9 +211,10 @@ def _quantise(joints: np.ndarray, present: np.ndarray) -> tuple[float, np.ndarra
 
 
 def _row(clip: Clip, predicted: str | None, label: str, share: float, number: str) -> str:
-    words = "".join(f" ({role})" for role, other in (("true", clip.label), ("predicted", predicted)) if other == label)
-    name = html.escape(label)
-    return f'<div class=row><span title="{name}{words}"><em>{name}</em>&nbsp;{words}</span><i style="width:{38 * share:.1f}%"></i><b>{number}</b></div>'
+    """A bar; a long name is cut, but never what it is (true, predicted)."""
+    roles = "".join(f" ({role})" for role, other in (("true", clip.label), ("predicted", predicted)) if other == label)
+    name, shown = html.escape(label), roles.replace(" (", "&nbsp;(")
+    return f'<div class=row><span title="{name}{roles}"><em>{name}</em>{shown}</span><i style="width:{38 * share:.1f}%"></i><b>{number}</b></div>'
 
 
 def _score_rows(clip: Clip, predicted: str | None, scores: Mapping[str, Real]) -> list[str]:
