@@ -1,0 +1,361 @@
+"""The alignment view: what is measured, the spaces it is measured in, the denoiser's fused tokens, and the map whose points play their clips."""
+
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from tdsm.config import Config, DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig
+from tdsm.datasets.synthetic import SEEN, UNSEEN, synthetic_clips
+from tdsm.encoders import build_encoder
+from tdsm.errors import InputError
+from tdsm.layouts import NTU_25
+from tdsm.matching import Matcher
+from tdsm.recognizer import Recognizer
+from tdsm.text import TextEncoder, TextFeatures
+from tdsm.viz import alignment, interactive, spaces
+from tdsm.viz.animation import player
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture
+def draw():
+    return np.random.default_rng(0)
+
+
+class Words(TextEncoder):
+    """Reads every prompt as noise of its own, so that no language model is loaded."""
+
+    def __init__(self):
+        self.asked = []
+
+    def encode(self, prompts, prompts_per_class=None):
+        self.asked.append(prompts)
+        draws = [np.random.default_rng(list(" ".join(told).encode())) for told in prompts]
+        z = torch.from_numpy(np.stack([draw.normal(size=(5, 12)).astype(np.float32) for draw in draws]))
+        return TextFeatures(z[:, 0], z[:, 1:], torch.ones(len(z), 4, dtype=torch.bool))
+
+
+def moved(stream, tokens=1):
+    """A small matcher whose every weight has left its zero start."""
+    torch.manual_seed(0)
+    matcher = Matcher(8, tokens, 12, 4, ModelConfig(stream, 16, 2, 2), DiffusionConfig(noises=3))
+    for parameter in matcher.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return matcher.eval()
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return synthetic_clips(2, seed=0).of_classes(UNSEEN[:3])
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    config = Config(preprocess=PreprocessConfig(frames=16), encoder=EncoderConfig(width=8, features=8))
+    encoder = build_encoder(config.encoder, NTU_25, config.preprocess.bodies, 2)
+    return Recognizer(config, NTU_25, SEEN[:2], {UNSEEN[0]: "The left hand swings."}, encoder, moved("cached"), Words())
+
+
+# What the denoiser fuses
+
+
+@pytest.mark.parametrize("stream", ["joint", "cached"])
+@pytest.mark.parametrize("tokens", [1, 3])
+def test_the_hidden_token_is_the_last_before_the_final_layer(stream, tokens):
+    matcher, text = moved(stream, tokens), Words().encode([["a"], ["b"]])
+    told = matcher.encode_text(text)
+    z_xt, t = torch.randn(2, 5, tokens, 8), torch.arange(10).reshape(2, 5)
+    hidden, f_c = matcher.denoiser.hidden(z_xt, t, told)
+    assert hidden.shape == (2, 5, tokens, 16)
+    final = matcher.denoiser.final_layer
+    assert torch.equal(final(hidden, f_c), matcher.denoiser.denoise(z_xt, t, told))
+
+
+@pytest.mark.parametrize("stream", ["joint", "cached"])
+def test_a_fused_row_depends_on_its_own_clip_and_label_only(stream):
+    matcher, text, z_x = moved(stream, 2), Words().encode([["a"], ["b"], ["c"]]), torch.randn(6, 2, 8)
+    told = matcher.encode_text(text)
+    fused = matcher.fused(z_x, told)
+    assert fused.shape == (6, 3, 16) and not fused.requires_grad
+    torch.testing.assert_close(matcher.fused(z_x, told, rows=1), fused)
+    torch.testing.assert_close(matcher.fused(z_x[[4, 1]], matcher.encode_text(text.select(torch.tensor([2, 0])))), fused[[4, 1]][:, [2, 0]])
+    assert (fused[:, 0] - fused[:, 1]).abs().max() > 1e-3 and (fused[0] - fused[1]).abs().max() > 1e-3
+
+
+def test_fused_is_a_mean_over_the_test_noises():
+    matcher, told = moved("cached"), moved("cached").encode_text(Words().encode([["a"], ["b"]]))
+    z_x, every = torch.randn(4, 1, 8), []
+    whole = matcher.fused(z_x, told)
+    for noise in matcher.test_noise.clone():
+        matcher.test_noise = noise[None]
+        every.append(matcher.fused(z_x, told))
+    torch.testing.assert_close(torch.stack(every).mean(0), whole)
+
+
+def test_fused_reads_the_recognizers_own_sentences_and_refuses_no_label(recognizer, clips):
+    made = alignment.fused(recognizer, clips, UNSEEN[:3])
+    assert made.shape == (6, 3, 16) and made.dtype == np.float32
+    assert "The left hand swings." in recognizer.text_encoder.asked[-1][0]
+    np.testing.assert_allclose(alignment.fused(recognizer, clips[1], [UNSEEN[2]])[0, 0], made[1, 2], atol=1e-5)
+    np.testing.assert_array_equal(spaces.text_features(recognizer, UNSEEN[:3]), Words().encode(recognizer.text_encoder.asked[-1]).z_g)
+    for labels in ([], UNSEEN[0]):
+        with pytest.raises(InputError, match="give a list of at least one name"):
+            alignment.fused(recognizer, clips, labels)
+
+
+def test_every_clip_meets_its_own_label_and_one_that_is_wrong():
+    y = np.tile(np.arange(4), 500)
+    pairs = np.stack([np.repeat(y[:, None], 4, 1), np.tile(np.arange(4), (2000, 1))], axis=2).astype(float)  # (clip's class, label)
+    rows, right, told = spaces.right_and_wrong(pairs, y)
+    assert (right == (rows[:, 0] == rows[:, 1])).all() and right[:2000].all() and not right[2000:].any()
+    assert (rows[:, 1] == told).all()
+    wrong = np.bincount((told[2000:] - y) % 4, minlength=4) / 2000
+    assert wrong == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3], abs=0.05)
+    assert (told == spaces.right_and_wrong(pairs, y)[2]).all() and (told != spaces.right_and_wrong(pairs, y, seed=1)[2]).any()
+    with pytest.raises(InputError, match="one label"):
+        spaces.right_and_wrong(pairs[:, :1], y)
+    with pytest.raises(InputError, match="give one a clip, 0 to 3"):
+        spaces.right_and_wrong(pairs, y + 1)
+
+
+# Spaces in which clips and labels stand together
+
+
+def modalities(draw):
+    """Clips whose feature is a linear function of their label's text: seen (60 clips of 12 labels), unseen (20 of 4)."""
+    y, seen_y, text = np.repeat(np.arange(4), 5), np.repeat(np.arange(12), 5), draw.normal(size=(16, 6))
+    text /= np.linalg.norm(text, axis=1, keepdims=True)
+    weight = draw.normal(size=(6, 9))
+    z_x = text @ weight + 3
+    return z_x[12:][y], text[12:], z_x[:12][seen_y], text[:12], y, seen_y
+
+
+def test_ridge_puts_a_label_where_its_clips_are_and_knows_no_unseen_clip(draw):
+    z_x, z_g, seen_z_x, seen_z_g, y, seen_y = modalities(draw)
+    moved_x, moved_g = spaces.by_ridge(z_x, 7 * z_g, seen_z_x, seen_z_g, seen_y, penalty=1e-9)
+    np.testing.assert_allclose(moved_g[y], moved_x, atol=1e-5)
+    few_x, few_g = spaces.by_ridge(z_x[:3], z_g[2:3], seen_z_x, seen_z_g, seen_y, penalty=1e-9)
+    np.testing.assert_allclose(few_x, moved_x[:3])
+    np.testing.assert_allclose(few_g, moved_g[2:3])
+    strong = spaces.by_ridge(z_x, z_g, seen_z_x, seen_z_g, seen_y, penalty=1e9)[1]
+    assert np.abs(strong).max() < 1e-6  # nothing learned: every label at the mean seen clip
+
+
+def test_pca_keeps_distances_of_each_modality_and_knows_no_unseen_row(draw):
+    z_x, z_g, seen_z_x, seen_z_g, *_ = modalities(draw)
+    clips, labels = spaces.by_pca(z_x, z_g, seen_z_x, seen_z_g, width=6)
+    assert clips.shape == (20, 6) and labels.shape == (4, 6)
+    np.testing.assert_allclose(np.linalg.norm(labels[0] - labels[1]), np.linalg.norm(z_g[0] - z_g[1]))
+    np.testing.assert_allclose(spaces.by_pca(z_x[:2], z_g[:1], seen_z_x, seen_z_g, width=6)[0], clips[:2])
+    for width in (0, 7):
+        with pytest.raises(InputError, match=rf"width is {width}; give 1 to 6"):
+            spaces.by_pca(z_x, z_g, seen_z_x, seen_z_g, width=width)
+
+
+def test_side_by_side_holds_both_modalities_at_one_weight_and_nothing_else(draw):
+    z_x, z_g, seen_z_x, seen_z_g, *_ = modalities(draw)
+    pairs = spaces.side_by_side(z_x, z_g, seen_z_x, seen_z_g)
+    assert pairs.shape == (20, 4, 15)
+    assert (pairs[3, 0, :9] == pairs[3, 2, :9]).all() and (pairs[3, 1, 9:] == pairs[8, 1, 9:]).all()
+    seen = spaces.side_by_side(seen_z_x, seen_z_g, seen_z_x, seen_z_g)
+    assert np.square(seen[..., :9]).sum(2).mean() == pytest.approx(1) == np.square(seen[..., 9:]).sum(2).mean()
+
+
+# Numbers
+
+
+def test_rank_of_the_own_label_and_ties_are_chance():
+    errors = np.array([[0.1, 0.5, 0.3], [0.1, 0.5, 0.3], [0.2, 0.2, 0.2], [0.1, 0.1, 0.3]])
+    assert alignment.own_label_rank(errors, np.array([0, 1, 2, 0])).tolist() == [1, 3, 2, 1.5]
+    assert alignment.own_label_rank(-errors, np.array([0, 1, 2, 0])).tolist() == [3, 1, 2, 2.5]
+
+
+def test_an_interval_is_seeded_holds_the_mean_and_draws_whole_subjects(draw):
+    of_subject = draw.normal(size=10)
+    subjects = np.repeat(np.arange(10), 20)
+    values = of_subject[subjects] + 0.01 * draw.normal(size=200)
+    rows, whole = alignment.interval(values), alignment.interval(values, subjects)
+    assert whole == alignment.interval(values, [f"p{subject}" for subject in subjects])
+    assert whole.mean == rows.mean == pytest.approx(values.mean())
+    assert whole.low < rows.low < values.mean() < rows.high < whole.high
+    assert str(alignment.Interval(0.957, 0.9, 1)) == "0.96 [0.90, 1.00]"
+    assert alignment.interval(values > 0).mean == (values > 0).mean()
+    for subjects, message in ((["p1"] * 200, "of one subject; leave subjects out"), (["p1", "p2"], "give one subject a row")):
+        with pytest.raises(InputError, match=message):
+            alignment.interval(values, subjects)
+
+
+def test_an_interval_covers_the_truth_about_as_often_as_it_says(draw):
+    held = [alignment.interval(draw.normal(size=60), seed=seed) for seed in range(150)]
+    assert 0.88 < np.mean([made.low < 0 < made.high for made in held]) <= 1
+
+
+def test_the_gap_has_an_interval_of_its_own(draw):
+    clips, labels = draw.normal(size=(80, 5)) + 2, draw.normal(size=(6, 5)) - 2
+    gap = alignment.gap_interval(clips, labels)
+    assert gap.mean == alignment.modality_gap(clips, labels)
+    assert gap.low < gap.mean < gap.high < 2
+    assert gap == alignment.gap_interval(3 * clips, labels)
+    pairs = alignment.gap_interval(np.repeat(clips, 10, axis=0), labels, np.repeat(np.arange(80), 10))
+    assert pairs == pytest.approx(gap)  # a clip copied is no new evidence
+    with pytest.raises(InputError, match="widths differ"):
+        alignment.gap_interval(clips, labels[:, :3])
+    with pytest.raises(InputError, match="of one subject"):
+        alignment.gap_interval(clips, labels, ["p1"] * 80)
+
+
+def test_groups_that_explain_a_neighbourhood_can_be_left_out(draw):
+    """Four tight groups; right and wrong differ between groups, and in nothing that groups share."""
+    group = np.repeat(np.arange(4), 12)
+    right = group < 2
+    rows = np.eye(4)[group] + 0.01 * draw.normal(size=(48, 4))
+    assert alignment.neighbour_shares(rows, right, k=10).mean() == 1 == alignment.knn_agreement(rows, right)
+    assert alignment.neighbour_shares(rows, right, k=10, apart=[group]).mean() < 0.7
+    shared = rows + np.where(right, 1, -1)[:, None]  # now something is shared
+    assert alignment.neighbour_shares(shared, right, k=10, apart=[group]).mean() == 1
+    with pytest.raises(InputError, match="k is 40 for 48 rows; give a number from 1 to 36"):
+        alignment.neighbour_shares(rows, right, k=40, apart=[group])
+    with pytest.raises(InputError, match="group the rows more finely"):
+        alignment.neighbour_shares(rows, right, k=1, apart=[np.zeros(48)])
+
+
+# Pictures
+
+
+def test_pca_does_without_umap(monkeypatch, draw):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    assert alignment.project(draw.normal(size=(9, 4)), "pca").shape == (9, 2)
+    with pytest.raises(ImportError):
+        alignment.project(draw.normal(size=(9, 4)), "umap")
+
+
+def test_long_names_of_stars_are_numbers_in_the_legend(draw):
+    points, names = draw.normal(size=(4, 2)), ["clap overhead", "raise the left knee while stretching both arms out sideways"]
+    figure, ax = alignment.scatter(points, names * 2, text_points=points[:2], text_labels=names)
+    assert [text.get_text() for text in ax.texts] == ["1", "2"]
+    told = [text.get_text().replace("\n", " ") for text in ax.get_legend().get_texts()]
+    assert told == [f"1  {names[0]}", f"2  {names[1]}"]
+    figure.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().x1 <= figure.bbox.x1 + 1
+
+
+def test_right_is_filled_wrong_is_hollow_and_the_class_is_the_marker(draw):
+    points, right = draw.normal(size=(4, 2)), np.array([True, False, True, False])
+    _, ax = alignment.scatter_prompts(points, ["a", "a", "b", "b"], right, "map", "agreement 0.5")
+    told = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert told == ["told its own label", "told a wrong label", "a", "b"]
+    assert ax.get_xlabel() == "agreement 0.5" and ax.get_aspect() == 1
+    outlines = []
+    for own in range(4):
+        (dots,) = [dots for dots in ax.collections if (dots.get_offsets() == points[own]).all() and len(dots.get_offsets())]
+        assert (len(dots.get_facecolor()) == 0) is (not right[own])
+        outlines.append(len(dots.get_paths()[0].vertices))
+    assert outlines[0] == outlines[1] != outlines[2] == outlines[3]
+    with pytest.raises(InputError, match="4 points, 3 labels, 4 right or wrong"):
+        alignment.scatter_prompts(points, ["a", "a", "b"], right)
+
+
+# The map to look around in
+
+
+def packed(page):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page, re.S).group(1))
+
+
+def page_of(data, point):
+    return data["head"] + data["clips"][data["of"][point]] + data["tail"]
+
+
+def test_a_selected_point_plays_its_own_clip_and_a_clip_is_kept_once(clips, draw):
+    both = [*clips, *clips]
+    shown = interactive.interactive_scatter(draw.normal(size=(12, 2)), ["right"] * 6 + ["wrong"] * 6, [clip.name for clip in both], both)
+    data = packed(shown.html())
+    assert len(data["clips"]) == 6 and data["of"] == [0, 1, 2, 3, 4, 5] * 2
+    for point in (0, 4, 10):
+        thin = interactive._thinned(both[point], interactive.VALUES // 6)
+        assert page_of(data, point) == player(thin, title="").html()
+    assert data["about"][7] == f"wrong · {clips[1].name}"
+    assert "6 clips" in repr(shown) and f"height:{shown.height}px" in shown._repr_html_()
+
+
+def test_one_point_alone_plays_too(clips):
+    data = packed(interactive.interactive_scatter(np.zeros((1, 2)), ["a"], ["b"], clips[:1]).html())
+    assert page_of(data, 0) == player(interactive._thinned(clips[0], interactive.VALUES), title="").html()
+
+
+def test_many_clips_cost_frames_and_not_size_until_there_are_too_many(clips, draw):
+    copies = [dataclasses.replace(clip) for clip in [*clips] * 20]
+    points = draw.normal(size=(120, 2))
+    shown = interactive.interactive_scatter(points, ["a"] * 120, ["b"] * 120, copies)
+    assert len(shown._repr_html_()) < 450_000
+    thin = interactive._thinned(copies[0], interactive.VALUES // 120)
+    assert interactive.FEWEST <= thin.frames < copies[0].frames
+    assert thin.frames / thin.fps == pytest.approx(copies[0].frames / copies[0].fps, rel=0.2)
+    with pytest.raises(InputError, match="would be left with 6 frames each; give fewer points"):
+        interactive._thinned(copies[0], 500)
+
+
+def test_the_page_needs_no_network_and_executes_no_name(draw):
+    hostile = '</script><script>alert("x")</script>'
+    shown = interactive.interactive_scatter(draw.normal(size=(3, 2)), ["a", hostile, "a"], [hostile, "b", "c"])
+    page = shown.html()
+    assert "<script>alert" not in page
+    assert not re.findall(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", page) and "import(" not in page
+    data = packed(page)
+    assert data["about"] == [f"a · {hostile}", f"{hostile} · b", "a · c"] and "clips" not in data
+    assert page.count("<use ") == 3 + 2  # points and legend
+
+
+def test_the_svg_has_equal_axes_and_up_is_up():
+    page = interactive.interactive_scatter(np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 1.0]]), ["a"] * 3, ["b"] * 3).html()
+    places = np.array([[float(value) for value in found] for found in re.findall(r'<use href="#m0" x="([\d.]+)" y="([\d.]+)"', page)])
+    across, up = places[1] - places[0], places[2] - places[0]
+    assert across[1] == 0 == up[0] and across[0] == pytest.approx(-4 * up[1], abs=0.5) and across[0] > 0
+
+
+def test_a_saved_map_holds_plotly_and_the_clips(clips, tmp_path, draw):
+    shown = interactive.interactive_scatter(draw.normal(size=(6, 2)), [clip.label for clip in clips], [clip.name for clip in clips], clips)
+    text = shown.save(tmp_path / "map.html").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["map.html"]
+    assert "plotly_click" in text and len(text) > 1_000_000
+    assert packed(text) == packed(shown.html())
+    figure = shown.figure()
+    assert [trace.name for trace in figure.data] == list(UNSEEN[:3])
+    assert [row for trace in figure.data for row in trace.customdata] == list(range(6))
+    assert figure.data[0].hovertext[1] == clips[1].name
+
+
+@pytest.mark.parametrize(
+    ("points", "labels", "names", "message"),
+    [
+        (np.zeros((3, 2)), ["a"] * 3, ["b"] * 2, "2 names; give one of each"),
+        (np.zeros((3, 3)), ["a"] * 3, ["b"] * 3, r"points \(3, 3\)"),
+        (np.full((3, 2), np.nan), ["a"] * 3, ["b"] * 3, "NaN"),
+        (np.zeros((0, 2)), [], [], "no points"),
+    ],
+)
+def test_the_map_refuses_what_does_not_fit(points, labels, names, message):
+    with pytest.raises(InputError, match=message):
+        interactive.interactive_scatter(points, labels, names)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium to run the page in")
+def test_selecting_a_point_plays_in_a_browser(clips, tmp_path, draw):
+    shown = interactive.interactive_scatter(draw.normal(size=(6, 2)), [clip.label for clip in clips], [clip.name for clip in clips], clips)
+    tell = "document.title = get('now').textContent + '|' + get('stage').contentDocument.getElementById('time').textContent"
+    script = f"get('stage').onload = () => setTimeout(() => {{ {tell}; }}, 400); map.querySelector('[data-i=\"4\"]').dispatchEvent"
+    script = f"<script>{script}(new MouseEvent('click', {{bubbles: true}}));</script></body>"
+    page = tmp_path / "map.html"
+    page.write_text(shown.html().replace(' sandbox="allow-scripts"', "").replace("</body>", script), encoding="utf-8")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2500", "--dump-dom", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    title = re.search("<title>(.*?)</title>", done.stdout).group(1)
+    assert re.fullmatch(rf"{re.escape(clips[4].name)}\|\d+\.\d s", title)
