@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: help demo test lint notebooks lab clean
+.PHONY: help demo test lint notebooks figures lab clean
 
 help:
 	@echo "make demo   train on synthetic clips, recognise actions never trained on, leave a run folder (about a minute)"
 	@echo "make test   every test, and the notebooks"
 	@echo "make lint   ruff"
 	@echo "make notebooks  run the notebooks again, outputs kept in them"
+	@echo "make figures  draw the figures and tables of figures/out from results/ alone; nothing is trained"
 	@echo "make lab    JupyterLab on the notebooks"
 	@echo "make clean  remove .venv and caches"
 
@@ -29,6 +30,9 @@ lint: $(VENV)/ready
 
 notebooks: $(VENV)/ready
 	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+figures: $(VENV)/ready
+	$(BIN)/python figures/all.py
 
 lab: $(VENV)/ready
 	$(BIN)/jupyter lab notebooks

@@ -227,6 +227,16 @@ def reproduce(
 
 
 @app.command()
+def results(
+    folder: Annotated[Path, typer.Argument(help="Folder of result files.")] = Path("results"),
+) -> None:
+    """List saved results: which number came from which command, commit, date and hardware, and under which protocol."""
+    from tdsm.results import load_results, results_table
+
+    print(results_table(load_results(folder)))
+
+
+@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="Folder written by save_pretrained, `tdsm train` or `tdsm demo` (RUN/model).")],
     data: Data,

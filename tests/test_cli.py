@@ -44,7 +44,7 @@ def settings(tmp_path_factory):
     return path
 
 
-VERBS = ("demo", "benchmarks", "doctor", "fetch", "prepare", "train", "evaluate", "study", "reproduce", "predict")
+VERBS = ("demo", "benchmarks", "doctor", "fetch", "prepare", "train", "evaluate", "study", "reproduce", "results", "predict")
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
@@ -150,6 +150,7 @@ def test_bad_data_is_one_line_and_exit_code_2_and_touches_nothing(monkeypatch, c
     (("study", "[1]", "CLIPS", "--out", "OUT"), "is no object"),
     (("study", "{}", "CLIPS", "--out", "OUT"), "no data set 'synthetic'"),
     (("doctor", "OUT"), "no such file or folder"),
+    (("results", "OUT"), "no such folder"),
     (("fetch", "ntu"), "no source is called 'ntu'"),
 ])  # fmt: skip
 def test_bad_options_are_one_line_and_exit_code_2(monkeypatch, capsys, tmp_path, clips_file, args, says):
