@@ -22,7 +22,10 @@ Data = Annotated[Path, typer.Argument(help="A data set as downloaded (zip or fol
 Layout = Annotated[str | None, typer.Option(help="Skeleton layout, for a folder of .npy files whose clips.csv does not name it.")]
 Preset = Annotated[str, typer.Option(help="Settings: default, demo, paper, or a config.json to read.")]
 Seed = Annotated[int, typer.Option(help="Seed of weights, batches and noise.")]
-Sentences = Annotated[Path | None, typer.Option(help="JSON file, label -> a sentence about the body's movement. Left out: the packaged ones, if any.")]
+Sentences = Annotated[
+    Path | None,
+    typer.Option(help="JSON, label -> a sentence about the movement ({} for names alone), or PURLS's gpt3_desc.xlsx. Left out: the packaged ones, if any."),
+]
 
 
 @app.command()
@@ -279,9 +282,12 @@ def _config(preset: str):
 
 def _descriptions(path: Path | None, dataset: str | None) -> Descriptions:
     from tdsm.prompts import load_prompts, packaged_prompts
+    from tdsm.prompts.published import published_prompts
 
     if path is None:
         return load_prompts(dataset) if dataset in packaged_prompts() else {}
+    if dataset is not None and path.suffix in (".xlsx", ".csv", ".txt"):
+        return published_prompts(path, dataset)
     try:
         sentences = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:

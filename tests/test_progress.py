@@ -5,7 +5,9 @@ import pytest
 from tdsm.progress import progress_bar
 
 
-@pytest.mark.parametrize(("variable", "shown", "disabled"), [(None, True, False), ("0", True, False), ("1", True, True), (None, False, True), ("1", False, True)])
+@pytest.mark.parametrize(
+    ("variable", "shown", "disabled"), [(None, True, False), ("0", True, False), ("1", True, True), (None, False, True), ("1", False, True)]
+)
 def test_a_bar_is_hidden_when_told(monkeypatch, variable, shown, disabled):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     if variable is not None:
