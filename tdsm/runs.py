@@ -19,6 +19,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -215,6 +216,7 @@ def environment(seed: int) -> dict[str, object]:
     import torch
 
     return {
+        "command": " ".join(Path(word).name if "/" in word else word for word in sys.argv),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "seed": seed,
