@@ -46,8 +46,6 @@ def lines(row: Benchmark, folder: Path, second: Path | None) -> list[str]:
         mean, low, high = paired_difference(ours, values)
         ahead = f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
         made.append(f"| {row.name} | {len(ours)} | {ours.mean():.1f} ± {ours.std(ddof=1):.1f} | {name} | {values.mean():.1f} | {ahead} | {time} |")
-            f"| {row.name} | {len(ours)} | {ours.mean():.1f} ± {ours.std(ddof=1):.1f} | {name} | {values.mean():.1f} | {mean:+.1f} [{low:+.1f}, {high:+.1f}] | {time} |"
-        )
     return made
 
 
