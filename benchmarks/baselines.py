@@ -25,30 +25,13 @@ from tdsm.config import Config, default, demo, paper
 from tdsm.datasets import load_clips
 from tdsm.pipeline import train_recognizer
 from tdsm.prompts import load_prompts
-from tdsm.recognizer import label_text, new_matcher
-from tdsm.text import TextEncoder, TextFeatures, cache_folder, class_prompts
-from tdsm.train import train_matcher
+from tdsm.recognizer import label_text
+from tdsm.text import TextEncoder, cache_folder, class_prompts
 
 
 def fit_ridge(z_x: Tensor, labels: Tensor, text: Tensor, *, seed: int = 0) -> baselines.Score:
     """Ridge regression in the form of the others; it draws nothing, so the seed does not matter."""
     return lambda test_z_x, candidates: baselines.ridge_to_text(z_x, labels, text, test_z_x, candidates)
-
-
-def fit_tdsm(config: Config, told: TextFeatures) -> Callable[..., baselines.Score]:
-    """TDSM on given features in the form of the others; ``told`` are the texts of all labels, seen first, since it reads their tokens too."""
-
-    def fit(z_x: Tensor, labels: Tensor, text: Tensor, *, seed: int = 0) -> baselines.Score:
-        z_x, seen = z_x[:, None], told.select(torch.arange(len(text)))
-        matcher = new_matcher(z_x, seen, config, seed)
-        if config.diffusion.scale_features:
-            matcher.fit_scale(z_x)
-        matcher.keep_reference(z_x, seed)
-        train_matcher(matcher, z_x, labels, seen, config.train, seed=seed)
-        stream = matcher.eval().encode_text(told.select(torch.arange(len(text), len(told.z_g))))
-        return lambda test_z_x, candidates: matcher.bias(stream) - matcher.errors(test_z_x[:, None], stream)
-
-    return fit
 
 
 METHODS: tuple[tuple[str, str, Callable[..., baselines.Score]], ...] = (  # ours, the same among the published, fit
@@ -95,11 +78,15 @@ def accuracies(row: Benchmark, clips: ClipSet, config: Config, seeds: int) -> np
         z_x, test_z_x = (recognizer.features(part)[:, 0].cpu() for part in (train, test))
         print(f"{row.name} list {draw + 1} seed {seed}: encoder {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
         told = label_text(recognizer.encoder, text_encoder, class_prompts((*train.classes, *test.classes), recognizer.descriptions)).to("cpu")
-        seen, unseen = told.z_g.split([len(train.classes), len(test.classes)])
-        methods = [fit for _, _, fit in METHODS] + [fit_tdsm(one, told) for one in (paper_recipe(config), config)]
-        for method, fit in enumerate(methods):
+        y, rows = torch.from_numpy(train.y), torch.arange(len(told.z_g)).split([len(train.classes), len(test.classes)])
+        seen, unseen = (told.select(index) for index in rows)
+        for method in range(len(TITLES)):
             start = time.monotonic()
-            answers = fit(z_x, torch.from_numpy(train.y), seen, seed=seed)(test_z_x, unseen).argmax(dim=1)
+            if method < len(METHODS):
+                score = METHODS[method][2](z_x, y, seen.z_g, seed=seed)(test_z_x, unseen.z_g)
+            else:
+                score = baselines.fit_tdsm(z_x, y, seen, (paper_recipe(config), config)[method - len(METHODS)], seed=seed)(test_z_x, unseen)
+            answers = score.argmax(dim=1)
             made[method, seed, draw] = 100 * (answers.numpy() == test.y).mean()
             print(f"    {TITLES[method][0]}: {made[method, seed, draw]:.1f} % ({time.monotonic() - start:.1f} s)", file=sys.stderr, flush=True)
     return made.mean(axis=2)
@@ -107,7 +94,7 @@ def accuracies(row: Benchmark, clips: ClipSet, config: Config, seeds: int) -> np
 
 def paper_recipe(config: Config) -> Config:
     """The paper's diffusion and text stream at the size and number of steps of ``config``."""
-    return replace(config, diffusion=paper().diffusion, model=replace(config.model, stream="joint"))
+    return replace(config, diffusion=paper().diffusion, model=replace(config.model, stream="joint", prior=False))
 
 
 def table(rows: list[tuple[Benchmark, np.ndarray]]) -> str:

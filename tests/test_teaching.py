@@ -5,6 +5,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgba
 
+from tdsm.baselines import fit_tdsm
 from tdsm.config import Config, DiffusionConfig, ModelConfig, TrainConfig
 from tdsm.errors import InputError
 from tdsm.gzsl import seen_unseen_curve
@@ -50,11 +51,11 @@ def test_tdsm_on_features_scores_each_label_alone_and_repeats_itself():
     z_x = text.z_g[y] + 0.3 * torch.randn(60, 8, generator=draw)
     seen = text.select(range(4))
     state = torch.get_rng_state()
-    score = teaching.fit_tdsm(z_x, y, seen, TINY, seed=2)
+    score = fit_tdsm(z_x, y, seen, TINY, seed=2)
     assert torch.equal(state, torch.get_rng_state())
     similarity = score(z_x, seen)
     assert (similarity.argmax(1) == y).float().mean() > 0.8
-    assert torch.equal(similarity, teaching.fit_tdsm(z_x, y, seen, TINY, seed=2)(z_x, seen))
+    assert torch.equal(similarity, fit_tdsm(z_x, y, seen, TINY, seed=2)(z_x, seen))
     torch.testing.assert_close(score(z_x, text)[:, :4], similarity)
 
 

@@ -18,6 +18,7 @@ from tdsm.baselines.ridge import ridge_to_text
 from tdsm.baselines.sa_dvae import fit_sa_dvae
 from tdsm.baselines.smie import fit_smie
 from tdsm.baselines.synse import fit_synse
+from tdsm.baselines.tdsm import fit_tdsm
 
 __all__ = [
     "Score",
@@ -31,5 +32,6 @@ __all__ = [
     "fit_sa_dvae",
     "fit_smie",
     "fit_synse",
+    "fit_tdsm",
     "ridge_to_text",
 ]

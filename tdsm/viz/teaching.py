@@ -4,7 +4,7 @@ The toy (:func:`toy`, :func:`toy_matcher`) is the real matcher on features of tw
 are three clouds of points, and a prompt is one vector. Everything here returns ``(fig, ax)`` or numbers, and never shows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -15,17 +15,16 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from tdsm.config import Config, DiffusionConfig, ModelConfig, TrainConfig
+from tdsm.config import DiffusionConfig, ModelConfig, TrainConfig
 from tdsm.errors import InputError
 from tdsm.gzsl import Curve
 from tdsm.matching import Matcher
-from tdsm.recognizer import new_matcher
 from tdsm.schedule import add_noise, alphas_cumprod
 from tdsm.text import TextFeatures
 from tdsm.train import train_matcher
 from tdsm.viz import style
 
-__all__ = ["attention", "error_planes", "fit_tdsm", "noise_errors", "noised", "schedules", "seed_bars", "seen_unseen", "tokens", "toy", "toy_matcher"]
+__all__ = ["attention", "error_planes", "noise_errors", "noised", "schedules", "seed_bars", "seen_unseen", "tokens", "toy", "toy_matcher"]
 
 SCHEDULES = {"mild": "mild (the paper's)", "cosine": "cosine"}
 _GRID = 61  # points a side of a drawn plane
@@ -56,34 +55,6 @@ def toy_matcher(
     matcher.fit_scale(z_x)
     train_matcher(matcher, z_x, y, text, TrainConfig(steps=steps, batch=64, lr=3e-3, warmup=10), seed=seed)
     return matcher.cpu()
-
-
-def fit_tdsm(
-    z_x: Float[Tensor, "clip channel"], y: Int[Tensor, " clip"], text: TextFeatures, config: Config, *, seed: int = 0
-) -> Callable[[Float[Tensor, "test channel"], TextFeatures], Float[Tensor, "test label"]]:
-    """TDSM on given features, in the form of :mod:`tdsm.baselines`: train on the seen classes, return a function from test features and the texts of
-    candidate labels to similarities (minus the errors).
-
-    Args:
-        z_x: features of the training clips.
-        y: index of each clip's class in ``text``.
-        text: the seen classes; unlike the baselines TDSM reads their tokens too.
-        config: its diffusion, model and train parts.
-        seed: of weights, batches and noise.
-    """
-    pooled = z_x[:, None]
-    matcher = new_matcher(pooled, text, config, seed)
-    if config.diffusion.scale_features:
-        matcher.fit_scale(pooled)
-    matcher.keep_reference(pooled, seed)
-    train_matcher(matcher, pooled, y, text, config.train, seed=seed)
-    matcher.cpu()
-
-    def score(test_z_x: Tensor, candidates: TextFeatures) -> Tensor:
-        stream = matcher.encode_text(candidates)
-        return matcher.bias(stream) - matcher.errors(test_z_x[:, None], stream)
-
-    return score
 
 
 def tokens(clips: int, labels: int, noises: int, words: int, skeleton: int = 1) -> dict[str, int]:
