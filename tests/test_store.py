@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tdsm import progress
 from tdsm.clips import Clip, ClipSet
 from tdsm.datasets import load_clips, reading
 from tdsm.datasets.reading import Reading, Skipped, read_files
@@ -386,7 +387,7 @@ def test_results_do_not_pile_up_when_they_are_kept_slowly(data, monkeypatch):
 def test_the_progress_bar_counts_files_and_goes_away(data, monkeypatch):
     made = []
 
-    class Bar(reading.tqdm):
+    class Bar(progress.tqdm):
         def __init__(self, *args, **kwargs):
             made.append(self)
             super().__init__(*args, **{"disable": False, "file": io.StringIO()} | kwargs)
@@ -395,7 +396,7 @@ def test_the_progress_bar_counts_files_and_goes_away(data, monkeypatch):
             self.closed = True
             super().close()
 
-    monkeypatch.setattr(reading, "tqdm", Bar)
+    monkeypatch.setattr(progress, "tqdm", Bar)
     read(data, progress=False)
     assert made.pop().disable
     read(data)
