@@ -397,6 +397,7 @@ def test_the_progress_bar_counts_files_and_goes_away(data, monkeypatch):
             super().close()
 
     monkeypatch.setattr(progress, "tqdm", Bar)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     read(data, progress=False)
     assert made.pop().disable
     read(data)
