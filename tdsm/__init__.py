@@ -12,6 +12,20 @@ from tdsm.errors import InputError
 from tdsm.pipeline import train_recognizer, zero_shot_report
 from tdsm.prompts import load_prompts
 from tdsm.recognizer import Recognizer
+from tdsm.runs import Run
 
-__all__ = ["Clip", "ClipSet", "Config", "InputError", "Recognizer", "default", "load_clips", "load_prompts", "paper", "train_recognizer", "zero_shot_report"]
+__all__ = [
+    "Clip",
+    "ClipSet",
+    "Config",
+    "InputError",
+    "Recognizer",
+    "Run",
+    "default",
+    "load_clips",
+    "load_prompts",
+    "paper",
+    "train_recognizer",
+    "zero_shot_report",
+]
 __version__ = "0.1.0"
