@@ -4,8 +4,8 @@
     tdsm evaluate UTD_ZIP UCLA_ZIP --seeds 5 --preset benchmarks/paper_recipe_small.json --out runs/paper
     python benchmarks/ahead.py runs/ours runs/paper
 
-Runs are read from the folders that `tdsm evaluate` leaves; nothing is trained. Against a published number, which is single, and against the second
-runs (by their mean: their seeds are other models), the interval is that of the first's mean over seeds. Time is that of one seed, all included.
+Runs are read from the folders that `tdsm evaluate` leaves; nothing is trained. The second runs are paired by the seeds that both have. Against a
+published number, which is single, the interval is that of our mean over seeds. Time is the median of a seed, all included.
 """
 
 import argparse
@@ -39,13 +39,13 @@ def lines(row: Benchmark, folder: Path, second: Path | None) -> list[str]:
     others = [(name, top1(runs, method), seconds(runs)) for method, name in METHODS.items() if method in runs[0]]
     if second is not None and second.is_dir():
         theirs = read(second)
-        others.append(("second runs", np.full(len(ours), top1(theirs, "tdsm").mean()), seconds(theirs)))
+        others.append(("second runs", top1(theirs, "tdsm")[: len(ours)], seconds(theirs)))
     others += [(f"{name} (published)", np.full(len(ours), value), "") for name, value in row.published.items()]
     made = []
     for name, values, time in others:
-        mean, low, high = paired_difference(ours, values)
+        mean, low, high = paired_difference(ours[: len(values)], values)
         ahead = f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
-        made.append(f"| {row.name} | {len(ours)} | {ours.mean():.1f} ± {ours.std(ddof=1):.1f} | {name} | {values.mean():.1f} | {ahead} | {time} |")
+        made.append(f"| {row.name} | {len(values)} | {ours.mean():.1f} ± {ours.std(ddof=1):.1f} | {name} | {values.mean():.1f} | {ahead} | {time} |")
     return made
 
 

@@ -1,11 +1,12 @@
 """Every method of tdsm.baselines on the same features and texts: which of them gains what, at equal encoder, prompts and protocol.
 
-    python benchmarks/baselines.py utd_mhad_skeleton.zip nw_ucla_all_sqe.zip --seeds 5                    aligned features (the default preset)
-    python benchmarks/baselines.py utd_mhad_skeleton.zip nw_ucla_all_sqe.zip --seeds 5 --preset demo      a classifier's, as in the field
+    python benchmarks/baselines.py utd_mhad_skeleton.zip nw_ucla_all_sqe.zip --seeds 5         aligned features (the default preset)
+    python benchmarks/baselines.py ... --preset benchmarks/paper_recipe_small.json            a classifier's, as in the field
 
 For each row of the published table and each seed the preset's encoder is trained on the seen classes; its z_x and z_g then go to every method. The
 last two are TDSM: in the paper's recipe (joint stream, mild noise, noise prediction, z_x as it is; steps and sizes cut to the preset's), and as the
-preset has it. Nothing is selected on test clips, and answers are inductive. Progress goes to stderr, the table (Markdown) to stdout.
+preset has it. Nothing is selected on test clips, and answers are inductive. Progress goes to stderr, the table (Markdown) to stdout. Finished seeds are
+kept in --out, so that a killed command goes on.
 """
 
 import argparse
@@ -13,15 +14,18 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
+from cells import kept
 from torch import Tensor
 
 from tdsm import baselines
 from tdsm.benchmarks import Benchmark, benchmarks_of
 from tdsm.clips import ClipSet
-from tdsm.config import Config, default, demo, paper
+from tdsm.config import Config, default, paper
 from tdsm.datasets import load_clips
 from tdsm.pipeline import train_recognizer
 from tdsm.prompts import load_prompts
@@ -56,40 +60,46 @@ def main() -> None:
     parser.add_argument("data", nargs="+", help="UTD-MHAD, NW-UCLA or both, as downloaded")
     parser.add_argument("--split", help="one published split or row, such as 22/5; left out: all of each data set")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--preset", choices=["default", "demo"], default="default")
+    parser.add_argument("--preset", type=Path, help="a config.json; left out: the default preset")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="folder of finished seeds; default: runs/baselines/PRESET")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    config, rows = {"default": default, "demo": demo}[args.preset](), []
+    config, rows = Config.from_json(args.preset.read_text(), str(args.preset)) if args.preset else default(), []
+    out = args.out or Path("runs/baselines") / (args.preset.stem if args.preset else "default")
+    text_encoder = TextEncoder(config.text, cache_folder())
     for path in args.data:
         clips = load_clips(path)
-        rows += [(row, accuracies(row, clips, config, args.seeds)) for row in benchmarks_of(clips.name, args.split)]
+        for row in benchmarks_of(clips.name, args.split):
+            made = np.zeros((len(TITLES), args.seeds, len(row.draws)))
+            for draw, seed in np.ndindex(len(row.draws), args.seeds):
+                make = partial(accuracies, row, clips, draw, config, seed, text_encoder)
+                found = kept(out / row.name / f"{draw}-{seed}.json", config, make)
+                made[:, seed, draw] = [found[title] for title, _ in TITLES]
+            rows.append((row, made.mean(axis=2)))
     print(table(rows))
 
 
-def accuracies(row: Benchmark, clips: ClipSet, config: Config, seeds: int) -> np.ndarray:
-    """Top-1 % on unseen classes, (method, seed); of several class lists the mean over them."""
-    text_encoder, encoder_only = TextEncoder(config.text, cache_folder()), replace(config, train=replace(config.train, steps=1))
-    made = np.zeros((len(TITLES), seeds, len(row.draws)))
-    for draw, seed in np.ndindex(len(row.draws), seeds):
-        train, test = row.divide(clips, draw)
+def accuracies(row: Benchmark, clips: ClipSet, draw: int, config: Config, seed: int, text_encoder: TextEncoder) -> dict[str, float]:
+    """Method -> top-1 % on the unseen classes of one class list."""
+    encoder_only, made = replace(config, train=replace(config.train, steps=1)), {}
+    train, test = row.divide(clips, draw)
+    start = time.monotonic()
+    recognizer = train_recognizer(train, encoder_only, descriptions=load_prompts(row.dataset), seed=seed, text_encoder=text_encoder)
+    z_x, test_z_x = (recognizer.features(part)[:, 0].cpu() for part in (train, test))
+    print(f"{row.name} list {draw + 1} seed {seed}: encoder {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    told = label_text(recognizer.encoder, text_encoder, class_prompts((*train.classes, *test.classes), recognizer.descriptions)).to("cpu")
+    y, rows = torch.from_numpy(train.y), torch.arange(len(told.z_g)).split([len(train.classes), len(test.classes)])
+    seen, unseen = (told.select(index) for index in rows)
+    for method, (title, _) in enumerate(TITLES):
         start = time.monotonic()
-        recognizer = train_recognizer(train, encoder_only, descriptions=load_prompts(row.dataset), seed=seed, text_encoder=text_encoder)
-        z_x, test_z_x = (recognizer.features(part)[:, 0].cpu() for part in (train, test))
-        print(f"{row.name} list {draw + 1} seed {seed}: encoder {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
-        told = label_text(recognizer.encoder, text_encoder, class_prompts((*train.classes, *test.classes), recognizer.descriptions)).to("cpu")
-        y, rows = torch.from_numpy(train.y), torch.arange(len(told.z_g)).split([len(train.classes), len(test.classes)])
-        seen, unseen = (told.select(index) for index in rows)
-        for method in range(len(TITLES)):
-            start = time.monotonic()
-            if method < len(METHODS):
-                score = METHODS[method][2](z_x, y, seen.z_g, seed=seed)(test_z_x, unseen.z_g)
-            else:
-                score = baselines.fit_tdsm(z_x, y, seen, (paper_recipe(config), config)[method - len(METHODS)], seed=seed)(test_z_x, unseen)
-            answers = score.argmax(dim=1)
-            made[method, seed, draw] = 100 * (answers.numpy() == test.y).mean()
-            print(f"    {TITLES[method][0]}: {made[method, seed, draw]:.1f} % ({time.monotonic() - start:.1f} s)", file=sys.stderr, flush=True)
-    return made.mean(axis=2)
+        if method < len(METHODS):
+            score = METHODS[method][2](z_x, y, seen.z_g, seed=seed)(test_z_x, unseen.z_g)
+        else:
+            score = baselines.fit_tdsm(z_x, y, seen, (paper_recipe(config), config)[method - len(METHODS)], seed=seed)(test_z_x, unseen)
+        made[title] = 100 * float((score.argmax(dim=1).numpy() == test.y).mean())
+        print(f"    {title}: {made[title]:.1f} % ({time.monotonic() - start:.1f} s)", file=sys.stderr, flush=True)
+    return made
 
 
 def paper_recipe(config: Config) -> Config:

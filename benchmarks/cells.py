@@ -1,0 +1,31 @@
+"""Long benchmarks in small steps: what one seed gave is kept in a file of its own, so that a killed command goes on where it stopped."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from tdsm.config import Config
+from tdsm.errors import InputError
+from tdsm.runs import environment, write_json
+
+__all__ = ["kept"]
+
+
+def kept(path: Path, config: Config, make: Callable[[], dict]) -> dict:
+    """What ``make`` gave, now or at an earlier call; it stands in ``path`` with the settings, the commit, the date and the hardware.
+
+    Raises:
+        InputError: the file was made with other settings, or is damaged.
+    """
+    settings = asdict(config)
+    if not path.exists():
+        write_json(path, {"environment": environment(0), "settings": settings, "found": make()})
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        found, same = about["found"], about["settings"] == settings
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(path, f"not readable ({error!r})", "delete it; it is then made again") from error
+    if not same:
+        raise InputError(path, "was made with other settings", "give another --out")
+    return found
