@@ -35,7 +35,6 @@ from tdsm.pipeline import ridge_report, zero_shot_report
 from tdsm.recognizer import Recognizer, label_text, new_matcher
 from tdsm.results import write_result
 from tdsm.study import PROTOCOL
-from tdsm.text import class_prompts
 from tdsm.train import train_matcher
 from tdsm.viz.alignment import knn_agreement, project
 
@@ -106,7 +105,7 @@ def varied(config: Config, variant: Variant) -> Config:
 def with_denoiser(base: Recognizer, train: ClipSet, config: Config, seed: int, checkpoint: Path | None = None) -> Recognizer:
     """The encoder of ``base`` with a denoiser trained under other settings, as :func:`tdsm.pipeline.train_recognizer` would."""
     z_x = base.features(train)
-    text = label_text(base.encoder, base.text_encoder, class_prompts(train.classes, base.descriptions))
+    text = label_text(base.encoder, base.text_encoder, train.classes, base.descriptions)
     matcher = new_matcher(z_x, text, config, seed)
     if config.diffusion.scale_features:
         matcher.fit_scale(z_x.cpu())
@@ -129,7 +128,7 @@ def by_test_step(recognizer: Recognizer, test: ClipSet) -> tuple[np.ndarray, np.
 
 def _asked(recognizer: Recognizer, test: ClipSet) -> tuple[Tensor, TextStream]:
     """z_x of the clips, and the text of their classes as the denoiser reads it."""
-    told = label_text(recognizer.encoder, recognizer.text_encoder, class_prompts(test.classes, recognizer.descriptions))
+    told = label_text(recognizer.encoder, recognizer.text_encoder, test.classes, recognizer.descriptions)
     return recognizer.features(test), recognizer.matcher.encode_text(told.to(recognizer.device))
 
 

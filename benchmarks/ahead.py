@@ -43,9 +43,10 @@ def lines(row: Benchmark, folder: Path, second: Path | None) -> list[str]:
     others += [(f"{name} (published)", np.full(len(ours), value), "") for name, value in row.published.items()]
     made = []
     for name, values, time in others:
-        mean, low, high = paired_difference(ours[: len(values)], values)
+        same = ours[: len(values)]
+        mean, low, high = paired_difference(same, values)
         ahead = f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
-        made.append(f"| {row.name} | {len(values)} | {ours.mean():.1f} ± {ours.std(ddof=1):.1f} | {name} | {values.mean():.1f} | {ahead} | {time} |")
+        made.append(f"| {row.name} | {len(same)} | {same.mean():.1f} ± {same.std(ddof=1):.1f} | {name} | {values.mean():.1f} | {ahead} | {time} |")
     return made
 
 

@@ -30,7 +30,7 @@ from tdsm.datasets import load_clips
 from tdsm.pipeline import train_recognizer
 from tdsm.prompts import load_prompts
 from tdsm.recognizer import label_text
-from tdsm.text import TextEncoder, cache_folder, class_prompts
+from tdsm.text import TextEncoder, cache_folder
 
 
 def fit_ridge(z_x: Tensor, labels: Tensor, text: Tensor, *, seed: int = 0) -> baselines.Score:
@@ -88,7 +88,7 @@ def accuracies(row: Benchmark, clips: ClipSet, draw: int, config: Config, seed: 
     recognizer = train_recognizer(train, encoder_only, descriptions=load_prompts(row.dataset), seed=seed, text_encoder=text_encoder)
     z_x, test_z_x = (recognizer.features(part)[:, 0].cpu() for part in (train, test))
     print(f"{row.name} list {draw + 1} seed {seed}: encoder {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
-    told = label_text(recognizer.encoder, text_encoder, class_prompts((*train.classes, *test.classes), recognizer.descriptions)).to("cpu")
+    told = label_text(recognizer.encoder, text_encoder, (*train.classes, *test.classes), recognizer.descriptions).to("cpu")
     y, rows = torch.from_numpy(train.y), torch.arange(len(told.z_g)).split([len(train.classes), len(test.classes)])
     seen, unseen = (told.select(index) for index in rows)
     for method, (title, _) in enumerate(TITLES):

@@ -25,7 +25,7 @@ from tdsm.config import Config, default
 from tdsm.datasets import load_clips
 from tdsm.gzsl import GeneralisedReport, choose_gamma, generalised_report
 from tdsm.pipeline import train_recognizer
-from tdsm.prompts import class_prompts, load_prompts
+from tdsm.prompts import load_prompts
 from tdsm.recognizer import Recognizer, label_text
 from tdsm.text import TextEncoder, cache_folder
 from tdsm.validation import held_classes, holdout_clips, pseudo_unseen
@@ -86,7 +86,7 @@ def _train(clips: ClipSet, row: Benchmark, config: Config, seed: int, text_encod
 def reports(recognizer: Recognizer, train: ClipSet, seen: ClipSet, unseen: ClipSet) -> dict[str, GeneralisedReport]:
     """The same test by each method; ``train`` are the clips that the recognizer was trained on, ``seen`` others of the same classes."""
     tdsm = generalised_report(recognizer, seen, unseen)
-    told = label_text(recognizer.encoder, recognizer.text_encoder, class_prompts(tdsm.labels, recognizer.descriptions)).z_g.cpu()
+    told = label_text(recognizer.encoder, recognizer.text_encoder, tdsm.labels, recognizer.descriptions).z_g.cpu()
     known, seen_x, unseen_x = (recognizer.features(clips)[:, 0].cpu() for clips in (train, seen, unseen))
     tested, usual = torch.cat((seen_x, unseen_x)), recognizer.matcher.reference[:, 0].cpu()
     cosine = (usual @ told.T).mean(0) - tested @ told.T  # as tdsm.pipeline.cosine_report

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from tdsm.config import AlignConfig
 from tdsm.layouts import Layout
+from tdsm.lexicon import Lexicon
 from tdsm.text import TextFeatures
 from tdsm.train import History, batch_rows, device, fingerprint, fit, mix, warmup_cosine
 
@@ -54,6 +55,9 @@ class Aligner(nn.Module):
         encoder: with ``pool`` and ``features``.
         text_channels: width of z_g; its two halves are read apart (:meth:`tdsm.text.TextEncoder.read_sentences`).
         width: of the common space.
+
+    Attributes:
+        lexicon: reads labels that have no sentence; None leaves them their names.
     """
 
     def __init__(self, encoder: nn.Module, text_channels: int, width: int) -> None:
@@ -65,6 +69,7 @@ class Aligner(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(2.3))
         self.register_buffer("offset", torch.zeros(self.bodies, 1, len(self.layout), self.layout.dims))
         self.register_buffer("text_center", torch.zeros(text_channels))
+        self.lexicon: Lexicon | None = None
 
     def skeleton(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip width"]:
         """Directions of preprocessed clips in the common space."""

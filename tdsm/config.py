@@ -100,6 +100,7 @@ class AlignConfig:
         batch, seen_batch: generated pairs and seen clips a step.
         seen_weight: of the seen clips' loss.
         weight_decay: AdamW's.
+        guess: read a label that has no sentence as its sentence is guessed to be (:mod:`tdsm.lexicon`); without it, as its name alone.
     """
 
     pairs: int = 0
@@ -112,6 +113,7 @@ class AlignConfig:
     tune_lr: float = 1e-3
     seen_weight: float = 0.3
     weight_decay: float = 0.01
+    guess: bool = True
 
     def __post_init__(self) -> None:
         _require(self.pairs >= 0, "pairs", self.pairs, "give 0 or more")

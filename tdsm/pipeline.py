@@ -5,14 +5,14 @@
     labels -> prompts -> text encoder -> z --/
 """
 
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from tdsm.align import Aligner, seen_with_mirrors, train_with_seen
+from tdsm.align import Aligner, exchange_sides, seen_with_mirrors, train_with_seen
 from tdsm.baselines import ridge_to_text
 from tdsm.clips import ClipSet
 from tdsm.config import Config
@@ -20,6 +20,7 @@ from tdsm.encoders import build_encoder
 from tdsm.errors import InputError
 from tdsm.evaluate import Report
 from tdsm.features import extract
+from tdsm.lexicon import fit_lexicon, read_texts, sentences_of_others
 from tdsm.pairs import generated_pairs, pretrained_aligner
 from tdsm.preprocess import preprocess_all
 from tdsm.prompts import Descriptions
@@ -60,12 +61,11 @@ def train_recognizer(
         raise InputError(clips.name, f"has {len(clips.classes)} class to train on", "give at least two seen classes")
     y = torch.from_numpy(clips.y)
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
-    prompts = class_prompts(clips.classes, descriptions)
     training = _open_run(folder, config, seed) if folder is not None else None
     x = torch.from_numpy(preprocess_all(clips, config.preprocess))
     checkpoints = {name: training and training / f"{name}.safetensors" for name in ("encoder", "denoiser")}
     train = _align if config.align.pairs else _classify
-    encoder, history, examples = train(x, y, clips, prompts, config, text_encoder, seed, checkpoints["encoder"])
+    encoder, history, examples = train(x, y, clips, descriptions or {}, config, text_encoder, seed, checkpoints["encoder"])
     matcher = new_matcher(examples.z_x, examples.text, config, seed)
     if config.diffusion.scale_features:
         matcher.fit_scale(examples.z_x.cpu())
@@ -87,23 +87,30 @@ class Examples(NamedTuple):
 
 
 def _classify(
-    x: Tensor, y: Tensor, clips: ClipSet, prompts: Sequence[Sequence[str]], config: Config, text_encoder: TextEncoder, seed: int, checkpoint: Path | None
+    x: Tensor, y: Tensor, clips: ClipSet, descriptions: Descriptions, config: Config, text_encoder: TextEncoder, seed: int, checkpoint: Path | None
 ) -> tuple[nn.Module, History, Examples]:
     """The paper's way: an encoder trained as a classifier of the seen classes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = build_encoder(config.encoder, clips.layout, config.preprocess.bodies, len(clips.classes))
     history = train_encoder(encoder, x, y, config.encoder, seed=seed, checkpoint=checkpoint, precision=config.train.precision)
-    return encoder, history, Examples(extract(encoder, x), y, label_text(encoder, text_encoder, prompts))
+    return encoder, history, Examples(extract(encoder, x), y, label_text(encoder, text_encoder, clips.classes, descriptions))
 
 
 def _align(
-    x: Tensor, y: Tensor, clips: ClipSet, prompts: Sequence[Sequence[str]], config: Config, text_encoder: TextEncoder, seed: int, checkpoint: Path | None
+    x: Tensor, y: Tensor, clips: ClipSet, descriptions: Descriptions, config: Config, text_encoder: TextEncoder, seed: int, checkpoint: Path | None
 ) -> tuple[nn.Module, History, Examples]:
     """Ours: an encoder aligned with sentences on generated pairs, and then on the seen clips too; the denoiser learns from both."""
     pairs = generated_pairs(config, clips.layout, text_encoder)
     aligner = pretrained_aligner(config, clips.layout, text_encoder, seed)
-    seen = seen_with_mirrors(x, y, [told[-1] for told in prompts], text_encoder.read_sentences, clips.layout)
+    told = {label: prompts[-1] for label, prompts in zip(clips.classes, class_prompts(clips.classes, descriptions), strict=True)}
+    bare = {label for label, text in told.items() if text == label}
+    if config.align.guess:
+        described = {label: text for label, text in told.items() if label not in bare}
+        aligner.lexicon = fit_lexicon(sentences_of_others(clips.name) | described, text_encoder)
+    bare |= {exchange_sides(label) for label in bare}
+    read = partial(read_texts, bare=bare, text_encoder=text_encoder, lexicon=aligner.lexicon)
+    seen = seen_with_mirrors(x, y, list(told.values()), read, clips.layout)
     history = train_with_seen(aligner, pairs, seen, config.align, seed=seed, checkpoint=checkpoint)
     z_x = torch.cat((extract(aligner, x), extract(aligner, pairs.x - aligner.offset.cpu())))
     z_g = torch.cat((seen.z_g[: len(clips.classes)], pairs.z_g))
@@ -146,8 +153,8 @@ def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:
 
 def ridge_report(recognizer: Recognizer, train: ClipSet, test: ClipSet) -> Report:
     """The simple baseline on the recognizer's own features and text: ridge regression to the text, candidates as in :func:`zero_shot_report`."""
-    prompts = class_prompts((*train.classes, *test.classes), recognizer.descriptions)
-    z_g = label_text(recognizer.encoder, recognizer.text_encoder, prompts).z_g.cpu()
+    labels = (*train.classes, *test.classes)
+    z_g = label_text(recognizer.encoder, recognizer.text_encoder, labels, recognizer.descriptions).z_g.cpu()
     seen, unseen = z_g[: len(train.classes)], z_g[len(train.classes) :]
     z_x, test_z_x = (recognizer.features(clips)[:, 0].cpu() for clips in (train, test))
     similarity = ridge_to_text(z_x, torch.from_numpy(train.y), seen, test_z_x, unseen)
@@ -162,8 +169,7 @@ def cosine_report(recognizer: Recognizer, test: ClipSet) -> Report:
     """
     if not isinstance(recognizer.encoder, Aligner):
         raise ValueError("cosine_report needs an aligned encoder")
-    prompts = class_prompts(test.classes, recognizer.descriptions)
-    told = label_text(recognizer.encoder, recognizer.text_encoder, prompts).z_g
+    told = label_text(recognizer.encoder, recognizer.text_encoder, test.classes, recognizer.descriptions).z_g
     similarity, usual = ((z_x[:, 0] @ told.T / told.shape[1]).cpu() for z_x in (recognizer.features(test), recognizer.matcher.reference))
     bias = usual.mean(0) if len(usual) else 0.0
     return Report((bias - similarity).numpy(), test.y, test.classes, test.subjects)

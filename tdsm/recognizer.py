@@ -21,6 +21,7 @@ from tdsm.encoders import build_encoder
 from tdsm.errors import InputError
 from tdsm.features import extract
 from tdsm.layouts import Layout, layout_named
+from tdsm.lexicon import Lexicon, read_texts
 from tdsm.matching import Matcher
 from tdsm.model import TextStream
 from tdsm.preprocess import preprocess_all
@@ -80,7 +81,8 @@ class Recognizer:
         config: the settings it was trained with.
         layout: the body it was trained on.
         seen: labels it was trained on.
-        descriptions: label -> sentence about the movement, used as second prompt for these labels; others have their name alone.
+        descriptions: label -> sentence about the movement, used as second prompt for these labels. Others have their name alone, or what an
+            aligned encoder's lexicon makes of it (:mod:`tdsm.lexicon`).
         encoder, matcher: trained modules.
         text_encoder: made from ``config.text`` when left out; it keeps prompts in the user's cache folder.
     """
@@ -146,9 +148,10 @@ class Recognizer:
         labels = tuple(labels)
         if len(set(labels)) != len(labels):
             raise InputError("labels", f"{next(label for label in labels if labels.count(label) > 1)!r} is given twice", "give each label once")
-        prompts = tuple(class_prompts(labels, self.descriptions | dict(descriptions or {})))
+        descriptions = self.descriptions | dict(descriptions or {})
+        prompts = tuple(class_prompts(labels, descriptions))
         if prompts not in self._streams:
-            stream = self.matcher.encode_text(label_text(self.encoder, self.text_encoder, prompts).to(self.device))
+            stream = self.matcher.encode_text(label_text(self.encoder, self.text_encoder, labels, descriptions).to(self.device))
             self._streams = {prompts: (stream, self.matcher.bias(stream))}
         stream, bias = self._streams[prompts]
         return self.matcher.errors(z_x.to(self.device), stream) - bias
@@ -159,7 +162,7 @@ class Recognizer:
         Args:
             clips: a clip, a list of clips or a ClipSet, of the layout that was trained on.
             labels: names of actions, seen or not.
-            descriptions: label -> a sentence about the body's movement; helps where a name alone says little.
+            descriptions: label -> a sentence about the body's movement; a label without one, and not described in training, goes by its name.
 
         Raises:
             InputError: clips or labels that cannot be used.
@@ -180,7 +183,7 @@ class Recognizer:
             "layout": self.layout.name,
             "seen": self.seen,
             "descriptions": self.descriptions,
-            "text": {"tokens": tokens, "channels": channels} | ({"words": self.encoder.read.in_features} if isinstance(self.encoder, Aligner) else {}),
+            "text": {"tokens": tokens, "channels": channels} | (_reading(self.encoder) if isinstance(self.encoder, Aligner) else {}),
             "config": asdict(self.config),
         }
         write_json(folder / "recognizer.json", about)
@@ -206,7 +209,9 @@ class Recognizer:
             raise InputError(path, f"not a recognizer ({error!r})", "save it again, or take another copy") from error
         encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, 1 if config.align.pairs else len(seen))
         if config.align.pairs:
-            encoder = Aligner(encoder, about["text"]["words"], config.align.width)
+            words, names = about["text"]["words"], about["text"]["names"]
+            encoder = Aligner(encoder, words, config.align.width)
+            encoder.lexicon = Lexicon(names, words) if names else None
         matcher = Matcher(encoder.features, 1, channels, tokens, config.model, config.diffusion)
         for name, module in (("encoder", encoder), ("matcher", matcher)):
             load_weights(module, folder / f"{name}.safetensors")
@@ -234,15 +239,25 @@ class Recognizer:
         return html_table(about, title="Recognizer", note="predict(clips, labels, descriptions) ranks any labels, seen or not")
 
 
+def _reading(aligner: Aligner) -> dict[str, int]:
+    """The sizes that a saved aligner's text side has."""
+    return {"words": aligner.read.in_features, "names": len(aligner.lexicon.names) if aligner.lexicon else 0}
+
+
 def _weights_of(module: nn.Module) -> str:
     return f"{sum(weight.numel() for weight in module.parameters()):,} weights"
 
 
-def label_text(encoder: nn.Module, text_encoder: TextEncoder, prompts: Sequence[Sequence[str]]) -> TextFeatures:
-    """What the denoiser is told of labels: their prompts as read, or, for an aligned encoder, the direction of each label's last prompt."""
-    if isinstance(encoder, Aligner):
-        return encoder.label_features(text_encoder.read_sentences([told[-1] for told in prompts]))
-    return text_encoder.encode(prompts, prompts_per_class=2)
+def label_text(encoder: nn.Module, text_encoder: TextEncoder, labels: Sequence[str], descriptions: Descriptions | None = None) -> TextFeatures:
+    """What the denoiser is told of labels: their prompts as read, or, for an aligned encoder, the direction of each label's last prompt.
+
+    An aligned encoder reads a label without description as its lexicon guesses (:mod:`tdsm.lexicon`).
+    """
+    prompts = class_prompts(labels, descriptions)
+    if not isinstance(encoder, Aligner):
+        return text_encoder.encode(prompts, prompts_per_class=2)
+    bare = {label for label, told in zip(labels, prompts, strict=True) if told == (label,)}
+    return encoder.label_features(read_texts([told[-1] for told in prompts], bare, text_encoder, encoder.lexicon))
 
 
 def new_matcher(z_x: Float[Tensor, "clip token channel"], text: TextFeatures, config: Config, seed: int) -> Matcher:

@@ -20,7 +20,6 @@ from jaxtyping import Bool, Float, Int
 
 from tdsm.clips import Clip
 from tdsm.errors import InputError
-from tdsm.prompts import class_prompts
 from tdsm.recognizer import Recognizer, label_text
 from tdsm.text import TextFeatures
 
@@ -28,8 +27,7 @@ __all__ = ["by_pca", "by_ridge", "fused", "right_and_wrong", "side_by_side", "te
 
 
 def _told(recognizer: Recognizer, labels: Sequence[str]) -> TextFeatures:
-    prompts = class_prompts(tuple(labels), recognizer.descriptions)
-    return label_text(recognizer.encoder, recognizer.text_encoder, prompts).to(recognizer.device)
+    return label_text(recognizer.encoder, recognizer.text_encoder, labels, recognizer.descriptions).to(recognizer.device)
 
 
 def text_features(recognizer: Recognizer, labels: Sequence[str]) -> Float[np.ndarray, "label word"]:

@@ -36,7 +36,6 @@ from tdsm.errors import InputError
 from tdsm.evaluate import Report
 from tdsm.matching import Matcher
 from tdsm.recognizer import Recognizer, label_text
-from tdsm.text import class_prompts
 from tdsm.viz import plots, style
 from tdsm.viz.animation import Player, player
 from tdsm.viz.compare import Comparison, compare, png
@@ -195,7 +194,7 @@ def noise_scores(
     recognizer.errors(z_x, labels)  # refuses labels that cannot be used
     own = recognizer.matcher.diffusion
     matcher = _with_settings(recognizer.matcher, own.test_step if t is None else t, own.noises if noises is None else noises)
-    told = label_text(recognizer.encoder, recognizer.text_encoder, class_prompts(labels, recognizer.descriptions))
+    told = label_text(recognizer.encoder, recognizer.text_encoder, labels, recognizer.descriptions)
     stream = matcher.encode_text(told.to(recognizer.device))
     errors = matcher.noise_errors(z_x, stream)[0]
     if len(matcher.reference):

@@ -1,0 +1,135 @@
+"""The lexicon: what a bare name would be told like, and that a data set's own sentences are not in it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from test_align import TINY
+
+from tdsm.clips import Clip, ClipSet
+from tdsm.errors import InputError
+from tdsm.layouts import KINECT_20
+from tdsm.lexicon import Lexicon, fit_lexicon, read_texts, sentences_of_others
+from tdsm.pipeline import train_recognizer
+from tdsm.prompts import load_prompts
+from tdsm.recognizer import Recognizer, label_text
+from tdsm.text import TextEncoder
+
+SENTENCES = {
+    "tennis serve": "The right arm swings from above the head down to the front.",
+    "clap": "Both hands meet in front of the chest, again and again.",
+    "kick": "The right leg swings forward and up.",
+}
+
+
+@pytest.fixture(scope="module")
+def text_encoder():
+    return TextEncoder(TINY.text)
+
+
+@pytest.fixture(scope="module")
+def lexicon(text_encoder, tmp_path_factory):
+    return fit_lexicon(SENTENCES, text_encoder, tmp_path_factory.mktemp("lexicon"))
+
+
+def nearest(read, text_encoder, sentences=SENTENCES):
+    known = text_encoder.read_sentences(list(sentences.values()))
+    centre = known.mean(0)
+    return list(sentences)[int(torch.cosine_similarity(read - centre, known - centre).argmax())]
+
+
+@pytest.mark.parametrize("name, like", [("clapping hands", "clap"), ("kicking a ball", "kick"), ("serve in tennis", "tennis serve")])
+def test_a_new_name_is_read_like_the_sentence_of_the_name_most_like_it(name, like, lexicon, text_encoder):
+    assert nearest(read_texts([name], {name}, text_encoder, lexicon), text_encoder) == like
+
+
+def test_only_bare_names_are_guessed(lexicon, text_encoder):
+    texts = ["clap", "The left arm goes up."]
+    read, plain = read_texts(texts, {"clap"}, text_encoder, lexicon), text_encoder.read_sentences(texts)
+    assert torch.equal(read[1], plain[1]) and not torch.allclose(read[0], plain[0])
+    assert torch.equal(read_texts(texts, {"clap"}, text_encoder, None), plain)
+
+
+def test_a_guess_does_not_depend_on_the_other_names(lexicon, text_encoder):
+    names = ["wave", "jump up", "sit down"]
+    read = text_encoder.read_sentences(names)
+    torch.testing.assert_close(torch.cat([lexicon(read[row : row + 1]) for row in range(3)]), lexicon(read))
+
+
+def test_with_equal_kernels_it_is_kernel_ridge_regression():
+    """Held against scikit-learn's, on the same directions."""
+    kernel_ridge = pytest.importorskip("sklearn.kernel_ridge").KernelRidge(alpha=0.1, kernel="rbf", gamma=1.0)
+    draw = torch.Generator().manual_seed(0)
+    names, sentences, asked = (torch.randn(count, 8, generator=draw) for count in (20, 20, 5))
+    made = Lexicon(20, 8).fit(names, sentences)
+    directions = made._directions(torch.cat((names, asked))).numpy()
+    kernel_ridge.fit(directions[:20], (sentences - sentences.mean(0)).numpy())
+    np.testing.assert_allclose(made(asked).numpy(), kernel_ridge.predict(directions[20:]) + sentences.mean(0).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("dataset", ["utd-mhad", "ntu-60", "pku-mmd", "kinetics-200"])
+def test_what_a_data_set_has_itself_is_left_out_wherever_it_stands(dataset):
+    found, own = sentences_of_others(dataset), load_prompts(dataset)
+    assert len(found) > 150
+    assert not set(own.values()) & set(found.values())
+    assert not {name.lower() for name in own} & {name.lower() for name in found}
+
+
+def test_sentences_for_a_new_data_set_are_all_there_are():
+    found = sentences_of_others("my clips")
+    assert set(load_prompts("utd-mhad")) | set(load_prompts("nw-ucla")) <= set(found)
+
+
+POSE = np.random.default_rng(1).standard_normal((20, 3))
+
+
+def moving_clips(count=24):
+    draw = np.random.default_rng(0)
+    joints = POSE + 0.02 * draw.standard_normal((count, 1, 20, 20, 3)).cumsum(axis=2)
+    labels = ["clap", "kick", "wave"]
+    made = tuple(Clip(one.astype(np.float32), KINECT_20, label=labels[row % 3], name=f"clip {row}") for row, one in enumerate(joints))
+    return ClipSet(made, tuple(labels), "mine")
+
+
+@pytest.fixture(scope="module")
+def recognizers(text_encoder, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        told = {"clap": SENTENCES["clap"], "kick": SENTENCES["kick"]}
+        yield [
+            train_recognizer(moving_clips(), replace(TINY, align=replace(TINY.align, guess=guess)), descriptions=told, text_encoder=text_encoder)
+            for guess in (True, False)
+        ]
+
+
+def test_a_trained_recognizer_reads_a_bare_label_by_its_lexicon_and_a_described_one_as_told(recognizers, text_encoder):
+    guessing, plain = recognizers
+    assert plain.encoder.lexicon is None
+    for label, same in (("clap", True), ("playing tennis", False)):
+        told = label_text(guessing.encoder, text_encoder, [label], guessing.descriptions).z_g
+        as_read = guessing.encoder.label_features(text_encoder.read_sentences([guessing.descriptions.get(label, label)])).z_g
+        assert torch.equal(told, as_read) is same
+
+
+def test_the_sentences_of_the_seen_classes_are_learned_too(recognizers):
+    names = recognizers[0].encoder.lexicon.names
+    assert len(names) == len(sentences_of_others("mine") | {"clap": "", "kick": ""})
+
+
+def test_the_lexicon_is_saved_with_the_model(recognizers, text_encoder, tmp_path):
+    clips = moving_clips(3)
+    for recognizer in recognizers:
+        again = Recognizer.from_pretrained(recognizer.save_pretrained(tmp_path / str(recognizer.config.align.guess)), text_encoder)
+        labels = ["clap", "playing tennis"]
+        np.testing.assert_array_equal(again.predict(clips, labels).errors, recognizer.predict(clips, labels).errors)
+
+
+def test_too_few_sentences_and_a_damaged_cache_are_named(text_encoder, tmp_path):
+    with pytest.raises(InputError, match=r"lexicon.*1 sentences.*two at least"):
+        fit_lexicon({"clap": "x"}, text_encoder, tmp_path)
+    fit_lexicon(SENTENCES, text_encoder, tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(InputError, match=f"{file.name}.*damaged.*delete this file"):
+        fit_lexicon(SENTENCES, text_encoder, tmp_path)
