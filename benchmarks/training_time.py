@@ -1,0 +1,60 @@
+"""How long a training takes: the default preset against the paper's recipe at our size, in turn, in one run.
+
+    OMP_NUM_THREADS=1 python benchmarks/training_time.py utd_mhad_skeleton.zip --split 18/9 --runs 2
+
+Text is read beforehand. "from nothing" also makes the generated pairs and learns from them, which is done once a machine (and, the learning, once a seed); "later" finds both. The
+table (Markdown) goes to stdout, with each time and the ratio of the means.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tdsm.benchmarks import benchmarks_of
+from tdsm.clips import ClipSet
+from tdsm.config import Config, default
+from tdsm.datasets import load_clips
+from tdsm.pipeline import train_recognizer
+from tdsm.prompts import load_prompts
+from tdsm.text import TextEncoder
+
+PAPER = Path(__file__).with_name("paper_recipe_small.json")
+
+
+def main() -> None:
+    """Train in turn and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", help="UTD-MHAD or NW-UCLA, as downloaded")
+    parser.add_argument("--split", required=True, help="one published split, such as 18/9")
+    parser.add_argument("--runs", type=int, default=2)
+    args = parser.parse_args()
+    clips = load_clips(args.data)
+    row = benchmarks_of(clips.name, args.split)[0]
+    train, told = row.divide(clips)[0], load_prompts(row.dataset)
+    paper = Config.from_json(PAPER.read_text(), str(PAPER))
+    seconds: dict[str, list[float]] = {"the paper's recipe": [], "default, from nothing": [], "default, later": []}
+    for seed in range(args.runs):
+        with tempfile.TemporaryDirectory() as cache:
+            os.environ["XDG_CACHE_HOME"] = cache  # where generated pairs are kept
+            for name, config in zip(seconds, (paper, default(), default()), strict=True):
+                seconds[name].append(_time(train, told, config, seed))
+                print(f"seed {seed}, {name}: {seconds[name][-1]:.0f} s", file=sys.stderr, flush=True)
+    print(f"{row.name}, {len(train)} clips to train on\n\n| preset | seconds of each seed | the paper's recipe takes |\n|---|---|---|")
+    papers = sum(seconds["the paper's recipe"])
+    for name, times in seconds.items():
+        print(f"| {name} | {' '.join(f'{each:.0f}' for each in times)} | {papers / sum(times):.1f} times as long |")
+
+
+def _time(train: ClipSet, told: dict[str, str], config: Config, seed: int) -> float:
+    text_encoder = TextEncoder(config.text)
+    text_encoder.read_sentences(["loads the model"])
+    start = time.monotonic()
+    train_recognizer(train, config, descriptions=told, seed=seed, text_encoder=text_encoder)
+    return time.monotonic() - start
+
+
+if __name__ == "__main__":
+    main()
