@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/training_time.py utd_mhad_skeleton.zip --split 18/9 --runs 2
 
-Text is read beforehand. "from nothing" also makes the generated pairs and learns from them, which is done once a machine (and, the learning, once a seed); "later" finds both. The
-table (Markdown) goes to stdout, with each time and the ratio of the means.
+The text encoder is loaded beforehand. "from nothing" also makes the generated pairs, once a machine, and learns from them, once a seed; "later" finds
+both. The table (Markdown) goes to stdout, with each time and the ratio of the means.
 """
 
 import argparse
