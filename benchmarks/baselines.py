@@ -2,11 +2,12 @@
 
     python benchmarks/baselines.py utd_mhad_skeleton.zip nw_ucla_all_sqe.zip --seeds 5         aligned features (the default preset)
     python benchmarks/baselines.py ... --preset benchmarks/paper_recipe_small.json            a classifier's, as in the field
+    python benchmarks/baselines.py ... --runs runs/evaluate                                   encoders that `tdsm evaluate` left, in place of new ones
 
 For each row of the published table and each seed the preset's encoder is trained on the seen classes; its z_x and z_g then go to every method. The
 last two are TDSM: in the paper's recipe (joint stream, mild noise, noise prediction, z_x as it is; steps and sizes cut to the preset's), and as the
-preset has it. Nothing is selected on test clips, and answers are inductive. Progress goes to stderr, the table (Markdown) to stdout. Finished seeds are
-kept in --out, so that a killed command goes on.
+preset has it; with --runs the latter is the run's own. Nothing is selected on test clips, and answers are inductive. Progress goes to stderr, the
+table (Markdown) to stdout. Finished seeds are kept in --out, so that a killed command goes on.
 """
 
 import argparse
@@ -27,9 +28,9 @@ from tdsm.benchmarks import Benchmark, benchmarks_of
 from tdsm.clips import ClipSet
 from tdsm.config import Config, default, paper
 from tdsm.datasets import load_clips
-from tdsm.pipeline import train_recognizer
+from tdsm.pipeline import check_run, train_recognizer, zero_shot_report
 from tdsm.prompts import load_prompts
-from tdsm.recognizer import label_text
+from tdsm.recognizer import Recognizer, label_text
 from tdsm.text import TextEncoder, cache_folder
 
 
@@ -51,7 +52,20 @@ METHODS: tuple[tuple[str, str, Callable[..., baselines.Score]], ...] = (  # ours
     ("SA-DVAE", "SA-DVAE", baselines.fit_sa_dvae),
     ("Flora's flow matching", "Flora", baselines.fit_flow_matching),
 )
-TITLES = (*((title, name) for title, name, _ in METHODS), ("TDSM, the paper's recipe", "TDSM"), ("TDSM, this preset", ""))
+
+
+def paper_recipe(config: Config) -> Config:
+    """The paper's diffusion and text stream at the size and number of steps of ``config``."""
+    return replace(config, diffusion=paper().diffusion, model=replace(config.model, stream="joint", prior=False))
+
+
+def as_it_is(config: Config) -> Config:
+    """The preset's own."""
+    return config
+
+
+TDSM = {"TDSM, the paper's recipe": paper_recipe, "TDSM, this preset": as_it_is}
+TITLES = (*((title, name) for title, name, _ in METHODS), *zip(TDSM, ("TDSM", ""), strict=True))
 
 
 def main() -> None:
@@ -61,6 +75,7 @@ def main() -> None:
     parser.add_argument("--split", help="one published split or row, such as 22/5; left out: all of each data set")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--preset", type=Path, help="a config.json; left out: the default preset")
+    parser.add_argument("--runs", type=Path, help="folder of `tdsm evaluate`, made with the same preset")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, help="folder of finished seeds; default: runs/baselines/PRESET")
     args = parser.parse_args()
@@ -73,38 +88,39 @@ def main() -> None:
         for row in benchmarks_of(clips.name, args.split):
             made = np.zeros((len(TITLES), args.seeds, len(row.draws)))
             for draw, seed in np.ndindex(len(row.draws), args.seeds):
-                make = partial(accuracies, row, clips, draw, config, seed, text_encoder)
+                made_before = args.runs and args.runs / row.name / (f"draw-{draw + 1}" if len(row.draws) > 1 else "") / str(seed)
+                make = partial(accuracies, row, clips, draw, config, seed, text_encoder, made_before)
                 found = kept(out / row.name / f"{draw}-{seed}.json", config, make)
                 made[:, seed, draw] = [found[title] for title, _ in TITLES]
             rows.append((row, made.mean(axis=2)))
     print(table(rows))
 
 
-def accuracies(row: Benchmark, clips: ClipSet, draw: int, config: Config, seed: int, text_encoder: TextEncoder) -> dict[str, float]:
+def accuracies(row: Benchmark, clips: ClipSet, draw: int, config: Config, seed: int, text_encoder: TextEncoder, run: Path | None) -> dict[str, float]:
     """Method -> top-1 % on the unseen classes of one class list."""
     encoder_only, made = replace(config, train=replace(config.train, steps=1)), {}
     train, test = row.divide(clips, draw)
     start = time.monotonic()
-    recognizer = train_recognizer(train, encoder_only, descriptions=load_prompts(row.dataset), seed=seed, text_encoder=text_encoder)
+    if run:
+        check_run(run, config)
+        recognizer = Recognizer.from_pretrained(run / "model", text_encoder)
+    else:
+        recognizer = train_recognizer(train, encoder_only, descriptions=load_prompts(row.dataset), seed=seed, text_encoder=text_encoder)
     z_x, test_z_x = (recognizer.features(part)[:, 0].cpu() for part in (train, test))
     print(f"{row.name} list {draw + 1} seed {seed}: encoder {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     told = label_text(recognizer.encoder, text_encoder, (*train.classes, *test.classes), recognizer.descriptions).to("cpu")
     y, rows = torch.from_numpy(train.y), torch.arange(len(told.z_g)).split([len(train.classes), len(test.classes)])
     seen, unseen = (told.select(index) for index in rows)
-    for method, (title, _) in enumerate(TITLES):
+    scores = [(title, partial(fit, z_x, y, seen.z_g, seed=seed), unseen.z_g) for title, _, fit in METHODS]
+    scores += [(title, partial(baselines.fit_tdsm, z_x, y, seen, each(config), seed=seed), unseen) for title, each in TDSM.items()]
+    for title, fit, candidates in scores:
         start = time.monotonic()
-        if method < len(METHODS):
-            score = METHODS[method][2](z_x, y, seen.z_g, seed=seed)(test_z_x, unseen.z_g)
+        if run and title in TDSM and TDSM[title](config) == config:  # the run has it
+            made[title] = 100 * zero_shot_report(recognizer, test).top1
         else:
-            score = baselines.fit_tdsm(z_x, y, seen, (paper_recipe(config), config)[method - len(METHODS)], seed=seed)(test_z_x, unseen)
-        made[title] = 100 * float((score.argmax(dim=1).numpy() == test.y).mean())
+            made[title] = 100 * float((fit()(test_z_x, candidates).argmax(dim=1).numpy() == test.y).mean())
         print(f"    {title}: {made[title]:.1f} % ({time.monotonic() - start:.1f} s)", file=sys.stderr, flush=True)
     return made
-
-
-def paper_recipe(config: Config) -> Config:
-    """The paper's diffusion and text stream at the size and number of steps of ``config``."""
-    return replace(config, diffusion=paper().diffusion, model=replace(config.model, stream="joint", prior=False))
 
 
 def table(rows: list[tuple[Benchmark, np.ndarray]]) -> str:

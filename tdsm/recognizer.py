@@ -209,7 +209,7 @@ class Recognizer:
             raise InputError(path, f"not a recognizer ({error!r})", "save it again, or take another copy") from error
         encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, 1 if config.align.pairs else len(seen))
         if config.align.pairs:
-            words, names = about["text"]["words"], about["text"]["names"]
+            words, names = about["text"]["words"], about["text"].get("names", 0)
             encoder = Aligner(encoder, words, config.align.width)
             encoder.lexicon = Lexicon(names, words) if names else None
         matcher = Matcher(encoder.features, 1, channels, tokens, config.model, config.diffusion)
