@@ -197,14 +197,17 @@ def exchange_sides(sentence: str) -> str:
     return re.sub(r"\b(left|right)\b", lambda found: {"left": "right", "right": "left"}[found[0]], sentence)
 
 
-def seen_with_mirrors(x: Tensor, y: Tensor, sentences: Sequence[str], read: Callable[[Sequence[str]], Tensor], layout: Layout) -> Seen:
+def seen_with_mirrors(
+    x: Tensor, y: Tensor, labels: Sequence[str], texts: Sequence[str], read: Callable[[Sequence[str], Sequence[str]], Tensor], layout: Layout
+) -> Seen:
     """Seen clips and, behind them, their mirror images, told with left and right exchanged.
 
-    A mirrored clip of a class whose sentence names a side is of a class of its own, behind the others. ``read`` makes text features of sentences.
+    A mirrored clip of a class whose name or text names a side is of a class of its own, behind the others. ``read`` makes text features of labels and
+    their texts.
     """
-    turned = [exchange_sides(sentence) for sentence in sentences]
-    sided = [index for index, (before, after) in enumerate(zip(sentences, turned, strict=True)) if before != after]
-    number = torch.arange(len(sentences))
-    number[sided] = len(sentences) + torch.arange(len(sided))
-    z_g = read([*sentences, *(turned[index] for index in sided)])
+    turned = [(exchange_sides(label), exchange_sides(text)) for label, text in zip(labels, texts, strict=True)]
+    sided = [index for index, before in enumerate(zip(labels, texts, strict=True)) if before != turned[index]]
+    number = torch.arange(len(labels))
+    number[sided] = len(labels) + torch.arange(len(sided))
+    z_g = read([*labels, *(turned[index][0] for index in sided)], [*texts, *(turned[index][1] for index in sided)])
     return Seen(torch.cat((x, mirror(x, layout))), torch.cat((y, number[y])), z_g)

@@ -100,7 +100,8 @@ class AlignConfig:
         batch, seen_batch: generated pairs and seen clips a step.
         seen_weight: of the seen clips' loss.
         weight_decay: AdamW's.
-        guess: read a label that has no sentence as its sentence is guessed to be (:mod:`tdsm.lexicon`); without it, as its name alone.
+        guess: share of what the lexicon makes of its name in how a label with a sentence is read (:mod:`tdsm.lexicon`); one without is read as the
+            guess alone. 0 does without a lexicon.
     """
 
     pairs: int = 0
@@ -113,13 +114,14 @@ class AlignConfig:
     tune_lr: float = 1e-3
     seen_weight: float = 0.3
     weight_decay: float = 0.01
-    guess: bool = True
+    guess: float = 0.5
 
     def __post_init__(self) -> None:
         _require(self.pairs >= 0, "pairs", self.pairs, "give 0 or more")
         for name in ("width", "pretrain_steps", "steps", "batch", "seen_batch", "lr", "tune_lr"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "give a number above 0")
         _require(self.pairs == 0 or self.pairs >= self.batch, "pairs", self.pairs, f"give 0, or at least a batch ({self.batch})")
+        _require(0 <= self.guess < 1, "guess", self.guess, "give 0 or more, below 1")
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,19 @@
-"""A label without a sentence: what would its sentence be read as?
+"""Names of actions as their sentences would be read.
 
-An aligned recognizer (:mod:`tdsm.align`) has learned to read sentences about limbs; a bare name ("tennis serve") tells it little. But the package has
-hundreds of (name, sentence) pairs of actions, and the seen classes may bring more. From how their names are read, X, to how their sentences are read, Y,
-there is a smooth map, found by kernel ridge regression:
+An aligned recognizer (:mod:`tdsm.align`) has learned to read sentences about limbs, in one voice. Of a bare name ("tennis serve") it knows little, and of a
+sentence in another voice not much more. But the package has hundreds of (name, sentence) pairs of actions, and the seen classes may bring more. From
+how their names are read, X, to how their sentences are read, Y, there is a smooth map, found by kernel ridge regression:
 
     guess(q) = mean(Y) + k(q, X) (k(X, X) + 0.1 I)^-1 (Y - mean(Y)),    k(a, b) = exp(-|a - b|^2)
 
-so that a new name is read as a blend of the sentences of names like it. Kernel and penalty were chosen by leaving out each pair in turn and ranking its own
-sentence among all (docs/LOG.md); no clip had a say. Word order is weak in it: "sit to stand" and "stand to sit" are read nearly alike, and want a
-sentence.
+so that a name is read as a blend of the sentences of names like it. Kernel and penalty were chosen by leaving out each pair in turn and ranking its own
+sentence among all (docs/LOG.md); no clip had a say. A label without a sentence is read as its guess, a label with one half as that sentence and half
+as the guess (``AlignConfig.guess``). Word order is weak in it: "sit to stand" and "stand to sit" are guessed nearly alike, and want sentences.
 """
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from tdsm.files import atomic
 from tdsm.prompts import SUBSETS, load_prompts, packaged_prompts
 from tdsm.text import TextEncoder, cache_folder
 
-__all__ = ["Lexicon", "fit_lexicon", "read_texts", "sentences_of_others"]
+__all__ = ["Lexicon", "fit_lexicon", "read_labels", "sentences_of_others"]
 
 _PENALTY = 0.1
 
@@ -40,10 +40,12 @@ class Lexicon(nn.Module):
     Args:
         pairs: number N of (name, sentence) pairs.
         words: C, the width of a reading; its two halves count alike.
+        share: of the guess in what a label with a sentence is read as, 0 to 1.
     """
 
-    def __init__(self, pairs: int, words: int) -> None:
+    def __init__(self, pairs: int, words: int, share: float) -> None:
         super().__init__()
+        self.share = share
         self.register_buffer("center", torch.zeros(words))
         self.register_buffer("names", torch.zeros(pairs, words))
         self.register_buffer("usual", torch.zeros(words))
@@ -83,11 +85,12 @@ def sentences_of_others(dataset: str) -> dict[str, str]:
     return {name: told for name, told in found.items() if name.lower() not in names and told not in sentences}
 
 
-def fit_lexicon(sentences: Mapping[str, str], text_encoder: TextEncoder, cache: Path | None = None) -> Lexicon:
+def fit_lexicon(sentences: Mapping[str, str], share: float, text_encoder: TextEncoder, cache: Path | None = None) -> Lexicon:
     """Learn from name -> sentence; the readings are kept in the user's cache folder.
 
     Args:
         sentences: at least two.
+        share: see :class:`Lexicon`.
         text_encoder: reads them.
         cache: folder; left out: the user's.
 
@@ -108,13 +111,17 @@ def fit_lexicon(sentences: Mapping[str, str], text_encoder: TextEncoder, cache: 
         names, told = read["names"], read["sentences"]
     except (SafetensorError, KeyError, OSError, ValueError) as error:
         raise InputError(path, f"damaged ({error})", "delete this file, it is then made anew") from error
-    return Lexicon(*names.shape).fit(names, told)
+    return Lexicon(*names.shape, share).fit(names, told)
 
 
-def read_texts(texts: Sequence[str], bare: Collection[str], text_encoder: TextEncoder, lexicon: Lexicon | None) -> Float[Tensor, "text word"]:
-    """Texts as alignment reads them; those that are bare names as ``lexicon`` guesses their sentences, if there is one."""
+def read_labels(labels: Sequence[str], texts: Sequence[str], text_encoder: TextEncoder, lexicon: Lexicon | None) -> Float[Tensor, "label word"]:
+    """What is understood of labels: of each its text (a sentence, or the label once more, if it has none), blended with what ``lexicon`` makes of its name.
+
+    Without a lexicon, the text as it is read.
+    """
     read = text_encoder.read_sentences(texts)
-    rows = [index for index, text in enumerate(texts) if text in bare]
-    if lexicon is not None and rows:
-        read[rows] = lexicon(read[rows].to(lexicon.center.device)).to(read.device)
-    return read
+    if lexicon is None:
+        return read
+    guess = lexicon(text_encoder.read_sentences(labels).to(lexicon.center.device)).to(read.device)
+    bare = torch.tensor([label == text for label, text in zip(labels, texts, strict=True)])
+    return torch.where(bare[:, None], guess, (1 - lexicon.share) * read + lexicon.share * guess)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tdsm.align import Aligner, exchange_sides, seen_with_mirrors, train_with_seen
+from tdsm.align import Aligner, seen_with_mirrors, train_with_seen
 from tdsm.baselines import ridge_to_text
 from tdsm.clips import ClipSet
 from tdsm.config import Config
@@ -20,7 +20,7 @@ from tdsm.encoders import build_encoder
 from tdsm.errors import InputError
 from tdsm.evaluate import Report
 from tdsm.features import extract
-from tdsm.lexicon import fit_lexicon, read_texts, sentences_of_others
+from tdsm.lexicon import fit_lexicon, read_labels, sentences_of_others
 from tdsm.pairs import generated_pairs, pretrained_aligner
 from tdsm.preprocess import preprocess_all
 from tdsm.prompts import Descriptions
@@ -103,14 +103,12 @@ def _align(
     """Ours: an encoder aligned with sentences on generated pairs, and then on the seen clips too; the denoiser learns from both."""
     pairs = generated_pairs(config, clips.layout, text_encoder)
     aligner = pretrained_aligner(config, clips.layout, text_encoder, seed)
-    told = {label: prompts[-1] for label, prompts in zip(clips.classes, class_prompts(clips.classes, descriptions), strict=True)}
-    bare = {label for label, text in told.items() if text == label}
+    told = [prompts[-1] for prompts in class_prompts(clips.classes, descriptions)]
     if config.align.guess:
-        described = {label: text for label, text in told.items() if label not in bare}
-        aligner.lexicon = fit_lexicon(sentences_of_others(clips.name) | described, text_encoder)
-    bare |= {exchange_sides(label) for label in bare}
-    read = partial(read_texts, bare=bare, text_encoder=text_encoder, lexicon=aligner.lexicon)
-    seen = seen_with_mirrors(x, y, list(told.values()), read, clips.layout)
+        described = {label: text for label, text in zip(clips.classes, told, strict=True) if text != label}
+        aligner.lexicon = fit_lexicon(sentences_of_others(clips.name) | described, config.align.guess, text_encoder)
+    read = partial(read_labels, text_encoder=text_encoder, lexicon=aligner.lexicon)
+    seen = seen_with_mirrors(x, y, clips.classes, told, read, clips.layout)
     history = train_with_seen(aligner, pairs, seen, config.align, seed=seed, checkpoint=checkpoint)
     z_x = torch.cat((extract(aligner, x), extract(aligner, pairs.x - aligner.offset.cpu())))
     z_g = torch.cat((seen.z_g[: len(clips.classes)], pairs.z_g))

@@ -21,7 +21,7 @@ from tdsm.encoders import build_encoder
 from tdsm.errors import InputError
 from tdsm.features import extract
 from tdsm.layouts import Layout, layout_named
-from tdsm.lexicon import Lexicon, read_texts
+from tdsm.lexicon import Lexicon, read_labels
 from tdsm.matching import Matcher
 from tdsm.model import TextStream
 from tdsm.preprocess import preprocess_all
@@ -211,7 +211,7 @@ class Recognizer:
         if config.align.pairs:
             words, names = about["text"]["words"], about["text"].get("names", 0)
             encoder = Aligner(encoder, words, config.align.width)
-            encoder.lexicon = Lexicon(names, words) if names else None
+            encoder.lexicon = Lexicon(names, words, config.align.guess) if names else None
         matcher = Matcher(encoder.features, 1, channels, tokens, config.model, config.diffusion)
         for name, module in (("encoder", encoder), ("matcher", matcher)):
             load_weights(module, folder / f"{name}.safetensors")
@@ -251,13 +251,12 @@ def _weights_of(module: nn.Module) -> str:
 def label_text(encoder: nn.Module, text_encoder: TextEncoder, labels: Sequence[str], descriptions: Descriptions | None = None) -> TextFeatures:
     """What the denoiser is told of labels: their prompts as read, or, for an aligned encoder, the direction of each label's last prompt.
 
-    An aligned encoder reads a label without description as its lexicon guesses (:mod:`tdsm.lexicon`).
+    An aligned encoder also has a lexicon, which says what a name would be told like (:mod:`tdsm.lexicon`).
     """
     prompts = class_prompts(labels, descriptions)
     if not isinstance(encoder, Aligner):
         return text_encoder.encode(prompts, prompts_per_class=2)
-    bare = {label for label, told in zip(labels, prompts, strict=True) if told == (label,)}
-    return encoder.label_features(read_texts([told[-1] for told in prompts], bare, text_encoder, encoder.lexicon))
+    return encoder.label_features(read_labels(labels, [told[-1] for told in prompts], text_encoder, encoder.lexicon))
 
 
 def new_matcher(z_x: Float[Tensor, "clip token channel"], text: TextFeatures, config: Config, seed: int) -> Matcher:

@@ -84,12 +84,13 @@ def test_texts_told_alike_are_no_negatives_of_each_other():
 def test_recorded_bodies_are_moved_to_where_generated_ones_begin():
     aligner, (pairs, _) = towers(), planted()
     moved = torch.tensor([0.3, -0.2, 0.1])
-    seen = seen_with_mirrors(pairs.x[:40] + moved, torch.arange(40) % 2, ["up", "down"], read, KINECT_20)
+    seen = seen_with_mirrors(pairs.x[:40] + moved, torch.arange(40) % 2, ["up", "down"], ["up", "down"], read, KINECT_20)
     train_with_seen(aligner, pairs, seen._replace(x=pairs.x[:40] + moved, y=torch.arange(40) % 2), dataclasses.replace(SMALL, pairs=200))
     torch.testing.assert_close(aligner.offset.mean((0, 1, 2)), -moved, atol=5e-3, rtol=0)
 
 
-def read(sentences):
+def read(labels, sentences):
+    assert len(labels) == len(sentences)
     return torch.stack([torch.arange(32) * sum(map(ord, sentence)) % 7 + 1.0 for sentence in sentences])
 
 
@@ -106,9 +107,15 @@ def test_a_mirror_image_of_a_mirror_image_is_the_clip(layout):
 def test_a_mirrored_clip_is_told_with_sides_exchanged():
     assert exchange_sides("the right hand goes left, rightly") == "the left hand goes right, rightly"
     x, y = torch.randn(4, 1, 6, 20, 3), torch.tensor([0, 1, 0, 1])
-    seen = seen_with_mirrors(x, y, ["squat down", "raise the left hand"], read, KINECT_20)
+    texts = ["squat down", "raise the left hand"]
+    seen = seen_with_mirrors(x, y, ["squat", "raise"], texts, read, KINECT_20)
     assert seen.y.tolist() == [0, 1, 0, 1, 0, 2, 0, 2]
-    assert torch.equal(seen.z_g, read(["squat down", "raise the left hand", "raise the right hand"]))
+    assert torch.equal(seen.z_g, read("abc", [*texts, "raise the right hand"]))
+
+
+def test_a_class_whose_name_alone_says_a_side_has_a_mirror_class_too():
+    seen = seen_with_mirrors(torch.randn(2, 1, 6, 20, 3), torch.tensor([0, 1]), ["left punch", "squat"], ["punch", "squat down"], read, KINECT_20)
+    assert seen.y.tolist() == [0, 1, 2, 1]
 
 
 def test_augmentation_is_small_and_repeats_itself():

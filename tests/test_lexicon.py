@@ -10,7 +10,7 @@ from test_align import TINY
 from tdsm.clips import Clip, ClipSet
 from tdsm.errors import InputError
 from tdsm.layouts import KINECT_20
-from tdsm.lexicon import Lexicon, fit_lexicon, read_texts, sentences_of_others
+from tdsm.lexicon import Lexicon, fit_lexicon, read_labels, sentences_of_others
 from tdsm.pipeline import train_recognizer
 from tdsm.prompts import load_prompts
 from tdsm.recognizer import Recognizer, label_text
@@ -30,7 +30,7 @@ def text_encoder():
 
 @pytest.fixture(scope="module")
 def lexicon(text_encoder, tmp_path_factory):
-    return fit_lexicon(SENTENCES, text_encoder, tmp_path_factory.mktemp("lexicon"))
+    return fit_lexicon(SENTENCES, 0.5, text_encoder, tmp_path_factory.mktemp("lexicon"))
 
 
 def nearest(read, text_encoder, sentences=SENTENCES):
@@ -41,14 +41,15 @@ def nearest(read, text_encoder, sentences=SENTENCES):
 
 @pytest.mark.parametrize("name, like", [("clapping hands", "clap"), ("kicking a ball", "kick"), ("serve in tennis", "tennis serve")])
 def test_a_new_name_is_read_like_the_sentence_of_the_name_most_like_it(name, like, lexicon, text_encoder):
-    assert nearest(read_texts([name], {name}, text_encoder, lexicon), text_encoder) == like
+    assert nearest(read_labels([name], [name], text_encoder, lexicon), text_encoder) == like
 
 
-def test_only_bare_names_are_guessed(lexicon, text_encoder):
-    texts = ["clap", "The left arm goes up."]
-    read, plain = read_texts(texts, {"clap"}, text_encoder, lexicon), text_encoder.read_sentences(texts)
-    assert torch.equal(read[1], plain[1]) and not torch.allclose(read[0], plain[0])
-    assert torch.equal(read_texts(texts, {"clap"}, text_encoder, None), plain)
+def test_a_bare_name_is_its_guess_and_a_sentence_is_met_half_way(lexicon, text_encoder):
+    labels, texts = ["clap", "clap"], ["clap", "The left arm goes up."]
+    read, (name, sentence) = read_labels(labels, texts, text_encoder, lexicon), text_encoder.read_sentences(texts)
+    guess = lexicon(name[None])[0]
+    torch.testing.assert_close(read, torch.stack([guess, (guess + sentence) / 2]))
+    assert torch.equal(read_labels(labels, texts, text_encoder, None), torch.stack([name, sentence]))
 
 
 def test_a_guess_does_not_depend_on_the_other_names(lexicon, text_encoder):
@@ -62,7 +63,7 @@ def test_with_equal_kernels_it_is_kernel_ridge_regression():
     kernel_ridge = pytest.importorskip("sklearn.kernel_ridge").KernelRidge(alpha=0.1, kernel="rbf", gamma=1.0)
     draw = torch.Generator().manual_seed(0)
     names, sentences, asked = (torch.randn(count, 8, generator=draw) for count in (20, 20, 5))
-    made = Lexicon(20, 8).fit(names, sentences)
+    made = Lexicon(20, 8, 0.5).fit(names, sentences)
     directions = made._directions(torch.cat((names, asked))).numpy()
     kernel_ridge.fit(directions[:20], (sentences - sentences.mean(0)).numpy())
     np.testing.assert_allclose(made(asked).numpy(), kernel_ridge.predict(directions[20:]) + sentences.mean(0).numpy(), atol=1e-5)
@@ -99,17 +100,18 @@ def recognizers(text_encoder, tmp_path_factory):
         told = {"clap": SENTENCES["clap"], "kick": SENTENCES["kick"]}
         yield [
             train_recognizer(moving_clips(), replace(TINY, align=replace(TINY.align, guess=guess)), descriptions=told, text_encoder=text_encoder)
-            for guess in (True, False)
+            for guess in (0.5, 0.0)
         ]
 
 
-def test_a_trained_recognizer_reads_a_bare_label_by_its_lexicon_and_a_described_one_as_told(recognizers, text_encoder):
-    guessing, plain = recognizers
-    assert plain.encoder.lexicon is None
-    for label, same in (("clap", True), ("playing tennis", False)):
-        told = label_text(guessing.encoder, text_encoder, [label], guessing.descriptions).z_g
-        as_read = guessing.encoder.label_features(text_encoder.read_sentences([guessing.descriptions.get(label, label)])).z_g
-        assert torch.equal(told, as_read) is same
+def test_a_trained_recognizer_reads_labels_with_its_lexicon_if_it_has_one(recognizers, text_encoder):
+    labels, texts = ["clap", "playing tennis"], [SENTENCES["clap"], "playing tennis"]
+    for recognizer in recognizers:
+        told = label_text(recognizer.encoder, text_encoder, labels, recognizer.descriptions).z_g
+        read = read_labels(labels, texts, text_encoder, recognizer.encoder.lexicon)
+        assert torch.equal(told, recognizer.encoder.label_features(read).z_g)
+    assert recognizers[0].encoder.lexicon.share == 0.5
+    assert recognizers[1].encoder.lexicon is None
 
 
 def test_the_sentences_of_the_seen_classes_are_learned_too(recognizers):
@@ -127,9 +129,9 @@ def test_the_lexicon_is_saved_with_the_model(recognizers, text_encoder, tmp_path
 
 def test_too_few_sentences_and_a_damaged_cache_are_named(text_encoder, tmp_path):
     with pytest.raises(InputError, match=r"lexicon.*1 sentences.*two at least"):
-        fit_lexicon({"clap": "x"}, text_encoder, tmp_path)
-    fit_lexicon(SENTENCES, text_encoder, tmp_path)
+        fit_lexicon({"clap": "x"}, 0.5, text_encoder, tmp_path)
+    fit_lexicon(SENTENCES, 0.5, text_encoder, tmp_path)
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(InputError, match=f"{file.name}.*damaged.*delete this file"):
-        fit_lexicon(SENTENCES, text_encoder, tmp_path)
+        fit_lexicon(SENTENCES, 0.5, text_encoder, tmp_path)
