@@ -234,6 +234,7 @@ class Recognizer:
             ("text encoder", f"{config.text.repo}, {config.text.tokens} tokens a prompt"),
             (f"{len(self.seen)} seen labels", shortened(self.seen)),
             ("sentences", f"for {len(self.descriptions)} labels"),
+            *([("lexicon", f"{len(self.encoder.lexicon.names)} actions, for labels without a sentence")] if _lexicon_of(self.encoder) else []),
             ("weights are on", self.device),
         ]
         return html_table(about, title="Recognizer", note="predict(clips, labels, descriptions) ranks any labels, seen or not")
@@ -242,6 +243,10 @@ class Recognizer:
 def _reading(aligner: Aligner) -> dict[str, int]:
     """The sizes that a saved aligner's text side has."""
     return {"words": aligner.read.in_features, "names": len(aligner.lexicon.names) if aligner.lexicon else 0}
+
+
+def _lexicon_of(encoder: nn.Module) -> Lexicon | None:
+    return encoder.lexicon if isinstance(encoder, Aligner) else None
 
 
 def _weights_of(module: nn.Module) -> str:

@@ -112,6 +112,7 @@ def test_a_trained_recognizer_reads_labels_with_its_lexicon_if_it_has_one(recogn
         assert torch.equal(told, recognizer.encoder.label_features(read).z_g)
     assert recognizers[0].encoder.lexicon.share == 0.5
     assert recognizers[1].encoder.lexicon is None
+    assert ["lexicon" in recognizer._repr_html_() for recognizer in recognizers] == [True, False]
 
 
 def test_the_sentences_of_the_seen_classes_are_learned_too(recognizers):
