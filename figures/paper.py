@@ -33,6 +33,15 @@ VARIANTS = {"L_diff only": {"diffusion.triplet_weight": 0.0}, "L_TD only": {"dif
 """Row of the loss ablation -> the setting of benchmarks/ablations.py that stands for it; a weight of 1000 is L_TD all but alone."""
 
 
+TOLD = {
+    "labels told by our sentences": {},
+    "by PURLS' sentences": {"descriptions": "PURLS's"},
+    "by their names only": {"descriptions": "names only"},
+    "in the paper's recipe at our size, by our sentences": {"preset": "paper_recipe_small"},
+}
+"""What the labels of the small sets were told by -> the variant in the result files."""
+
+
 def variant_of(timesteps: int) -> dict[str, int]:
     """The setting of benchmarks/ablations.py with T = ``timesteps``; 50 is the preset."""
     return {} if timesteps == 50 else {"diffusion.timesteps": timesteps, "diffusion.test_step": timesteps // 2}

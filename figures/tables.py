@@ -70,13 +70,13 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     return [write_text(out / f"{table.name}.{kind}", text) for table in made for kind, text in (("md", table.markdown()), ("tex", table.latex()))]
 
 
-def ours(results: Sequence[Result], benchmarks: Sequence[str], method: str) -> list[Number | None]:
-    """The row of one of our methods, None where not run; all its numbers hold under one protocol.
+def ours(results: Sequence[Result], benchmarks: Sequence[str], method: str, variant: Mapping[str, object] | None = None) -> list[Number | None]:
+    """The row of one of our methods (``variant``: settings that differ from the preset), None where not run; all its numbers hold under one protocol.
 
     Raises:
         InputError: they do not.
     """
-    found = [newest(results, name, method) for name in benchmarks]
+    found = [newest(results, name, method, variant) for name in benchmarks]
     if any(found):
         one_protocol([number for number in found if number])
     return found
@@ -176,14 +176,18 @@ def small_sets(results: Sequence[Result]) -> Table:
         theirs.append([method, *cells, _mean(numbers, sum(meant))])
     chance = ["chance", *(f"{100 / len(row.draws[0]):.1f}" for row in rows)]
     chance.append(f"{sum(100 / len(row.draws[0]) for row, counts in zip(rows, meant, strict=True) if counts) / sum(meant):.1f}")
-    mine, every = [], []
-    for method, title in OURS.items():
-        found = ours(results, [row.name for row in rows], method)
-        every += found
-        numbers = [number for number, counts in zip(found, meant, strict=True) if counts and number]
-        mine.append([title, *map(words, found), _mean(numbers, sum(meant))])
+    groups, every = [("published (PURLS, supplement)", theirs)], []
+    for heading, variant in paper.TOLD.items():
+        mine = []
+        for method, title in OURS.items():
+            found = ours(results, [row.name for row in rows], method, variant)
+            if any(found) or not variant:
+                every += found
+                numbers = [number for number, counts in zip(found, meant, strict=True) if counts and number]
+                mine.append([title, *map(words, found), _mean(numbers, sum(meant))])
+        groups.append((f"made here, {heading}", mine))
     columns = ["method", *_heads(rows), "mean of UTD-MHAD and NW-UCLA"]
-    groups = [("published (PURLS, supplement)", theirs), ("made here", [*mine, chance])]
+    groups.append(("for comparison", [chance]))
     return Table("table_small_sets", "Zero-shot accuracy on small public sets", columns, groups, [*TOLD, *_sources(results, every)])
 
 
