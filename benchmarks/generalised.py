@@ -88,8 +88,8 @@ def reports(recognizer: Recognizer, train: ClipSet, seen: ClipSet, unseen: ClipS
     tdsm = generalised_report(recognizer, seen, unseen)
     told = label_text(recognizer.encoder, recognizer.text_encoder, tdsm.labels, recognizer.descriptions).z_g.cpu()
     known, seen_x, unseen_x = (recognizer.features(clips)[:, 0].cpu() for clips in (train, seen, unseen))
-    tested, usual = torch.cat((seen_x, unseen_x)), recognizer.matcher.reference[:, 0].cpu()
-    cosine = (usual @ told.T).mean(0) - tested @ told.T  # as tdsm.pipeline.cosine_report
+    tested, usual = torch.cat((seen_x, unseen_x)), recognizer.matcher.reference[:, 0].cpu() @ told.T
+    cosine = (usual.mean(0) if len(usual) else 0.0) - tested @ told.T  # as tdsm.pipeline.cosine_report
     y = torch.tensor([recognizer.seen.index(clip.label) for clip in train])
     ridge = -ridge_to_text(known, y, told[: len(recognizer.seen)], tested, told)
     errors = {"ridge": ridge.numpy(), "cosine": (cosine / told.shape[1]).numpy(), "tdsm": tdsm.errors}

@@ -312,9 +312,9 @@ def default() -> Config:
     return Config(
         encoder=EncoderConfig(kind="tcn", width=96),
         align=AlignConfig(pairs=20_000),
-        diffusion=DiffusionConfig(schedule="cosine", target="sample", noises=4, scale_features=False, near=0.9, reference=256),
+        diffusion=DiffusionConfig(schedule="cosine", target="sample", noises=4, margin=0.3, scale_features=False, near=0.9),
         model=ModelConfig(width=128, depth=2, prior=True),
-        train=TrainConfig(steps=200, batch=96, lr=1e-3, warmup=30),
+        train=TrainConfig(steps=100, batch=96, lr=1e-3, warmup=30),
     )
 
 
