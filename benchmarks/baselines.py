@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cells import kept
+from cells import kept, mean_std
 from torch import Tensor
 
 from tdsm import baselines
@@ -128,16 +128,12 @@ def table(rows: list[tuple[Benchmark, np.ndarray]]) -> str:
     head = [cell for row, _ in rows for cell in (row.name, "published")]
     lines = [f"| method | {' | '.join(head)} |", "|" + "---|" * (len(head) + 1)]
     for method, (title, name) in enumerate(TITLES):
-        cells = [cell for row, made in rows for cell in (_mean_std(made[method]), _published(row, name))]
+        cells = [cell for row, made in rows for cell in (mean_std(made[method]), _published(row, name))]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     others = dict.fromkeys(name for row, _ in rows for name in row.published if name not in {name for _, name in TITLES})
     lines += [f"| {name} | {' | '.join(cell for row, _ in rows for cell in ('', _published(row, name)))} |" for name in others]
     chance = " | ".join(f"{100 / len(row.draws[0]):.1f} | " for row, _ in rows)
     return "\n".join([*lines, f"| chance | {chance} |"])
-
-
-def _mean_std(values: np.ndarray) -> str:
-    return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}" if len(values) > 1 else f"{values.mean():.1f}"
 
 
 def _published(row: Benchmark, method: str) -> str:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from tdsm.config import Config
 from tdsm.errors import InputError
 from tdsm.runs import environment, write_json
 
-__all__ = ["kept"]
+__all__ = ["kept", "mean_std"]
 
 
 def kept(path: Path, config: Config, make: Callable[[], dict]) -> dict:
@@ -29,3 +31,8 @@ def kept(path: Path, config: Config, make: Callable[[], dict]) -> dict:
     if not same:
         raise InputError(path, "was made with other settings", "give another --out")
     return found
+
+
+def mean_std(values: np.ndarray) -> str:
+    """A cell of a table: mean ± std over seeds, of a single seed the value."""
+    return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}" if len(values) > 1 else f"{values.mean():.1f}"

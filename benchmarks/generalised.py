@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cells import kept
+from cells import kept, mean_std
 
 from tdsm.baselines import ridge_to_text
 from tdsm.benchmarks import Benchmark, benchmarks_of
@@ -54,7 +54,7 @@ def main() -> None:
                 sys.exit(f"{row.name}: has {len(row.draws)} class lists; give --split of a row with one")
             made = [_cell(row, clips, config, seed, text_encoder, args.out) for seed in range(args.seeds)]
             for method, title in METHODS.items():
-                cells = [_mean_std(100 * np.array([found[method][number] for found in made])) for number in NUMBERS]
+                cells = [mean_std(100 * np.array([found[method][number] for found in made])) for number in NUMBERS]
                 print(f"| {row.name} | {title} | " + " | ".join(cells) + f" | {args.seeds} |", flush=True)
 
 
@@ -94,10 +94,6 @@ def reports(recognizer: Recognizer, train: ClipSet, seen: ClipSet, unseen: ClipS
     ridge = -ridge_to_text(known, y, told[: len(recognizer.seen)], tested, told)
     errors = {"ridge": ridge.numpy(), "cosine": (cosine / told.shape[1]).numpy(), "tdsm": tdsm.errors}
     return {method: replace(tdsm, errors=each) for method, each in errors.items()}
-
-
-def _mean_std(values: np.ndarray) -> str:
-    return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}" if len(values) > 1 else f"{values.mean():.1f}"
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from tdsm.config import AlignConfig
 from tdsm.layouts import Layout
 from tdsm.lexicon import Lexicon
-from tdsm.text import TextFeatures
+from tdsm.text import TextFeatures, directions
 from tdsm.train import History, batch_rows, device, fingerprint, fit, mix, warmup_cosine
 
 __all__ = ["Aligner", "Pairs", "Seen", "augment", "exchange_sides", "mirror", "seen_with_mirrors", "train_on_pairs", "train_with_seen"]
@@ -77,8 +77,7 @@ class Aligner(nn.Module):
 
     def text(self, z_g: Float[Tensor, "label word"]) -> Float[Tensor, "label width"]:
         """Directions of texts in the common space; what all generated sentences share is taken off first."""
-        halves = F.normalize((z_g - self.text_center).unflatten(-1, (2, -1)), dim=-1) / 2**0.5
-        return F.normalize(self.read(halves.flatten(-2)), dim=-1)
+        return F.normalize(self.read(directions(z_g, self.text_center)), dim=-1)
 
     @torch.no_grad()
     def pool(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip width"]:

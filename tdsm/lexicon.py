@@ -18,7 +18,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -27,7 +26,7 @@ from torch import Tensor, nn
 from tdsm.errors import InputError
 from tdsm.files import atomic
 from tdsm.prompts import SUBSETS, load_prompts, packaged_prompts
-from tdsm.text import TextEncoder, cache_folder
+from tdsm.text import TextEncoder, cache_folder, directions
 
 __all__ = ["Lexicon", "fit_lexicon", "read_labels", "sentences_of_others"]
 
@@ -54,7 +53,7 @@ class Lexicon(nn.Module):
     def fit(self, names: Float[Tensor, "pair word"], sentences: Float[Tensor, "pair word"]) -> "Lexicon":
         """Learn from N pairs; returns itself."""
         self.center.copy_(names.mean(0))
-        self.names.copy_(self._directions(names))
+        self.names.copy_(directions(names, self.center))
         self.usual.copy_(sentences.mean(0))
         alike = self._alike(self.names).double() + _PENALTY * torch.eye(len(names), dtype=torch.float64)
         self.weights.copy_(torch.linalg.solve(alike, (sentences - self.usual).double()))
@@ -62,10 +61,7 @@ class Lexicon(nn.Module):
 
     def forward(self, names: Float[Tensor, "label word"]) -> Float[Tensor, "label word"]:
         """What the sentences of these names would be read as."""
-        return self.usual + self._alike(self._directions(names)) @ self.weights
-
-    def _directions(self, names: Tensor) -> Tensor:
-        return (F.normalize((names - self.center).unflatten(-1, (2, -1)), dim=-1) / 2**0.5).flatten(-2)
+        return self.usual + self._alike(directions(names, self.center)) @ self.weights
 
     def _alike(self, names: Tensor) -> Tensor:
         return torch.exp(-torch.cdist(names, self.names).square())

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -36,7 +37,7 @@ from tdsm.prompts import class_prompts, load_prompts
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["MINILM", "OPENCLIP_H", "SD21", "TextEncoder", "TextFeatures", "cache_folder", "class_prompts", "load_prompts"]
+__all__ = ["MINILM", "OPENCLIP_H", "SD21", "TextEncoder", "TextFeatures", "cache_folder", "class_prompts", "directions", "load_prompts"]
 
 MINILM = TextConfig()
 """all-MiniLM-L6-v2 (384-d) from a wheel: no network, the default."""
@@ -146,7 +147,7 @@ class TextEncoder:
                 output = model(input_ids=ids)
                 z_g = output.pooler_output if self.config.family == "clip" else output.last_hidden_state.mean(1)
                 words = model.get_input_embeddings()(ids[:, 1:-1]).mean(1)  # without the marks of beginning and end
-                views = [torch.nn.functional.normalize(view, dim=1) for view in (z_g, words)]
+                views = [F.normalize(view, dim=1) for view in (z_g, words)]
                 read.update(zip(chosen, torch.cat(views, dim=1), strict=True))
         return torch.stack([read[index] for index in range(len(tokens))])
 
@@ -171,7 +172,7 @@ class TextEncoder:
         attended = words if self.config.mask_padding else torch.ones_like(words)
         output = model(**{**batch, "attention_mask": attended})
         z_l, mask = output.last_hidden_state[0], attended[0].bool()
-        z_g = output.pooler_output[0] if self.config.family == "clip" else torch.nn.functional.normalize(z_l[words[0].bool()].mean(0), dim=0)
+        z_g = output.pooler_output[0] if self.config.family == "clip" else F.normalize(z_l[words[0].bool()].mean(0), dim=0)
         return _Prompt(z_g, torch.where(mask[:, None], z_l, 0.0), mask)
 
     @cached_property
@@ -181,6 +182,11 @@ class TextEncoder:
     @cached_property
     def _model(self) -> "tuple[PreTrainedTokenizerBase, PreTrainedModel]":
         return _load_model(self.config, self._source)
+
+
+def directions(read: Float[Tensor, "sentence word"], center: Float[Tensor, " word"]) -> Float[Tensor, "sentence word"]:
+    """Readings of :meth:`TextEncoder.read_sentences` without what they share (``center``), of length 1; their two views count alike."""
+    return (F.normalize((read - center).unflatten(-1, (2, -1)), dim=-1) / 2**0.5).flatten(-2)
 
 
 def _check_prompts(prompts: Sequence[Sequence[str]], prompts_per_class: int | None) -> int:
@@ -203,7 +209,7 @@ def _join(told: list[_Prompt], combine: str, count: int) -> _Prompt:
         return _Prompt(torch.cat(z_g), torch.cat(z_l, dim=1), torch.stack(mask).any(0))
     z_g, z_l, mask = (torch.stack(part) for part in zip(*told, strict=True))  # (P, C), (P, tokens, C), (P, tokens)
     if combine == "tokens":
-        pad = torch.nn.functional.pad
+        pad = F.pad
         return _Prompt(z_g.mean(0), pad(z_l, (0, 0, 0, 0, 0, missing)).flatten(0, 1), pad(mask, (0, 0, 0, missing)).flatten())
     there = mask.sum(0).clamp(min=1)  # a prompt that has ended takes no part in the mean
     return _Prompt(z_g.mean(0), z_l.sum(0) / there[:, None], mask.any(0))

@@ -14,7 +14,7 @@ from tdsm.lexicon import Lexicon, fit_lexicon, read_labels, sentences_of_others
 from tdsm.pipeline import train_recognizer
 from tdsm.prompts import load_prompts
 from tdsm.recognizer import Recognizer, label_text
-from tdsm.text import TextEncoder
+from tdsm.text import TextEncoder, directions
 
 SENTENCES = {
     "tennis serve": "The right arm swings from above the head down to the front.",
@@ -64,9 +64,9 @@ def test_with_equal_kernels_it_is_kernel_ridge_regression():
     draw = torch.Generator().manual_seed(0)
     names, sentences, asked = (torch.randn(count, 8, generator=draw) for count in (20, 20, 5))
     made = Lexicon(20, 8, 0.5).fit(names, sentences)
-    directions = made._directions(torch.cat((names, asked))).numpy()
-    kernel_ridge.fit(directions[:20], (sentences - sentences.mean(0)).numpy())
-    np.testing.assert_allclose(made(asked).numpy(), kernel_ridge.predict(directions[20:]) + sentences.mean(0).numpy(), atol=1e-5)
+    views = directions(torch.cat((names, asked)), made.center).numpy()
+    kernel_ridge.fit(views[:20], (sentences - sentences.mean(0)).numpy())
+    np.testing.assert_allclose(made(asked).numpy(), kernel_ridge.predict(views[20:]) + sentences.mean(0).numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("dataset", ["utd-mhad", "ntu-60", "pku-mmd", "kinetics-200"])
