@@ -27,15 +27,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tdsm.clips import ClipSet
 from tdsm.config import Config, demo
+from tdsm.data.clips import ClipSet
 from tdsm.demo import demo_recognizer
+from tdsm.experiments.results import write_result
+from tdsm.experiments.study import PROTOCOL
+from tdsm.loop import train_matcher
 from tdsm.model import TextStream
-from tdsm.pipeline import ridge_report, zero_shot_report
 from tdsm.recognizer import Recognizer, label_text, new_matcher
-from tdsm.results import write_result
-from tdsm.study import PROTOCOL
-from tdsm.train import train_matcher
+from tdsm.train import ridge_report, zero_shot_report
 from tdsm.viz.alignment import knn_agreement, project
 
 Variant = Mapping[str, int | float]
@@ -103,7 +103,7 @@ def varied(config: Config, variant: Variant) -> Config:
 
 
 def with_denoiser(base: Recognizer, train: ClipSet, config: Config, seed: int, checkpoint: Path | None = None) -> Recognizer:
-    """The encoder of ``base`` with a denoiser trained under other settings, as :func:`tdsm.pipeline.train_recognizer` would."""
+    """The encoder of ``base`` with a denoiser trained under other settings, as :func:`tdsm.train.train_recognizer` would."""
     z_x = base.features(train)
     text = label_text(base.encoder, base.text_encoder, train.classes, base.descriptions)
     matcher = new_matcher(z_x, text, config, seed)

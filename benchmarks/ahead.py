@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tdsm.benchmarks import Benchmark, benchmark_named
-from tdsm.validation import paired_difference
+from tdsm.catalogue.rows import Benchmark, benchmark_named
+from tdsm.experiments.validation import paired_difference
 
 METHODS = {"ridge": "ridge, same features and text", "cosine": "cosine, no denoiser"}
 

@@ -24,14 +24,14 @@ from cells import kept, mean_std
 from torch import Tensor
 
 from tdsm import baselines
-from tdsm.benchmarks import Benchmark, benchmarks_of
-from tdsm.clips import ClipSet
+from tdsm.catalogue.rows import Benchmark, benchmarks_of
 from tdsm.config import Config, default, paper
-from tdsm.datasets import load_clips
-from tdsm.pipeline import check_run, train_recognizer, zero_shot_report
-from tdsm.prompts import load_prompts
+from tdsm.data.clips import ClipSet
+from tdsm.data.prompts import load_prompts
+from tdsm.data.readers import load_clips
 from tdsm.recognizer import Recognizer, label_text
 from tdsm.text import TextEncoder, cache_folder
+from tdsm.train import check_run, train_recognizer, zero_shot_report
 
 
 def fit_ridge(z_x: Tensor, labels: Tensor, text: Tensor, *, seed: int = 0) -> baselines.Score:

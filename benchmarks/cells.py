@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from tdsm.config import Config
-from tdsm.errors import InputError
-from tdsm.runs import environment, write_json
+from tdsm.util.errors import InputError
+from tdsm.util.files import write_json
+from tdsm.util.provenance import environment
 
 __all__ = ["kept", "mean_std"]
 

@@ -11,11 +11,11 @@ import time
 
 import torch
 
+from tdsm.backbones.nets import build_encoder
 from tdsm.config import EncoderConfig, PreprocessConfig
-from tdsm.datasets import read_utd_mhad
-from tdsm.encoders import build_encoder
-from tdsm.preprocess import preprocess_all
-from tdsm.train import train_encoder
+from tdsm.data.preprocess import preprocess_all
+from tdsm.data.readers import read_utd_mhad
+from tdsm.loop import train_encoder
 
 SETTINGS = [  # frames, encoder, width, steps, batch
     (32, "shift-gcn", 16, 300, 16),

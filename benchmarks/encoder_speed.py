@@ -12,9 +12,9 @@ import time
 import torch
 import torch.nn.functional as F
 
+from tdsm.backbones.nets import SkeletonEncoder, build_encoder
 from tdsm.config import EncoderConfig
-from tdsm.encoders import SkeletonEncoder, build_encoder
-from tdsm.layouts import LAYOUTS, layout_named
+from tdsm.data.layouts import LAYOUTS, layout_named
 
 
 def seconds(encoder: SkeletonEncoder, x: torch.Tensor, labels: torch.Tensor) -> float:

@@ -19,16 +19,16 @@ import torch
 from cells import kept, mean_std
 
 from tdsm.baselines import ridge_to_text
-from tdsm.benchmarks import Benchmark, benchmarks_of
-from tdsm.clips import ClipSet
+from tdsm.catalogue.rows import Benchmark, benchmarks_of
 from tdsm.config import Config, default
-from tdsm.datasets import load_clips
+from tdsm.data.clips import ClipSet
+from tdsm.data.prompts import load_prompts
+from tdsm.data.readers import load_clips
+from tdsm.experiments.validation import held_classes, holdout_clips, pseudo_unseen
 from tdsm.gzsl import GeneralisedReport, choose_gamma, generalised_report
-from tdsm.pipeline import train_recognizer
-from tdsm.prompts import load_prompts
 from tdsm.recognizer import Recognizer, label_text
 from tdsm.text import TextEncoder, cache_folder
-from tdsm.validation import held_classes, holdout_clips, pseudo_unseen
+from tdsm.train import train_recognizer
 
 METHODS = {"ridge": "ridge to text", "cosine": "cosine, no denoiser", "tdsm": "TDSM"}
 NUMBERS = {"seen": "S", "unseen": "U", "harmonic": "H", "ausuc": "AUSUC", "uncalibrated": "H at gamma 0"}
@@ -89,7 +89,7 @@ def reports(recognizer: Recognizer, train: ClipSet, seen: ClipSet, unseen: ClipS
     told = label_text(recognizer.encoder, recognizer.text_encoder, tdsm.labels, recognizer.descriptions).z_g.cpu()
     known, seen_x, unseen_x = (recognizer.features(clips)[:, 0].cpu() for clips in (train, seen, unseen))
     tested, usual = torch.cat((seen_x, unseen_x)), recognizer.matcher.reference[:, 0].cpu() @ told.T
-    cosine = (usual.mean(0) if len(usual) else 0.0) - tested @ told.T  # as tdsm.pipeline.cosine_report
+    cosine = (usual.mean(0) if len(usual) else 0.0) - tested @ told.T  # as tdsm.train.cosine_report
     y = torch.tensor([recognizer.seen.index(clip.label) for clip in train])
     ridge = -ridge_to_text(known, y, told[: len(recognizer.seen)], tested, told)
     errors = {"ridge": ridge.numpy(), "cosine": (cosine / told.shape[1]).numpy(), "tdsm": tdsm.errors}

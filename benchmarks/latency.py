@@ -13,10 +13,10 @@ import time
 
 import torch
 
+from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config, ModelConfig
-from tdsm.datasets.synthetic import synthetic_clips
-from tdsm.encoders import build_encoder
-from tdsm.matching import Matcher
+from tdsm.data.synthetic import synthetic_clips
+from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 
 

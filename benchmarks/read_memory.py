@@ -17,7 +17,7 @@ from pathlib import Path
 
 from read_ntu import generated
 
-from tdsm.datasets import Reading, read_ntu
+from tdsm.data.readers import Reading, read_ntu
 
 NTU_120 = 114_480
 MIB = 2**20

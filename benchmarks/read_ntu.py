@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tdsm.datasets import ntu_text
-from tdsm.datasets.ntu import NtuDenoise, read_ntu, read_skeleton
-from tdsm.datasets.reading import Reading
+from tdsm.data.readers import ntu_text
+from tdsm.data.readers.ntu import NtuDenoise, read_ntu, read_skeleton
+from tdsm.data.readers.reading import Reading
 
 NAME = "S001C001P001R001A001.skeleton"
 FIELDS = ("x", "y", "z", "depth x", "depth y", "colour x", "colour y", "w", "qx", "qy", "qz", "state")
@@ -62,7 +62,7 @@ def plain(content: bytes) -> np.ndarray:
 
 def start() -> None:
     """Print how long a fresh process needs until it can scan."""
-    script = "import time; from tdsm.datasets import ntu_text; start = time.perf_counter(); ntu_text.prepare(10**6); print(time.perf_counter() - start)"
+    script = "import time; from tdsm.data.readers import ntu_text; start = time.perf_counter(); ntu_text.prepare(10**6); print(time.perf_counter() - start)"
     with tempfile.TemporaryDirectory() as cache:
         for what in ("compile it, once on a machine", "load it, once a process"):
             done = subprocess.run([sys.executable, "-c", script], env=os.environ | {"NUMBA_CACHE_DIR": cache}, capture_output=True, text=True, check=True)

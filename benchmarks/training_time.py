@@ -13,13 +13,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from tdsm.benchmarks import benchmarks_of
-from tdsm.clips import ClipSet
+from tdsm.catalogue.rows import benchmarks_of
 from tdsm.config import Config, default
-from tdsm.datasets import load_clips
-from tdsm.pipeline import train_recognizer
-from tdsm.prompts import load_prompts
+from tdsm.data.clips import ClipSet
+from tdsm.data.prompts import load_prompts
+from tdsm.data.readers import load_clips
 from tdsm.text import TextEncoder
+from tdsm.train import train_recognizer
 
 PAPER = Path(__file__).with_name("paper_recipe_small.json")
 

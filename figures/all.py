@@ -17,7 +17,7 @@ import umap_panels
 import unseen_classes
 from common import run
 
-from tdsm.results import Result
+from tdsm.experiments.results import Result
 
 FIGURES = (tables, unseen_classes, t_test, losses_and_timesteps, umap_panels, strips, pipeline)
 

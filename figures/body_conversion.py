@@ -1,7 +1,7 @@
 """One pose in every layout: which joints are the same points of the body, and which a conversion fills from their neighbours.
 
 Each row starts from one recording and shows it in all layouts, as the sensor sees it. Filled dots are joints that the recording has; hollow
-ones were made up from others (:mod:`tdsm.convert`). The rows: a synthetic body as Kinect v2 would see it, its picture with the 17 joints of
+ones were made up from others (:mod:`tdsm.data.convert`). The rows: a synthetic body as Kinect v2 would see it, its picture with the 17 joints of
 COCO, and, where UTD-MHAD is given, a real body of Kinect v1.
 
     python figures/body_conversion.py [Skeleton.zip] [figures/out/body_conversion.png]
@@ -14,12 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tdsm.clips import Clip
-from tdsm.convert import Converted, convert
-from tdsm.datasets import read_utd_mhad
-from tdsm.datasets.reading import Reading
-from tdsm.datasets.synthetic import Take, perform
-from tdsm.layouts import COCO_17, LAYOUTS, NTU_25
+from tdsm.data.clips import Clip
+from tdsm.data.convert import Converted, convert
+from tdsm.data.layouts import COCO_17, LAYOUTS, NTU_25
+from tdsm.data.readers import read_utd_mhad
+from tdsm.data.readers.reading import Reading
+from tdsm.data.synthetic import Take, perform
 from tdsm.viz import style
 from tdsm.viz.animation import seen_from_sensor
 

@@ -1,7 +1,7 @@
 """What all figures share: one style, one way to save, one way to run.
 
-A figure is a function ``draw(results, out) -> paths`` in a script of its own. It reads result files (:mod:`tdsm.results`), trains nothing, and writes
-PDF and PNG (tables: Markdown and LaTeX) whose bytes are the same whenever the same results are drawn with the same matplotlib and fonts.
+A figure is a function ``draw(results, out) -> paths`` in a script of its own. It reads result files (:mod:`tdsm.experiments.results`), trains nothing, and
+writes PDF and PNG (tables: Markdown and LaTeX) whose bytes are the same whenever the same results are drawn with the same matplotlib and fonts.
 """
 
 import argparse
@@ -11,9 +11,9 @@ from pathlib import Path
 import matplotlib.style
 from matplotlib.figure import Figure
 
-from tdsm.errors import InputError
-from tdsm.files import atomic
-from tdsm.results import Result, load_results
+from tdsm.experiments.results import Result, load_results
+from tdsm.util.errors import InputError
+from tdsm.util.files import atomic
 from tdsm.viz import style
 
 HERE = Path(__file__).parent

@@ -14,9 +14,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tdsm.clips import Clip
-from tdsm.datasets import Reading, read_nw_ucla, read_utd_mhad
-from tdsm.layouts import KINECT_20
+from tdsm.data.clips import Clip
+from tdsm.data.layouts import KINECT_20
+from tdsm.data.readers import Reading, read_nw_ucla, read_utd_mhad
 from tdsm.viz import style
 
 OUT = Path(__file__).parent / "out" / "kinect20_joint_order.png"

@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tables import SETS
 
-from tdsm.benchmarks import benchmark_named
-from tdsm.results import Number, Result, newest, one_protocol
+from tdsm.catalogue.rows import benchmark_named
+from tdsm.experiments.results import Number, Result, newest, one_protocol
 from tdsm.viz import style
 
 DEMO = "synthetic-demo"

@@ -1,4 +1,4 @@
-"""What the TDSM paper printed (Do and Kim, ICCV 2025, arXiv 2411.10745), as far as it is not in tdsm/benchmarks.json: facts, top-1 % on unseen classes.
+"""What the TDSM paper printed (Do and Kim, ICCV 2025, arXiv 2411.10745), as far as it is not in tdsm/catalogue/rows.json: facts, top-1 % on unseen classes.
 
 The authors report the best epoch on the unseen test clips, so these numbers are selected on test clips (docs/BENCHMARKS.md).
 """

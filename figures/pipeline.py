@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from strips import demo_clips
 
-from tdsm.clips import Clip
-from tdsm.results import Result
+from tdsm.data.clips import Clip
+from tdsm.experiments.results import Result
 from tdsm.viz import style
 from tdsm.viz.stills import limbs, seen_from_sensor, standard_view
 

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from tdsm.clips import Clip
-from tdsm.datasets.procedural import procedural_clips
+from tdsm.data.clips import Clip
+from tdsm.data.procedural import procedural_clips
 from tdsm.viz import style
 from tdsm.viz.animation import seen_from_sensor
 

@@ -13,9 +13,9 @@ from common import caption, result_named, run, save
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tdsm.clips import Clip
-from tdsm.layouts import layout_named
-from tdsm.results import Result
+from tdsm.data.clips import Clip
+from tdsm.data.layouts import layout_named
+from tdsm.experiments.results import Result
 from tdsm.viz import style
 from tdsm.viz.stills import limbs, seen_from_sensor, standard_view, verdict
 

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tables import SETS
 
-from tdsm.benchmarks import benchmark_named
-from tdsm.results import Result
+from tdsm.catalogue.rows import benchmark_named
+from tdsm.experiments.results import Result
 from tdsm.viz import style
 
 EARLIER = paper.METHODS[:-1]

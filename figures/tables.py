@@ -14,9 +14,9 @@ from pathlib import Path
 import paper
 from common import NOT_RUN, OURS, run
 
-from tdsm.benchmarks import Benchmark, all_benchmarks, benchmark_named
-from tdsm.results import Number, Result, average, newest, one_protocol, published
-from tdsm.runs import write_text
+from tdsm.catalogue.rows import Benchmark, all_benchmarks, benchmark_named
+from tdsm.experiments.results import Number, Result, average, newest, one_protocol, published
+from tdsm.util.files import write_text
 
 ABSENT = "–"
 SETS = {"ntu-60": "NTU-60", "ntu-120": "NTU-120", "pku-mmd": "PKU-MMD", "nw-ucla": "NW-UCLA", "utd-mhad": "UTD-MHAD", "uwa3dii": "UWA3D-II"}

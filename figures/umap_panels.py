@@ -12,7 +12,7 @@ import numpy as np
 from common import caption, result_named, run, save
 from matplotlib.figure import Figure
 
-from tdsm.results import Result
+from tdsm.experiments.results import Result
 from tdsm.viz import style
 from tdsm.viz.alignment import scatter
 

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tables import SETS
 
-from tdsm.benchmarks import Benchmark, all_benchmarks
-from tdsm.results import Result, newest, one_protocol, published
+from tdsm.catalogue.rows import Benchmark, all_benchmarks
+from tdsm.experiments.results import Result, newest, one_protocol, published
 from tdsm.viz import style
 
 PANELS = {  # data set -> whose splits

@@ -5,14 +5,14 @@ recognizer = tdsm.train_recognizer(clips.of_classes(seen), tdsm.default())
 recognizer.predict(clip, ["squat", "tennis serve", "any other name"])
 """
 
-from tdsm.clips import Clip, ClipSet
 from tdsm.config import Config, default, paper
-from tdsm.datasets import load_clips
-from tdsm.errors import InputError
-from tdsm.pipeline import train_recognizer, zero_shot_report
-from tdsm.prompts import load_prompts
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.prompts import load_prompts
+from tdsm.data.readers import load_clips
 from tdsm.recognizer import Recognizer
 from tdsm.runs import Run
+from tdsm.train import train_recognizer, zero_shot_report
+from tdsm.util.errors import InputError
 
 __all__ = [
     "Clip",

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tdsm.errors import InputError
-from tdsm.prompts import Descriptions
+from tdsm.data.prompts import Descriptions
+from tdsm.util.errors import InputError
 
 app = typer.Typer(
     add_completion=False,
@@ -51,7 +51,7 @@ def benchmarks(
     data: Annotated[Path | None, typer.Argument(help="A folder of downloads: says what is there of each, and what is missing.")] = None,
 ) -> None:
     """List the published zero-shot splits, where their data come from, and what of it is on this disk."""
-    from tdsm.doctor import benchmark_table
+    from tdsm.catalogue.doctor import benchmark_table
 
     print(benchmark_table(data))
 
@@ -59,7 +59,7 @@ def benchmarks(
 @app.command()
 def doctor(path: Annotated[Path, typer.Argument(help="Any file or folder: a download, features, a run, an encoder, prompts.")]) -> None:
     """Say what a file or folder is, count it against the published protocols, and name what to do next."""
-    from tdsm.doctor import inspect
+    from tdsm.catalogue.doctor import inspect
 
     print(inspect(path))
 
@@ -71,8 +71,8 @@ def fetch(
     unpack: Annotated[bool, typer.Option("--unpack", help="Unpack archives, too; the readers do not need it.")] = False,
 ) -> None:
     """Download what may be had without an agreement; for the rest, print the steps and the page of the licence."""
-    from tdsm.fetch import fetch as fetch_files
-    from tdsm.fetch import sources
+    from tdsm.catalogue.fetch import fetch as fetch_files
+    from tdsm.catalogue.fetch import sources
 
     if not name:
         for source in sources():
@@ -90,8 +90,8 @@ def prepare(
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad file instead of leaving it out and naming it at the end.")] = False,
 ) -> None:
     """Read raw skeleton files, check every clip, and write them as one .npz or as a clip store."""
-    from tdsm.datasets import load_clips
-    from tdsm.datasets.reading import Reading
+    from tdsm.data.readers import load_clips
+    from tdsm.data.readers.reading import Reading
 
     if out.suffix not in ("", ".npz"):
         raise InputError(out, f"ends in {out.suffix}", "name a .npz file, such as clips.npz, or a folder")
@@ -114,11 +114,11 @@ def train(
     seed: Seed = 0,
 ) -> None:
     """Train a recognizer on seen classes, and test it on the unseen ones if any are named."""
-    from tdsm.benchmarks import benchmarks_of
-    from tdsm.datasets import load_clips
-    from tdsm.pipeline import train_recognizer, zero_shot_report
-    from tdsm.runs import write_json
-    from tdsm.study import PROTOCOL, protocol_of
+    from tdsm.catalogue.rows import benchmarks_of
+    from tdsm.data.readers import load_clips
+    from tdsm.experiments.study import PROTOCOL, protocol_of
+    from tdsm.train import train_recognizer, zero_shot_report
+    from tdsm.util.files import write_json
 
     config = _config(preset)
     clips = load_clips(data, layout)
@@ -147,9 +147,9 @@ def evaluate(
     descriptions: Sentences = None,
 ) -> None:
     """Zero-shot accuracy on published splits, mean and std over seeds, beside published numbers and ridge regression."""
-    from tdsm.benchmarks import benchmarks_of
-    from tdsm.datasets import load_clips
-    from tdsm.study import markdown_table, run_benchmark, write_table
+    from tdsm.catalogue.rows import benchmarks_of
+    from tdsm.data.readers import load_clips
+    from tdsm.experiments.study import markdown_table, run_benchmark, write_table
     from tdsm.text import TextEncoder, cache_folder
 
     config = _config(preset)
@@ -181,9 +181,9 @@ def study(
     preset: Preset = "default",
 ) -> None:
     """Compare settings on pseudo-unseen classes (held out of the seen ones): mean, spread, paired differences, time."""
-    from tdsm.benchmarks import benchmarks_of
-    from tdsm.datasets import load_clips
-    from tdsm.grid import run_grid, table
+    from tdsm.catalogue.rows import benchmarks_of
+    from tdsm.data.readers import load_clips
+    from tdsm.experiments.grid import run_grid, table
 
     try:
         settings = json.loads(grid)
@@ -210,11 +210,11 @@ def reproduce(
 ) -> None:
     """Make one row of a published table, from the download to the number beside the published one."""
     from tdsm import config as presets
-    from tdsm.benchmarks import benchmark_named
-    from tdsm.layouts import NTU_25
-    from tdsm.prompts import load_prompts
-    from tdsm.prompts.published import published_prompts
-    from tdsm.reproduce import markdown, plan_row, run_plan, seconds_a_unit, write_row
+    from tdsm.catalogue.rows import benchmark_named
+    from tdsm.data.layouts import NTU_25
+    from tdsm.data.prompts import load_prompts
+    from tdsm.data.prompts.published import published_prompts
+    from tdsm.experiments.reproduce import markdown, plan_row, run_plan, seconds_a_unit, write_row
 
     benchmark = benchmark_named(name)
     config = presets.paper(benchmark.encoder) if preset == "paper" else _config(preset)
@@ -234,7 +234,7 @@ def results(
     folder: Annotated[Path, typer.Argument(help="Folder of result files.")] = Path("results"),
 ) -> None:
     """List saved results: which number came from which command, commit, date and hardware, and under which protocol."""
-    from tdsm.results import load_results, results_table
+    from tdsm.experiments.results import load_results, results_table
 
     print(results_table(load_results(folder)))
 
@@ -249,8 +249,8 @@ def predict(
     best: Annotated[int, typer.Option(min=1, help="How many labels to print for each clip.")] = 3,
 ) -> None:
     """Rank any label names for each clip; clips of another body than was trained on are converted, with a note on what was made up."""
-    from tdsm.convert import convert_all
-    from tdsm.datasets import load_clips
+    from tdsm.data.convert import convert_all
+    from tdsm.data.readers import load_clips
     from tdsm.recognizer import Recognizer
 
     names = _labels(labels)
@@ -281,8 +281,8 @@ def _config(preset: str):
 
 
 def _descriptions(path: Path | None, dataset: str | None) -> Descriptions:
-    from tdsm.prompts import load_prompts, packaged_prompts
-    from tdsm.prompts.published import published_prompts
+    from tdsm.data.prompts import load_prompts, packaged_prompts
+    from tdsm.data.prompts.published import published_prompts
 
     if path is None:
         return load_prompts(dataset) if dataset in packaged_prompts() else {}

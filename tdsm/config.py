@@ -11,7 +11,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tdsm.errors import InputError
+from tdsm.util.errors import InputError
 
 __all__ = [
     "AlignConfig",
@@ -90,7 +90,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class AlignConfig:
-    """Alignment of skeletons with sentences, on generated pairs and then with the seen clips (:mod:`tdsm.align`), in place of training as a classifier.
+    """Alignment of skeletons with sentences, on generated pairs and then with the seen clips (:mod:`tdsm.backbones.aligned`), in place of a classifier.
 
     Attributes:
         pairs: how many generated (movement, sentence) pairs; 0 leaves alignment out.
@@ -100,7 +100,7 @@ class AlignConfig:
         batch, seen_batch: generated pairs and seen clips a step.
         seen_weight: of the seen clips' loss.
         weight_decay: AdamW's.
-        guess: share of what the lexicon makes of its name in how a label with a sentence is read (:mod:`tdsm.lexicon`); one without is read as the
+        guess: share of what the lexicon makes of its name in how a label with a sentence is read (:mod:`tdsm.backbones.lexicon`); one without is read as the
             guess alone. 0 does without a lexicon.
     """
 

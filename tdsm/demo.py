@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from tdsm.clips import ClipSet
 from tdsm.config import Config, demo
-from tdsm.datasets.synthetic import SEEN, UNSEEN, synthetic_clips
+from tdsm.data.clips import ClipSet
+from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
 from tdsm.evaluate import Report
-from tdsm.pipeline import ridge_report, train_recognizer, zero_shot_report
+from tdsm.experiments.study import PROTOCOL
 from tdsm.recognizer import Recognizer
-from tdsm.runs import write_json
-from tdsm.study import PROTOCOL
 from tdsm.text import load_prompts
+from tdsm.train import ridge_report, train_recognizer, zero_shot_report
+from tdsm.util.files import write_json
 
 __all__ = ["demo_recognizer", "most_certain", "run_demo", "scores_of"]
 
@@ -21,7 +21,7 @@ def run_demo(folder: Path, *, seed: int = 0, config: Config | None = None, clips
     """Everything from clips to pictures in ``folder``; a killed demo goes on where it stopped.
 
     Args:
-        folder: run folder; see :func:`tdsm.pipeline.train_recognizer` for what training leaves there. The demo adds metrics.json,
+        folder: run folder; see :func:`tdsm.train.train_recognizer` for what training leaves there. The demo adds metrics.json,
             confusion.png, umap.png, clip.html and clip.png.
         seed: of clips, weights and noise.
         config: :func:`tdsm.config.demo` when left out.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tdsm.errors import InputError
-from tdsm.tables import html_table
+from tdsm.util.errors import InputError
+from tdsm.util.html import html_table
 
 __all__ = ["Report", "Summary", "subject_interval", "summarise"]
 

@@ -11,7 +11,7 @@ from the sorted margins, exactly. Its area is AUSUC.
 
 Accuracy is the share of clips, as in SynSE's evaluation; with ``per_class`` it is the mean over classes of each class's share.
 
-Gamma is a setting. It is chosen on pseudo-unseen classes (:mod:`tdsm.validation`): classes held out of the seen ones play the unseen part, clips of
+Gamma is a setting. It is chosen on pseudo-unseen classes (:mod:`tdsm.experiments.validation`): classes held out of the seen ones play the unseen part, clips of
 the others that were kept from training the seen part. Unseen classes have no say in it.
 """
 
@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from tdsm.clips import ClipSet
-from tdsm.errors import InputError
+from tdsm.data.clips import ClipSet
 from tdsm.recognizer import Recognizer
+from tdsm.util.errors import InputError
 
 __all__ = ["Curve", "GeneralisedReport", "calibrated_stacking", "choose_gamma", "generalised_report", "harmonic_mean", "seen_unseen_curve"]
 
@@ -134,7 +134,7 @@ def generalised_report(recognizer: Recognizer, seen: ClipSet, unseen: ClipSet, g
     """Test a recognizer on clips of both parts; candidates are all classes it was trained on and all classes of ``unseen``.
 
     Args:
-        seen: clips of classes that it was trained on, none of which (the clips) it was trained on: :func:`tdsm.validation.holdout_clips`.
+        seen: clips of classes that it was trained on, none of which (the clips) it was trained on: :func:`tdsm.experiments.validation.holdout_clips`.
         unseen: clips of other classes.
 
     Raises:

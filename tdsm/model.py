@@ -27,7 +27,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tdsm.config import ModelConfig
-from tdsm.errors import InputError
+from tdsm.util.errors import InputError
 
 __all__ = ["CrossDiT", "TextStream", "official_denoiser"]
 

@@ -14,22 +14,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tdsm.align import Aligner
-from tdsm.clips import Clip
+from tdsm.backbones.aligned import Aligner
+from tdsm.backbones.base import extract
+from tdsm.backbones.lexicon import Lexicon, read_labels
+from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config
-from tdsm.encoders import build_encoder
-from tdsm.errors import InputError
-from tdsm.features import extract
-from tdsm.layouts import Layout, layout_named
-from tdsm.lexicon import Lexicon, read_labels
-from tdsm.matching import Matcher
+from tdsm.data.clips import Clip
+from tdsm.data.layouts import Layout, layout_named
+from tdsm.data.preprocess import preprocess_all
+from tdsm.data.prompts import Descriptions
+from tdsm.matcher import Matcher
 from tdsm.model import TextStream
-from tdsm.preprocess import preprocess_all
-from tdsm.prompts import Descriptions
-from tdsm.runs import write_json
-from tdsm.tables import html_table, shortened
 from tdsm.text import TextEncoder, TextFeatures, cache_folder, class_prompts
-from tdsm.weights import load_weights, save_weights
+from tdsm.util.errors import InputError
+from tdsm.util.files import write_json
+from tdsm.util.html import html_table, shortened
+from tdsm.util.weights import load_weights, save_weights
 
 __all__ = ["Predictions", "Recognizer"]
 
@@ -82,7 +82,7 @@ class Recognizer:
         layout: the body it was trained on.
         seen: labels it was trained on.
         descriptions: label -> sentence about the movement, used as second prompt for these labels. Others have their name alone, or what an
-            aligned encoder's lexicon makes of it (:mod:`tdsm.lexicon`).
+            aligned encoder's lexicon makes of it (:mod:`tdsm.backbones.lexicon`).
         encoder, matcher: trained modules.
         text_encoder: made from ``config.text`` when left out; it keeps prompts in the user's cache folder.
     """
@@ -128,7 +128,7 @@ class Recognizer:
                 raise InputError(
                     clip.name,
                     f"layout is {clip.layout.name}",
-                    f"convert them to {self.layout.name}, on which it was trained: tdsm.convert.convert_all(clips, recognizer.layout).clips",
+                    f"convert them to {self.layout.name}, on which it was trained: tdsm.data.convert.convert_all(clips, recognizer.layout).clips",
                 )
         if self.config.preprocess.frames == 0:  # clips keep their own lengths, so each goes alone
             return torch.cat([extract(self.encoder, self._prepared([clip])) for clip in clips])
@@ -256,7 +256,7 @@ def _weights_of(module: nn.Module) -> str:
 def label_text(encoder: nn.Module, text_encoder: TextEncoder, labels: Sequence[str], descriptions: Descriptions | None = None) -> TextFeatures:
     """What the denoiser is told of labels: their prompts as read, or, for an aligned encoder, the direction of each label's last prompt.
 
-    An aligned encoder also has a lexicon, which says what a name would be told like (:mod:`tdsm.lexicon`).
+    An aligned encoder also has a lexicon, which says what a name would be told like (:mod:`tdsm.backbones.lexicon`).
     """
     prompts = class_prompts(labels, descriptions)
     if not isinstance(encoder, Aligner):

@@ -30,9 +30,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tdsm.config import TextConfig
-from tdsm.errors import InputError
-from tdsm.files import atomic
-from tdsm.prompts import class_prompts, load_prompts
+from tdsm.data.prompts import class_prompts, load_prompts
+from tdsm.util.errors import InputError
+from tdsm.util.files import atomic
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -116,7 +116,7 @@ class TextEncoder:
         repeats its first one ("channels"), is masked where the others would stand ("tokens"), or is the mean of what it has ("mean").
 
         Args:
-            prompts: K sequences of prompts, as from :func:`tdsm.prompts.class_prompts`.
+            prompts: K sequences of prompts, as from :func:`tdsm.data.prompts.class_prompts`.
             prompts_per_class: P; None takes the most that any of these classes has. Give it when the classes must fit a trained model.
 
         Raises:
@@ -129,7 +129,7 @@ class TextEncoder:
 
     @torch.no_grad()
     def read_sentences(self, sentences: Sequence[str], batch: int = 64) -> Float[Tensor, "sentence word"]:
-        """Two views of many sentences side by side (:mod:`tdsm.align`), each of length 1: z_g, and the mean of the words' input embeddings.
+        """Two views of many sentences side by side (:mod:`tdsm.backbones.aligned`), each of length 1: z_g, and the mean of the words' input embeddings.
 
         The second knows which words there are, before context has blended them. Sentences may be 64 tokens long; those of one length are read together,
         so that none is padded. Nothing is cached.

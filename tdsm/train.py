@@ -1,230 +1,175 @@
-"""Training: one loop that knows nothing of the model, and the two things we train with it.
+"""The way through: clips of seen classes in, a recognizer and its honest score out.
 
-Everything random in step i is drawn from (seed, i) and nothing else, so a run that was killed goes on exactly where its last checkpoint
-stands, without saving any generator's state, and every process of a multi-GPU run draws the same global batch and takes its share of it.
-A run has a fixed number of steps: nothing is selected on any clip.
+    clips -> preprocess -> encoder -> z_x --\\
+                                             matcher -> errors -> report
+    labels -> prompts -> text encoder -> z --/
 """
 
-import hashlib
-import json
-import math
-import os
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from tdsm.arrays import Rows
-from tdsm.config import EncoderConfig, TrainConfig
-from tdsm.errors import InputError
-from tdsm.files import atomic
-from tdsm.matching import Matcher
-from tdsm.progress import progress_bar
-from tdsm.text import TextFeatures
+from tdsm.backbones.aligned import Aligner, seen_with_mirrors, train_with_seen
+from tdsm.backbones.base import extract
+from tdsm.backbones.lexicon import fit_lexicon, read_labels, sentences_of_others
+from tdsm.backbones.nets import build_encoder
+from tdsm.backbones.pairs import generated_pairs, pretrained_aligner
+from tdsm.baselines import ridge_to_text
+from tdsm.config import Config
+from tdsm.data.clips import ClipSet
+from tdsm.data.preprocess import preprocess_all
+from tdsm.data.prompts import Descriptions
+from tdsm.evaluate import Report
+from tdsm.loop import History, train_encoder, train_matcher
+from tdsm.recognizer import Recognizer, label_text, new_matcher
+from tdsm.text import TextEncoder, TextFeatures, cache_folder, class_prompts
+from tdsm.util.errors import InputError
+from tdsm.util.files import write_json, write_text
+from tdsm.util.history import write_history
+from tdsm.util.provenance import environment, is_main_process
 
-__all__ = ["History", "batch_rows", "device", "fingerprint", "fit", "mix", "train_encoder", "train_matcher", "warmup_cosine"]
-
-History = list[dict[str, int | float]]
-LossOfStep = Callable[[nn.Module, int, slice], dict[str, Tensor]]
+__all__ = ["check_run", "cosine_report", "ridge_report", "train_recognizer", "zero_shot_report"]
 
 
-def fit(
-    module: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loss_of_step: LossOfStep,
-    lr_of_step: Callable[[int], float],
-    steps: int,
+SELECTION = "none: a fixed number of steps, nothing is chosen on any test clip"
+
+
+def train_recognizer(
+    clips: ClipSet,
+    config: Config,
     *,
-    checkpoint: Path | None = None,
-    identity: str = "",
-    save_every: int = 200,
-    precision: str = "no",
+    descriptions: Descriptions | None = None,
+    folder: Path | None = None,
     seed: int = 0,
-    title: str = "train",
-) -> History:
-    """Train ``module`` in place for ``steps`` steps; returns the history, a row for every tenth step.
+    text_encoder: TextEncoder | None = None,
+) -> Recognizer:
+    """Train encoder and denoiser on all clips given, which are therefore the seen classes; the number of steps is fixed.
 
     Args:
-        loss_of_step: ``(module, step, share)`` to named losses, of which "loss" is minimised; ``share`` picks this process's rows of the
-            global batch.
-        checkpoint: where to save every ``save_every`` steps (atomically); an existing one is resumed, a complete one is only loaded.
-        identity: what the run was made from; a checkpoint with another identity is refused.
-        precision: "no" or "bf16".
+        clips: labelled clips; their classes are the seen classes. Clips of unseen classes must not be in here.
+        config: settings.
+        descriptions: label -> sentence about the movement; may hold more labels than are trained on.
+        folder: run folder: config.json, env.json, history.csv, ``training`` (checkpoints: a killed run goes on from there) and
+            ``model`` (what :meth:`Recognizer.from_pretrained` reads). None keeps everything in memory.
+        seed: of weights, batches, noise.
 
     Raises:
-        InputError: the checkpoint is damaged or belongs to another run.
-        FloatingPointError: the loss is not finite.
+        InputError: unlabelled clips, fewer than two classes, or a run folder made from something else.
     """
-    from accelerate import Accelerator  # slow to import, and only training needs it
-    from accelerate.utils import DistributedDataParallelKwargs
-
-    start, history = _load(checkpoint, module, optimizer, identity) if checkpoint is not None and checkpoint.exists() else (0, [])
-    accelerator = Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
-    autocast = torch.autocast(accelerator.device.type, torch.bfloat16, enabled=precision == "bf16")
-    module.train()
-    wrapped, prepared = accelerator.prepare(module, optimizer)
-    share = slice(accelerator.process_index, None, accelerator.num_processes)
-    bar = progress_bar(range(start, steps), shown=accelerator.is_main_process, desc=title, initial=start, total=steps)
-    with torch.random.fork_rng():
-        for step in bar:
-            torch.manual_seed(mix(seed, step))  # for dropout
-            for group in optimizer.param_groups:
-                group["lr"] = lr_of_step(step)
-            with autocast:
-                losses = loss_of_step(wrapped, step, share)
-            prepared.zero_grad()
-            accelerator.backward(losses["loss"])
-            prepared.step()
-            if step % 10 == 0 or step == steps - 1:
-                row = {"step": step, "lr": lr_of_step(step)} | {name: value.item() for name, value in losses.items()}
-                if not math.isfinite(row["loss"]):
-                    raise FloatingPointError(f"{title}: the loss is {row['loss']} at step {step}; lower lr")
-                history.append(row)
-                bar.set_postfix(loss=f"{row['loss']:.3f}")
-            if checkpoint is not None and accelerator.is_main_process and ((step + 1) % save_every == 0 or step == steps - 1):
-                _save(checkpoint, module, optimizer, step + 1, history, identity)
-    module.eval()
-    return history
+    if len(clips.classes) < 2:
+        raise InputError(clips.name, f"has {len(clips.classes)} class to train on", "give at least two seen classes")
+    y = torch.from_numpy(clips.y)
+    text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
+    training = _open_run(folder, config, seed) if folder is not None else None
+    x = torch.from_numpy(preprocess_all(clips, config.preprocess))
+    checkpoints = {name: training and training / f"{name}.safetensors" for name in ("encoder", "denoiser")}
+    train = _align if config.align.pairs else _classify
+    encoder, history, examples = train(x, y, clips, descriptions or {}, config, text_encoder, seed, checkpoints["encoder"])
+    matcher = new_matcher(examples.z_x, examples.text, config, seed)
+    if config.diffusion.scale_features:
+        matcher.fit_scale(examples.z_x.cpu())
+    matcher.keep_reference(examples.z_x[len(y) :] if config.align.pairs else examples.z_x, seed)  # movements of all kinds, where there are such
+    denoiser = train_matcher(matcher, examples.z_x, examples.y, examples.text, config.train, seed=seed, checkpoint=checkpoints["denoiser"])
+    recognizer = Recognizer(config, clips.layout, clips.classes, descriptions or {}, encoder, matcher, text_encoder)
+    if folder is not None and is_main_process():
+        write_history(folder / "history.csv", {"encoder": history, "denoiser": denoiser})
+        recognizer.save_pretrained(folder / "model")
+    return recognizer
 
 
-def train_matcher(
-    matcher: Matcher,
-    z_x: Float[Tensor, "clip token channel"],
-    labels: Int[Tensor, " clip"],
-    text: TextFeatures,
-    config: TrainConfig,
-    *,
-    seed: int = 0,
-    checkpoint: Path | None = None,
-) -> History:
-    """Train the denoiser on the seen classes (METHOD: losses, training). ``labels`` index ``text``; negatives are drawn uniformly from it."""
-    z_x, labels, text = z_x.to(device()), labels.to(device()), text.to(device())
-    matcher.to(device())
+class Examples(NamedTuple):
+    """What the denoiser learns from: features (N, M_x, C), the text (N,) of each, and all texts; the seen clips come first."""
 
-    def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
-        rows = batch_rows(len(z_x), config.batch, seed, step)[share]
-        draw = torch.Generator().manual_seed(mix(seed, step))
-        size = min(config.batch, len(z_x))
-        negative = torch.randint(len(text), (size,), generator=draw)[share]
-        t = torch.randint(matcher.diffusion.timesteps, (size,), generator=draw)[share]
-        noise = torch.randn(size, *z_x.shape[1:], generator=draw)[share]
-        return module(z_x[rows], labels[rows], negative.to(labels.device), t.to(labels.device), noise.to(z_x.device), text)
-
-    optimizer = torch.optim.AdamW(matcher.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
-    return fit(
-        matcher,
-        optimizer,
-        losses,
-        lambda step: warmup_cosine(step, config.lr, config.warmup, config.steps),
-        config.steps,
-        checkpoint=checkpoint,
-        identity=fingerprint(config, matcher.denoiser.config, matcher.diffusion, z_x, labels, text.z_g, text.z_l, seed),
-        save_every=config.save_every,
-        precision=config.precision,
-        seed=seed,
-        title="denoiser",
-    )
+    z_x: Tensor
+    y: Tensor
+    text: TextFeatures
 
 
-def train_encoder(
-    encoder: nn.Module,
-    x: Float[Tensor, "clip person time joint coord"] | Rows,
-    labels: Int[Tensor, " clip"],
-    config: EncoderConfig,
-    *,
-    seed: int = 0,
-    checkpoint: Path | None = None,
-    precision: str = "no",
-) -> History:
-    """Train a skeleton encoder as a classifier of the seen classes; cross-entropy, SGD with Nesterov momentum, cosine to 0.
+def _classify(
+    x: Tensor, y: Tensor, clips: ClipSet, descriptions: Descriptions, config: Config, text_encoder: TextEncoder, seed: int, checkpoint: Path | None
+) -> tuple[nn.Module, History, Examples]:
+    """The paper's way: an encoder trained as a classifier of the seen classes."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder = build_encoder(config.encoder, clips.layout, config.preprocess.bodies, len(clips.classes))
+    history = train_encoder(encoder, x, y, config.encoder, seed=seed, checkpoint=checkpoint, precision=config.train.precision)
+    return encoder, history, Examples(extract(encoder, x), y, label_text(encoder, text_encoder, clips.classes, descriptions))
 
-    Args:
-        x: preprocessed clips in memory, or :class:`~tdsm.arrays.Rows` of a file.
-        labels: index of each clip's class.
+
+def _align(
+    x: Tensor, y: Tensor, clips: ClipSet, descriptions: Descriptions, config: Config, text_encoder: TextEncoder, seed: int, checkpoint: Path | None
+) -> tuple[nn.Module, History, Examples]:
+    """Ours: an encoder aligned with sentences on generated pairs, and then on the seen clips too; the denoiser learns from both."""
+    pairs = generated_pairs(config, clips.layout, text_encoder)
+    aligner = pretrained_aligner(config, clips.layout, text_encoder, seed)
+    told = [prompts[-1] for prompts in class_prompts(clips.classes, descriptions)]
+    if config.align.guess:
+        described = {label: text for label, text in zip(clips.classes, told, strict=True) if text != label}
+        aligner.lexicon = fit_lexicon(sentences_of_others(clips.name) | described, config.align.guess, text_encoder)
+    read = partial(read_labels, text_encoder=text_encoder, lexicon=aligner.lexicon)
+    seen = seen_with_mirrors(x, y, clips.classes, told, read, clips.layout)
+    history = train_with_seen(aligner, pairs, seen, config.align, seed=seed, checkpoint=checkpoint)
+    z_x = torch.cat((extract(aligner, x), extract(aligner, pairs.x - aligner.offset.cpu())))
+    z_g = torch.cat((seen.z_g[: len(clips.classes)], pairs.z_g))
+    return aligner, history, Examples(z_x, torch.cat((y, len(clips.classes) + torch.arange(len(pairs.x)))), aligner.label_features(z_g))
+
+
+def check_run(folder: Path, config: Config) -> None:
+    """Refuse a run folder in which other settings stand; a new folder will do.
+
+    Raises:
+        InputError: other settings, or a config.json that cannot be read.
     """
-    encoder.to(device())
-
-    def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
-        rows = batch_rows(len(x), config.batch, seed, step)[share]
-        target = labels[rows].to(device())
-        logits = module(x[rows].to(device()))
-        return {"loss": F.cross_entropy(logits.float(), target), "accuracy": (logits.argmax(1) == target).float().mean()}
-
-    optimizer = torch.optim.SGD(encoder.parameters(), lr=config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay)
-    return fit(
-        encoder,
-        optimizer,
-        losses,
-        lambda step: warmup_cosine(step, config.lr, config.steps // 20, config.steps),
-        config.steps,
-        checkpoint=checkpoint,
-        identity=fingerprint(config, x, labels, seed),
-        precision=precision,
-        seed=seed,
-        title="encoder",
-    )
+    path = folder / "config.json"
+    if path.exists() and Config.from_json(path.read_text(encoding="utf-8"), str(path)) != config:
+        raise InputError(path, "holds other settings", "give another run folder, or delete this one")
 
 
-def warmup_cosine(step: int, lr: float, warmup: int, steps: int) -> float:
-    """Learning rate of a step: linear from 0 over ``warmup`` steps, then half a cosine to 0."""
-    if step < warmup:
-        return lr * step / warmup
-    return lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+def _open_run(folder: Path, config: Config, seed: int) -> Path:
+    """Write settings and surroundings into a run folder; returns its folder of training checkpoints."""
+    check_run(folder, config)
+    (folder / "training").mkdir(parents=True, exist_ok=True)
+    if is_main_process():
+        write_text(folder / "config.json", config.to_json() + "\n")
+        write_json(folder / "env.json", environment(seed) | {"selection": SELECTION})
+    return folder / "training"
 
 
-def fingerprint(*parts: object) -> str:
-    """sha256 over settings (by repr) and tensors (by their bytes)."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part.detach().cpu().contiguous().numpy().tobytes() if isinstance(part, Tensor) else repr(part).encode())
-    return digest.hexdigest()
+def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:
+    """Zero-shot report: candidates are the classes of ``clips``, none of which the recognizer may have been trained on.
+
+    Raises:
+        InputError: a class of ``clips`` was trained on.
+    """
+    overlap = sorted(set(clips.classes) & set(recognizer.seen))
+    if overlap:
+        raise InputError(clips.name, f"class {overlap[0]!r} was trained on, so this is no zero-shot test", "test on unseen classes only")
+    errors = recognizer.errors(recognizer.features(clips), clips.classes)
+    return Report(errors.cpu().numpy(), clips.y, clips.classes, clips.subjects)
 
 
-def device() -> torch.device:
-    """This process's GPU, or the CPU."""
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
+def ridge_report(recognizer: Recognizer, train: ClipSet, test: ClipSet) -> Report:
+    """The simple baseline on the recognizer's own features and text: ridge regression to the text, candidates as in :func:`zero_shot_report`."""
+    labels = (*train.classes, *test.classes)
+    z_g = label_text(recognizer.encoder, recognizer.text_encoder, labels, recognizer.descriptions).z_g.cpu()
+    seen, unseen = z_g[: len(train.classes)], z_g[len(train.classes) :]
+    z_x, test_z_x = (recognizer.features(clips)[:, 0].cpu() for clips in (train, test))
+    similarity = ridge_to_text(z_x, torch.from_numpy(train.y), seen, test_z_x, unseen)
+    return Report(-similarity.numpy(), test.y, test.classes, test.subjects)
 
 
-def mix(seed: int, step: int) -> int:
-    """One seed for (seed, step), far from that of neighbours."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{step}".encode()).digest()[:7], "big")
+def cosine_report(recognizer: Recognizer, test: ClipSet) -> Report:
+    """What an aligned encoder answers without the denoiser: the cosine of clip and label, with the labels' bias taken off as the denoiser's is.
 
-
-def batch_rows(clips: int, batch: int, seed: int, step: int) -> Tensor:
-    """Row numbers of a global batch: epochs are shuffles, their incomplete last batch is dropped."""
-    batch = min(batch, clips)
-    epoch, place = divmod(step, clips // batch)
-    order = torch.randperm(clips, generator=torch.Generator().manual_seed(mix(seed, -1 - epoch)))
-    return order[place * batch : (place + 1) * batch]
-
-
-def _save(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step: int, history: History, identity: str) -> None:
-    tensors = {f"module.{name}": value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value.detach().cpu().contiguous() for name, value in state.items() if value is not None}
-    with atomic(path) as partial:
-        save_file(tensors, partial, metadata={"step": str(step), "identity": identity, "history": json.dumps(history)})
-
-
-def _load(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, identity: str) -> tuple[int, History]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except SafetensorError as error:
-        raise InputError(path, f"not a readable checkpoint ({error})", "delete it to start over") from error
-    if metadata.get("identity") != identity:
-        raise InputError(path, "is a checkpoint of another run (other data, text, settings or seed)", "give another run folder, or delete it")
-    module.load_state_dict({name.removeprefix("module."): value for name, value in tensors.items() if name.startswith("module.")})
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".")
-            state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(metadata["step"]), json.loads(metadata["history"])
+    Raises:
+        ValueError: the recognizer's encoder is not aligned.
+    """
+    if not isinstance(recognizer.encoder, Aligner):
+        raise ValueError("cosine_report needs an aligned encoder")
+    told = label_text(recognizer.encoder, recognizer.text_encoder, test.classes, recognizer.descriptions).z_g
+    similarity, usual = ((z_x[:, 0] @ told.T / told.shape[1]).cpu() for z_x in (recognizer.features(test), recognizer.matcher.reference))
+    bias = usual.mean(0) if len(usual) else 0.0
+    return Report((bias - similarity).numpy(), test.y, test.classes, test.subjects)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tdsm.config import DiffusionConfig, ModelConfig
-from tdsm.matching import Matcher
+from tdsm.matcher import Matcher
 from tdsm.text import TextFeatures
 
 PATH = Path(__file__).parent / "golden.npz"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tdsm.clips import Clip, ClipSet
-from tdsm.datasets.synthetic import ACTIONS, SUBJECTS, Take, perform
-from tdsm.layouts import KINECT_20
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import KINECT_20
+from tdsm.data.synthetic import ACTIONS, SUBJECTS, Take, perform
 
 FRAMES = 12
 _BODIES = list(SUBJECTS.values())

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from tdsm.align import Aligner, Pairs, augment, exchange_sides, mirror, seen_with_mirrors, train_on_pairs, train_with_seen
+from tdsm.backbones.aligned import Aligner, Pairs, augment, exchange_sides, mirror, seen_with_mirrors, train_on_pairs, train_with_seen
+from tdsm.backbones.nets import TCN
+from tdsm.backbones.pairs import generated_pairs, pretrained_aligner
 from tdsm.config import AlignConfig, Config, DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig, TrainConfig, default
-from tdsm.datasets.synthetic import SEEN, UNSEEN, synthetic_clips
-from tdsm.encoders import TCN
-from tdsm.errors import InputError
-from tdsm.layouts import KINECT_20, NTU_25
-from tdsm.matching import Matcher
-from tdsm.pairs import generated_pairs, pretrained_aligner
-from tdsm.pipeline import cosine_report, ridge_report, train_recognizer, zero_shot_report
-from tdsm.preprocess import preprocess_all
+from tdsm.data.layouts import KINECT_20, NTU_25
+from tdsm.data.preprocess import preprocess_all
+from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
+from tdsm.diffusion import alphas_cumprod
+from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
-from tdsm.schedule import alphas_cumprod
 from tdsm.text import TextEncoder, TextFeatures, load_prompts
+from tdsm.train import cosine_report, ridge_report, train_recognizer, zero_shot_report
+from tdsm.util.errors import InputError
 
 SMALL = AlignConfig(pairs=32, width=16, pretrain_steps=6, steps=4, batch=16, seen_batch=8)
 TINY = Config(
@@ -141,10 +141,10 @@ def test_a_killed_alignment_goes_on_to_the_same_bits(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*args, **kwargs)
 
-    import tdsm.align
+    import tdsm.backbones.aligned
 
-    fit = tdsm.align.fit
-    monkeypatch.setattr(tdsm.align, "fit", lambda *args, **kwargs: fit(*args, **kwargs | {"save_every": 2}))
+    fit = tdsm.backbones.aligned.fit
+    monkeypatch.setattr(tdsm.backbones.aligned, "fit", lambda *args, **kwargs: fit(*args, **kwargs | {"save_every": 2}))
     monkeypatch.setattr(torch.Tensor, "backward", stop)
     with pytest.raises(KeyboardInterrupt):
         train_on_pairs(broken, pairs, config, checkpoint=tmp_path / "c.safetensors")
@@ -192,8 +192,8 @@ def test_pairs_and_what_is_learned_from_them_are_made_once(tmp_path, monkeypatch
     def refuse(*args, **kwargs):
         raise AssertionError("made again")
 
-    monkeypatch.setattr("tdsm.pairs.procedural_clips", refuse)
-    monkeypatch.setattr("tdsm.pairs.train_on_pairs", refuse)
+    monkeypatch.setattr("tdsm.backbones.pairs.procedural_clips", refuse)
+    monkeypatch.setattr("tdsm.backbones.pairs.train_on_pairs", refuse)
     again = pretrained_aligner(TINY, KINECT_20, text_encoder, 0, tmp_path)
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
     with pytest.raises(AssertionError, match="made again"):
@@ -266,7 +266,7 @@ def test_the_default_preset_is_the_aligned_one():
 
 
 def test_clips_of_any_layout_can_be_aligned():
-    from tdsm.convert import convert_all
+    from tdsm.data.convert import convert_all
 
     clips = convert_all(synthetic_clips(2, seed=0, actions=SEEN[:2]), KINECT_20).clips
     assert preprocess_all(clips, TINY.preprocess).shape[1:] == (1, 16, 20, 3)

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config, DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig
-from tdsm.datasets.synthetic import SEEN, UNSEEN, synthetic_clips
-from tdsm.encoders import build_encoder
-from tdsm.errors import InputError
-from tdsm.layouts import NTU_25
-from tdsm.matching import Matcher
+from tdsm.data.layouts import NTU_25
+from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
+from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 from tdsm.text import TextEncoder, TextFeatures
+from tdsm.util.errors import InputError
 from tdsm.viz import alignment, interactive, spaces
 from tdsm.viz.animation import player
 

@@ -14,7 +14,7 @@ from tdsm.baselines._fit import hinge, info_nce, prepare
 from tdsm.baselines.flow_matching import attune
 from tdsm.baselines.jpose import triplet
 from tdsm.baselines.revise import mmd
-from tdsm.errors import InputError
+from tdsm.util.errors import InputError
 
 SEEN, UNSEEN, WORDS, CHANNELS = 40, 8, 8, 16
 FITS = {  # with as little training as shows the effect

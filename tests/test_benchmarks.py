@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tdsm.benchmarks import Benchmark, all_benchmarks, benchmark_named, benchmarks_of, dataset_facts
-from tdsm.clips import Clip, ClipSet
-from tdsm.datasets import ntu, nw_ucla, pku_mmd, utd_mhad
-from tdsm.errors import InputError
-from tdsm.layouts import KINECT_20, NTU_25
-from tdsm.partitions import PARTITIONS, Partition, in_test, in_training, partitions_of
-from tdsm.prompts import load_prompts
+from tdsm.catalogue.partitions import PARTITIONS, Partition, in_test, in_training, partitions_of
+from tdsm.catalogue.rows import Benchmark, all_benchmarks, benchmark_named, benchmarks_of, dataset_facts
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import KINECT_20, NTU_25
+from tdsm.data.prompts import load_prompts
+from tdsm.data.readers import ntu, nw_ucla, pku_mmd, utd_mhad
+from tdsm.util.errors import InputError
 
 THEIR_NAMES = {
     "ntu-60": "ntu60", "ntu-120": "ntu120", "pku-mmd": "pkummd", "kinetics-200": "kinetics-skeleton-200", "kinetics-400": "kinetics-skeleton-400",

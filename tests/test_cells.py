@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tdsm.config import default, demo
-from tdsm.errors import InputError
+from tdsm.util.errors import InputError
 
 
 @pytest.fixture(scope="module")

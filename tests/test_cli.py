@@ -13,12 +13,12 @@ from test_model import Bomb
 from test_recognizer import TINY  # settings small enough for a test
 
 import tdsm.cli
-from tdsm.benchmarks import all_benchmarks
-from tdsm.clips import ClipSet
-from tdsm.convert import convert_all
-from tdsm.datasets import load_clips
-from tdsm.datasets.synthetic import SEEN, synthetic_clips
-from tdsm.layouts import layout_named
+from tdsm.catalogue.rows import all_benchmarks
+from tdsm.data.clips import ClipSet
+from tdsm.data.convert import convert_all
+from tdsm.data.layouts import layout_named
+from tdsm.data.readers import load_clips
+from tdsm.data.synthetic import SEEN, synthetic_clips
 
 
 def call(monkeypatch, capsys, *args) -> tuple[int, str, str]:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdsm.clips import Clip, ClipSet
 from tdsm.config import Config, EncoderConfig, ModelConfig, TrainConfig, default, demo, paper
-from tdsm.errors import InputError
-from tdsm.layouts import KINECT_20, LAYOUTS, NTU_25, layout_named
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import KINECT_20, LAYOUTS, NTU_25, layout_named
+from tdsm.util.errors import InputError
 
 
 def clip(frames=5, persons=1, label="wave", layout=KINECT_20, seed=0) -> Clip:

@@ -5,15 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from tdsm.clips import Clip, ClipSet
 from tdsm.config import PreprocessConfig
-from tdsm.convert import RECIPES, convert, convert_all
-from tdsm.datasets import read_utd_mhad
-from tdsm.datasets.reading import Reading
-from tdsm.datasets.synthetic import Take, perform, synthetic_clips
-from tdsm.errors import InputError
-from tdsm.layouts import COCO_17, KINECT_20, LAYOUTS, MEDIAPIPE_33, NTU_25, OPENPOSE_18, OPENPOSE_25, SMPL_22, Layout
-from tdsm.preprocess import align, preprocess
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.convert import RECIPES, convert, convert_all
+from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, MEDIAPIPE_33, NTU_25, OPENPOSE_18, OPENPOSE_25, SMPL_22, Layout
+from tdsm.data.preprocess import align, preprocess
+from tdsm.data.readers import read_utd_mhad
+from tdsm.data.readers.reading import Reading
+from tdsm.data.synthetic import Take, perform, synthetic_clips
+from tdsm.util.errors import InputError
 
 SPACE = [layout for layout in LAYOUTS if layout.dims == 3]
 PICTURE = [layout for layout in LAYOUTS if layout.dims == 2]

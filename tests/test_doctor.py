@@ -11,16 +11,16 @@ import zipfile
 import numpy as np
 import pytest
 
-from tdsm.benchmarks import all_benchmarks, benchmark_named, dataset_facts
-from tdsm.clips import Clip, ClipSet
-from tdsm.datasets import kinetics, ntu, pku_mmd
-from tdsm.doctor import benchmark_table, inspect, present
-from tdsm.doctor.raw import Files, raw_findings
-from tdsm.errors import InputError
-from tdsm.fetch import sources
-from tdsm.layouts import KINECT_20, NTU_25
-from tdsm.prompts import SUBSETS
-from tdsm.store import ClipStore
+from tdsm.catalogue.doctor import benchmark_table, inspect, present
+from tdsm.catalogue.doctor.raw import Files, raw_findings
+from tdsm.catalogue.fetch import sources
+from tdsm.catalogue.rows import all_benchmarks, benchmark_named, dataset_facts
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.disk import ClipStore
+from tdsm.data.layouts import KINECT_20, NTU_25
+from tdsm.data.prompts import SUBSETS
+from tdsm.data.readers import kinetics, ntu, pku_mmd
+from tdsm.util.errors import InputError
 
 
 def ntu_names(actions=range(1, 61), each=948, setups=range(1, 18)):

@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tdsm.backbones.encoder_files import load_encoder, refuse_leak, save_encoder
+from tdsm.backbones.nets import build_encoder
 from tdsm.config import EncoderConfig, PreprocessConfig
-from tdsm.encoders import build_encoder
-from tdsm.encoders.files import load_encoder, refuse_leak, save_encoder
-from tdsm.errors import InputError
-from tdsm.layouts import KINECT_20, NTU_25
-from tdsm.weights import load_weights, save_weights
+from tdsm.data.layouts import KINECT_20, NTU_25
+from tdsm.util.errors import InputError
+from tdsm.util.weights import load_weights, save_weights
 
 CLASSES = ("reading", "writing", "sit down")
 CONFIG = EncoderConfig(width=4, features=8)

@@ -4,12 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tdsm.backbones.nets import STGCN, ShiftGCN, build_encoder
+from tdsm.backbones.nets.shift_gcn import JointShift, TemporalShift
+from tdsm.backbones.nets.st_gcn import spatial_partition
 from tdsm.config import EncoderConfig
-from tdsm.encoders import STGCN, ShiftGCN, build_encoder
-from tdsm.encoders.shift_gcn import JointShift, TemporalShift
-from tdsm.encoders.st_gcn import spatial_partition
-from tdsm.errors import InputError
-from tdsm.layouts import KINECT_20, LAYOUTS, NTU_25, OPENPOSE_18, layout_named
+from tdsm.data.layouts import KINECT_20, LAYOUTS, NTU_25, OPENPOSE_18, layout_named
+from tdsm.util.errors import InputError
 
 both = pytest.mark.parametrize("kind", [ShiftGCN, STGCN])
 every_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)

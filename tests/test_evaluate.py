@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tdsm.baselines import ridge_to_text
-from tdsm.errors import InputError
 from tdsm.evaluate import Report, subject_interval, summarise
+from tdsm.util.errors import InputError
 
 
 def report(answers, y, labels=("a", "b", "c"), subjects=None) -> Report:

@@ -10,13 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from tdsm.arrays import Rows
-from tdsm.benchmarks import benchmark_named
-from tdsm.config import EncoderConfig
-from tdsm.encoders import build_encoder
-from tdsm.errors import InputError
-from tdsm.feature_checks import check_against
-from tdsm.feature_files import (
+from tdsm.backbones.base import extract
+from tdsm.backbones.nets import build_encoder
+from tdsm.catalogue.feature_checks import check_against
+from tdsm.catalogue.feature_files import (
     is_features,
     load_features,
     read_features,
@@ -26,8 +23,12 @@ from tdsm.feature_files import (
     write_flora,
     write_synse_folder,
 )
-from tdsm.features import FeatureSet, extract
-from tdsm.layouts import KINECT_20
+from tdsm.catalogue.rows import benchmark_named
+from tdsm.config import EncoderConfig
+from tdsm.data.arrays import Rows
+from tdsm.data.features import FeatureSet
+from tdsm.data.layouts import KINECT_20
+from tdsm.util.errors import InputError
 
 SYNSE_55_5 = benchmark_named("ntu-60-synse-55-5")
 WIDTH = 6

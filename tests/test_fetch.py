@@ -22,13 +22,13 @@ from urllib.request import Request
 import numpy as np
 import pytest
 
-import tdsm.fetch.catalogue
-import tdsm.fetch.download
-from tdsm.benchmarks import all_benchmarks
-from tdsm.errors import InputError
-from tdsm.fetch import Patience, RemoteFile, Source, fetch, fetch_source, sources, steps
-from tdsm.fetch import unpack_archive as unpack
-from tdsm.fetch.download import _Redirects
+import tdsm.catalogue.fetch.catalogue
+import tdsm.catalogue.fetch.download
+from tdsm.catalogue.fetch import Patience, RemoteFile, Source, fetch, fetch_source, sources, steps
+from tdsm.catalogue.fetch import unpack_archive as unpack
+from tdsm.catalogue.fetch.download import _Redirects
+from tdsm.catalogue.rows import all_benchmarks
+from tdsm.util.errors import InputError
 
 QUICK = Patience(attempts=4, wait=0.001, timeout=5.0)
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -451,7 +451,7 @@ def test_other_archives_are_named(tmp_path):
 def test_fetch_unpacks_on_request(server, tmp_path, monkeypatch, capsys):
     packed = zipped(tmp_path / "clips.zip", {"a.txt": b"a"}).read_bytes()
     source = server.source(whole(packed), name="clips.zip")
-    monkeypatch.setattr(tdsm.fetch.catalogue, "sources", lambda: [source])
+    monkeypatch.setattr(tdsm.catalogue.fetch.catalogue, "sources", lambda: [source])
     assert fetch("set", tmp_path, progress=False) == [tmp_path / "set" / "clips.zip"]
     for _ in range(2):  # the second time it is there
         assert fetch("set", tmp_path, progress=False, unpack=True) == [tmp_path / "set" / "clips"]
@@ -469,7 +469,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path):
 
 @pytest.mark.parametrize("name", [source.name for source in sources() if not source.files])
 def test_what_needs_a_person_is_explained_without_touching_network_or_disk(tmp_path, monkeypatch, capsys, name):
-    monkeypatch.setattr(tdsm.fetch.download, "_answer", None)
+    monkeypatch.setattr(tdsm.catalogue.fetch.download, "_answer", None)
     assert fetch(name, tmp_path) == []
     assert capsys.readouterr().out == steps(name, tmp_path) + "\n"
     assert list(tmp_path.iterdir()) == []
@@ -510,12 +510,12 @@ def test_names_of_sources_and_files_are_distinct():
 @pytest.mark.parametrize("source", sources(), ids=lambda source: source.name)
 def test_the_next_command_exists(source):
     import tdsm.cli
-    import tdsm.datasets
+    import tdsm.data.readers
 
     verbs = {command.callback.__name__ for command in tdsm.cli.app.registered_commands}
     command = re.match(r"tdsm (\w+) \S", source.next)
-    function = re.match(r"tdsm\.datasets\.(\w+)\(", source.next)
-    assert (command and command[1] in verbs) or (function and hasattr(tdsm.datasets, function[1])) or source.next.startswith("cp ")
+    function = re.match(r"tdsm\.data\.readers\.(\w+)\(", source.next)
+    assert (command and command[1] in verbs) or (function and hasattr(tdsm.data.readers, function[1])) or source.next.startswith("cp ")
     assert "{folder}" in source.next
 
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from test_recognizer import TINY
 
-from tdsm.benchmarks import benchmark_named
-from tdsm.datasets.synthetic import SEEN, UNSEEN, synthetic_clips
-from tdsm.errors import InputError
-from tdsm.pipeline import train_recognizer, zero_shot_report
-from tdsm.prompts import load_prompts
-from tdsm.results import load_results, write_result
-from tdsm.study import PROTOCOL
+from tdsm.catalogue.rows import benchmark_named
+from tdsm.data.prompts import load_prompts
+from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
+from tdsm.experiments.results import load_results, write_result
+from tdsm.experiments.study import PROTOCOL
+from tdsm.train import train_recognizer, zero_shot_report
+from tdsm.util.errors import InputError
 from tdsm.viz import style
 
 ROOT = Path(__file__).resolve().parents[1]

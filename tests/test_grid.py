@@ -8,15 +8,15 @@ import pytest
 from test_recognizer import TINY
 from test_study import clips  # noqa: F401 - a fixture
 
-import tdsm.train
-from tdsm.benchmarks import benchmarks_of
+import tdsm.loop
+from tdsm.catalogue.rows import benchmarks_of
 from tdsm.config import Config, EncoderConfig, ModelConfig
-from tdsm.datasets.nw_ucla import CLASSES
-from tdsm.errors import InputError
-from tdsm.grid import run_grid, settings_of, table
-from tdsm.pipeline import train_recognizer, zero_shot_report
-from tdsm.prompts import load_prompts
-from tdsm.validation import pseudo_unseen_of
+from tdsm.data.prompts import load_prompts
+from tdsm.data.readers.nw_ucla import CLASSES
+from tdsm.experiments.grid import run_grid, settings_of, table
+from tdsm.experiments.validation import pseudo_unseen_of
+from tdsm.train import train_recognizer, zero_shot_report
+from tdsm.util.errors import InputError
 
 SMALL = replace(
     TINY,
@@ -37,7 +37,7 @@ def lines(folder):
 def steps(monkeypatch):
     """Counts training steps begun; the one numbered "kill" is killed."""
     counted = {"made": 0, "kill": None}
-    drawn = tdsm.train.batch_rows
+    drawn = tdsm.loop.batch_rows
 
     def counting(*args):
         counted["made"] += 1
@@ -45,7 +45,7 @@ def steps(monkeypatch):
             raise KeyboardInterrupt
         return drawn(*args)
 
-    monkeypatch.setattr(tdsm.train, "batch_rows", counting)
+    monkeypatch.setattr(tdsm.loop, "batch_rows", counting)
     return counted
 
 

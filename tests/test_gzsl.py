@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_recognizer import TINY
 
-from tdsm.datasets.synthetic import SEEN, UNSEEN, synthetic_clips
-from tdsm.encoders import build_encoder
-from tdsm.errors import InputError
+from tdsm.backbones.nets import build_encoder
+from tdsm.data.layouts import NTU_25
+from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
 from tdsm.gzsl import GeneralisedReport, calibrated_stacking, choose_gamma, generalised_report, harmonic_mean, seen_unseen_curve
-from tdsm.layouts import NTU_25
-from tdsm.matching import Matcher
-from tdsm.pipeline import zero_shot_report
+from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
+from tdsm.train import zero_shot_report
+from tdsm.util.errors import InputError
 
 
 def scores(seed, clips=40, seen=4, unseen=3, steps=None):

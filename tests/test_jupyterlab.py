@@ -36,7 +36,7 @@ CELLS = (
 from dataclasses import replace
 import tdsm
 from tdsm.config import demo
-from tdsm.datasets.synthetic import SEEN, UNSEEN, synthetic_clips
+from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
 from tdsm.viz.widgets import ask, confusion_browser, explore, noise_study
 
 clips = synthetic_clips(4, actions=[*SEEN[:3], *UNSEEN[:3]])

@@ -6,12 +6,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from tdsm.datasets import kinetics
-from tdsm.datasets.kinetics import read_kinetics, strongest
-from tdsm.datasets.reading import Reading
-from tdsm.errors import InputError
-from tdsm.layouts import OPENPOSE_18
-from tdsm.prompts import load_prompts
+from tdsm.data.layouts import OPENPOSE_18
+from tdsm.data.prompts import load_prompts
+from tdsm.data.readers import kinetics
+from tdsm.data.readers.kinetics import read_kinetics, strongest
+from tdsm.data.readers.reading import Reading
+from tdsm.util.errors import InputError
 
 PIXELS = np.array([340, 256])
 

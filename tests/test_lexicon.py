@@ -7,14 +7,14 @@ import pytest
 import torch
 from test_align import TINY
 
-from tdsm.clips import Clip, ClipSet
-from tdsm.errors import InputError
-from tdsm.layouts import KINECT_20
-from tdsm.lexicon import Lexicon, fit_lexicon, read_labels, sentences_of_others
-from tdsm.pipeline import train_recognizer
-from tdsm.prompts import load_prompts
+from tdsm.backbones.lexicon import Lexicon, fit_lexicon, read_labels, sentences_of_others
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import KINECT_20
+from tdsm.data.prompts import load_prompts
 from tdsm.recognizer import Recognizer, label_text
 from tdsm.text import TextEncoder, directions
+from tdsm.train import train_recognizer
+from tdsm.util.errors import InputError
 
 SENTENCES = {
     "tennis serve": "The right arm swings from above the head down to the front.",

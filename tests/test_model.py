@@ -8,13 +8,12 @@ import torch
 from make_golden import PATH, numbers
 
 from tdsm.config import DiffusionConfig, ModelConfig
-from tdsm.errors import InputError
-from tdsm.losses import sample_errors, triplet_diffusion_loss
-from tdsm.matching import Matcher
+from tdsm.diffusion import add_noise, alphas_cumprod, diffusion_target, sample_errors, triplet_diffusion_loss
+from tdsm.loop import warmup_cosine
+from tdsm.matcher import Matcher
 from tdsm.model import CrossDiT, official_denoiser
-from tdsm.schedule import add_noise, alphas_cumprod, diffusion_target
 from tdsm.text import TextFeatures
-from tdsm.train import warmup_cosine
+from tdsm.util.errors import InputError
 
 TARGETS = ("epsilon", "sample", "v_prediction")
 

@@ -13,16 +13,16 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from tdsm.clips import Clip
+from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config, DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig
-from tdsm.convert import convert
-from tdsm.datasets.synthetic import Take, perform
-from tdsm.encoders import build_encoder
-from tdsm.errors import InputError
-from tdsm.layouts import COCO_17, KINECT_20, LAYOUTS, NTU_25, OPENPOSE_18
-from tdsm.matching import Matcher
+from tdsm.data.clips import Clip
+from tdsm.data.convert import convert
+from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, NTU_25, OPENPOSE_18
+from tdsm.data.synthetic import Take, perform
+from tdsm.matcher import Matcher
 from tdsm.recognizer import Predictions, Recognizer
 from tdsm.text import TextEncoder, TextFeatures
+from tdsm.util.errors import InputError
 from tdsm.viz import motion, parts
 from tdsm.viz.animation import player
 

@@ -5,16 +5,16 @@ import zipfile
 import numpy as np
 import pytest
 
-from tdsm.benchmarks import benchmark_named
-from tdsm.clips import ClipSet
+from tdsm.catalogue.rows import benchmark_named
 from tdsm.config import PreprocessConfig
-from tdsm.datasets import load_clips, msr_action3d, read_folder
-from tdsm.datasets.msr_action3d import read_msr_action3d
-from tdsm.datasets.reading import Reading
-from tdsm.errors import InputError
-from tdsm.layouts import KINECT_20
-from tdsm.preprocess import preprocess
-from tdsm.prompts import load_prompts
+from tdsm.data.clips import ClipSet
+from tdsm.data.layouts import KINECT_20
+from tdsm.data.preprocess import preprocess
+from tdsm.data.prompts import load_prompts
+from tdsm.data.readers import load_clips, msr_action3d, read_folder
+from tdsm.data.readers.msr_action3d import read_msr_action3d
+from tdsm.data.readers.reading import Reading
+from tdsm.util.errors import InputError
 
 BONES = """7-4 4-3 3-20 3-1 3-2 1-8 2-9 8-10 9-11 10-12 11-13 7-5 7-6 5-14 6-15 14-16 15-17 16-18 17-19"""  # of the authors' drawing script, from 1
 NAME = "a{:02}_s{:02}_e{:02}_skeleton3D.txt"

@@ -6,11 +6,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from tdsm.datasets import load_clips, ntu, read_ntu
-from tdsm.datasets.ntu import NtuDenoise, parse_name, read_missing, read_skeleton
-from tdsm.datasets.reading import Reading
-from tdsm.errors import InputError
-from tdsm.layouts import NTU_25
+from tdsm.data.layouts import NTU_25
+from tdsm.data.readers import load_clips, ntu, read_ntu
+from tdsm.data.readers.ntu import NtuDenoise, parse_name, read_missing, read_skeleton
+from tdsm.data.readers.reading import Reading
+from tdsm.util.errors import InputError
 
 NAME = "S017C003P020R002A060.skeleton"
 ANNA, BEN, SOFA = "72057594037931101", "72057594037931102", "72057594037931103"

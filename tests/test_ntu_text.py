@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tdsm.datasets import ntu_text
-from tdsm.errors import InputError
+from tdsm.data.readers import ntu_text
+from tdsm.util.errors import InputError
 
 ID = "72057594037931101"
 BODY = "0 1 1 1 1 0 0.02764709 0.05745083 2"  # behind the id
@@ -241,7 +241,7 @@ def test_another_process_imports_numba_only_when_asked_and_does_not_compile_agai
     script = """if True:
         import sys
         import tdsm
-        from tdsm.datasets import ntu_text
+        from tdsm.data.readers import ntu_text
         ntu_text.parse_bodies(sys.stdin.buffer.read(), "x.skeleton")
         assert "numba" not in sys.modules
         ntu_text.prepare(10**6)

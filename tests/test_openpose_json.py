@@ -6,14 +6,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from tdsm.clips import Clip
-from tdsm.convert import convert, convert_all
-from tdsm.datasets import read_folder
-from tdsm.datasets.openpose_json import MEMBER, read_openpose_json
-from tdsm.datasets.reading import Reading
-from tdsm.datasets.synthetic import Take, perform
-from tdsm.errors import InputError
-from tdsm.layouts import MEDIAPIPE_33, NTU_25, OPENPOSE_18, OPENPOSE_25
+from tdsm.data.clips import Clip
+from tdsm.data.convert import convert, convert_all
+from tdsm.data.layouts import MEDIAPIPE_33, NTU_25, OPENPOSE_18, OPENPOSE_25
+from tdsm.data.readers import read_folder
+from tdsm.data.readers.openpose_json import MEMBER, read_openpose_json
+from tdsm.data.readers.reading import Reading
+from tdsm.data.synthetic import Take, perform
+from tdsm.util.errors import InputError
 
 QUIET = Reading(progress=False)
 STRICT = Reading(progress=False, strict=True)

@@ -6,11 +6,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from tdsm.datasets import load_clips, pku_mmd, read_pku_mmd
-from tdsm.datasets.pku_mmd import read_split, video_of
-from tdsm.datasets.reading import Reading
-from tdsm.errors import InputError
-from tdsm.layouts import NTU_25
+from tdsm.data.layouts import NTU_25
+from tdsm.data.readers import load_clips, pku_mmd, read_pku_mmd
+from tdsm.data.readers.pku_mmd import read_split, video_of
+from tdsm.data.readers.reading import Reading
+from tdsm.util.errors import InputError
 
 SKELETON, LABEL = "PKU_Skeleton_Renew/{}.txt", "Train_Label_PKU_final/{}.txt"
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdsm.clips import Clip
 from tdsm.config import PreprocessConfig
-from tdsm.datasets import Reading, read_nw_ucla, read_utd_mhad
-from tdsm.errors import InputError
-from tdsm.layouts import COCO_17, KINECT_20, NTU_25, OPENPOSE_18
-from tdsm.preprocess import align, body_size, center, drop_null_frames, keep_bodies, preprocess, preprocess_all, resample, scale
+from tdsm.data.clips import Clip
+from tdsm.data.layouts import COCO_17, KINECT_20, NTU_25, OPENPOSE_18
+from tdsm.data.preprocess import align, body_size, center, drop_null_frames, keep_bodies, preprocess, preprocess_all, resample, scale
+from tdsm.data.readers import Reading, read_nw_ucla, read_utd_mhad
+from tdsm.util.errors import InputError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 DATA = {read_utd_mhad: SHARED / "data" / "utd_mhad_skeleton.zip", read_nw_ucla: SHARED / "data" / "nw_ucla_all_sqe.zip"}

@@ -6,14 +6,14 @@ import re
 import numpy as np
 import pytest
 
-from tdsm.datasets.kinematics import Body
-from tdsm.datasets.procedural import Take, draw_movement, perform, procedural_clip, procedural_clips
-from tdsm.datasets.procedural.body import crouch, move_torso
-from tdsm.datasets.procedural.draft import Draft
-from tdsm.datasets.procedural.hands import move_hands
-from tdsm.datasets.procedural.legs import move_legs
-from tdsm.errors import InputError
-from tdsm.layouts import COCO_17, KINECT_20, NTU_25
+from tdsm.data.kinematics import Body
+from tdsm.data.layouts import COCO_17, KINECT_20, NTU_25
+from tdsm.data.procedural import Take, draw_movement, perform, procedural_clip, procedural_clips
+from tdsm.data.procedural.body import crouch, move_torso
+from tdsm.data.procedural.draft import Draft
+from tdsm.data.procedural.hands import move_hands
+from tdsm.data.procedural.legs import move_legs
+from tdsm.util.errors import InputError
 
 JOINT = {name: index for index, name in enumerate(NTU_25.joints)}
 MANY = 1500
@@ -249,7 +249,7 @@ def strings(value):
 
 
 def test_no_sentence_shares_six_words_in_a_row_with_any_packaged_description(sentences):
-    files = [path for path in importlib.resources.files("tdsm.prompts").iterdir() if path.name.endswith(".json")]
+    files = [path for path in importlib.resources.files("tdsm.data.prompts").iterdir() if path.name.endswith(".json")]
     assert {"utd_mhad.json", "nw_ucla.json", "ntu_120.json", "kinetics_400.json"} <= {path.name for path in files}
     written = set().union(*(runs(text) for path in files for text in strings(json.loads(path.read_text(encoding="utf-8"))["classes"])))
     copied = {" ".join(run) for sentence in sentences for run in runs(sentence) & written}

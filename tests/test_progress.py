@@ -2,7 +2,7 @@
 
 import pytest
 
-from tdsm.progress import progress_bar
+from tdsm.util.progress import progress_bar
 
 
 @pytest.mark.parametrize(

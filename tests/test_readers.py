@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import scipy.io
 
-from tdsm.clips import Clip, ClipSet
-from tdsm.datasets import load_clips, nw_ucla, read_folder, read_nw_ucla, read_utd_mhad, utd_mhad
-from tdsm.datasets.mat5 import read_mat_array
-from tdsm.datasets.reading import Reading
-from tdsm.errors import InputError
-from tdsm.layouts import KINECT_20, NTU_25
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import KINECT_20, NTU_25
+from tdsm.data.readers import load_clips, nw_ucla, read_folder, read_nw_ucla, read_utd_mhad, utd_mhad
+from tdsm.data.readers.mat5 import read_mat_array
+from tdsm.data.readers.reading import Reading
+from tdsm.util.errors import InputError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 UTD = SHARED / "data" / "utd_mhad_skeleton.zip"

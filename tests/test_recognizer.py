@@ -9,19 +9,19 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tdsm.clips import Clip
+from tdsm.backbones.base import extract
+from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config, DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig, TrainConfig
-from tdsm.datasets.synthetic import SEEN, UNSEEN, synthetic_clips
-from tdsm.encoders import build_encoder
-from tdsm.errors import InputError
-from tdsm.features import extract
-from tdsm.layouts import NTU_25
-from tdsm.matching import Matcher
-from tdsm.pipeline import ridge_report, train_recognizer, zero_shot_report
-from tdsm.preprocess import preprocess_all
+from tdsm.data.clips import Clip
+from tdsm.data.layouts import NTU_25
+from tdsm.data.preprocess import preprocess_all
+from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
+from tdsm.loop import train_encoder, train_matcher
+from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 from tdsm.text import TextEncoder, class_prompts, load_prompts
-from tdsm.train import train_encoder, train_matcher
+from tdsm.train import ridge_report, train_recognizer, zero_shot_report
+from tdsm.util.errors import InputError
 
 TINY = Config(
     preprocess=PreprocessConfig(frames=16),
@@ -98,7 +98,7 @@ def test_labels_that_make_no_sense_are_refused(run, clips, labels):
 
 
 def test_clips_of_another_body_are_refused(run):
-    from tdsm.layouts import KINECT_20
+    from tdsm.data.layouts import KINECT_20
 
     clip = Clip(np.random.default_rng(0).random((1, 5, 20, 3)), KINECT_20, name="mine.npy")
     with pytest.raises(InputError, match=r"mine\.npy: layout is kinect-20; convert them to ntu-25"):

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 import standins
 
-from tdsm.benchmarks import all_benchmarks, benchmark_named
+from tdsm.backbones.encoder_files import save_encoder
+from tdsm.backbones.nets import build_encoder
+from tdsm.catalogue.feature_files import read_features, write_flora, write_synse_folder
+from tdsm.catalogue.rows import all_benchmarks, benchmark_named
 from tdsm.config import Config, DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig, TrainConfig
-from tdsm.datasets import load_clips
-from tdsm.encoders import build_encoder
-from tdsm.encoders.files import save_encoder
-from tdsm.errors import InputError
-from tdsm.feature_files import read_features, write_flora, write_synse_folder
-from tdsm.layouts import NTU_25
-from tdsm.prompts import load_prompts
-from tdsm.reproduce import markdown, plan_row, run_plan, work, write_row
+from tdsm.data.layouts import NTU_25
+from tdsm.data.prompts import load_prompts
+from tdsm.data.readers import load_clips
+from tdsm.experiments.reproduce import markdown, plan_row, run_plan, work, write_row
+from tdsm.util.errors import InputError
 
 TINY = Config(
     preprocess=PreprocessConfig(frames=8),
@@ -122,7 +122,7 @@ def test_a_second_run_does_nothing(small, monkeypatch):
         raise AssertionError("did it again")
 
     for what in ("load_clips", "write_arrays", "train_encoder", "extract", "train_matcher"):
-        monkeypatch.setattr(f"tdsm.reproduce.work.{what}", refuse)
+        monkeypatch.setattr(f"tdsm.experiments.reproduce.work.{what}", refuse)
     assert run_plan(planned(name, data, out)) == first
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
@@ -247,7 +247,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_done(small, tmp_path, mo
         plan_row(ROWS[name], [data["nw-ucla"]], out, TINY, descriptions=load_prompts("utd-mhad"))
     with pytest.raises(InputError, match="which utd-mhad-purls-22-5 is not made of"):
         plan_row(ROWS["utd-mhad-purls-22-5"], [data["nw-ucla"]], out, TINY, descriptions=load_prompts("utd-mhad"))
-    monkeypatch.setattr("tdsm.files.shutil.disk_usage", lambda path: type("usage", (), {"free": 1000}))
+    monkeypatch.setattr("tdsm.util.files.shutil.disk_usage", lambda path: type("usage", (), {"free": 1000}))
     with pytest.raises(InputError, match=r"GB are needed, 0\.0 GB are free"):
         run_plan(planned(name, data, tmp_path / "full"))
 

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from tdsm.benchmarks import benchmark_named
-from tdsm.errors import InputError
+from tdsm.catalogue.rows import benchmark_named
 from tdsm.evaluate import Summary
-from tdsm.reproduce.row import Row as ReproducedRow
-from tdsm.reproduce.row import write_row
-from tdsm.results import average, load_results, newest, one_protocol, published, results_table, write_result
-from tdsm.study import PROTOCOL, Row, write_table
+from tdsm.experiments.reproduce.row import Row as ReproducedRow
+from tdsm.experiments.reproduce.row import write_row
+from tdsm.experiments.results import average, load_results, newest, one_protocol, published, results_table, write_result
+from tdsm.experiments.study import PROTOCOL, Row, write_table
+from tdsm.util.errors import InputError
 
 NAME = "nw-ucla-purls-8-2"
 

@@ -6,18 +6,20 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from tdsm.benchmarks import all_benchmarks, benchmark_named
-from tdsm.clips import Clip, ClipSet
+from tdsm.backbones.nets import build_encoder
+from tdsm.catalogue.rows import all_benchmarks, benchmark_named
 from tdsm.config import Config, EncoderConfig, ModelConfig, PreprocessConfig
-from tdsm.encoders import build_encoder
-from tdsm.errors import InputError
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import COCO_17, NTU_25
+from tdsm.data.prompts import load_prompts
 from tdsm.evaluate import Report
-from tdsm.layouts import COCO_17, NTU_25
-from tdsm.matching import Matcher
-from tdsm.prompts import load_prompts
+from tdsm.matcher import Matcher
 from tdsm.recognizer import Predictions, Recognizer
-from tdsm.runs import Run, read_history, write_history, write_json, write_text
-from tdsm.tables import html_table, shortened
+from tdsm.runs import Run
+from tdsm.util.errors import InputError
+from tdsm.util.files import write_json, write_text
+from tdsm.util.history import read_history, write_history
+from tdsm.util.html import html_table, shortened
 
 HOSTILE = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>&lt;"
 ALLOWED = {"b", "table", "tr", "th", "td", "small"}

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdsm import progress
-from tdsm.clips import Clip, ClipSet
-from tdsm.datasets import load_clips, reading
-from tdsm.datasets.reading import Reading, Skipped, read_files
-from tdsm.errors import InputError
-from tdsm.files import atomic
-from tdsm.layouts import KINECT_20, NTU_25
-from tdsm.store import ClipStore, is_store, open_store
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.disk import ClipStore, is_store, open_store
+from tdsm.data.layouts import KINECT_20, NTU_25
+from tdsm.data.readers import load_clips, reading
+from tdsm.data.readers.reading import Reading, Skipped, read_files
+from tdsm.util import progress
+from tdsm.util.errors import InputError
+from tdsm.util.files import atomic
 
 CLASSES = ("wave, or \"greet\"\n", "jump", "Gruß")  # fmt: skip
 KIND = ("mine", KINECT_20, CLASSES)
@@ -276,7 +276,7 @@ def test_a_killed_reading_goes_on_where_it_stopped(data, whole, tmp_path, monkey
             os._exit(1)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
     opened = []
-    monkeypatch.setattr("tdsm.datasets.archive.Archive.read", lambda self, name: opened.append(name) or b"good")
+    monkeypatch.setattr("tdsm.data.readers.archive.Archive.read", lambda self, name: opened.append(name) or b"good")
     same(read(data, store=tmp_path / "store"), open_store(whole))
     assert opened == FILES[FILES.index(file) :]
 

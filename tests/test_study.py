@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from test_recognizer import TINY
 
-from tdsm.benchmarks import benchmarks_of
-from tdsm.clips import Clip, ClipSet
-from tdsm.datasets.nw_ucla import CLASSES
-from tdsm.datasets.synthetic import UNSEEN
+from tdsm.catalogue.rows import benchmarks_of
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import KINECT_20
+from tdsm.data.readers.nw_ucla import CLASSES
+from tdsm.data.synthetic import UNSEEN
 from tdsm.demo import most_certain, run_demo, scores_of
-from tdsm.errors import InputError
 from tdsm.evaluate import Report
-from tdsm.layouts import KINECT_20
-from tdsm.study import markdown_table, run_benchmark, write_table
+from tdsm.experiments.study import markdown_table, run_benchmark, write_table
+from tdsm.util.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def clips():
 
 def test_a_study_leaves_scores_and_the_second_time_trains_nothing(clips, tmp_path, monkeypatch):
     benchmark = benchmarks_of("nw-ucla", "5/5")[0]
-    monkeypatch.setattr("tdsm.runs._commit", lambda: "first")
+    monkeypatch.setattr("tdsm.util.provenance._commit", lambda: "first")
     first = run_benchmark(benchmark, clips, TINY, tmp_path, seeds=2)
     assert first.tdsm.seeds == first.ridge.seeds == 2
     assert first.tdsm.chance == 0.2
@@ -47,8 +47,8 @@ def test_a_study_leaves_scores_and_the_second_time_trains_nothing(clips, tmp_pat
     def refuse(*args, **kwargs):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("tdsm.study.train_recognizer", refuse)
-    monkeypatch.setattr("tdsm.runs._commit", lambda: "later")
+    monkeypatch.setattr("tdsm.experiments.study.train_recognizer", refuse)
+    monkeypatch.setattr("tdsm.util.provenance._commit", lambda: "later")
     assert run_benchmark(benchmark, clips, TINY, tmp_path, seeds=2) == first
     assert (tmp_path / "1/env.json").read_bytes() == about  # still says what made the scores
     with pytest.raises(AssertionError, match="trained again"):

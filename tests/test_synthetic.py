@@ -5,13 +5,13 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from tdsm.datasets.kinematics import Body
-from tdsm.datasets.synthetic import ACTIONS, SEEN, SUBJECTS, UNSEEN, Take, perform, synthetic_clips
-from tdsm.errors import InputError
-from tdsm.layouts import NTU_25
+from tdsm.data.kinematics import Body
+from tdsm.data.layouts import NTU_25
+from tdsm.data.synthetic import ACTIONS, SEEN, SUBJECTS, UNSEEN, Take, perform, synthetic_clips
+from tdsm.util.errors import InputError
 
 JOINT = {name: index for index, name in enumerate(NTU_25.joints)}
-PROMPTS = json.loads(resources.files("tdsm").joinpath("prompts/synthetic.json").read_text())
+PROMPTS = json.loads(resources.files("tdsm").joinpath("data/prompts/synthetic.json").read_text())
 FLOOR = Take().place[1]
 AIRBORNE = {"jump", "jump while raising both arms", "do jumping jacks", "jog on the spot"}
 

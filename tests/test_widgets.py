@@ -13,12 +13,13 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from test_recognizer import TINY
 
-from tdsm.clips import Clip, ClipSet
-from tdsm.datasets.synthetic import SEEN, UNSEEN, synthetic_clips
-from tdsm.errors import InputError
-from tdsm.pipeline import train_recognizer, zero_shot_report
-from tdsm.runs import write_history, write_json
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
 from tdsm.text import load_prompts
+from tdsm.train import train_recognizer, zero_shot_report
+from tdsm.util.errors import InputError
+from tdsm.util.files import write_json
+from tdsm.util.history import write_history
 from tdsm.viz import widgets
 
 FEW = replace(

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tdsm.errors import InputError
+from tdsm.util.errors import InputError
 
 __all__ = ["Score", "Training", "hinge", "info_nce", "mlp", "prepare", "seeded", "slices", "train"]
 

@@ -6,9 +6,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tdsm.config import Config
+from tdsm.loop import train_matcher
 from tdsm.recognizer import new_matcher
 from tdsm.text import TextFeatures
-from tdsm.train import train_matcher
 
 __all__ = ["fit_tdsm"]
 

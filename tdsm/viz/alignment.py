@@ -15,7 +15,7 @@ from jaxtyping import Bool
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tdsm.errors import InputError
+from tdsm.util.errors import InputError
 from tdsm.viz import style
 from tdsm.viz.measures import Interval, gap_interval, interval, knn_agreement, modality_gap, neighbour_shares, own_label_rank, unit_rows
 from tdsm.viz.spaces import fused

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tdsm.clips import Clip
-from tdsm.errors import InputError
-from tdsm.files import atomic
+from tdsm.data.clips import Clip
+from tdsm.util.errors import InputError
+from tdsm.util.files import atomic
 from tdsm.viz import style
 from tdsm.viz.parts import AGAINST, NEUTRAL, SUPPORTS, looks, seen, signed
 from tdsm.viz.stills import floor, head, limbs, seen_from_sensor, strip, verdict

@@ -9,9 +9,9 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tdsm.errors import InputError
 from tdsm.runs import Run
-from tdsm.tables import html_table
+from tdsm.util.errors import InputError
+from tdsm.util.html import html_table
 from tdsm.viz import style
 
 __all__ = ["Comparison", "compare", "png"]

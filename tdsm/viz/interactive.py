@@ -18,9 +18,9 @@ import numpy as np
 import plotly.graph_objects as go
 from matplotlib.markers import MarkerStyle
 
-from tdsm.clips import Clip
-from tdsm.errors import InputError
-from tdsm.files import atomic
+from tdsm.data.clips import Clip
+from tdsm.util.errors import InputError
+from tdsm.util.files import atomic
 from tdsm.viz import style
 from tdsm.viz.animation import player
 

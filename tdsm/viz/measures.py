@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Real, Shaped
 
-from tdsm.errors import InputError
 from tdsm.evaluate import subject_interval
+from tdsm.util.errors import InputError
 
 __all__ = ["Interval", "gap_interval", "interval", "knn_agreement", "modality_gap", "neighbour_shares", "own_label_rank", "unit_rows"]
 

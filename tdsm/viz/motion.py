@@ -26,10 +26,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from tdsm.clips import Clip
-from tdsm.errors import InputError
-from tdsm.files import atomic
+from tdsm.data.clips import Clip
 from tdsm.recognizer import Recognizer
+from tdsm.util.errors import InputError
+from tdsm.util.files import atomic
 from tdsm.viz import style
 from tdsm.viz.animation import gallery
 from tdsm.viz.parts import PARTS, held_still, looks, signed

@@ -1,7 +1,7 @@
 """Six parts of the body, the same for every layout, and colours for what each part did to an answer.
 
 A part is found from what a layout says of itself: an arm is all that hangs below a shoulder, a leg all that hangs below a hip, the head is every joint
-whose point of the body (:attr:`tdsm.layouts.Layout.points`) lies above the base of the neck, the torso is the rest: spine, hips and shoulders. So a
+whose point of the body (:attr:`tdsm.data.layouts.Layout.points`) lies above the base of the neck, the torso is the rest: spine, hips and shoulders. So a
 bending torso carries the arms with it, and no part is ever empty.
 
 Held still (:func:`held_still`), a part has no movement of its own: its joints keep one place relative to the joint that carries the part (the shoulder of an
@@ -18,9 +18,9 @@ from numbers import Real
 import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
-from tdsm.clips import Clip
-from tdsm.errors import InputError
-from tdsm.layouts import Layout
+from tdsm.data.clips import Clip
+from tdsm.data.layouts import Layout
+from tdsm.util.errors import InputError
 from tdsm.viz import style
 
 __all__ = ["AGAINST", "NEUTRAL", "PARTS", "SUPPORTS", "body_parts", "held_still", "looks", "seen", "signed"]

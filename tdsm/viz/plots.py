@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tdsm.errors import InputError
+from tdsm.util.errors import InputError
 from tdsm.viz import style
 
 __all__ = ["confusion", "history", "ranking"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tdsm.clips import Clip, ClipSet
+from tdsm.data.clips import Clip, ClipSet
 from tdsm.evaluate import Report
 from tdsm.viz.alignment import knn_agreement, project, scatter
 from tdsm.viz.animation import player, strip

@@ -18,10 +18,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from tdsm.clips import Clip
-from tdsm.errors import InputError
+from tdsm.data.clips import Clip
 from tdsm.recognizer import Recognizer, label_text
 from tdsm.text import TextFeatures
+from tdsm.util.errors import InputError
 
 __all__ = ["by_pca", "by_ridge", "fused", "right_and_wrong", "side_by_side", "text_features"]
 

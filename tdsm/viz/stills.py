@@ -1,6 +1,6 @@
 """Bodies on paper: how a skeleton is seen and coloured, one frame of it, and a strip of frames.
 
-Everything looks from the sensor (:attr:`tdsm.layouts.Layout.axes`): the right of the picture is -x for Kinect, whose x grows to its
+Everything looks from the sensor (:attr:`tdsm.data.layouts.Layout.axes`): the right of the picture is -x for Kinect, whose x grows to its
 own left, and +x for pixels. :mod:`tdsm.viz.animation` plays the same bodies in the same colours.
 """
 
@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure, FigureBase
 
-from tdsm.clips import Clip
-from tdsm.errors import InputError
-from tdsm.layouts import Layout
+from tdsm.data.clips import Clip
+from tdsm.data.layouts import Layout
+from tdsm.util.errors import InputError
 from tdsm.viz import style
 from tdsm.viz.parts import body_parts, looks, seen
 

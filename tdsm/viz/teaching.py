@@ -16,12 +16,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from tdsm.config import DiffusionConfig, ModelConfig, TrainConfig
-from tdsm.errors import InputError
+from tdsm.diffusion import add_noise, alphas_cumprod
 from tdsm.gzsl import Curve
-from tdsm.matching import Matcher
-from tdsm.schedule import add_noise, alphas_cumprod
+from tdsm.loop import train_matcher
+from tdsm.matcher import Matcher
 from tdsm.text import TextFeatures
-from tdsm.train import train_matcher
+from tdsm.util.errors import InputError
 from tdsm.viz import style
 
 __all__ = ["attention", "error_planes", "noise_errors", "noised", "schedules", "seed_bars", "seen_unseen", "tokens", "toy", "toy_matcher"]

@@ -31,11 +31,11 @@ import torch
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from tdsm.clips import Clip, ClipSet
-from tdsm.errors import InputError
+from tdsm.data.clips import Clip, ClipSet
 from tdsm.evaluate import Report
-from tdsm.matching import Matcher
+from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer, label_text
+from tdsm.util.errors import InputError
 from tdsm.viz import plots, style
 from tdsm.viz.animation import Player, player
 from tdsm.viz.compare import Comparison, compare, png

@@ -1,0 +1,212 @@
+"""Alignment: a skeleton encoder and a reading of text, trained together so that a movement and its description meet.
+
+Zero-shot recognition is short of classes: five or twenty texts cannot teach what words mean for bodies. So the two towers first learn from generated
+pairs (:mod:`tdsm.data.procedural`): random movements of a body, told by templates, thousands of them, none of them a class of any data set. Then the
+clips of the seen classes join in, with the generated pairs kept in the batch (without them the meaning of words is forgotten in a hundred steps).
+
+    clip -> encoder -> linear -> length 1 --\\
+                                             cosine
+    text -> z_g     -> linear -> length 1 --/
+
+Both losses are contrastive (InfoNCE): of all texts in the batch, find a movement's own, and the other way round.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from tdsm.backbones.lexicon import Lexicon
+from tdsm.config import AlignConfig
+from tdsm.data.layouts import Layout
+from tdsm.loop import History, batch_rows, device, fingerprint, fit, mix, warmup_cosine
+from tdsm.text import TextFeatures, directions
+
+__all__ = ["Aligner", "Pairs", "Seen", "augment", "exchange_sides", "mirror", "seen_with_mirrors", "train_on_pairs", "train_with_seen"]
+
+
+_SAME = 0.9999
+
+
+class Pairs(NamedTuple):
+    """Generated movements (N, M, T, V, C), preprocessed, and the sentences that tell them (N, C), by :meth:`tdsm.text.TextEncoder.read_sentences`."""
+
+    x: Tensor
+    z_g: Tensor
+
+
+class Seen(NamedTuple):
+    """Preprocessed clips of the seen classes (N, M, T, V, C), the class (N,) of each, and the sentence of each class (K, C)."""
+
+    x: Tensor
+    y: Tensor
+    z_g: Tensor
+
+
+class Aligner(nn.Module):
+    """The two towers.
+
+    Args:
+        encoder: with ``pool`` and ``features``.
+        text_channels: width of z_g; its two halves are read apart (:meth:`tdsm.text.TextEncoder.read_sentences`).
+        width: of the common space.
+
+    Attributes:
+        lexicon: reads labels that have no sentence; None leaves them their names.
+    """
+
+    def __init__(self, encoder: nn.Module, text_channels: int, width: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.layout, self.bodies, self.features = encoder.layout, encoder.bodies, width
+        self.project = nn.Linear(encoder.features, width)
+        self.read = nn.Linear(text_channels, width)
+        self.log_scale = nn.Parameter(torch.tensor(2.3))
+        self.register_buffer("offset", torch.zeros(self.bodies, 1, len(self.layout), self.layout.dims))
+        self.register_buffer("text_center", torch.zeros(text_channels))
+        self.lexicon: Lexicon | None = None
+
+    def skeleton(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip width"]:
+        """Directions of preprocessed clips in the common space."""
+        return F.normalize(self.project(self.encoder.pool(x)), dim=-1)
+
+    def text(self, z_g: Float[Tensor, "label word"]) -> Float[Tensor, "label width"]:
+        """Directions of texts in the common space; what all generated sentences share is taken off first."""
+        return F.normalize(self.read(directions(z_g, self.text_center)), dim=-1)
+
+    @torch.no_grad()
+    def pool(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip width"]:
+        """z_x of recorded clips: their directions, at mean square 1 a channel."""
+        return self.skeleton(x + self.offset) * self.features**0.5
+
+    @torch.no_grad()
+    def label_features(self, z_g: Float[Tensor, "label word"]) -> TextFeatures:
+        """What the denoiser is told of labels: their directions, at mean square 1 a channel, as global feature and as the one local token."""
+        told = self.text(z_g.to(self.offset.device)) * self.features**0.5
+        return TextFeatures(told, told[:, None], torch.ones(len(told), 1, dtype=torch.bool, device=told.device))
+
+    def scale(self) -> Tensor:
+        """What cosines are multiplied by in the losses."""
+        return self.log_scale.exp().clamp(max=50)
+
+    def forward(
+        self,
+        x: Float[Tensor, "pair person time joint coord"],
+        z_g: Float[Tensor, "pair word"],
+        seen_x: Float[Tensor, "clip person time joint coord"] | None = None,
+        seen_y: Int[Tensor, " clip"] | None = None,
+        seen_z_g: Float[Tensor, "label word"] | None = None,
+        seen_weight: float = 0.0,
+    ) -> dict[str, Tensor]:
+        """Losses of a batch of generated pairs and, if given, of clips of seen classes, whose wrong texts are all other seen and all generated ones."""
+        z_x = self.skeleton(x if seen_x is None else torch.cat((x, seen_x)))  # one batch: both share the batch normalisation
+        texts, own = self.text(z_g), torch.arange(len(x), device=x.device)
+        same = (texts @ texts.T > _SAME) & ~torch.eye(len(x), dtype=torch.bool, device=x.device)
+        logits = (self.scale() * z_x[: len(x)] @ texts.T).masked_fill(same, -1e4)  # two pairs told alike are no negatives of each other
+        pairs = (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+        if seen_x is None:
+            return {"loss": pairs, "pairs": pairs}
+        seen = F.cross_entropy(self.scale() * z_x[len(x) :] @ torch.cat((self.text(seen_z_g), texts)).T, seen_y)
+        return {"loss": pairs + seen_weight * seen, "pairs": pairs, "seen": seen}
+
+
+def train_on_pairs(aligner: Aligner, pairs: Pairs, config: AlignConfig, *, seed: int = 0, checkpoint: Path | None = None) -> History:
+    """The first stage: generated pairs alone. It knows no data set, so that one result serves all."""
+    x, z_g = pairs
+    aligner.to(device()).text_center.copy_(z_g.mean(0))
+
+    def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
+        rows = batch_rows(len(x), config.batch, seed, step)[share]
+        return module(augment(x[rows], seed, step).to(device()), z_g[rows].to(device()))
+
+    return _fit(aligner, losses, config.pretrain_steps, config.lr, config, fingerprint(config, x, z_g, seed), seed, checkpoint, "pairs")
+
+
+def train_with_seen(
+    aligner: Aligner,
+    pairs: Pairs,
+    seen: Seen,
+    config: AlignConfig,
+    *,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+) -> History:
+    """The second stage: generated pairs and clips of the seen classes, which are moved to where generated bodies begin (``aligner.offset``)."""
+    x, z_g = pairs
+    aligner.to(device()).offset.copy_(_first_frame(x) - _first_frame(seen.x))
+    seen_x, seen_z_g = seen.x + aligner.offset.cpu(), seen.z_g.to(device())
+
+    def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
+        rows = batch_rows(len(x), config.batch, seed, step)[share]
+        clips = batch_rows(len(seen_x), config.seen_batch, seed, step)[share]
+        both = augment(torch.cat((x[rows], seen_x[clips])), seed, step).to(device())
+        return module(both[: len(rows)], z_g[rows].to(device()), both[len(rows) :], seen.y[clips].to(device()), seen_z_g, config.seen_weight)
+
+    identity = fingerprint(config, x, z_g, *seen, seed)
+    return _fit(aligner, losses, config.steps, config.tune_lr, config, identity, seed, checkpoint, "seen")
+
+
+def _fit(aligner, losses, steps, lr, config, identity, seed, checkpoint, title) -> History:  # noqa: ANN001
+    optimizer = torch.optim.AdamW(aligner.parameters(), lr=lr, weight_decay=config.weight_decay)
+
+    def rate(step: int) -> float:
+        return warmup_cosine(step, lr, max(1, steps // 20), steps)
+
+    return fit(aligner, optimizer, losses, rate, steps, checkpoint=checkpoint, identity=identity, seed=seed, title=title)
+
+
+def _first_frame(x: Tensor) -> Tensor:
+    """(M, 1, V, C): where joints are at the beginning, the median over clips of the mean of three frames."""
+    return x[:, :, :3].mean(2, keepdim=True).median(0).values
+
+
+def augment(x: Float[Tensor, "clip person time joint coord"], seed: int, step: int) -> Float[Tensor, "clip person time joint coord"]:
+    """Small turns, sizes, beginnings and ends, and the sensor's noise, drawn from (seed, step)."""
+    draw = torch.Generator().manual_seed(mix(seed, step))
+    clips, frames = len(x), x.shape[2]
+    if x.shape[-1] == 3:
+        angles = torch.randn(clips, 3, generator=draw) * torch.tensor([0.06, 0.12, 0.06])
+        skew = torch.zeros(clips, 3, 3)
+        skew[:, 0, 1], skew[:, 0, 2], skew[:, 1, 2] = -angles[:, 2], angles[:, 1], -angles[:, 0]
+        turn = torch.linalg.matrix_exp(skew - skew.transpose(1, 2)) * (1 + 0.05 * torch.randn(clips, 1, 1, generator=draw))
+        x = torch.einsum("nij,nmtvj->nmtvi", turn.to(x.device), x)
+    low, high = 0.12 * torch.rand(clips, 1, generator=draw), 1 - 0.12 * torch.rand(clips, 1, generator=draw)
+    times = (low + (high - low) * torch.linspace(0, 1, frames)) * (frames - 1)
+    before = times.floor().long().clamp(max=frames - 2)
+    weight = (times - before)[:, None, :, None, None].to(x.device)
+    index = before[:, None, :, None, None].expand(-1, x.shape[1], -1, *x.shape[3:]).to(x.device)
+    x = torch.gather(x, 2, index) * (1 - weight) + torch.gather(x, 2, index + 1) * weight
+    return x + 0.002 * torch.randn(x.shape, generator=draw).to(x.device)
+
+
+def mirror(x: Float[Tensor, "clip person time joint coord"], layout: Layout) -> Float[Tensor, "clip person time joint coord"]:
+    """The same clips seen in a mirror: left and right joints change places, x its sign."""
+    sign = torch.ones(x.shape[-1], device=x.device)
+    sign[0] = -1
+    return x[..., list(layout.mirror), :] * sign
+
+
+def exchange_sides(sentence: str) -> str:
+    """The sentence with "left" and "right" exchanged."""
+    return re.sub(r"\b(left|right)\b", lambda found: {"left": "right", "right": "left"}[found[0]], sentence)
+
+
+def seen_with_mirrors(
+    x: Tensor, y: Tensor, labels: Sequence[str], texts: Sequence[str], read: Callable[[Sequence[str], Sequence[str]], Tensor], layout: Layout
+) -> Seen:
+    """Seen clips and, behind them, their mirror images, told with left and right exchanged.
+
+    A mirrored clip of a class whose name or text names a side is of a class of its own, behind the others. ``read`` makes text features of labels and
+    their texts.
+    """
+    turned = [(exchange_sides(label), exchange_sides(text)) for label, text in zip(labels, texts, strict=True)]
+    sided = [index for index, before in enumerate(zip(labels, texts, strict=True)) if before != turned[index]]
+    number = torch.arange(len(labels))
+    number[sided] = len(labels) + torch.arange(len(sided))
+    z_g = read([*labels, *(turned[index][0] for index in sided)], [*texts, *(turned[index][1] for index in sided)])
+    return Seen(torch.cat((x, mirror(x, layout))), torch.cat((y, number[y])), z_g)

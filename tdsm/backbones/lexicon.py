@@ -1,0 +1,123 @@
+"""Names of actions as their sentences would be read.
+
+An aligned recognizer (:mod:`tdsm.backbones.aligned`) has learned to read sentences about limbs, in one voice. Of a bare name ("tennis serve") it knows little,
+and of a sentence in another voice not much more. But the package has hundreds of (name, sentence) pairs of actions, and the seen classes may bring more. From
+how their names are read, X, to how their sentences are read, Y, there is a smooth map, found by kernel ridge regression:
+
+    guess(q) = mean(Y) + k(q, X) (k(X, X) + 0.1 I)^-1 (Y - mean(Y)),    k(a, b) = exp(-|a - b|^2)
+
+so that a name is read as a blend of the sentences of names like it. Kernel and penalty were chosen by leaving out each pair in turn and ranking its own
+sentence among all (docs/LOG.md); no clip had a say. A label without a sentence is read as its guess, a label with one half as that sentence and half
+as the guess (``AlignConfig.guess``). Word order is weak in it: "sit to stand" and "stand to sit" are guessed nearly alike, and want sentences.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tdsm.data.prompts import SUBSETS, load_prompts, packaged_prompts
+from tdsm.text import TextEncoder, cache_folder, directions
+from tdsm.util.errors import InputError
+from tdsm.util.files import atomic
+
+__all__ = ["Lexicon", "fit_lexicon", "read_labels", "sentences_of_others"]
+
+_PENALTY = 0.1
+
+
+class Lexicon(nn.Module):
+    """The map from names to sentences, both as :meth:`tdsm.text.TextEncoder.read_sentences` reads them.
+
+    Args:
+        pairs: number N of (name, sentence) pairs.
+        words: C, the width of a reading; its two halves count alike.
+        share: of the guess in what a label with a sentence is read as, 0 to 1.
+    """
+
+    def __init__(self, pairs: int, words: int, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self.register_buffer("center", torch.zeros(words))
+        self.register_buffer("names", torch.zeros(pairs, words))
+        self.register_buffer("usual", torch.zeros(words))
+        self.register_buffer("weights", torch.zeros(pairs, words))
+
+    def fit(self, names: Float[Tensor, "pair word"], sentences: Float[Tensor, "pair word"]) -> "Lexicon":
+        """Learn from N pairs; returns itself."""
+        self.center.copy_(names.mean(0))
+        self.names.copy_(directions(names, self.center))
+        self.usual.copy_(sentences.mean(0))
+        alike = self._alike(self.names).double() + _PENALTY * torch.eye(len(names), dtype=torch.float64)
+        self.weights.copy_(torch.linalg.solve(alike, (sentences - self.usual).double()))
+        return self
+
+    def forward(self, names: Float[Tensor, "label word"]) -> Float[Tensor, "label word"]:
+        """What the sentences of these names would be read as."""
+        return self.usual + self._alike(directions(names, self.center)) @ self.weights
+
+    def _alike(self, names: Tensor) -> Tensor:
+        return torch.exp(-torch.cdist(names, self.names).square())
+
+
+def sentences_of_others(dataset: str) -> dict[str, str]:
+    """Name -> packaged sentence of the actions of all recorded data sets but this one.
+
+    Actions that this one has too, by name or by sentence, are left out wherever they stand, so that a test with bare names is one.
+    """
+    own = load_prompts(dataset) if dataset in packaged_prompts() else {}
+    names, sentences = {name.lower() for name in own}, set(own.values())
+    found: dict[str, str] = {}
+    for other in packaged_prompts():
+        if other not in ("synthetic", *SUBSETS):
+            found = load_prompts(other) | found
+    return {name: told for name, told in found.items() if name.lower() not in names and told not in sentences}
+
+
+def fit_lexicon(sentences: Mapping[str, str], share: float, text_encoder: TextEncoder, cache: Path | None = None) -> Lexicon:
+    """Learn from name -> sentence; the readings are kept in the user's cache folder.
+
+    Args:
+        sentences: at least two.
+        share: see :class:`Lexicon`.
+        text_encoder: reads them.
+        cache: folder; left out: the user's.
+
+    Raises:
+        InputError: fewer than two sentences, or a damaged file in the cache.
+    """
+    if len(sentences) < 2:
+        raise InputError("lexicon", f"{len(sentences)} sentences", "give two at least")
+    key = json.dumps([list(sentences.items()), asdict(text_encoder.config)])
+    path = (cache or cache_folder().parent / "lexicon") / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
+    if not path.exists():
+        names, told = (text_encoder.read_sentences(list(texts)) for texts in (sentences, sentences.values()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(path) as partial:
+            save_file({"names": names, "sentences": told}, partial)
+    try:
+        read = load_file(path)
+        names, told = read["names"], read["sentences"]
+    except (SafetensorError, KeyError, OSError, ValueError) as error:
+        raise InputError(path, f"damaged ({error})", "delete this file, it is then made anew") from error
+    return Lexicon(*names.shape, share).fit(names, told)
+
+
+def read_labels(labels: Sequence[str], texts: Sequence[str], text_encoder: TextEncoder, lexicon: Lexicon | None) -> Float[Tensor, "label word"]:
+    """What is understood of labels: of each its text (a sentence, or the label once more, if it has none), blended with what ``lexicon`` makes of its name.
+
+    Without a lexicon, the text as it is read.
+    """
+    read = text_encoder.read_sentences(texts)
+    if lexicon is None:
+        return read
+    guess = lexicon(text_encoder.read_sentences(labels).to(lexicon.center.device)).to(read.device)
+    bare = torch.tensor([label == text for label, text in zip(labels, texts, strict=True)])
+    return torch.where(bare[:, None], guess, (1 - lexicon.share) * read + lexicon.share * guess)

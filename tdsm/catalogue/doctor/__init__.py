@@ -1,0 +1,197 @@
+"""What is this, is it whole, and what can be done with it? For downloads, features, prompts, and what this package wrote itself.
+
+What stands inside decides, never the name of a file or folder. It is meant to be quick: of raw recordings only the names are looked at (NTU RGB+D
+120 has 114,480), of large files the headers and the small tables; nothing is unpacked, and nothing that a file holds is ever executed.
+
+:mod:`~tdsm.catalogue.doctor.raw` knows downloads, :mod:`~tdsm.catalogue.doctor.made` what was made of them, and :mod:`~tdsm.catalogue.doctor.finding` holds
+both against the protocols.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tdsm.catalogue.doctor.finding import Finding
+from tdsm.catalogue.doctor.made import DAMAGED, array, class_lists, clips_npz, features, own_clips, prompts, recognizer, store
+from tdsm.catalogue.doctor.raw import Files, open_files, pickled, raw_findings
+from tdsm.catalogue.feature_files import is_features
+from tdsm.catalogue.fetch import sources
+from tdsm.catalogue.rows import all_benchmarks, dataset_facts
+from tdsm.data.disk import is_store
+from tdsm.data.prompts import SUBSETS
+from tdsm.data.readers import ntu
+from tdsm.data.readers.folder import TABLE
+from tdsm.data.readers.safe_pickle import is_pickle
+from tdsm.util.errors import InputError
+
+__all__ = ["Finding", "benchmark_table", "inspect", "present"]
+
+_ARCHIVES = (".zip", ".npz", ".pkl", ".pickle")
+_UNPACK = (
+    (b"Rar!", "a .rar archive"),
+    (b"\x1f\x8b", "a .gz archive"),
+    (b"7z\xbc\xaf", "a .7z archive"),
+    (b"BZh", "a .bz2 archive"),
+    (b"\xfd7zXZ", "an .xz archive"),
+)
+_PAGES = ((b"<", "a web page or other markup"), (b"version https://git-lfs", "a pointer of git-lfs"))
+_MSR_SCREEN = re.compile(r"a\d\d_s\d\d_e\d\d_skeleton\.txt")
+
+
+def inspect(path: str | Path) -> Finding:
+    """What a file or folder is; faults of its content are part of the answer, never an exception.
+
+    Raises:
+        InputError: no such path.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(path, "no such file or folder", "check the path")
+    return _folder(path) if path.is_dir() else _file(path)
+
+
+def present(root: str | Path) -> list[Finding]:
+    """What stands in a folder, one level deep; the folder itself where a data set is spread over it.
+
+    Raises:
+        InputError: no such path.
+    """
+    root = Path(root)
+    whole = inspect(root)
+    if root.is_file():
+        return [whole]
+    children = [child for child in sorted(root.iterdir()) if not child.name.startswith(".") and (child.is_dir() or child.suffix in _ARCHIVES)]
+    parts = [inspect(child) for child in children]
+    if not whole.dataset and not whole.benchmarks:
+        return parts
+    same = [part for part in parts if part.dataset == whole.dataset and part.clips == whole.clips]  # all of it is in one child
+    return (same or [whole]) + [part for part in parts if part.dataset != whole.dataset or part.kind != whole.kind]
+
+
+def benchmark_table(root: str | Path | None = None) -> str:
+    """All rows of published tables as text; with a folder, also what of their data is in it, and where to get the rest.
+
+    Raises:
+        InputError: no such folder.
+    """
+    found = present(root) if root is not None else []
+    head = ["row", "lists", "classes", "partition", "encoder", "TDSM", "paper", *(["here"] if root is not None else [])]
+    rows = [head]
+    for one in all_benchmarks():
+        here = ", ".join(item.path.name + (" (see its problems)" if item.problems else "") for item in found if one.name in item.benchmarks)
+        published = f"{one.published['TDSM']:.2f}" if "TDSM" in one.published else ""
+        cells = [one.name, str(len(one.draws)), one.split, one.partition, one.encoder, published, one.table]
+        rows.append([*cells, *([here or "missing"] if root is not None else [])])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, "", *_problems(found), *_missing(found)])
+
+
+def _problems(found: list[Finding]) -> list[str]:
+    return [f"{item.path}: {problem}" for item in found if item.benchmarks for problem in item.problems]
+
+
+def _missing(found: list[Finding]) -> list[str]:
+    """A line for each data set that a row still lacks: where it is."""
+    served = {name for item in found for name in item.benchmarks}
+    pages = {source.name: source.page for source in sources()}
+    lacking = dict.fromkeys(one.dataset if one.dataset in pages else SUBSETS[one.dataset][0] for one in all_benchmarks() if one.name not in served)
+    return [f"{name}: {dataset_facts()[name].title}, {pages[name]} (`tdsm fetch {name}` says how)" for name in lacking]
+
+
+# Folders
+
+
+def _folder(path: Path) -> Finding:
+    if is_store(path):
+        return store(path)
+    if (path / TABLE).is_file():
+        return own_clips(path)
+    if (path / "recognizer.json").is_file():
+        return recognizer(path, "a trained recognizer")
+    if (path / "model" / "recognizer.json").is_file():
+        return recognizer(path / "model", "the recognizer of a run folder")
+    if is_features(path) or (path / "val.npy").is_file():
+        return features(path)
+    if class_lists(path):
+        return prompts(path, "class lists of SA-DVAE")
+    with open_files(path) as files:
+        return _members(files, f"a folder of {len(files.names):,} files")
+
+
+def _members(files: Files, otherwise: str) -> Finding:
+    found = raw_findings(files)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = " and ".join(item.dataset or item.kind for item in found)
+        return Finding(files.path, f"several data sets: {names}", problems=("they cannot be read together; give the path of one of them",))
+    return Finding(files.path, otherwise, problems=(_unknown(files),))
+
+
+def _unknown(files: Files) -> str:
+    if not files.names:
+        return "it is empty; download it again"
+    if any(map(_MSR_SCREEN.fullmatch, files.bases)):
+        return "MSR-Action3D in screen coordinates, which hold no true proportions; take the archive of skeleton3D.txt files"
+    inside = sorted({name.rpartition("/")[0] or "." for name, base in zip(files.names, files.bases, strict=True) if base == "train.npy"})
+    if inside:
+        return f"features stand deeper; give one of {', '.join(inside[:8])}{' ...' if len(inside) > 8 else ''}"
+    first = list(dict.fromkeys(name.partition("/")[0] for name in files.names))
+    return f"nothing known by the names of its files; give what is inside: {', '.join(first[:8])}{' ...' if len(first) > 8 else ''}"
+
+
+# Files
+
+
+def _file(path: Path) -> Finding:
+    if path.stat().st_size == 0:
+        return Finding(path, "an empty file", problems=("0 bytes; download it again",))
+    if path.suffix in (".part", ".partial", ".crdownload"):
+        return Finding(path, "a download that has not come to its end", problems=("start the same download again: it goes on, or starts over",))
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(b"PK"):
+        return _unless_damaged(path, _zip)
+    if is_pickle(path):
+        return pickled(path)
+    if head.startswith(b"\x93NUMPY"):
+        return _unless_damaged(path, array)
+    for magics, remedy in (
+        (_UNPACK, "unpack it and give the folder"),
+        (_PAGES, "download the file itself: this came in its place, after a log-in or a size warning"),
+    ):
+        for magic, kind in magics:
+            if head.lstrip().startswith(magic):
+                return Finding(path, kind, problems=(remedy,))
+    if ntu.MEMBER.fullmatch(path.name):
+        return Finding(path, "one recording of NTU RGB+D", clips=1, problems=("give the folder or zip that it came from",))
+    if path.suffix == ".txt" or head.startswith((b"idx,label", b"\xef\xbb\xbfidx,label")):
+        return prompts(path, "a class list")
+    return Finding(path, "a file of an unknown kind", problems=("give a download, an .npz, a pickle, features, or a folder of these",))
+
+
+def _unless_damaged(path: Path, look: Callable[[Path], Finding]) -> Finding:
+    try:
+        return look(path)
+    except DAMAGED as error:
+        return Finding(path, "a file that is cut off or damaged", problems=(f"{error}; download it again",))
+
+
+def _zip(path: Path) -> Finding:
+    with open_files(path) as files:
+        if "xl/workbook.xml" in files.names:
+            return prompts(path, "a spreadsheet")
+        if not (files.names and all(name.endswith(".npy") for name in files.names)):
+            return _members(files, f"a zip of {len(files.names):,} files")
+        keys = {name.removesuffix(".npy") for name in files.names}
+    if is_features(path):
+        return features(path)
+    if {"joints", "layout"} <= keys:
+        return clips_npz(path)
+    if {"x_train", "y_train"} <= keys:
+        remedy = "the names of the clips are lost in them, and the partition with them; take the .skeleton files or a pickle"
+        return Finding(path, "arrays of the GCN family (CTR-GCN's .npz)", problems=(remedy,))
+    return Finding(
+        path, f"an .npz of {', '.join(sorted(keys)[:6])}", problems=("it holds neither clips nor features; tdsm/data/clips.py says what clips need",)
+    )

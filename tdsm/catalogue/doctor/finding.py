@@ -1,0 +1,165 @@
+"""What the doctor found at a path, and how it stands to the protocols: counts, partitions, which rows of published tables it serves."""
+
+import html
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tdsm.catalogue.partitions import PARTITIONS, partitions_of
+from tdsm.catalogue.rows import all_benchmarks, dataset_facts
+from tdsm.data.prompts import SUBSETS
+from tdsm.util.errors import InputError
+
+__all__ = ["Finding", "finding_of_clips", "next_command", "rows_served"]
+
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a path is; shows itself as text and, in a notebook, as a table.
+
+    Attributes:
+        path: what was looked at.
+        kind: what it is, in words.
+        dataset: the data set it belongs to, or "".
+        clips: how many clips it should give, or None where only reading would tell.
+        classes: class name -> clips, as far as names or small tables tell.
+        parts: official partition -> (training clips, test clips), by the clips' names.
+        benchmarks: names of the rows of published tables that it serves.
+        known: what to know, none of it a fault.
+        problems: what is wrong or missing, each with its remedy.
+        next: the command to go on with, "" when there is none.
+    """
+
+    path: Path
+    kind: str
+    dataset: str = ""
+    clips: int | None = None
+    classes: dict[str, int] = field(default_factory=dict)
+    parts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    benchmarks: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    next: str = ""
+
+    def _lines(self) -> list[tuple[str, str]]:
+        """(heading, text) of everything there is to say."""
+        lines = [("what", self.kind + (f" ({self.dataset})" if self.dataset else ""))]
+        if self.clips is not None:
+            lines.append(("clips", f"{self.clips:,}" + self._per_class()))
+        official = dataset_facts()[self.dataset].parts if self.dataset in dataset_facts() else {}
+        for name, (train, test) in self.parts.items():
+            of = f"; officially {official[name][0]:,} and {official[name][1]:,}" if name in official else ""
+            lines.append((name, f"{train:,} train, {test:,} test{of}"))
+        lines += [("serves", ", ".join(self.benchmarks))] if self.benchmarks else []
+        lines += [("known", text) for text in self.known] + [("problem", text) for text in self.problems]
+        return lines + ([("next", self.next)] if self.next else [])
+
+    def _per_class(self) -> str:
+        held = [count for count in self.classes.values() if count]
+        if not held:
+            return ""
+        spread = f"{min(held):,}" if min(held) == max(held) else f"{min(held):,} to {max(held):,}"
+        return f" of {len(held)} classes, {spread} a class"
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.path), *(f"  {heading:<10}{text}" for heading, text in self._lines())])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th style='text-align:left'>{head}</th><td style='text-align:left'>{html.escape(text)}</td></tr>" for head, text in self._lines())
+        return f"<b>{html.escape(str(self.path))}</b><table>{rows}</table>"
+
+
+def finding_of_clips(
+    path: Path,
+    kind: str,
+    dataset: str,
+    names: Sequence[str],
+    labels: Iterable[str | None],
+    classes: Sequence[str],
+    *,
+    known: Sequence[str] = (),
+    problems: Sequence[str] = (),
+    raw: bool = False,
+) -> Finding:
+    """What these clips are, held against the protocols of their data set if it has any.
+
+    Args:
+        names: of the clips.
+        labels: their class names, None or "" where unknown.
+        classes: all class names of the data set, in order.
+        raw: these are recordings as handed out, so that those that hold nobody are still among them.
+    """
+    counts = Counter(label for label in labels if label)
+    per_class = {label: counts[label] for label in classes or sorted(counts)}
+    parts, outside = _count_parts(dataset, names)
+    more_known, faults = _against_facts(dataset, len(names), raw)
+    if dataset in dataset_facts():
+        faults += [_listed("no clip of {} of the classes: {}; complete the download", [label for label, count in per_class.items() if not count])]
+    faults.append(_listed("{} clips are in no official part: {}; leave them out", outside))
+    found = tuple(text for text in (*problems, *faults) if text)
+    return Finding(
+        path, kind, dataset, len(names), per_class, parts, rows_served(dataset), (*known, *more_known), found, next_command(path, dataset, bool(counts))
+    )
+
+
+def rows_served(dataset: str) -> tuple[str, ...]:
+    """Names of the rows that clips of this data set are enough for: its own, then those of a set that is a part of it."""
+    parts = [name for name, (whole, _) in SUBSETS.items() if whole == dataset]
+    return tuple(one.name for name in (dataset, *parts) for one in all_benchmarks() if one.dataset == name)
+
+
+def next_command(path: Path, dataset: str, labelled: bool = True) -> str:
+    """What to do with clips at a path."""
+    place, rows = shlex.quote(str(path)), rows_served(dataset)
+    if dataset in ("utd-mhad", "nw-ucla"):
+        return f"tdsm evaluate {place}"
+    if rows:
+        return f"tdsm reproduce {rows[0]} --data {place}"
+    if labelled:
+        return f"tdsm train {place} --unseen 'a label, another label'"
+    return f"tdsm predict RUN/model {place} --labels 'any name, another name'"
+
+
+def _count_parts(dataset: str, names: Sequence[str]) -> tuple[dict[str, tuple[int, int]], list[str]]:
+    """Partition -> (training, test), and the names that are in neither part of some partition."""
+    parts, outside = {}, {}
+    for partition in partitions_of(dataset):
+        rule, train, test = PARTITIONS[dataset, partition], 0, 0
+        for name in names:
+            try:
+                trains = rule.value(name) in rule.train
+            except InputError:
+                outside[name] = None
+            else:
+                train, test = train + trains, test + (not trains)
+        parts[partition] = (train, test)
+    return parts, list(outside)
+
+
+def _against_facts(dataset: str, clips: int, raw: bool) -> tuple[list[str], list[str]]:
+    """(what is known, what is wrong) about a number of clips."""
+    facts = dataset_facts().get(dataset)
+    if facts is None or facts.clips is None:
+        return [], []
+    whole, without = facts.clips, facts.without_skeleton
+    if without and clips == whole - without:
+        return [f"{clips:,} is the official number without the {without:,} recordings that are listed as without a skeleton"], []
+    if clips == whole:
+        return [
+            f"{clips:,} is the official number" + (f"; {without:,} of them are listed as without a skeleton: {whole - without:,} stay" if without else "")
+        ], []
+    if not raw and whole - without < clips < whole:
+        return [f"{clips:,} clips; {whole:,} were recorded, of which {without:,} are listed as without a skeleton"], []
+    if clips < whole - without:
+        return [], [f"{clips:,} of {whole - without:,} clips; complete the download"]
+    return [], [f"{clips:,} clips, officially {whole:,}; complete the download, or keep one copy of each file"]
+
+
+def _listed(text: str, names: Sequence[str]) -> str:
+    """``text`` with the number of names and the first of them; "" when there are none."""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return text.format(len(names), ", ".join(names[:_MOST_NAMED]) + more) if names else ""

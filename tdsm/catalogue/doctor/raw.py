@@ -1,0 +1,229 @@
+"""Downloads as their authors hand them out, recognised by the names of their files; no skeleton is opened.
+
+Only PKU-MMD's labels and Kinetics' label tables are read, because the names of their files do not tell the classes; pickles are searched for names.
+"""
+
+import io
+import json
+import mmap
+import os
+import re
+import shlex
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from tdsm.catalogue.doctor.finding import Finding, finding_of_clips, next_command, rows_served
+from tdsm.catalogue.rows import dataset_facts
+from tdsm.data.readers import kinetics, msr_action3d, ntu, nw_ucla, openpose_json, pku_mmd, utd_mhad
+
+__all__ = ["Files", "open_files", "pickled", "raw_findings"]
+
+_NTU_60_ACTIONS, _NTU_60_SETUPS = 60, 17
+_BY_NAMES = "counted by the names of the files: none was opened, so a damaged one shows only when it is read"
+_NTU_NAME = re.compile(rb"S\d{3}C\d{3}P\d{3}R\d{3}A\d{3}")
+_LABEL_BYTES = 1 << 20  # of a label file of PKU-MMD; a skeleton file has many more
+_KINETICS_TABLE = re.compile(r"(?:.*/)?kinetics_(train|val)_label\.json")
+
+
+class Files:
+    """The files of a folder or zip, by name, without opening any.
+
+    Attributes:
+        path: the folder or zip.
+        names: relative to it, with forward slashes, sorted.
+        bases: the same without folders.
+        size: bytes of a file, unpacked.
+        open: opens a file to read bytes from.
+    """
+
+    def __init__(self, path: Path, names: Sequence[str], size: Callable[[str], int], open: Callable[[str], io.BufferedIOBase]) -> None:
+        self.path, self.names, self.size, self.open = path, sorted(names), size, open
+        self.bases = [name.rpartition("/")[2] for name in self.names]
+
+    def matching(self, pattern: re.Pattern, whole: bool = False) -> list[tuple[str, re.Match]]:
+        """(name, match) of the files whose base (or ``whole``) name is of this form."""
+        texts = self.names if whole else self.bases
+        return [(name, match) for name, text in zip(self.names, texts, strict=True) if (match := pattern.fullmatch(text))]
+
+
+@contextmanager
+def open_files(path: Path) -> Iterator[Files]:
+    """The files of a folder at any depth, or of a zip.
+
+    Raises:
+        zipfile.BadZipFile: not a whole zip.
+    """
+    if path.is_dir():
+        folders = ((Path(folder).relative_to(path).as_posix(), inside) for folder, _, inside in os.walk(path))
+        names = [name if folder == "." else f"{folder}/{name}" for folder, inside in folders for name in inside]
+        yield Files(path, names, lambda name: (path / name).stat().st_size, lambda name: (path / name).open("rb"))
+        return
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        yield Files(path, names, lambda name: archive.getinfo(name).file_size, archive.open)
+
+
+def raw_findings(files: Files) -> list[Finding]:
+    """One finding for each data set whose files are there."""
+    recorded = (
+        ("UTD-MHAD as handed out", "utd-mhad", utd_mhad.MEMBER, utd_mhad.CLASSES, range(1, 28)),
+        ("NW-UCLA in the form of JSON files", "nw-ucla", nw_ucla.MEMBER, nw_ucla.CLASSES, (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)),
+        ("MSR-Action3D, skeletons in space", "msr-action3d", msr_action3d.MEMBER, msr_action3d.CLASSES, range(1, 21)),
+    )
+    found = [
+        _recordings(files, kind, dataset, matches, classes, codes) for kind, dataset, form, classes, codes in recorded if (matches := files.matching(form))
+    ]
+    for form, whole, make in (
+        (ntu.MEMBER, False, _ntu),
+        (pku_mmd.MEMBER, False, _pku),
+        (kinetics.MEMBER, True, _kinetics),
+        (openpose_json.MEMBER, False, _openpose),
+    ):
+        matches = files.matching(form, whole)
+        found += [make(files, matches)] if matches else []
+    return found
+
+
+def _recordings(
+    files: Files, kind: str, dataset: str, found: list[tuple[str, re.Match]], classes: Sequence[str], codes: Sequence[int], group: int = 1
+) -> Finding:
+    """Files whose names tell the class: a number in ``group`` of the match, the k-th of ``codes`` meaning the k-th class."""
+    label = dict(zip(codes, classes, strict=True))
+    names = [match[0].partition(".")[0] for _, match in found]
+    labels = [label.get(int(match[group])) for _, match in found]
+    unknown = sum(one is None for one in labels)
+    problems = [_twice(names), f"{unknown} files are of actions that do not exist; leave them out" if unknown else ""]
+    return finding_of_clips(files.path, kind, dataset, names, labels, classes, known=[_BY_NAMES], problems=problems, raw=True)
+
+
+def _twice(names: Sequence[str]) -> str:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    return f"{len(twice)} recordings are there more than once, first {twice[0]}; keep one copy" if twice else ""
+
+
+def _ntu(files: Files, found: list[tuple[str, re.Match]]) -> Finding:
+    setups, actions = ([int(match[group]) for _, match in found] for group in (1, 5))
+    in_60 = max(setups) <= _NTU_60_SETUPS and max(actions) <= _NTU_60_ACTIONS
+    dataset = "ntu-60" if in_60 else "ntu-120"
+    classes = ntu.CLASSES[: dataset_facts()[dataset].classes]
+    made = _recordings(files, "NTU RGB+D, .skeleton files", dataset, found, classes, range(1, len(classes) + 1), 5)
+    if in_60 or min(setups) <= _NTU_60_SETUPS:
+        return made
+    first = "the archive of setups 18 to 32 alone; NTU RGB+D 120 also needs nturgbd_skeletons_s001_to_s017.zip: give both"
+    command = f"tdsm reproduce {rows_served('ntu-120')[0]} --data nturgbd_skeletons_s001_to_s017.zip --data {shlex.quote(str(files.path))}"
+    rows = tuple(name for name in made.benchmarks if name.startswith("ntu-120"))
+    return Finding(made.path, made.kind, dataset, made.clips, made.classes, made.parts, rows, made.known, (first,), command)
+
+
+def _pku(files: Files, found: list[tuple[str, re.Match]]) -> Finding:
+    labels, skeletons = defaultdict(list), set()
+    for name, match in found:
+        rows = _pku_rows(files, name)
+        if rows is None:
+            skeletons.add(match[0].removesuffix(".txt"))
+        else:
+            labels[match[0].removesuffix(".txt")] += rows
+    names, actions = [], []
+    for video in sorted(skeletons & labels.keys()):
+        names += [f"{video}#{number}" for number in range(1, 1 + len(labels[video]))]
+        actions += [pku_mmd.CLASSES[action - 1] if 1 <= action <= len(pku_mmd.CLASSES) else None for action in labels[video]]
+    second = any(video.startswith("A") for video in skeletons | labels.keys())
+    whole = dataset_facts()["pku-mmd"].videos
+    bare, orphans = sorted(skeletons - labels.keys()), sorted(labels.keys() - skeletons)
+    problems = [
+        f"{len(bare)} videos have no labels, first {bare[0]}; put Train_Label_PKU_final beside the skeletons" if bare else "",
+        f"{len(orphans)} label files have no video, first {orphans[0]}; put PKU_Skeleton_Renew beside the labels" if orphans else "",
+        f"{len(skeletons):,} of {whole:,} videos; complete the download" if not second and len(skeletons) < whole else "",
+    ]
+    kind = f"PKU-MMD, phase {'II' if second else 'I'}, {len(skeletons):,} videos with labels"
+    known = ["cut into clips by the label files; the skeletons were not opened"]
+    if second:
+        rows = "no row of a published table here is of phase II"
+        return Finding(files.path, kind, "pku-mmd", len(names), _per_class(actions), known=(*known, rows), problems=_only(problems))
+    return finding_of_clips(files.path, kind, "pku-mmd", names, actions, pku_mmd.CLASSES, known=known, problems=problems, raw=True)
+
+
+def _pku_rows(files: Files, name: str) -> list[int] | None:
+    """Action numbers of a label file; None for a file that is none. Labels have commas, skeletons have not."""
+    if files.size(name) > _LABEL_BYTES:
+        return None
+    with files.open(name) as file:
+        content = file.read()
+    lines = [line for line in content.split(b"\n") if line.strip()]
+    if not lines or b"," not in lines[0]:
+        return None
+    return [int(number) if (number := line.partition(b",")[0].strip()).isdigit() else 0 for line in lines]
+
+
+def _per_class(labels: Sequence[str | None]) -> dict[str, int]:
+    return dict(Counter(label for label in labels if label))
+
+
+def _kinetics(files: Files, found: list[tuple[str, re.Match]]) -> Finding:
+    there = {f"{match[1]}/{match[2]}" for _, match in found}
+    tables, problems = {}, []
+    for name, match in files.matching(_KINETICS_TABLE, whole=True):
+        rows = _kinetics_rows(files, name)
+        problems += [] if rows else [f"{name} is no label table; download it again"]
+        tables |= {f"{match[1]}/{clip}": row for clip, row in rows.items()}
+    parts = {name.partition("/")[0] for name in there}
+    tabled = {name.partition("/")[0] for name in tables}
+    problems += [f"kinetics_{part}_label.json is not there, so nothing tells the classes of {part}" for part in sorted(parts - tabled)]
+    problems += [f"kinetics_{part} is not there; complete the download" for part in sorted({"train", "val"} - parts)]
+    lost = [name for name in tables if name not in there and name.partition("/")[0] in parts]
+    problems += [f"{len(lost):,} clips of the label tables are not there, first {lost[0]}; complete the download"] if lost else []
+    empty = sum(not tables[name].get("has_skeleton", True) for name in there & tables.keys())
+    names = sorted(name for name in there if tables.get(name, {}).get("has_skeleton", True))
+    labels = [tables.get(name, {}).get("label") for name in names]
+    known = ["counted by file names and label tables; no skeleton was opened", "officially about 240,000 train and 20,000 test"]
+    known += [f"{empty:,} clips have no skeleton by the label tables, and are left out"] if empty else []
+    return finding_of_clips(files.path, "Kinetics-skeleton", "kinetics-400", names, labels, kinetics.CLASSES, known=known, problems=problems, raw=True)
+
+
+def _kinetics_rows(files: Files, name: str) -> dict[str, dict]:
+    """ID -> its row; empty when it is no table of rows."""
+    with files.open(name) as file:
+        try:
+            table = json.load(file)
+        except (ValueError, RecursionError):
+            return {}
+    return table if isinstance(table, dict) and all(isinstance(row, dict) for row in table.values()) else {}
+
+
+def _openpose(files: Files, found: list[tuple[str, re.Match]]) -> Finding:
+    videos = Counter(f"{PurePosixPath(name).parent}/{match[1] or ''}" for name, match in found)
+    known = (f"{len(found):,} frames; the files carry neither labels nor frames a second",)
+    command = f"tdsm predict RUN/model {shlex.quote(str(files.path))} --labels 'any name, another name'"
+    return Finding(files.path, f"poses by OpenPose, {len(videos)} videos", clips=len(videos), known=known, next=command)
+
+
+def _only(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text for text in texts if text)
+
+
+def pickled(path: Path) -> Finding:
+    """An annotation pickle, by the words and names in it: it is searched as bytes, and no instruction of it is followed."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        annotated, tabled, scored = (content.find(word) >= 0 for word in (b"annotations", b"raw_file", b"keypoint_score"))
+        names = sorted({match[0].decode() for match in _NTU_NAME.finditer(content)})
+    if annotated and tabled:
+        return _kinetics_pickle(path)
+    if not annotated or not names:
+        return Finding(path, "a pickle", problems=("no annotations of NTU RGB+D or Kinetics are in it; give a pickle of pyskl or MMAction2",))
+    found = [ntu.parse_name(name) for name in names if 1 <= int(name[-3:]) <= len(ntu.CLASSES)]
+    in_60 = all(one.action <= _NTU_60_ACTIONS and one.setup <= _NTU_60_SETUPS for one in found)
+    classes = ntu.CLASSES[:_NTU_60_ACTIONS] if in_60 else ntu.CLASSES
+    kind = f"NTU RGB+D {'in the plane (COCO-17)' if scored else 'in space'}, annotation pickle"
+    known = ["counted by the names in it; pyskl and MMAction2 removed ghosts differently, so their pickles are not the same data"]
+    labels = [ntu.CLASSES[one.action - 1] for one in found]
+    return finding_of_clips(path, kind, f"ntu-{len(classes)}", names, labels, classes, known=known)
+
+
+def _kinetics_pickle(path: Path) -> Finding:
+    known = ("a table of contents; the bodies themselves are in kpfiles/ beside it",)
+    lacking = () if (path.parent / "kpfiles").is_dir() else ("kpfiles/ is not beside it; tdsm/data/readers/pyskl.py says where it is",)
+    kind, command = "Kinetics in the plane (COCO-17), annotation pickle", next_command(path, "kinetics-400")
+    return Finding(path, kind, "kinetics-400", benchmarks=rows_served("kinetics-400"), known=known, problems=lacking, next=command)

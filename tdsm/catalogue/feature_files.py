@@ -1,0 +1,245 @@
+"""Features on disk: what the field publishes, and our own files; all end in a :class:`~tdsm.data.features.FeatureSet`.
+
+===================  ======================================================================================================================
+SynSE folder         ``train.npy train_label.npy`` (seen classes, training part), ``ztest.npy z_label.npy`` (unseen, test part),
+                     ``gtest.npy g_label.npy`` (all classes, test part; may be left out). ``gtest_out.npy``, the encoder's own logits,
+                     is not read. P. Gupta, D. Sharma, R. K. Sarvadevabhatla, "Syntactically guided generative embeddings for zero-shot
+                     skeleton action recognition", ICIP 2021; SA-DVAE, MSF-GZSSAR and TDSM use the same files.
+Flora ``.npz``       ``train_data train_label zsl_data zsl_label gzsl_data gzsl_label``: the same three parts.
+our ``.npz``         the fields of a FeatureSet, by name.
+===================  ======================================================================================================================
+
+Labels are indices from 0 in the data set's own class order in all three. A file whose labels count from 1, or were numbered anew within the
+seen and the unseen classes, is refused rather than repaired, because nothing in it says by which list. SynSE's folders with ``val`` in their
+names hold seen classes only, split once more to tune a gate; they look alike and are refused too.
+"""
+
+import lzma
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tdsm.data.features import FeatureSet, clean_features, clean_labels
+from tdsm.util.errors import InputError
+from tdsm.util.files import atomic
+
+__all__ = [
+    "is_features",
+    "load_features",
+    "read_features",
+    "read_flora",
+    "read_synse_folder",
+    "save_features",
+    "write_flora",
+    "write_synse_folder",
+]
+
+_SYNSE = {"train": ("train.npy", "train_label.npy"), "unseen": ("ztest.npy", "z_label.npy"), "all": ("gtest.npy", "g_label.npy")}
+_FLORA = {"train": ("train_data", "train_label"), "unseen": ("zsl_data", "zsl_label"), "all": ("gzsl_data", "gzsl_label")}
+_OURS = {part: (f"z_{part}", f"y_{part}") for part in ("train", "unseen", "all")}
+_UNREADABLE = (
+    *(ValueError, EOFError, OSError, MemoryError, SyntaxError, tokenize.TokenError),  # from a header or a size that cannot be
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError),  # RuntimeError: encrypted
+)
+
+
+def is_features(path: str | Path) -> bool:
+    """Whether :func:`read_features` would try to read this path; looks at names only."""
+    path = Path(path)
+    if path.is_dir():
+        return (path / "train.npy").exists() or (path / "ztest.npy").exists()
+    try:
+        with zipfile.ZipFile(path) as file:
+            return bool({"train_data.npy", "z_train.npy"} & set(file.namelist()))
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def read_features(path: str | Path, classes: int | None = None) -> FeatureSet:
+    """Read features of any of the three kinds, told apart by what is inside.
+
+    Args:
+        path: a folder or an ``.npz``.
+        classes: number of classes of the data set; left out, the largest label says it.
+
+    Raises:
+        InputError: none of the three; and what the reader of its kind refuses.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return read_synse_folder(path, classes)
+    arrays = _read_npz(path)
+    if "train_data" in arrays:
+        return _published(path, arrays, _FLORA, classes)
+    if "z_train" in arrays:
+        return _ours(path, arrays, classes)
+    raise InputError(path, f"holds no features, but {', '.join(sorted(arrays)[:6])}", "give a folder with train.npy, or an .npz with train_data or z_train")
+
+
+def read_synse_folder(path: str | Path, classes: int | None = None) -> FeatureSet:
+    """Read a feature folder of the SynSE family; see :func:`read_features`.
+
+    Raises:
+        InputError: a ``val`` folder; a file missing, cut off or pickled; labels of another numbering; and what FeatureSet refuses.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise InputError(path, "no such folder", "check the path, and unpack the archive")
+    if (path / "val.npy").exists() or (path / "val_label.npy").exists():
+        raise InputError(path, "is a val folder (seen classes split once more, to tune a gate)", "give the folder of the same name without val")
+    if not is_features(path):
+        inside = sorted(file.parent.relative_to(path).as_posix() for depth in ("*", "*/*") for file in path.glob(f"{depth}/train.npy"))
+        raise InputError(path, "holds no train.npy", f"give one of: {', '.join(inside[:5])}" if inside else "give a folder of features")
+    parts = [part for part, names in _SYNSE.items() if part != "all" or any((path / name).exists() for name in names)]
+    return _published(path, {name: _read_npy(path / name) for part in parts for name in _SYNSE[part]}, _SYNSE, classes)
+
+
+def write_synse_folder(path: str | Path, features: FeatureSet) -> Path:
+    """Write features as a SynSE folder (float32, int64), which other projects' code reads; returns the path.
+
+    Raises:
+        InputError: the folder holds features already, or a clip has more than one token.
+    """
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    for name in (name for names in _SYNSE.values() for name in names):
+        if (path / name).exists():
+            raise InputError(path / name, "is there already", "give a new folder")
+    for name, array in reversed(_arrays(features, _SYNSE, path).items()):  # train.npy last: without it, a folder cut short is not read
+        with atomic(path / name) as partial, partial.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+    return path
+
+
+def read_flora(path: str | Path, classes: int | None = None) -> FeatureSet:
+    """Read a feature file of Flora; see :func:`read_features`.
+
+    Raises:
+        InputError: no whole ``.npz`` of plain arrays; an array missing; labels of another numbering; and what FeatureSet refuses.
+    """
+    path = Path(path)
+    return _published(path, _read_npz(path), _FLORA, classes)
+
+
+def write_flora(path: str | Path, features: FeatureSet) -> Path:
+    """Write features as Flora's ``.npz`` (float32, int64); returns the path.
+
+    Raises:
+        InputError: a clip has more than one token.
+    """
+    return _write_npz(Path(path), _arrays(features, _FLORA, path))
+
+
+def save_features(path: str | Path, features: FeatureSet) -> Path:
+    """Write features with all that is known of them; :func:`load_features` reads them back bit by bit. Returns the path."""
+    values = {"z_train": features.z_train, "y_train": features.y_train, "z_unseen": features.z_unseen, "y_unseen": features.y_unseen}
+    if features.z_all is not None:
+        values |= {"z_all": features.z_all, "y_all": features.y_all}
+    if features.encoder_seen is not None:
+        values["encoder_seen"] = np.array(features.encoder_seen, dtype=np.str_)
+    values |= {"classes": np.array(features.classes), "dataset": np.array(features.dataset)}
+    return _write_npz(Path(path), values | {"class_names": np.array(features.class_names, dtype=np.str_)})
+
+
+def load_features(path: str | Path, classes: int | None = None) -> FeatureSet:
+    """Read what :func:`save_features` wrote.
+
+    Raises:
+        InputError: no whole ``.npz`` of plain arrays; an array missing; another number of classes than ``classes``; and what FeatureSet refuses.
+    """
+    path = Path(path)
+    return _ours(path, _read_npz(path), classes)
+
+
+def _ours(path: Path, arrays: Mapping[str, np.ndarray], classes: int | None) -> FeatureSet:
+    parts = _parts(path, arrays, _OURS)
+    for key in ("classes", "dataset", "class_names"):
+        if key not in arrays:
+            raise InputError(path, f"array {key!r} is missing", "write it with save_features")
+    if arrays["classes"].shape != () or arrays["classes"].dtype.kind != "i" or classes not in (None, int(arrays["classes"])):
+        raise InputError(path, f"classes is {arrays['classes'].tolist()!r}, not {classes or 'a number'}", "take the features of this data set")
+    seen = arrays.get("encoder_seen")
+    names = tuple(map(str, arrays["class_names"].ravel()))
+    seen = None if seen is None else tuple(map(str, seen.ravel()))
+    return FeatureSet(*parts, int(arrays["classes"]), seen, str(arrays["dataset"]), names, str(path))
+
+
+def _published(path: Path, arrays: Mapping[str, np.ndarray], keys: Mapping[str, tuple[str, str]], classes: int | None) -> FeatureSet:
+    z_train, y_train, z_unseen, y_unseen, z_all, y_all = _parts(path, arrays, keys)
+    labels = [set(np.unique(y).tolist()) for y in (y_train, y_unseen, y_all) if y is not None]
+    classes = classes or 1 + max(map(max, labels))
+    _check_numbering(path, labels[0], labels[1], set.union(*labels), classes)
+    return FeatureSet(z_train, y_train, z_unseen, y_unseen, z_all, y_all, classes, name=str(path))
+
+
+def _parts(path: Path, arrays: Mapping[str, np.ndarray], keys: Mapping[str, tuple[str, str]]) -> list[np.ndarray | None]:
+    """z and y of the three parts, checked under their names in the file; None for the last where neither of it is there."""
+    parts: list[np.ndarray | None] = []
+    for part, (z_name, y_name) in keys.items():
+        if part == "all" and not {z_name, y_name} & set(arrays):
+            parts += [None, None]
+            continue
+        for name in (z_name, y_name):
+            if name not in arrays:
+                raise InputError(path, f"array {name!r} is missing", "take a complete copy")
+        z = clean_features(path / z_name, arrays[z_name])
+        parts += [z, clean_labels(path / y_name, arrays[y_name], len(z))]
+    return parts
+
+
+def _check_numbering(path: Path, seen: set[int], unseen: set[int], present: set[int], classes: int) -> None:
+    """Refuse labels that are not indices from 0 in the data set's own order, where that shows."""
+    top = max(present)
+    if 0 not in present and (top == classes or present == set(range(1, top + 1))):
+        raise InputError(path, f"labels run from {min(present)} to {top}, so they seem to count from 1", "subtract 1 from all of its labels")
+    if seen & unseen and seen == set(range(len(seen))) and unseen == set(range(len(unseen))):
+        what = f"labels are numbered anew, 0 to {max(seen)} in the seen and 0 to {max(unseen)} in the unseen classes"
+        raise InputError(path, what, "put back the data set's own class indices, by the split's lists")
+
+
+def _arrays(features: FeatureSet, keys: Mapping[str, tuple[str, str]], where: object) -> dict[str, np.ndarray]:
+    """What stands under which name in a published kind; (N, 1, C) becomes (N, C)."""
+    arrays = {}
+    for part, (z_name, y_name) in keys.items():
+        z, y = getattr(features, f"z_{part}"), getattr(features, f"y_{part}")
+        if z is None:
+            continue
+        if z.ndim == 3 and z.shape[1] > 1:
+            raise InputError(where, f"{z.shape[1]} tokens a clip, published files hold one", "use save_features")
+        arrays |= {z_name: z.reshape(len(z), -1), y_name: y}
+    return arrays
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    try:
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise InputError(path, "no such file", "take a complete copy of the folder") from error
+    except _UNREADABLE as error:
+        raise InputError(path, f"not a whole .npy of numbers ({error})", "take another copy; pickled objects are not accepted") from error
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    arrays = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise InputError(path, "no such file or folder", "check the path") from error
+    except _UNREADABLE as error:
+        raise InputError(path, f"not a whole .npz of plain arrays ({error})", "take another copy; pickled objects are not accepted") from error
+    return arrays
+
+
+def _write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
+    return path

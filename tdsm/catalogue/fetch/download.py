@@ -1,0 +1,253 @@
+"""Downloads over a bad line.
+
+A file arrives as ``NAME.part``, with what the server said about it in ``NAME.part.json``; it is renamed when it is whole and checked, and noted
+in ``fetched.json`` beside it (address, date, size, SHA-256), against which later runs check it. A broken download goes on where it stopped if
+the server still has the same file: the request carries ``Range`` with ``If-Range``, and the answer's ``Content-Range``, total and ``ETag`` must
+fit what is there (RFC 9110, sections 13.1.5 and 14). Otherwise it starts over. Only http and https are spoken, also after redirects.
+"""
+
+import hashlib
+import http.client
+import json
+import re
+import socket
+import ssl
+import time
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+
+from tdsm.catalogue.fetch.catalogue import RemoteFile, Source
+from tdsm.util.errors import InputError
+from tdsm.util.files import check_space, disk_faults, write_json
+from tdsm.util.progress import progress_bar
+
+__all__ = ["Patience", "fetch_source"]
+
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Patience:
+    """With a bad line: ``attempts`` in all, pauses of ``wait`` seconds that double up to a minute, ``timeout`` seconds of silence."""
+
+    attempts: int = 6
+    wait: float = 1.0
+    timeout: float = 30.0
+
+
+class _Dropped(Exception):
+    """The line broke, or the server asks to come back: worth another attempt."""
+
+
+class _Unavailable(Exception):
+    """This address will not give the file, however often it is asked."""
+
+
+def fetch_source(source: Source, folder: str | Path, *, progress: bool = True, patience: Patience = Patience()) -> list[Path]:
+    """Download the files of a source to ``folder/source.name``. What is there already is checked and not downloaded again.
+
+    Raises:
+        InputError: no address gives the file, the line broke too often (what came is kept, the next call goes on), the file is not
+            what it should be, the disk is full or not writable, or another file stands in the way. Nothing that was there before is touched.
+    """
+    home = Path(folder) / source.name
+    done: list[Path] = []
+    with disk_faults(home):
+        notes = _read_json(home / "fetched.json")
+        missing = [file for file in source.files if not (home / file.name).exists()]
+        check_space(home, sum(file.size or 0 for file in missing))
+        for file in source.files:
+            path = home / file.name
+            if file in missing:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                notes[file.name] = _download(file, path, source.page, progress, patience)
+                write_json(home / "fetched.json", notes)
+            else:
+                _check_present(file, path, notes.get(file.name))
+            done.append(path)
+    return done
+
+
+def _check_present(file: RemoteFile, path: Path, note: object) -> None:
+    noted = note if isinstance(note, dict) else {}
+    size, digest = file.size or noted.get("size"), file.sha256 or noted.get("sha256")
+    if size is None and digest is None:
+        raise InputError(path, "is there already, and no size or checksum is known to check it by", "use it as it is, or move it away and fetch again")
+    if size is not None and path.stat().st_size != size:
+        raise InputError(path, f"is there already with {path.stat().st_size} bytes, not {size}", "move it away and fetch again")
+    if digest is not None and (found := _digest(path)) != digest:
+        raise InputError(path, f"is there already with sha256 {found}, not {digest}", "move it away and fetch again")
+
+
+def _download(file: RemoteFile, path: Path, page: str, progress: bool, patience: Patience) -> dict[str, object]:
+    """Get one file from the first address that gives it; returns its entry in the note."""
+    part = path.with_name(path.name + ".part")
+    faults = []
+    for url in file.urls:
+        try:
+            _receive_all(url, file, part, progress, patience)
+            digest = _check_content(file, part, path)
+        except _Unavailable as fault:
+            faults.append(f"{url} {fault}")
+            continue
+        size = part.stat().st_size
+        part.replace(path)
+        _discard(part)
+        return {"url": url, "date": datetime.now(UTC).isoformat(timespec="seconds"), "size": size, "sha256": digest}
+    raise InputError(path, "; ".join(faults), f"try again later, or look at {page} in a browser and put the file there yourself")
+
+
+def _check_content(file: RemoteFile, part: Path, path: Path) -> str:
+    """The SHA-256 of a whole file that is what it should be."""
+    with part.open("rb") as content:
+        start = content.read(256).lstrip().lower()
+    if not start or start.startswith((b"<!doctype html", b"<html")):
+        _discard(part)
+        raise _Unavailable(f"gives {'a web page' if start else 'nothing'} in place of the file")
+    digest = _digest(part)
+    size = part.stat().st_size
+    if file.sha256 not in (None, digest) or file.size not in (None, size):
+        aside = part.replace(path.with_name(path.name + ".wrong"))
+        _discard(part)
+        what = f"what came has {size} bytes and sha256 {digest}; expected: {file.size or 'any number of'} bytes, sha256 {file.sha256 or 'unknown'}"
+        raise InputError(path, what, f"it is kept as {aside.name}: see whether the owners changed the file, or fetch again")
+    if path.suffix in (".zip", ".xlsx") and not zipfile.is_zipfile(part):
+        _discard(part)
+        raise _Unavailable("gives something that is not a whole zip")
+    return digest
+
+
+def _receive_all(url: str, file: RemoteFile, part: Path, progress: bool, patience: Patience) -> None:
+    fault = None
+    for attempt in range(patience.attempts):
+        if attempt:
+            time.sleep(min(patience.wait * 2 ** (attempt - 1), 60))
+        try:
+            return _receive(url, file, part, progress, patience.timeout)
+        except _Dropped as error:
+            fault = error
+    if not part.exists() or not part.stat().st_size:
+        raise _Unavailable(f"{fault} ({patience.attempts} attempts)")
+    kept = f"{part.stat().st_size} bytes are kept in {part.name}"
+    raise InputError(part.with_suffix(""), f"{url} {fault} ({patience.attempts} attempts)", f"{kept}: fetch again to go on from there")
+
+
+def _receive(url: str, file: RemoteFile, part: Path, progress: bool, timeout: float) -> None:
+    """One attempt: brings ``part`` to the whole length, or raises."""
+    have, facts = _resumable(url, part)
+    if have and have == facts["total"]:
+        return
+    headers = {"User-Agent": "tdsm", "Accept-Encoding": "identity"}
+    if have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": facts["tag"]}
+    with _answer(urllib.request.Request(url, headers=headers), part, timeout) as answer:
+        start = _start(answer, have, facts, part)
+        length = answer.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdecimal() else None
+        if None not in (total, file.size) and total != file.size:
+            raise _Unavailable(f"offers {total} bytes, expected {file.size}")
+        check_space(part.parent, (total or file.size or 0) - start)
+        if not start:
+            part.unlink(missing_ok=True)
+            write_json(_facts_of(part), {"url": url, "tag": _tag(answer), "total": total})
+        with part.open("ab") as out, progress_bar(shown=progress, total=total, initial=start, desc=file.name, unit="B", unit_scale=True, leave=False) as bar:
+            for chunk in _chunks(answer):
+                out.write(chunk)
+                bar.update(len(chunk))
+    if total is not None and part.stat().st_size < total:
+        raise _Dropped(f"broke off at {part.stat().st_size} of {total} bytes")
+
+
+def _resumable(url: str, part: Path) -> tuple[int, dict]:
+    """(bytes that may be kept, what the server said about the file)."""
+    facts = _read_json(_facts_of(part))
+    have = part.stat().st_size if part.exists() else 0
+    tag, total = facts.get("tag"), facts.get("total")
+    known = facts.get("url") == url and isinstance(tag, str) and isinstance(total, int | None) and (total is None or have <= total)
+    return (have, {"tag": tag, "total": total}) if known else (0, {})
+
+
+def _start(answer: http.client.HTTPResponse, have: int, facts: dict, part: Path) -> int:
+    """The position of the answer's first byte: ``have`` when the server goes on, 0 when it starts over."""
+    if answer.status == 200:
+        return 0
+    span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+    if answer.status != 206 or not have or not span:
+        raise _Unavailable(f"answers {answer.status} {answer.reason} without the file")
+    if int(span[1]) != have or _tag(answer) not in (None, facts["tag"]) or (facts["total"] is not None and span[2] not in ("*", str(facts["total"]))):
+        _discard(part)
+        raise _Dropped("has another file by now")
+    return have
+
+
+def _tag(answer: http.client.HTTPResponse) -> str | None:
+    """What ``If-Range`` may carry: a strong ETag, else the date of the last change."""
+    tag = answer.headers.get("ETag", "")
+    return tag if tag.startswith('"') else answer.headers.get("Last-Modified")
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows to http and https only, and never from https back to http."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):  # noqa: ANN001  (as in the base class)
+        if urlsplit(newurl).scheme not in {"http": ("http", "https")}.get(urlsplit(req.full_url).scheme, ("https",)):
+            raise HTTPError(req.full_url, code, f"redirect to {newurl}, which is not followed", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _answer(request: urllib.request.Request, part: Path, timeout: float) -> http.client.HTTPResponse:
+    if urlsplit(request.full_url).scheme not in ("http", "https"):
+        raise _Unavailable("is neither http nor https")
+    try:
+        return urllib.request.build_opener(_Redirects()).open(request, timeout=timeout)
+    except HTTPError as error:
+        error.close()
+        if error.code == 416:  # nothing from there on: the file has shrunk
+            _discard(part)
+        kind = _Dropped if error.code in (408, 416, 425, 429) or error.code >= 500 else _Unavailable
+        raise kind(f"answers {error.code} {error.reason}") from error
+    except URLError as error:
+        kind = _Unavailable if isinstance(error.reason, ssl.SSLCertVerificationError | socket.gaierror) else _Dropped
+        raise kind(f"cannot be reached ({error.reason})") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _Dropped(f"broke off ({error!r})") from error
+
+
+def _chunks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    while True:
+        try:
+            chunk = answer.read(_CHUNK)
+        except (OSError, http.client.HTTPException) as error:
+            raise _Dropped(f"broke off ({error!r})") from error
+        if not chunk:
+            return
+        yield chunk
+
+
+def _facts_of(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
+
+
+def _discard(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _facts_of(part).unlink(missing_ok=True)
+
+
+def _read_json(path: Path) -> dict:
+    """The object in a JSON file; empty when there is none, or nothing to be made of it: then nothing is known."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,224 @@
+"""Benchmarks: which classes of which data set are unseen, which clips train and test, and what has been published on them.
+
+A benchmark is one row of a published table: data set x class lists x partition x skeleton encoder. All of them are data (``benchmarks.json``), facts
+of the protocols' own files; docs/BENCHMARKS.md tells their sources apart and says where they disagree. Classes are numbered from 0 in the data set's
+own order. Rows of random class lists ("draws") are the mean over the draws.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+
+from tdsm.catalogue.partitions import in_test, in_training, partitions_of
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.prompts import SUBSETS, load_prompts
+from tdsm.data.readers.ntu import parse_name
+from tdsm.util.errors import InputError
+from tdsm.util.html import html_table, shortened
+
+__all__ = ["Benchmark", "DatasetFacts", "all_benchmarks", "benchmark_named", "benchmarks_of", "dataset_facts"]
+
+_NTU_60_SETUPS = 17
+_COUNTED = {
+    "clips": "clips with somebody",
+    "train_seen": "training clips of seen classes",
+    "test_seen": "test clips of seen classes",
+    "test_unseen": "test clips of unseen classes",
+}
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What a whole data set should hold, by its authors; :mod:`tdsm.catalogue.fetch` says where to get it.
+
+    Attributes:
+        name: as its reader gives it, such as "ntu-60".
+        title: as its authors call it.
+        classes: number of classes.
+        clips: recordings, or None where nobody states them exactly.
+        without_skeleton: how many of these hold nobody in any frame.
+        videos: for a data set that is cut out of longer videos.
+        parts: partition -> (training clips, test clips), without those that hold nobody.
+    """
+
+    name: str
+    title: str
+    classes: int
+    clips: int | None = None
+    without_skeleton: int = 0
+    videos: int | None = None
+    parts: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One row of a published table.
+
+    Attributes:
+        name: what a user types, such as "ntu-60-synse-55-5".
+        dataset: the data set's name, as its reader gives it.
+        protocol: "SynSE", "PURLS", "SMIE", "SA-DVAE" or "STAR": whose class lists and setting they are.
+        split: "seen/unseen" counts, such as "55/5".
+        classes: number of classes in all.
+        draws: lists of unseen classes; one, or several whose mean is the row.
+        partition: of :mod:`tdsm.catalogue.partitions`; seen classes of its training part train, unseen classes of its test part test.
+        encoder: "shift-gcn" or "st-gcn".
+        source: where the class lists come from.
+        table: the table of the TDSM paper that has this row, "Table 1", "Table 2" or "".
+        note: what is assumed, or what to know before comparing.
+        counts: "clips" of the data set that hold somebody, and, one number a draw, "train_seen", "test_seen", "test_unseen", by official metadata.
+        published: method -> top-1 % on unseen classes as printed; most were selected on test clips.
+    """
+
+    name: str
+    dataset: str
+    protocol: str
+    split: str
+    classes: int
+    draws: tuple[tuple[int, ...], ...]
+    partition: str
+    encoder: str
+    source: str
+    table: str = ""
+    note: str = ""
+    counts: dict[str, int | tuple[int, ...]] = field(default_factory=dict)
+    published: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        seen, unseen = map(int, self.split.split("/"))
+        if seen + unseen != self.classes or not self.draws:
+            raise ValueError(f"{self.name}: {len(self.draws)} lists of {self.classes} classes do not make a split {self.split}")
+        for draw in self.draws:
+            if len(draw) != unseen or len(set(draw)) != unseen or not all(0 <= index < self.classes for index in draw):
+                raise ValueError(f"{self.name}: {draw} are not {unseen} different classes of {self.classes}, so they do not make a split {self.split}")
+        if self.partition not in (*partitions_of(self.dataset), "all"):
+            raise ValueError(f"{self.name}: {self.dataset} has no partition {self.partition!r}")
+        if self.encoder not in ("shift-gcn", "st-gcn"):
+            raise ValueError(f"{self.name}: no encoder {self.encoder!r}")
+        for what, numbers in self.counts.items():
+            if what != "clips" and len(numbers) != len(self.draws):
+                raise ValueError(f"{self.name}: {what} has {len(numbers)} numbers for {len(self.draws)} lists")
+
+    def unseen(self, draw: int = 0) -> tuple[int, ...]:
+        """Unseen classes of one list, ascending."""
+        return tuple(sorted(self.draws[draw]))
+
+    def unseen_labels(self, classes: Sequence[str], draw: int = 0) -> tuple[str, ...]:
+        """The same as names; ``classes`` are all names in the data set's order (a longer list of a larger set will do)."""
+        return tuple(classes[index] for index in self.unseen(draw))
+
+    def select(self, clips: ClipSet) -> tuple[Clip, ...]:
+        """The clips that belong to this benchmark's data set: all of them; of a larger set that contains it, those of its classes (and setups).
+
+        A smaller set that it contains, such as NTU-60 in NTU-120, is taken whole: one of two archives.
+
+        Raises:
+            InputError: another data set.
+        """
+        if clips.name == self.dataset or _larger(clips.name) == self.dataset:
+            return clips.clips
+        if _larger(self.dataset) != clips.name:
+            raise InputError(clips.name, f"is not {self.dataset}, which {self.name} needs", "give that data set")
+        labels = set(clips.classes[: self.classes])
+        chosen = tuple(clip for clip in clips if clip.label in labels)
+        return tuple(clip for clip in chosen if parse_name(clip.name).setup <= _NTU_60_SETUPS) if self.dataset == "ntu-60" else chosen
+
+    def divide(self, clips: ClipSet, draw: int = 0) -> tuple[ClipSet, ClipSet]:
+        """(seen classes of the training part, unseen classes of the test part) for one list of unseen classes, both in the data set's own order.
+
+        Raises:
+            InputError: another data set, a clip whose name does not tell its part, or a class without a clip in its part.
+        """
+        chosen, classes = self.select(clips), tuple(load_prompts(self.dataset))
+        strange = next((clip for clip in chosen if clip.label not in classes), None)
+        if strange is not None:
+            what = f"label {strange.label!r} is none of the {self.classes} classes of {self.dataset}"
+            raise InputError(strange.name, what, "label clips as tdsm.load_prompts names the classes")
+        unseen = self.unseen_labels(classes, draw)
+        seen = tuple(label for label in classes if label not in unseen)
+        train = [clip for clip in chosen if clip.label not in unseen and in_training(self.dataset, self.partition, clip.name)]
+        test = [clip for clip in chosen if clip.label in unseen and in_test(self.dataset, self.partition, clip.name)]
+        return self._part(train, seen, "to train on"), self._part(test, unseen, "to test on")
+
+    def _part(self, clips: list[Clip], classes: tuple[str, ...], what: str) -> ClipSet:
+        there = {clip.label for clip in clips}
+        missing = [label for label in classes if label not in there]
+        if missing:
+            raise InputError(self.name, f"class {missing[0]!r} has no clip {what} ({len(missing)} such classes)", "complete the download")
+        return ClipSet(tuple(clips), classes, self.dataset)
+
+    def __repr__(self) -> str:
+        lists = f", {len(self.draws)} class lists" if len(self.draws) > 1 else ""
+        return f"Benchmark({self.name!r}: {self.protocol}'s {self.split} split of {self.dataset}, partition {self.partition}, {self.encoder}{lists})"
+
+    def _repr_html_(self) -> str:
+        classes, several = tuple(load_prompts(self.dataset)), len(self.draws) > 1
+        about = [("partition", self.partition), ("skeleton encoder", self.encoder), ("table of the TDSM paper", self.table or "none")]
+        about += [(f"unseen, list {draw + 1}" if several else "unseen", shortened(self.unseen_labels(classes, draw))) for draw in range(len(self.draws))]
+        about += [(_COUNTED[what], _in_words(count)) for what, count in self.counts.items()]
+        about += [("class lists from", self.source)] + ([("note", self.note)] if self.note else [])
+        rows = [(method, f"{value:g}") for method, value in self.published.items()]
+        published = html_table(rows, ("published", "top-1 %"), note="most of them were selected on test clips") if rows else "No number has been published."
+        return html_table(about, title=repr(self)) + published
+
+
+def _in_words(count: int | tuple[int, ...]) -> str:
+    return f"{count:,}" if isinstance(count, int) else ", ".join(f"{one:,}" for one in count)
+
+
+def all_benchmarks() -> list[Benchmark]:
+    """All rows, in the order of the file: SynSE, PURLS, STAR, SMIE, SA-DVAE."""
+    return [Benchmark(**_tuples(entry)) for entry in _read("benchmarks")]
+
+
+def benchmark_named(name: str) -> Benchmark:
+    """The row of this name.
+
+    Raises:
+        InputError: no such row.
+    """
+    every = all_benchmarks()
+    for one in every:
+        if one.name == name:
+            return one
+    near = [one.name for one in every if name.startswith(one.dataset)] or sorted({one.dataset for one in every})
+    raise InputError("benchmark", f"no row {name!r}", f"choose among: {', '.join(near)}")
+
+
+def benchmarks_of(dataset: str, split: str | None = None) -> list[Benchmark]:
+    """The rows of a data set; with ``split`` (such as "22/5", or a row's whole name) those of it, SynSE's or PURLS' first.
+
+    Raises:
+        InputError: unknown data set or split.
+    """
+    every = all_benchmarks()
+    found = [one for one in every if one.dataset == dataset]
+    if not found:
+        raise InputError("benchmark", f"no data set {dataset!r}", f"choose among: {', '.join(sorted({one.dataset for one in every}))}")
+    chosen = [one for one in found if split in (None, one.split, one.name)]
+    if not chosen:
+        splits = dict.fromkeys(one.split for one in found)
+        raise InputError("benchmark", f"{dataset} has no split {split!r}", f"choose among: {', '.join(splits)}, or name a row: {found[0].name} ...")
+    return chosen
+
+
+def dataset_facts() -> dict[str, DatasetFacts]:
+    """What is known of each whole data set, by name."""
+    return {entry["name"]: DatasetFacts(**_tuples(entry)) for entry in _read("datasets")}
+
+
+def _larger(dataset: str) -> str | None:
+    """The data set whose first classes this one has."""
+    return SUBSETS[dataset][0] if dataset in SUBSETS else None
+
+
+def _read(part: str) -> list[dict]:
+    return json.loads((resources.files("tdsm.catalogue") / "rows.json").read_text(encoding="utf-8"))[part]
+
+
+def _tuples(value: object) -> object:
+    """The same with tuples in place of lists, at any depth."""
+    if isinstance(value, list):
+        return tuple(map(_tuples, value))
+    return {key: _tuples(inner) for key, inner in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,288 @@
+"""Clip and ClipSet: the one form of skeleton data, in memory and on disk.
+
+Every reader in :mod:`tdsm.data.readers` ends here and everything after starts here. A clip is an array ``(M, T, V, C)``:
+M persons, T frames, V joints in the order of its layout, C coordinates. A person who is absent in a frame is all zeros
+in it. The file format of :meth:`ClipSet.save` is also the format in which users hand in their own clips:
+
+==============  =====================  ==============================================================
+array           shape                  meaning
+==============  =====================  ==============================================================
+``joints``      (N, M, T, V, C) float  clips, padded with zeros behind their last frame
+``frames``      (N,) int               how many of the T frames belong to each clip (left out: all)
+``labels``      (N,) str               class name of each clip, "" where unknown (left out: unknown)
+``subjects``    (N,) str               who moves (left out: unknown)
+``names``       (N,) str               what to call the clip in messages (left out: its number)
+``fps``         () or (N,) float       frames a second
+``layout``      () str                 a name of :data:`tdsm.data.layouts.LAYOUTS`
+``classes``     (K,) str               class names in order (left out: sorted labels)
+``dataset``     () str                 name of the data set (left out: the file's name without its ending)
+==============  =====================  ==============================================================
+"""
+
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tdsm.data.layouts import LAYOUTS, Layout, layout_named
+from tdsm.util.errors import InputError
+from tdsm.util.files import atomic
+from tdsm.util.html import SHOWN, html_table, shortened
+
+__all__ = ["Clip", "ClipSet"]
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One recording.
+
+    Attributes:
+        joints: (M, T, V, C) float32; absent persons are zeros.
+        layout: names and order of the V joints.
+        label: class name, or None when unknown.
+        subject: who moves, or None; intervals are bootstrapped over subjects.
+        fps: frames a second.
+        name: what to call the clip in messages, usually its file.
+
+    Raises:
+        InputError: wrong number of axes, no frame, wrong joint or coordinate count, NaN or infinite values.
+    """
+
+    joints: np.ndarray
+    layout: Layout
+    label: str | None = None
+    subject: str | None = None
+    fps: float = 30.0
+    name: str = "clip"
+
+    def __post_init__(self) -> None:
+        joints = np.asarray(self.joints, dtype=np.float32)
+        if joints.ndim == 3:
+            joints = joints[None]
+        if joints.ndim != 4 or 0 in joints.shape:
+            raise InputError(self.name, f"joints have shape {joints.shape}", "give (persons, frames, joints, coordinates), none of them 0")
+        if joints.shape[2] != len(self.layout):
+            raise InputError(
+                self.name,
+                f"joints: {joints.shape[2]} joints, but layout {self.layout.name} has {len(self.layout)}",
+                f"choose another layout ({', '.join(known.name for known in LAYOUTS)}) or reorder the joints",
+            )
+        if joints.shape[3] != self.layout.dims:
+            raise InputError(self.name, f"joints: {joints.shape[3]} coordinates, layout {self.layout.name} has {self.layout.dims}", "keep x, y(, z) only")
+        bad = ~np.isfinite(joints)
+        if bad.any():
+            person, frame, joint, _ = np.argwhere(bad)[0]
+            raise InputError(
+                self.name,
+                f"joints: NaN or infinite, first at person {person}, frame {frame}, joint {joint} ({self.layout.joints[joint]})",
+                "fill or drop such frames before loading",
+            )
+        if not self.fps > 0:
+            raise InputError(self.name, f"fps is {self.fps}", "give frames a second, above 0")
+        object.__setattr__(self, "joints", joints)
+
+    @classmethod
+    def checked_before(cls, joints: np.ndarray, layout: Layout, label: str | None, subject: str | None, fps: float, name: str) -> "Clip":
+        """A clip whose joints, (M, T, V, C) float32, have been through the checks before, and need not be read again: those of a clip store."""
+        clip = object.__new__(cls)
+        for key, value in (("joints", joints), ("layout", layout), ("label", label), ("subject", subject), ("fps", fps), ("name", name)):
+            object.__setattr__(clip, key, value)
+        return clip
+
+    @property
+    def frames(self) -> int:
+        """T."""
+        return self.joints.shape[1]
+
+    def __repr__(self) -> str:
+        persons, frames, joints, dims = self.joints.shape
+        shape = f"(M, T, V, C)=({persons}, {frames}, {joints}, {dims})"
+        return f"Clip({self.name!r}, label={self.label!r}, subject={self.subject!r}, {shape}, {self.layout.name}, {self.fps:g} fps)"
+
+
+@dataclass(frozen=True, eq=False)
+class ClipSet(Sequence):
+    """Clips of one layout, with an ordered list of class names.
+
+    Attributes:
+        clips: the clips.
+        classes: class names in the data set's own order; a label that is not among them is refused.
+        name: the data set's name.
+
+    Raises:
+        InputError: no clip, clips of different layouts, or a label outside ``classes``.
+    """
+
+    clips: tuple[Clip, ...]
+    classes: tuple[str, ...] = ()
+    name: str = "clips"
+    _index: dict = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "clips", tuple(self.clips))
+        if not self.clips:
+            raise InputError(self.name, "holds no clip", "check the path and the selection")
+        layouts = {clip.layout.name for clip in self.clips}
+        if len(layouts) > 1:
+            raise InputError(self.name, f"mixes layouts {sorted(layouts)}", "load each layout into its own ClipSet")
+        classes = tuple(self.classes) or tuple(sorted({clip.label for clip in self.clips if clip.label}))
+        object.__setattr__(self, "classes", classes)
+        self._index.update({label: index for index, label in enumerate(classes)})
+        for clip in self.clips:
+            if clip.label is not None and clip.label not in self._index:
+                raise InputError(
+                    clip.name, f"label {clip.label!r} is not among the {len(classes)} classes of {self.name}", "correct the label or add the class"
+                )
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index):  # noqa: ANN001 - a slice gives a ClipSet, an int gives a Clip
+        if isinstance(index, slice):
+            return ClipSet(self.clips[index], self.classes, self.name)
+        return self.clips[index]
+
+    def __iter__(self) -> Iterator[Clip]:
+        return iter(self.clips)
+
+    @property
+    def layout(self) -> Layout:
+        """The layout that all clips share."""
+        return self.clips[0].layout
+
+    @property
+    def subjects(self) -> np.ndarray:
+        """(N,) subject of each clip; "" where unknown."""
+        return np.array([clip.subject or "" for clip in self.clips])
+
+    @property
+    def y(self) -> np.ndarray:
+        """(N,) class index of each clip.
+
+        Raises:
+            InputError: a clip without a label.
+        """
+        for clip in self.clips:
+            if clip.label is None:
+                raise InputError(clip.name, "has no label", "label every clip that is trained or tested on")
+        return np.array([self._index[clip.label] for clip in self.clips])
+
+    def where(self, keep: Callable[[Clip], bool]) -> "ClipSet":
+        """The clips for which ``keep(clip)`` is true, in order; classes stay as they are."""
+        return ClipSet(tuple(clip for clip in self.clips if keep(clip)), self.classes, self.name)
+
+    def of_classes(self, labels: Sequence[str]) -> "ClipSet":
+        """The clips of these classes; the class list becomes ``labels``, in that order.
+
+        Raises:
+            InputError: an unknown class.
+        """
+        for label in labels:
+            if label not in self._index:
+                raise InputError(self.name, f"has no class {label!r}", f"choose among: {', '.join(self.classes)}")
+        wanted = set(labels)
+        return ClipSet(tuple(clip for clip in self.clips if clip.label in wanted), tuple(labels), self.name)
+
+    def save(self, path: str | Path) -> Path:
+        """Write all clips to one ``.npz`` (the format at the top of this module), atomically; returns the path."""
+        path = Path(path)
+        shape = [max(clip.joints.shape[axis] for clip in self.clips) for axis in range(4)]
+        joints = np.zeros((len(self), *shape), np.float32)
+        for row, clip in enumerate(self.clips):
+            persons, frames = clip.joints.shape[:2]
+            joints[row, :persons, :frames] = clip.joints
+        with atomic(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(
+                file,
+                joints=joints,
+                frames=np.array([clip.frames for clip in self.clips]),
+                labels=np.array([clip.label or "" for clip in self.clips]),
+                subjects=self.subjects,
+                names=np.array([clip.name for clip in self.clips]),
+                fps=np.array([clip.fps for clip in self.clips]),
+                layout=np.array(self.layout.name),
+                classes=np.array(self.classes),
+                dataset=np.array(self.name),
+            )
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> "ClipSet":
+        """Read a ``.npz`` in the format at the top of this module. Nothing in it is ever executed.
+
+        Raises:
+            InputError: not an npz, a pickled object inside, a missing array, an unknown layout, or a bad clip.
+        """
+        path = Path(path)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file.files}
+        except FileNotFoundError as error:
+            raise InputError(path, "no such file", "check the path") from error
+        except (ValueError, EOFError, OSError, zipfile.BadZipFile, AttributeError) as error:
+            raise InputError(
+                path, f"not a readable .npz of plain arrays ({error})", "write it with ClipSet.save or numpy.savez, without object arrays"
+            ) from error
+        for key in ("joints", "layout"):
+            if key not in arrays:
+                raise InputError(path, f"array {key!r} is missing", "see the table in tdsm/data/clips.py")
+        return _from_arrays(arrays, path)
+
+    def __repr__(self) -> str:
+        subjects = len(set(self.subjects) - {""})
+        return f"ClipSet({self.name!r}: {len(self)} clips, {len(self.classes)} classes, {subjects} subjects, {self.layout.name})"
+
+    def _repr_html_(self) -> str:
+        layout, frames = self.layout, [clip.frames for clip in self.clips]
+        seconds = [clip.frames / clip.fps for clip in self.clips]
+        subjects = sorted(set(self.subjects.tolist()) - {""})
+        about = [
+            ("layout", f"{layout.name}: {len(layout)} joints, {layout.dims} coordinates in {layout.unit}"),
+            ("persons (M)", _span([clip.joints.shape[0] for clip in self.clips])),
+            ("frames (T)", f"{_span(frames)}, which is {_span(seconds, '.1f')} s"),
+            ("subjects", shortened(subjects) if subjects else "unknown"),
+        ]
+        counts = Counter(clip.label for clip in self.clips)
+        about += [("without a label", f"{counts[None]} clips")] if counts[None] else []
+        more = len(self.classes) - SHOWN
+        note = f"and {more} more classes" if more > 0 else ""
+        rows = [(label, counts[label]) for label in self.classes[:SHOWN]]
+        return html_table(about, title=repr(self)) + html_table(rows, ("class", "clips"), note=note)
+
+
+def _span(values: Sequence[int | float], form: str = "d") -> str:
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
+
+
+def _from_arrays(arrays: dict[str, np.ndarray], path: Path) -> ClipSet:
+    joints = arrays["joints"]
+    if joints.ndim != 5:
+        raise InputError(path, f"joints have shape {joints.shape}", "give (clips, persons, frames, joints, coordinates)")
+    count = len(joints)
+
+    def column(key: str, default: object) -> list:
+        values = arrays.get(key)
+        if values is None:
+            return [default] * count
+        values = np.broadcast_to(values, (count,)) if values.ndim == 0 else values
+        if len(values) != count:
+            raise InputError(path, f"{key}: {len(values)} entries for {count} clips", "give one entry a clip")
+        return values.tolist()
+
+    try:
+        layout = layout_named(str(arrays["layout"]))
+    except KeyError as error:
+        raise InputError(path, f"layout: {error.args[0]}", "name one of these") from error
+    names = column("names", None)
+    clips = []
+    for row, (frames, label, subject, name, fps) in enumerate(
+        zip(column("frames", joints.shape[2]), column("labels", ""), column("subjects", ""), names, column("fps", 30.0), strict=True)
+    ):
+        if not 1 <= int(frames) <= joints.shape[2]:
+            raise InputError(path, f"frames[{row}] is {frames}", f"give a number from 1 to {joints.shape[2]}")
+        clips.append(Clip(joints[row, :, : int(frames)], layout, label or None, subject or None, float(fps), name or f"{path.name}[{row}]"))
+    return ClipSet(tuple(clips), tuple(str(label) for label in arrays.get("classes", ())), str(arrays.get("dataset", path.stem)))

@@ -1,0 +1,275 @@
+"""A clip store: a :class:`~tdsm.data.clips.ClipSet` on disk, for sets that do not fit into memory.
+
+A store is a folder of three files::
+
+    about.json    format, data set, layout, classes, the reader that writes it, and whether the reading came to its end
+    joints.f32    the joints of all clips, one clip behind the other, each (M, T, V, C), float32, little endian, no padding
+    clips.jsonl   one line a source file: its name, the end of its clips in joints.f32 (bytes), their CRC-32, and of each clip name, label,
+                  subject, frames a second, M and T
+
+**Writing** is a stream: :class:`ClipStore` appends a source file's joints first and its line after them. Whatever a killed process leaves
+behind, the lines that are whole and whose joints are there are a valid store; the next :class:`ClipStore` cuts off the rest and goes on. A
+process that dies loses nothing else; for a machine that loses power this holds only once the system has written its buffers, which is
+what ``verify`` is for.
+
+**Opening** maps ``joints.f32`` into memory, read-only: no joint is copied, the system loads what is used and drops what is not. What
+:class:`~tdsm.data.clips.Clip` demands (finite numbers above all) was checked before the clips were written and is not checked again, as that
+would read the whole file. What opening does check is that index and joints agree to the byte. Joints that changed since are
+found by ``verify=True``, which reads everything.
+"""
+
+import json
+import math
+import os
+import sys
+import warnings
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import Layout, layout_named
+from tdsm.util.errors import InputError
+from tdsm.util.files import atomic
+
+__all__ = ["ClipStore", "is_store", "open_store"]
+
+_ABOUT, _JOINTS, _INDEX = "about.json", "joints.f32", "clips.jsonl"
+_FORMAT = "tdsm clip store 1"
+_AGAIN = "delete the folder and read the data set again"
+
+
+def is_store(folder: str | Path) -> bool:
+    """Whether this is a folder that a :class:`ClipStore` wrote, by the names in it."""
+    return all((Path(folder) / name).is_file() for name in (_ABOUT, _JOINTS, _INDEX))
+
+
+def open_store(folder: str | Path, *, verify: bool = False) -> ClipSet:
+    """The clips of a store, in the order in which they were written; their joints are read-only views of the file.
+
+    A store whose reading did not come to its end gives the clips that are there, with one warning.
+
+    Args:
+        folder: the store; it must stay where it is as long as the clips are used.
+        verify: also read all joints and compare their checksums.
+
+    Raises:
+        InputError: no store, a store of another version, no clip in it, or a file that was cut off or changed.
+    """
+    folder = Path(folder)
+    about = _read_about(folder)
+    layout = _layout(about, folder)
+    if not is_store(folder):
+        raise InputError(folder, f"is no whole clip store: it lacks {_JOINTS} or {_INDEX}", _AGAIN)
+    size = (folder / _JOINTS).stat().st_size
+    numbers = np.asarray(np.memmap(folder / _JOINTS, "<f4", "r", shape=(size // 4,))) if size >= 4 else np.zeros(0, np.float32)
+    clips, start, lines = [], 0, 0
+    for source in _sources(folder, layout, size):
+        if verify and zlib.crc32(numbers[start : source.end // 4]) != source.crc:
+            raise InputError(folder / _JOINTS, f"the joints of {source.name} have changed since they were written", _AGAIN)
+        for row in source.clips:
+            shape = _shape(row, layout)
+            count = math.prod(shape)
+            clips.append(Clip.checked_before(numbers[start : start + count].reshape(shape), layout, row.label, row.subject, row.fps, row.name))
+            start += count
+        lines += source.line
+    whole = 4 * start == size and lines == (folder / _INDEX).stat().st_size
+    if about["complete"] and not whole:
+        raise InputError(folder, f"{_JOINTS} and {_INDEX} do not end at the same clip, so one was cut off or changed", _AGAIN)
+    if not about["complete"]:
+        warnings.warn(f"{folder}: the reading of {about['dataset']} has not come to its end; run it again with this store to go on", stacklevel=2)
+    return ClipSet(tuple(clips), tuple(about["classes"]), about["dataset"])
+
+
+class ClipStore:
+    """Writes a store; a context manager. An existing store is gone on with.
+
+    Args:
+        folder: a folder that is empty or not there yet, or a store.
+        name: the data set's name.
+        layout: the layout of every clip.
+        classes: the class names, in the data set's own order.
+        reader: what else decides how a file becomes clips, such as the reader's settings; a store holds clips of one kind.
+
+    Attributes:
+        folder: where it is.
+        done: the source files that are in it.
+        clips: how many clips are in it.
+
+    Raises:
+        InputError: the folder holds something else, a store of another data set, layout or reader, or cannot be written.
+    """
+
+    def __init__(self, folder: str | Path, name: str, layout: Layout, classes: Sequence[str], reader: str = "") -> None:
+        self.folder, self.layout = Path(folder), layout
+        self._about = {"format": _FORMAT, "dataset": name, "layout": layout.name, "classes": list(classes), "reader": reader, "complete": None}
+        self._classes = frozenset(classes)
+        try:
+            self._open()
+        except OSError as error:
+            raise InputError(self.folder, f"cannot be written ({error.strerror})", "name another folder for the store") from error
+
+    def __enter__(self) -> "ClipStore":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for file in (self._joints, self._index):
+            with suppress(OSError):  # all that counts was flushed; what is left is of an add that a full disk has stopped, which the next run cuts off
+                file.close()
+        if kind is None:
+            self._mark(complete=True)
+
+    @property
+    def clips(self) -> int:
+        """How many clips are in it."""
+        return len(self._names)
+
+    def add(self, source: str, clips: Sequence[Clip]) -> None:
+        """Append the clips of one source file, which may be none; from then on the file is done.
+
+        Raises:
+            InputError: a clip of another layout, with an unknown label or a name that is there already, a full disk, or another process
+                that writes to the store.
+        """
+        self._check(source, clips)
+        blocks = [np.ascontiguousarray(clip.joints, "<f4").tobytes() for clip in clips]
+        crc, end = 0, self._end + sum(map(len, blocks))
+        for block in blocks:
+            crc = zlib.crc32(block, crc)
+        rows = [_Row(clip.name, clip.label, clip.subject, float(clip.fps), *clip.joints.shape[:2]) for clip in clips]
+        try:
+            self._mark(complete=False)
+            self._joints.writelines(blocks)
+            self._joints.flush()
+            self._index.write(json.dumps([source, end, crc, rows]).encode() + b"\n")
+            self._index.flush()
+        except OSError as error:
+            raise InputError(self.folder, f"cannot be written ({error.strerror})", "make room and run again, it goes on where it stopped") from error
+        self._end = end
+        self.done.add(source)
+        self._names.update(row.name for row in rows)
+
+    def _check(self, source: str, clips: Sequence[Clip]) -> None:
+        if os.fstat(self._joints.fileno()).st_size != self._end:
+            raise InputError(self.folder, "another process is writing to it", "let one process read the data set, then open the store in all")
+        names = set()
+        for clip in clips:
+            if clip.layout.name != self.layout.name:
+                raise InputError(clip.name, f"layout is {clip.layout.name}", f"write it to another store; {self.folder} holds {self.layout.name}")
+            if clip.label is not None and clip.label not in self._classes:
+                raise InputError(clip.name, f"label {clip.label!r} is not among the {len(self._classes)} classes of {self.folder}", "add the class")
+            if clip.name in self._names or clip.name in names:
+                raise InputError(f"{source}: clip {clip.name}", f"is in {self.folder} already, from another file", "name another folder for the store")
+            names.add(clip.name)
+
+    def _open(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if (self.folder / _ABOUT).exists():
+            self._compare(_read_about(self.folder))
+        elif any(path.suffix != ".partial" for path in self.folder.iterdir()):
+            raise InputError(self.folder, "holds files and is no clip store", "name a folder that is empty or not there yet")
+        joints, index = self.folder / _JOINTS, self.folder / _INDEX
+        joints.touch()
+        index.touch()
+        self.done, self._names, self._end, lines = set(), set(), 0, 0
+        for source in _sources(self.folder, self.layout, joints.stat().st_size):
+            self.done.add(source.name)
+            self._names.update(row.name for row in source.clips)
+            self._end = source.end
+            lines += source.line
+        if (joints.stat().st_size, index.stat().st_size) != (self._end, lines) or self._about["complete"] is None:
+            self._mark(complete=False)
+            os.truncate(index, lines)
+            os.truncate(joints, self._end)
+        self._joints, self._index = joints.open("ab"), index.open("ab")
+
+    def _compare(self, there: dict) -> None:
+        for key in ("dataset", "layout", "classes", "reader"):
+            if there[key] != self._about[key]:
+                known = f" ({there[key]}, not {self._about[key]})" if key in ("dataset", "layout") else ""
+                raise InputError(self.folder, f"is a store of another {key}{known}", "name another folder for the store")
+        self._about = there
+
+    def _mark(self, complete: bool) -> None:
+        if self._about["complete"] != complete:
+            self._about["complete"] = complete
+            with atomic(self.folder / _ABOUT) as partial:
+                partial.write_text(json.dumps(self._about, indent=2) + "\n", encoding="utf-8")
+
+
+# The files
+
+
+class _Row(NamedTuple):
+    name: str
+    label: str | None
+    subject: str | None
+    fps: float
+    persons: int
+    frames: int
+
+
+class _Source(NamedTuple):
+    name: str
+    end: int  # of its clips in joints.f32, bytes
+    crc: int
+    clips: list[_Row]
+    line: int  # bytes of its line
+
+
+def _shape(row: _Row, layout: Layout) -> tuple[int, int, int, int]:
+    return row.persons, row.frames, len(layout), layout.dims
+
+
+def _sources(folder: Path, layout: Layout, size: int) -> Iterator[_Source]:
+    """The lines up to the first that is not whole, or whose joints are not among the first ``size`` bytes."""
+    end = 0
+    with (folder / _INDEX).open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                source = _parse(line)
+                end += 4 * sum(math.prod(_shape(row, layout)) for row in source.clips)
+                sound = end == source.end and all(row.persons > 0 < row.frames and row.fps > 0 for row in source.clips)
+            except (ValueError, TypeError) as error:
+                raise InputError(f"{folder / _INDEX} line {number}", f"is not as it was written ({error})", _AGAIN) from error
+            if not sound:
+                raise InputError(f"{folder / _INDEX} line {number}", "its numbers do not fit together", _AGAIN)
+            if end > size:
+                return
+            yield source
+
+
+def _parse(line: bytes) -> _Source:
+    name, end, crc, rows = json.loads(line)
+    known = [_Row(str(called), *(value and sys.intern(value) for value in (label, subject)), float(fps), int(persons), int(frames))
+             for called, label, subject, fps, persons, frames in rows]  # fmt: skip
+    return _Source(str(name), end, crc, known, len(line))
+
+
+def _read_about(folder: Path) -> dict:
+    try:
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(folder, "is no clip store", f"give a folder with {_ABOUT}, {_JOINTS} and {_INDEX}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(folder / _ABOUT, f"cannot be read ({error})", _AGAIN) from error
+    if not isinstance(about, dict) or about.get("format") != _FORMAT:
+        raise InputError(folder / _ABOUT, f"is not the head of a {_FORMAT}", "open it with the version of tdsm that wrote it, or read again")
+    kinds = {"dataset": str, "layout": str, "classes": list, "reader": str, "complete": bool}
+    for key, kind in kinds.items():
+        if not isinstance(about.get(key), kind):
+            raise InputError(folder / _ABOUT, f"field {key!r} is missing or no {kind.__name__}", _AGAIN)
+    return about
+
+
+def _layout(about: dict, folder: Path) -> Layout:
+    try:
+        return layout_named(about["layout"])
+    except KeyError as error:
+        raise InputError(folder / _ABOUT, f"layout: {error.args[0]}", "open it with the version of tdsm that wrote it") from error

@@ -1,0 +1,127 @@
+"""z_x: what a frozen skeleton encoder makes of clips, and the one form in which features reach the matcher.
+
+Whether features were extracted here or downloaded from others (:mod:`tdsm.catalogue.feature_files`), they end in a :class:`FeatureSet`: clips to
+train on, of the seen classes; clips to test on, of the unseen classes; and, for the generalised test, clips of all classes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from tdsm.util.errors import InputError
+
+__all__ = ["FeatureSet", "clean_features", "clean_labels"]
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureSet:
+    """Features of one zero-shot split, ready to train and test a matcher on.
+
+    Every z is (N, C), or (N, M_x, C) with M_x tokens a clip, and becomes float32; every y is (N,), the class index from 0 in the data set's own
+    order (never re-numbered), and becomes int64.
+
+    Attributes:
+        z_train, y_train: seen classes, training part.
+        z_unseen, y_unseen: unseen classes, test part: the zero-shot test.
+        z_all, y_all: all classes, test part: the generalised test; None where not at hand.
+        classes: number of classes of the data set.
+        encoder_seen: names of the classes that the encoder was trained on; None where unknown, as in published files.
+        dataset: the data set's name, "" where unknown.
+        class_names: name of every class, in order; () where unknown.
+        name: what to call the set in messages, usually its file.
+
+    Raises:
+        InputError: a part is empty or of another shape; NaN; labels that are no index of a class; a class both trained on and unseen; a
+            generalised test without an unseen class, or with a class of neither part.
+    """
+
+    z_train: np.ndarray
+    y_train: np.ndarray
+    z_unseen: np.ndarray
+    y_unseen: np.ndarray
+    z_all: np.ndarray | None
+    y_all: np.ndarray | None
+    classes: int
+    encoder_seen: tuple[str, ...] | None = None
+    dataset: str = ""
+    class_names: tuple[str, ...] = ()
+    name: str = "features"
+
+    def __post_init__(self) -> None:
+        if (self.z_all is None) != (self.y_all is None):
+            raise InputError(self.name, "only one of z_all and y_all is given", "give both or neither")
+        parts = ("train", "unseen") if self.z_all is None else ("train", "unseen", "all")
+        for part in parts:
+            z = clean_features(f"{self.name}: z_{part}", getattr(self, f"z_{part}"))
+            y = clean_labels(f"{self.name}: y_{part}", getattr(self, f"y_{part}"), len(z))
+            if y.max() >= self.classes or y.min() < 0:
+                wrong = y.max() if y.max() >= self.classes else y.min()
+                raise InputError(f"{self.name}: y_{part}", f"label {wrong} of {self.classes} classes", f"give indices from 0 to {self.classes - 1}")
+            if z.shape[1:] != self.z_train.shape[1:]:
+                raise InputError(f"{self.name}: z_{part}", f"{z.shape[1:]} numbers a clip, z_train has {self.z_train.shape[1:]}", "take one encoder's features")
+            object.__setattr__(self, f"z_{part}", z)
+            object.__setattr__(self, f"y_{part}", y)
+        self._check_classes()
+
+    def _check_classes(self) -> None:
+        seen, unseen = set(self.seen), set(self.unseen)
+        if seen & unseen:
+            raise InputError(self.name, f"class {min(seen & unseen)} is both trained on and unseen", "give disjoint classes: this is no zero-shot test")
+        if self.y_all is not None:
+            both = set(np.unique(self.y_all).tolist())
+            if not unseen <= both:
+                raise InputError(self.name, f"unseen class {min(unseen - both)} is not in the test of all classes", "take the parts of one split")
+            if not both <= seen | unseen:
+                wrong = min(both - seen - unseen)
+                raise InputError(self.name, f"class {wrong} of the test of all classes is neither trained on nor unseen", "take the parts of one split")
+        if self.class_names and len(set(self.class_names)) != self.classes:
+            raise InputError(self.name, f"{len(set(self.class_names))} class names for {self.classes} classes", "give one name a class, each once")
+        if self.encoder_seen is not None and not self.class_names:
+            raise InputError(self.name, "says what its encoder was trained on, but not what its classes are called", "give class_names")
+
+    @property
+    def seen(self) -> tuple[int, ...]:
+        """Indices of the classes to train on, in order."""
+        return tuple(np.unique(self.y_train).tolist())
+
+    @property
+    def unseen(self) -> tuple[int, ...]:
+        """Indices of the unseen classes, in order."""
+        return tuple(np.unique(self.y_unseen).tolist())
+
+    def __repr__(self) -> str:
+        generalised = "" if self.y_all is None else f", {len(self.y_all)} clips of all classes"
+        trained = f"trains on {len(self.y_train)} clips of {len(self.seen)} classes"
+        return f"FeatureSet({self.name!r}: {trained}, tests on {len(self.y_unseen)} of {len(self.unseen)} unseen ones{generalised}; {self.z_train.shape[-1]}-d)"
+
+
+def clean_features(where: object, z: np.ndarray) -> Float[np.ndarray, "clip *tokens channel"]:
+    """Features as float32.
+
+    Raises:
+        InputError: not floating point, not (N, C) or (N, M_x, C), empty, NaN or infinite (or so as float32).
+    """
+    if z.dtype.kind != "f" or z.ndim not in (2, 3) or 0 in z.shape:
+        raise InputError(where, f"shape {z.shape} of {z.dtype}", "give floating point numbers (clips, channels) or (clips, tokens, channels), none of them 0")
+    with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, and is refused as such
+        z = np.ascontiguousarray(z, dtype=np.float32)
+    bad = ~np.isfinite(z).reshape(len(z), -1).all(axis=1)
+    if bad.any():
+        raise InputError(where, f"NaN or infinite in {bad.sum()} of {len(z)} rows, first in row {bad.argmax()}", "extract the features again")
+    return z
+
+
+def clean_labels(where: object, y: np.ndarray, clips: int) -> Int[np.ndarray, " clip"]:
+    """Labels as an int64 vector; the field also writes them as (N, 1), and as floating point numbers.
+
+    Raises:
+        InputError: not one whole number a clip.
+    """
+    if y.dtype.kind not in "iuf" or y.shape not in ((clips,), (clips, 1)):
+        raise InputError(where, f"shape {y.shape} of {y.dtype} for {clips} clips", "give one class index a clip")
+    y = y.reshape(-1)
+    whole = (y == np.floor(y)) & (np.abs(y.astype(np.float64)) < 2**31)
+    if not whole.all():
+        raise InputError(where, f"label {y[~whole][0]} in row {(~whole).argmax()}", "give whole numbers, class indices from 0")
+    return y.astype(np.int64)

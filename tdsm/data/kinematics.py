@@ -1,0 +1,227 @@
+"""A human body that can be posed and moved: forward kinematics of NTU-25, used by :mod:`tdsm.data.synthetic`.
+
+A pose is a handful of controls, not 25 joint angles. Hands and feet are put where they shall be and the elbows and
+knees follow by two-bone inverse kinematics, so that bones keep their lengths and both joints bend the human way. The
+pelvis stands as high as both feet allow, so that a foot that is not lifted touches the floor.
+
+Coordinates here are (left, up, forward) of the person, in metres, floor at up = 0. A control's "out" is away from the
+body on its own side, so that a left and a right pose with the same numbers are mirror images.
+
+=============  ==============================  =======================================================
+control        three numbers                   unit and origin
+=============  ==============================  =======================================================
+left_hand      wrist: out, up, forward         arm lengths from the shoulder, axes of the chest
+left_elbow     elbow points: out, up, forward  direction, axes of the chest
+left_foot      ankle: out, up, forward         leg lengths from where it stands at rest
+torso          bend forward, lean left, twist  degrees; twist is to the left
+head           nod, tilt left, turn left       degrees, on top of the torso's
+pelvis         left, up, forward               leg lengths from where it is at rest
+=============  ==============================  =======================================================
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tdsm.data.layouts import NTU_25
+
+__all__ = ["REST", "Body", "follow", "pose_body", "smooth"]
+
+_HAND, _ELBOW, _STILL = (0.11, -0.98, 0.07), (0.6, -0.6, -0.55), (0.0, 0.0, 0.0)
+REST = {
+    "left_hand": _HAND, "right_hand": _HAND, "left_elbow": _ELBOW, "right_elbow": _ELBOW,
+    "left_foot": _STILL, "right_foot": _STILL, "torso": (2.0, 0.0, 0.0), "head": _STILL, "pelvis": _STILL,
+}  # fmt: skip
+_LEFT_AXIS = np.array([1.0, 0.0, 0.0])
+
+
+@dataclass(frozen=True)
+class Body:
+    """Proportions of a person.
+
+    Attributes:
+        height: crown above floor, metres.
+        arms, legs, width: factors on the mean adult's arm length, leg length and shoulder and hip width.
+    """
+
+    height: float = 1.70
+    arms: float = 1.0
+    legs: float = 1.0
+    width: float = 1.0
+
+    @property
+    def arm(self) -> tuple[float, float]:
+        """Upper arm and forearm, metres."""
+        return 0.170 * self.height * self.arms, 0.145 * self.height * self.arms
+
+    @property
+    def leg(self) -> tuple[float, float]:
+        """Thigh and shank, metres."""
+        return 0.245 * self.height * self.legs, 0.243 * self.height * self.legs
+
+
+def pose_body(body: Body, controls: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Joints of a moving body.
+
+    Args:
+        body: whose.
+        controls: every key of :data:`REST`, each (T, 3); see the table at the top of this module.
+
+    Returns:
+        (T, 25, 3) metres in (left, up, forward), joints in the order of NTU-25.
+    """
+    ankles = {side: _ankle_target(body, controls[f"{side}_foot"], sign) for side, sign in (("left", 1), ("right", -1))}
+    base = _pelvis(body, controls["pelvis"], ankles)
+    joints, chest = _spine(body, base, controls["torso"], controls["head"])
+    for side, sign in (("left", 1), ("right", -1)):
+        joints |= _arm(body, joints["spine shoulder"], chest, controls, side, sign)
+        joints |= _leg(body, base, ankles[side], side, sign)
+    return np.stack([joints[name] for name in NTU_25.joints], axis=1)
+
+
+def follow(control: str, poses: np.ndarray, phase: np.ndarray, ease: np.ndarray, width: float = 1.0) -> np.ndarray:
+    """How a control moves: out of rest, through key poses at equal times of a cycle, and back to rest.
+
+    Args:
+        control: a key of :data:`REST`.
+        poses: (K, 3) key poses; a single one is held.
+        phase: (T,) cycles gone by.
+        ease: (T,) 0 at rest, 1 in full motion.
+        width: factor on the distance of every pose from rest.
+
+    Returns:
+        (T, 3).
+    """
+    rest, ease = np.array(REST[control]), ease[:, None]
+    path = _through(poses, phase)
+    moved = rest + width * ease * (path - rest)
+    if not control.endswith("hand"):
+        return moved
+    # A hand moves on arcs about its shoulder: direction and distance go their own ways, and it goes up beside the shoulder, not through it.
+    moved += ease * (1 - ease) * 0.5 * np.maximum(path[:, 1:2] - rest[1], 0) ** 2 * (0.75, 0.0, 0.55)
+    still = np.linalg.norm(rest)
+    reach = still + ease * (_through(np.linalg.norm(poses, axis=1, keepdims=True), phase) - still)
+    return moved * reach / np.linalg.norm(moved, axis=1, keepdims=True)
+
+
+def smooth(x: np.ndarray) -> np.ndarray:
+    """0 below 0, 1 above 1, and a cubic between them that starts and stops at rest."""
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)
+
+
+def _through(poses: np.ndarray, phase: np.ndarray) -> np.ndarray:
+    """(K, C) poses, (T,) phase in cycles -> (T, C): a periodic cubic that never overshoots a pose."""
+    step = np.roll(poses, -1, axis=0) - poses
+    before = np.roll(step, 1, axis=0)
+    same_way = step * before > 0
+    slope = np.where(same_way, 2 * step * before / np.where(same_way, step + before, 1), 0)
+    index, x = np.divmod(phase % 1 * len(poses), 1)
+    here = index.astype(int) % len(poses)
+    there, x = (here + 1) % len(poses), x[:, None]
+    return poses[here] + smooth(x) * step[here] + x * (1 - x) * ((1 - x) * slope[here] - x * slope[there])
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def _turned(frames: np.ndarray, vector: tuple[float, float, float]) -> np.ndarray:
+    """(T, 3, 3) frames and one vector in them -> (T, 3)."""
+    return frames @ np.array(vector)
+
+
+def _rotation(degrees: np.ndarray) -> np.ndarray:
+    """(T, 3) bend, lean, twist -> (T, 3, 3): bend first, then lean, then twist about the vertical."""
+    (sb, sl, st), (cb, cl, ct) = np.sin(np.radians(degrees)).T, np.cos(np.radians(degrees)).T
+    one, zero = np.ones_like(sb), np.zeros_like(sb)
+
+    def frames(*rows: tuple) -> np.ndarray:
+        return np.array(rows).transpose(2, 0, 1)
+
+    bend = frames((one, zero, zero), (zero, cb, -sb), (zero, sb, cb))
+    lean = frames((cl, sl, zero), (-sl, cl, zero), (zero, zero, one))
+    twist = frames((ct, zero, st), (zero, one, zero), (-st, zero, ct))
+    return twist @ lean @ bend
+
+
+def _limb(start: np.ndarray, target: np.ndarray, lengths: tuple[float, float], pole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two-bone inverse kinematics: (T, 3) middle joint and end; the middle joint is pushed towards ``pole``."""
+    upper, lower = lengths
+    tightest = np.sqrt(upper**2 + lower**2 - 2 * upper * lower * np.cos(np.radians(32)))
+    reach = np.linalg.norm(target - start, axis=-1, keepdims=True)
+    along = (target - start) / np.maximum(reach, 1e-6)
+    reach = np.clip(reach, tightest, 0.998 * (upper + lower))
+    aside = _unit(pole - (pole * along).sum(-1, keepdims=True) * along)
+    foot = (upper**2 - lower**2 + reach**2) / (2 * reach)
+    return start + foot * along + np.sqrt(upper**2 - foot**2) * aside, start + reach * along
+
+
+def _ankle_target(body: Body, foot: np.ndarray, sign: int) -> np.ndarray:
+    home = np.array([sign * (0.050 * body.width + 0.012), 0.042, 0.0]) * body.height
+    return home + sum(body.leg) * foot * (sign, 1, 1)
+
+
+def _hip(body: Body, sign: int) -> np.ndarray:
+    return np.array([sign * 0.050 * body.width, -0.020, 0.0]) * body.height
+
+
+def _pelvis(body: Body, pelvis: np.ndarray, ankles: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(T, 3) spine base: as high as asked for, but no higher than legs that reach both ankles."""
+    length = sum(body.leg)
+    base = length * pelvis
+    base[:, 1] += 0.993 * length + 0.062 * body.height
+    for side, sign in (("left", 1), ("right", -1)):
+        hip = _hip(body, sign)
+        aside = (ankles[side] - base - hip)[:, [0, 2]]
+        room = np.sqrt(np.maximum((0.995 * length) ** 2 - (aside**2).sum(-1), 0))
+        base[:, 1] = np.minimum(base[:, 1], ankles[side][:, 1] + room - hip[1])
+    return base
+
+
+def _spine(body: Body, base: np.ndarray, torso: np.ndarray, head: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Joints from spine base to head, and the (T, 3, 3) axes of the chest. The lower back takes 0.6 of each angle."""
+    height = body.height
+    chest, neck_axes = _rotation(torso), _rotation(torso + head)
+    middle = base + _turned(_rotation(0.6 * torso), (0.0, 0.150 * height, 0.0))
+    shoulder = middle + _turned(chest, (0.0, 0.125 * height, 0.0))
+    neck = shoulder + _turned(_rotation(torso + 0.4 * head), (0.0, 0.040 * height, 0.004 * height))
+    top = neck + _turned(neck_axes, (0.0, 0.068 * height, 0.022 * height))
+    return {"spine base": base, "spine middle": middle, "spine shoulder": shoulder, "neck": neck, "head": top}, chest
+
+
+def _arm(body: Body, spine_shoulder: np.ndarray, chest: np.ndarray, controls: Mapping[str, np.ndarray], side: str, sign: int) -> dict[str, np.ndarray]:
+    height, outward = body.height, np.array([sign, 1, 1])
+    shoulder = spine_shoulder + _turned(chest, (sign * 0.102 * height * body.width, -0.022 * height, 0.0))
+    target = shoulder + sum(body.arm) * np.einsum("tij,tj->ti", chest, controls[f"{side}_hand"] * outward)
+    pole = np.einsum("tij,tj->ti", chest, controls[f"{side}_elbow"] * outward)
+    elbow, wrist = _limb(shoulder, target, body.arm, pole)
+    along = _unit(wrist - elbow)
+    bend = shoulder - elbow  # the thumb lies on the side to which the elbow closes
+    thumb = _unit(_unit(bend - (bend * along).sum(-1, keepdims=True) * along) + along)
+    hand = wrist + 0.045 * height * along
+    return {
+        f"{side} shoulder": shoulder,
+        f"{side} elbow": elbow,
+        f"{side} wrist": wrist,
+        f"{side} hand": hand,
+        f"{side} hand tip": hand + 0.045 * height * along,
+        f"{side} thumb": hand + 0.028 * height * thumb,
+    }
+
+
+def _leg(body: Body, base: np.ndarray, target: np.ndarray, side: str, sign: int) -> dict[str, np.ndarray]:
+    hip = base + _hip(body, sign)
+    knee, ankle = _limb(hip, target, body.leg, np.cross(target - hip, _LEFT_AXIS))
+    return {f"{side} hip": hip, f"{side} knee": knee, f"{side} ankle": ankle, f"{side} foot": ankle + 0.070 * body.height * _toes(body, knee, ankle, sign)}
+
+
+def _toes(body: Body, knee: np.ndarray, ankle: np.ndarray, sign: int) -> np.ndarray:
+    """(T, 3) direction of the foot: toes on the floor while the heel is low, square to the shank once the foot is in the air."""
+    sink = np.clip((ankle[:, 1] / body.height - 0.016) / 0.070, 0, 0.85)
+    floor = np.stack([np.full_like(sink, 0.15 * sign), -sink, np.sqrt(1 - sink**2)], -1)
+    shank = _unit(ankle - knee)
+    air = _unit(np.cross(shank, _LEFT_AXIS)) + 0.4 * shank
+    lift = smooth((ankle[:, 1:2] / body.height - 0.042) / 0.12)
+    return _unit((1 - lift) * _unit(floor) + lift * _unit(air))

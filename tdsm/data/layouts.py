@@ -1,0 +1,198 @@
+"""Bodies: which joint stands where, and how joints hang together.
+
+A layout is everything the rest of the package knows about a skeleton format. Joints are named in the order in which they
+stand on the V axis of ``(M, T, V, C)``; ``parents`` makes them a tree whose root has parent -1. The few joints that
+preprocessing needs (hips, shoulders, the ends of the torso) are named as roles, so that no other module holds an index.
+
+Sensor spaces are right-handed. Which way up and away from the viewer are is said by each layout; right follows from them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["COCO_17", "KINECT_20", "LAYOUTS", "MEDIAPIPE_33", "NTU_25", "OPENPOSE_18", "OPENPOSE_25", "SMPL_22", "Layout", "layout_named"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A skeleton format.
+
+    Attributes:
+        name: short name used in files and on the command line.
+        joints: V joint names, in file order.
+        parents: V indices; ``parents[j]`` is the joint that j hangs on, -1 for the root.
+        torso: (lower, upper) joint index lists; the mean of each is an end of the torso, and their difference points up the body.
+        hips: (left, right) joint indices.
+        shoulders: (left, right) joint indices.
+        dims: C, 3 for metres in space, 2 for pixels.
+        unit: unit of the coordinates.
+        up: which coordinate axis points up in the sensor's space, and its sign.
+        away: sign of the axis that leads away from the viewer (z); SMPL has no camera, its bodies face +z and so the viewer.
+        anatomy: joint to the point of the body it stands at, for joints whose name alone does not say so: see :mod:`tdsm.data.convert`.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    parents: tuple[int, ...]
+    torso: tuple[tuple[int, ...], tuple[int, ...]]
+    hips: tuple[int, int]
+    shoulders: tuple[int, int]
+    dims: int = 3
+    unit: str = "m"
+    up: tuple[int, int] = (1, 1)
+    away: int = 1
+    anatomy: Mapping[str, str] = field(default_factory=dict, hash=False)
+    mirror: tuple[int, ...] = field(init=False, default=())
+
+    def __post_init__(self) -> None:
+        if len(self.parents) != len(self.joints):
+            raise ValueError(f"layout {self.name}: {len(self.joints)} joints but {len(self.parents)} parents")
+        names = {name: index for index, name in enumerate(self.joints)}
+        swapped = {"left": "right", "right": "left"}
+        mirror = []
+        for joint in self.joints:
+            side, _, rest = joint.partition(" ")
+            mirror.append(names[f"{swapped[side]} {rest}"] if side in swapped else names[joint])
+        object.__setattr__(self, "mirror", tuple(mirror))
+
+    def __len__(self) -> int:
+        """V, the number of joints."""
+        return len(self.joints)
+
+    @property
+    def bones(self) -> list[tuple[int, int]]:
+        """(child, parent) pairs, root left out."""
+        return [(child, parent) for child, parent in enumerate(self.parents) if parent >= 0]
+
+    @property
+    def lines(self) -> list[tuple[int, int]]:
+        """What a picture draws: the bones, and a line across hips or shoulders where no joint stands in their middle."""
+        return self.bones + [pair for pair, middle in zip((self.hips, self.shoulders), self.torso, strict=True) if len(middle) == 2]
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """V points of the body, one a joint, named alike in all layouts."""
+        return tuple(self.anatomy.get(joint, joint) for joint in self.joints)
+
+    @property
+    def axes(self) -> np.ndarray:
+        """(3, C): rows right, up and away as the viewer sees them, each a direction in the clip's coordinates; away is zero in two dimensions."""
+        axis, sign = self.up
+        unit = np.eye(3)
+        up, away = sign * unit[axis], self.away * unit[1 if axis == 2 else 2]
+        if self.dims == 2:
+            return np.stack([unit[1 - axis], up, 0 * up])[:, :2]
+        return np.stack([np.cross(away, up), up, away])
+
+
+NTU_25 = Layout(
+    name="ntu-25",
+    joints=(
+        "spine base", "spine middle", "neck", "head",
+        "left shoulder", "left elbow", "left wrist", "left hand",
+        "right shoulder", "right elbow", "right wrist", "right hand",
+        "left hip", "left knee", "left ankle", "left foot",
+        "right hip", "right knee", "right ankle", "right foot",
+        "spine shoulder", "left hand tip", "left thumb", "right hand tip", "right thumb",
+    ),
+    parents=(-1, 0, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 1, 7, 7, 11, 11),
+    torso=((0,), (20,)), hips=(12, 16), shoulders=(4, 8),
+    anatomy={"spine base": "pelvis", "spine middle": "middle spine", "spine shoulder": "neck base"},
+)  # fmt: skip
+
+KINECT_20 = Layout(
+    name="kinect-20",
+    joints=(
+        "hip centre", "spine", "shoulder centre", "head",
+        "left shoulder", "left elbow", "left wrist", "left hand",
+        "right shoulder", "right elbow", "right wrist", "right hand",
+        "left hip", "left knee", "left ankle", "left foot",
+        "right hip", "right knee", "right ankle", "right foot",
+    ),
+    parents=(-1, 0, 1, 2, 2, 4, 5, 6, 2, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18),
+    torso=((0,), (2,)), hips=(12, 16), shoulders=(4, 8),
+    anatomy={"hip centre": "pelvis", "spine": "lower spine", "shoulder centre": "neck base"},
+)  # fmt: skip
+
+OPENPOSE_18 = Layout(
+    name="openpose-18",
+    joints=(
+        "nose", "neck", "right shoulder", "right elbow", "right wrist", "left shoulder", "left elbow", "left wrist",
+        "right hip", "right knee", "right ankle", "left hip", "left knee", "left ankle",
+        "right eye", "left eye", "right ear", "left ear",
+    ),
+    parents=(1, -1, 1, 2, 3, 1, 5, 6, 1, 8, 9, 1, 11, 12, 0, 0, 14, 15),
+    torso=((8, 11), (1,)), hips=(11, 8), shoulders=(5, 2), dims=2, unit="px", up=(1, -1),
+    anatomy={"neck": "neck base"},
+)  # fmt: skip
+
+COCO_17 = Layout(
+    name="coco-17",
+    joints=(
+        "nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder", "left elbow",
+        "right elbow", "left wrist", "right wrist", "left hip", "right hip", "left knee", "right knee",
+        "left ankle", "right ankle",
+    ),
+    parents=(-1, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 5, 6, 11, 12, 13, 14),
+    torso=((11, 12), (5, 6)), hips=(11, 12), shoulders=(5, 6), dims=2, unit="px", up=(1, -1),
+)  # fmt: skip
+
+# OpenPose's BODY_25. The neck is the middle of the shoulders, and the middle hip that of the hips.
+OPENPOSE_25 = Layout(
+    name="openpose-25",
+    joints=(
+        "nose", "neck", "right shoulder", "right elbow", "right wrist", "left shoulder", "left elbow", "left wrist",
+        "middle hip", "right hip", "right knee", "right ankle", "left hip", "left knee", "left ankle",
+        "right eye", "left eye", "right ear", "left ear",
+        "left big toe", "left small toe", "left heel", "right big toe", "right small toe", "right heel",
+    ),
+    parents=(1, 8, 1, 2, 3, 1, 5, 6, -1, 8, 9, 10, 8, 12, 13, 0, 0, 15, 16, 14, 19, 14, 11, 22, 11),
+    torso=((8,), (1,)), hips=(12, 9), shoulders=(5, 2), dims=2, unit="px", up=(1, -1),
+    anatomy={"neck": "neck base", "middle hip": "pelvis"},
+)  # fmt: skip
+
+# World landmarks of MediaPipe's pose landmarker (BlazePose GHUM): metres, the middle of the hips is the origin of every frame,
+# so that walking and jumping from place to place are not in them. x right and y down in the picture, z away from the camera.
+MEDIAPIPE_33 = Layout(
+    name="mediapipe-33",
+    joints=(
+        "nose", "left eye inner", "left eye", "left eye outer", "right eye inner", "right eye", "right eye outer", "left ear", "right ear",
+        "left mouth", "right mouth", "left shoulder", "right shoulder", "left elbow", "right elbow", "left wrist", "right wrist",
+        "left pinky", "right pinky", "left index", "right index", "left thumb", "right thumb",
+        "left hip", "right hip", "left knee", "right knee", "left ankle", "right ankle", "left heel", "right heel",
+        "left foot index", "right foot index",
+    ),
+    parents=(-1, 0, 1, 2, 0, 4, 5, 3, 6, 0, 0, 0, 0, 11, 12, 13, 14, 15, 16, 15, 16, 15, 16, 11, 12, 23, 24, 25, 26, 27, 28, 27, 28),
+    torso=((23, 24), (11, 12)), hips=(23, 24), shoulders=(11, 12), up=(1, -1),
+    anatomy={"left foot index": "left big toe", "right foot index": "right big toe"},
+)  # fmt: skip
+
+# The body of SMPL (and of SMPL-H and SMPL-X) without its hands, y up as in HumanML3D. The neck stands between the collar bones,
+# the head at the base of the skull.
+SMPL_22 = Layout(
+    name="smpl-22",
+    joints=(
+        "pelvis", "left hip", "right hip", "spine 1", "left knee", "right knee", "spine 2", "left ankle", "right ankle", "spine 3",
+        "left foot", "right foot", "neck", "left collar", "right collar", "head",
+        "left shoulder", "right shoulder", "left elbow", "right elbow", "left wrist", "right wrist",
+    ),
+    parents=(-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19),
+    torso=((0,), (12,)), hips=(1, 2), shoulders=(16, 17), away=-1,
+    anatomy={"spine 1": "lower spine", "spine 2": "middle spine", "spine 3": "upper spine", "neck": "neck base", "head": "skull base"},
+)  # fmt: skip
+
+LAYOUTS = (NTU_25, KINECT_20, OPENPOSE_18, COCO_17, OPENPOSE_25, MEDIAPIPE_33, SMPL_22)
+
+
+def layout_named(name: str) -> Layout:
+    """The layout of that name.
+
+    Raises:
+        KeyError: no such layout; the message lists the names.
+    """
+    for layout in LAYOUTS:
+        if layout.name == name:
+            return layout
+    raise KeyError(f"no layout {name!r}; known: {', '.join(layout.name for layout in LAYOUTS)}")

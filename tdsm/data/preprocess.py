@@ -1,0 +1,205 @@
+"""Preprocessing: from a clip, as recorded, to the array that a skeleton encoder eats.
+
+The encoder should see the movement, not where the person stood, which way the camera looked, how tall the person is or how
+long the clip lasts. Each step below removes one of these, and each is a small pure function of an array (M, T, V, C):
+
+1. :func:`drop_null_frames`: no frame without people.
+2. :func:`keep_bodies`: exactly M persons, the one that moves most first.
+3. :func:`resample`: exactly T frames, the clip's own first and last among them.
+4. :func:`center`: the lead person's hips start at the origin.
+5. :func:`align`: the lead person stands upright along +y with the shoulders along x.
+6. :func:`scale`: the lead person's bones sum to 1.
+
+The lead is the first person who is there at all, after step 2 the one that moves most. A person who is absent in a frame is
+all zeros in it, and stays so in every step. Coordinates after ``align`` are right-handed: +x to the lead's right, +y up,
++z to the back. In 2-D +y points up too (pixels point down), and a joint that a detector left at (0, 0) counts as seen there.
+The recipe follows 2s-AGCN and Shift-GCN (centre, upright, shoulders); theirs aligns with the first frame only, ours with
+the first tenth of the clip, because single frames of a Kinect are noisy.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from tdsm.config import PreprocessConfig
+from tdsm.data.clips import Clip
+from tdsm.data.layouts import Layout
+from tdsm.util.errors import InputError
+from tdsm.util.progress import progress_bar
+
+__all__ = ["align", "center", "drop_null_frames", "keep_bodies", "preprocess", "preprocess_all", "resample", "scale"]
+
+
+def preprocess(clip: Clip, config: PreprocessConfig) -> np.ndarray:
+    """All steps that ``config`` asks for.
+
+    Returns:
+        (M, T, V, C) float32 with M = ``config.bodies`` and T = ``config.frames`` (0: the clip's own length without null frames).
+
+    Raises:
+        InputError: a clip in which nobody is ever there, or (with ``scale``) whose lead has no size.
+    """
+    joints = clip.joints.astype(np.float64)
+    _check_someone(joints, clip)
+    if config.drop_null:
+        joints = drop_null_frames(joints)
+    joints = keep_bodies(joints, config.bodies)
+    if config.frames:
+        joints = resample(joints, config.frames)
+        _check_someone(joints, clip)
+    if config.center:
+        joints = center(joints, clip.layout)
+    joints = align(joints, clip.layout, config.align)
+    if config.scale:
+        if body_size(joints, clip.layout) <= _NO_SIZE:
+            raise InputError(clip.name, "joints: all joints of the person coincide, so that it has no size", "leave the clip out or set scale to false")
+        joints = scale(joints, clip.layout)
+    return joints.astype(np.float32)
+
+
+def preprocess_all(clips: Iterable[Clip], config: PreprocessConfig, progress: bool = False) -> np.ndarray:
+    """:func:`preprocess` of every clip, stacked.
+
+    Returns:
+        (N, M, T, V, C) float32.
+
+    Raises:
+        InputError: a clip that cannot be used, or ``config.frames`` is 0 and the clips differ in length.
+    """
+    arrays = [preprocess(clip, config) for clip in progress_bar(clips, shown=progress, desc="preprocess", unit="clip", leave=False)]
+    lengths = {array.shape[1] for array in arrays}
+    if len(lengths) > 1:
+        raise InputError("preprocess", f"frames is 0, but clips have {min(lengths)} to {max(lengths)} frames", "give frames, the length of all of them")
+    return np.stack(arrays)
+
+
+def drop_null_frames(joints: np.ndarray) -> np.ndarray:
+    """Leave out the frames in which nobody is there."""
+    return joints[:, _present(joints).any(axis=0)]
+
+
+def keep_bodies(joints: np.ndarray, bodies: int) -> np.ndarray:
+    """The ``bodies`` persons with the largest motion energy, strongest first; a tie keeps their order; missing ones are zeros.
+
+    The energy is the standard deviation of a joint about its mean place over the frames in which the person is there,
+    summed over joints. It does not change when the camera turns. A person who is never there comes last.
+    """
+    energy = [_energy(person[there]) for person, there in zip(joints, _present(joints), strict=True)]
+    kept = joints[np.argsort(-np.array(energy), kind="stable")[:bodies]]
+    return np.concatenate([kept, np.zeros((bodies - len(kept), *joints.shape[1:]), joints.dtype)])
+
+
+def resample(joints: np.ndarray, frames: int) -> np.ndarray:
+    """Linear interpolation to ``frames`` frames, evenly spaced from the first to the last; a single frame is repeated.
+
+    Between a frame in which a person is there and one in which not, the nearer one is taken: half a person is nobody.
+    """
+    count = joints.shape[1]
+    times = np.linspace(0, count - 1, frames)
+    before = times.astype(int)
+    after = np.minimum(before + 1, count - 1)
+    weight = np.broadcast_to(times - before, (len(joints), frames))
+    there = _present(joints)
+    weight = np.where(there[:, before] == there[:, after], weight, np.round(weight))[..., None, None]
+    return joints[:, before] * (1 - weight) + joints[:, after] * weight
+
+
+def center(joints: np.ndarray, layout: Layout) -> np.ndarray:
+    """Subtract where the lead's hips (the lower end of the torso) are in its first frame, from everybody in all frames."""
+    root = _lead(joints)[0, list(layout.torso[0])].mean(axis=0)
+    return np.where(_present(joints)[..., None, None], joints - root, 0.0)
+
+
+def align(joints: np.ndarray, layout: Layout, mode: str) -> np.ndarray:
+    """Turn everybody about the origin so that the lead stands upright and faces the same way in every clip.
+
+    Torso (lower to upper end) and shoulder line (left to right) are means over the first tenth of the lead's frames.
+
+    Args:
+        joints: (M, T, V, C).
+        layout: names the torso and the shoulders.
+        mode: "body": the torso goes to +y and the part of the shoulder line square to it to +x. "yaw": turn about the
+            vertical of the sensor until the horizontal part of the shoulder line is +x; whoever bends or lies still does.
+            "none": nothing. In 2-D "body" turns in the image until the torso is +y; a picture has no yaw to undo, so "yaw"
+            only points y upward.
+
+    When the torso, or what is left of the shoulder line, is shorter than a thousandth of all bones together, its direction
+    means nothing and no rotation is made.
+    """
+    if mode == "none":
+        return joints
+    lead = _lead(joints)
+    lead = lead[: max(1, round(len(lead) / 10))]
+    lower, upper = (lead[:, list(ends)].mean(axis=(0, 1)) for ends in layout.torso)
+    right = (lead[:, layout.shoulders[1]] - lead[:, layout.shoulders[0]]).mean(axis=0)
+    size = body_size(joints, layout) or 1.0
+    if layout.dims == 2:
+        return joints @ _plane((upper - lower) / size, layout, mode).T
+    up = (upper - lower) / size if mode == "body" else _up(layout)
+    return joints @ _frame(up, right / size).T
+
+
+def scale(joints: np.ndarray, layout: Layout) -> np.ndarray:
+    """Divide by :func:`body_size`, which must not be 0."""
+    return joints / body_size(joints, layout)
+
+
+def body_size(joints: np.ndarray, layout: Layout) -> float:
+    """The lead's bone lengths, summed, median over the frames in which the lead is there."""
+    child, parent = np.array(layout.bones).T
+    lead = _lead(joints)
+    return float(np.median(np.linalg.norm(lead[:, child] - lead[:, parent], axis=-1).sum(axis=-1)))
+
+
+_NO_SIZE = 1e-9  # rounding; in metres or pixels nobody is that small
+_SHORTEST = 1e-3  # of the body's size
+
+
+def _present(joints: np.ndarray) -> np.ndarray:
+    """(M, T) bool."""
+    return joints.any(axis=(2, 3))
+
+
+def _check_someone(joints: np.ndarray, clip: Clip) -> None:
+    if not joints.any():
+        raise InputError(clip.name, "joints: all zero, nobody is there in any frame", "leave the clip out")
+
+
+def _lead(joints: np.ndarray) -> np.ndarray:
+    """(T', V, C): the frames of the first person who is ever there."""
+    there = _present(joints)
+    first = there.any(axis=1).argmax()
+    return joints[first, there[first]] if there[first].any() else joints[0]  # nobody: all joints stand at the origin
+
+
+def _energy(person: np.ndarray) -> float:
+    return float(np.sqrt(person.var(axis=0).sum(axis=-1)).sum()) if len(person) else -1.0
+
+
+def _up(layout: Layout) -> np.ndarray:
+    axis, sign = layout.up
+    return sign * np.eye(layout.dims)[axis]
+
+
+def _frame(up: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(3, 3) rotation that takes ``up`` to +y and what of ``right`` is square to it to +x."""
+    height = np.linalg.norm(up)
+    if height <= _SHORTEST:
+        return np.eye(3)
+    up = up / height
+    right = right - right @ up * up
+    width = np.linalg.norm(right)
+    if width <= _SHORTEST:
+        return np.eye(3)
+    right = right / width
+    return np.stack([right, up, np.cross(right, up)])
+
+
+def _plane(torso: np.ndarray, layout: Layout, mode: str) -> np.ndarray:
+    """(2, 2) matrix that points y upward and, for "body", then turns the torso to +y."""
+    flip = np.diag([1.0, layout.up[1]])
+    x, y = flip @ torso
+    length = np.hypot(x, y)
+    if mode == "yaw" or length <= _SHORTEST:
+        return flip
+    return np.array([[y, -x], [x, y]]) / length @ flip

@@ -1,0 +1,180 @@
+"""Random movements and sentences that tell them: as many (clip, description) pairs as wanted, of no class of any data set.
+
+A movement has one or two segments, and a segment moves one to three of: hands, torso, legs, level (crouching and sitting), or the body stoops
+with a hand to the floor. Each part draws numbers (places by height and direction, paths, angles, sides, how often) and tells them in
+words, and no class name or description is looked up. The right side is the person's own. A pair is good for learning which words go with which motion:
+its label is its sentence, so that a :class:`~tdsm.data.clips.ClipSet` of pairs has as many classes as there are different sentences.
+
+The kinds of movement and the first wording were chosen by somebody who had read the packaged class descriptions (:mod:`tdsm.data.prompts`); the
+wording was then moved away from them, and the tests hold that no six words in a row are the same in both. Whoever scores zero-shot recognition
+after training on these pairs should say so.
+
+==================  ======================================================================
+draft.py            a movement in the making: tracks of controls, knots of hands
+places.py           places and directions of a hand, as numbers and in words
+hands.py            what hands do
+body.py, legs.py    what trunk and hips, and what legs do
+this file           segments to a sentence; the body before a sensor
+==================  ======================================================================
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.convert import convert
+from tdsm.data.kinematics import Body, pose_body
+from tdsm.data.layouts import NTU_25, Layout
+from tdsm.data.procedural.body import crouch, move_torso, reach_down, rise, take_seat
+from tdsm.data.procedural.draft import LOWER, Draft, controls_at
+from tdsm.data.procedural.hands import move_hands
+from tdsm.data.procedural.legs import move_legs
+from tdsm.util.errors import InputError
+
+__all__ = ["Take", "draw_movement", "draw_take", "perform", "procedural_clip", "procedural_clips"]
+
+_FRAMES, _FPS = 48, 15.0
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """Who performs a movement, and how.
+
+    Attributes:
+        body: proportions.
+        times: (T,) moments of the movement, 0 to 1; not quite even, and a clip may begin late or end early.
+        width: factor on the distance of every pose from rest.
+        yaw: degrees by which the body is turned away from the sensor, to its left.
+        posture: what to add to a control in every frame, (3,) each.
+    """
+
+    body: Body
+    times: np.ndarray
+    width: float
+    yaw: float
+    posture: Mapping[str, np.ndarray]
+
+
+def procedural_clips(count: int, seed: int = 0, layout: Layout = NTU_25) -> ClipSet:
+    """``count`` pairs of a clip and the sentence that tells it (its label), 48 frames each, 15 fps, metres, one person.
+
+    Pair i depends on (seed, i) only: fewer pairs are the beginning of more. Classes are the different sentences in order of appearance.
+    The sensor's space is that of :mod:`tdsm.data.synthetic`, converted to ``layout`` by :mod:`tdsm.data.convert`.
+
+    Raises:
+        InputError: ``count`` below 1, a seed below 0, or a layout that NTU-25 cannot be converted to.
+    """
+    if count < 1:
+        raise InputError("procedural", f"count is {count}", "give 1 or more")
+    clips = tuple(procedural_clip(number, seed, layout) for number in range(count))
+    return ClipSet(clips, tuple(dict.fromkeys(clip.label for clip in clips)), "procedural")
+
+
+def procedural_clip(number: int, seed: int = 0, layout: Layout = NTU_25) -> Clip:
+    """Pair ``number`` of ``seed``: see :func:`procedural_clips`.
+
+    Raises:
+        InputError: a number or seed below 0, or a layout that NTU-25 cannot be converted to.
+    """
+    if number < 0 or seed < 0:
+        raise InputError("procedural", f"number is {number} and seed is {seed}", "give 0 or more")
+    rng = np.random.default_rng([seed, number])
+    draft, sentence = draw_movement(rng)
+    joints = perform(draft, draw_take(rng))
+    clip = Clip(joints + _noise(rng, joints.shape), NTU_25, sentence, "procedural", _FPS, f"procedural {seed} #{number}")
+    return convert(clip, layout).clip
+
+
+def draw_movement(rng: np.random.Generator) -> tuple[Draft, str]:
+    """A random movement and its sentence."""
+    draft = Draft(rng)
+    seated = draft.chance(0.13)
+    if seated:
+        _sit(draft)
+    end = draft.pick(0.84, 0.84, 0.90, 1.0)
+    edges = [0.0, draft.between(0.4, 0.6) * end, end] if draft.chance(0.3) else [0.0, end]
+    rises = seated and draft.chance(0.75)
+    told = [_segment(draft, *edges[:2], rises)] + ([_segment(draft, *edges[1:], False)] if len(edges) == 3 else [])
+    if end < 1:
+        draft.drop_hands(end)
+    return draft, f"{_subject(draft, seated)} {draft.pick(', then ', ' and then ').join(told)}."
+
+
+def _sit(draft: Draft) -> None:
+    """The person sits from the beginning, mostly as on a chair, else low over the heels."""
+    depth, back = (draft.between(0.42, 0.58), 0.42) if draft.chance(0.8) else (draft.between(0.3, 0.55), 0.18)
+    draft.seat = np.array([0, -depth, -back])
+    draft.move("pelvis", [0.0], [draft.seat])
+    draft.move("torso", [0.0], [(draft.between(0, 15), 0, 0)])
+    draft.blocked |= LOWER
+
+
+def _subject(draft: Draft, seated: bool) -> str:
+    walks = any(control == "travel" for control, _ in draft.tracks)
+    if not seated:
+        standing = "Someone standing", "A person who stands"
+        return draft.pick("A walker", "Someone on a walk", *standing) if walks else draft.pick(*standing)
+    deep = -draft.seat[1]
+    how = draft.pick("", "low ") if deep > 0.52 else draft.pick("", "high ") if deep < 0.46 else ""
+    return draft.pick("Someone sitting" + (f" on a {how}seat" if how else ""), f"A person on a {how}seat")
+
+
+def _segment(draft: Draft, start: float, end: float, rises: bool) -> str:
+    """One to three parts at a time, in words."""
+    parts = [rise, move_hands] if rises and draft.chance(0.25) else [rise] if rises else _parts(draft)
+    clauses = [part(draft, start, end) for part in parts]
+    words = clauses[0]
+    for clause in clauses[1:]:
+        words += draft.pick(" and ", " and meanwhile ", " and at the same time ") + clause
+    return words
+
+
+def _parts(draft: Draft) -> list:
+    """Which parts of the body move together; never two that both need the legs."""
+    names = [draft.pick("hands", "hands", "hands", "hands", "hands", "hands", "torso", "legs", "level", "stoop")]
+    names = ["hands"] if names[0] in draft.blocked else names
+    while names[0] != "stoop" and len(names) < 3 and draft.chance(0.33):
+        more = draft.pick("hands", "hands", "torso", "legs", "level")
+        if more not in names and more not in draft.blocked and not {more, *names} >= {"legs", "level"}:
+            names.append(more)
+    level = take_seat if draft.chance(0.4) else crouch
+    functions = {"hands": move_hands, "torso": move_torso, "legs": move_legs, "level": level, "stoop": reach_down}
+    return [functions[names[place]] for place in draft.rng.permutation(len(names))]
+
+
+def draw_take(rng: np.random.Generator) -> Take:
+    """A random person and performance."""
+    late, early = rng.uniform(0, 0.12, 2) * (rng.random(2) < 0.5)
+    times = np.linspace(late, 1 - early, _FRAMES)
+    times = times + rng.uniform(-0.08, 0.08) * np.sin(2 * np.pi * times) * times * (1 - times) * 4
+    posture = {name: rng.normal(0, size, 3) for name, size in {"left_hand": 0.05, "right_hand": 0.05, "torso": 3.0, "head": 6.0}.items()}
+    posture |= {foot: np.array([rng.uniform(0, 0.12), 0.0, rng.uniform(-0.05, 0.05)]) for foot in ("left_foot", "right_foot")}
+    body = Body(rng.uniform(1.52, 1.90), *rng.normal(1, 0.035, 3))
+    return Take(body, times, rng.uniform(0.85, 1.05), rng.uniform(-40, 40), posture)
+
+
+def perform(draft: Draft, take: Take) -> np.ndarray:
+    """A movement without sensor noise: (T, 25, 3) metres in the sensor's space, x to the person's right, y up, z depth, floor at y = -1."""
+    controls, travel = controls_at(draft, take.times, take.width, take.posture)
+    joints = pose_body(take.body, controls)
+    heading = np.radians(travel[:, 2] + take.yaw)
+    steps = sum(take.body.leg) * np.diff(travel[:, :2], axis=0, prepend=travel[:1, :2])
+    walked = np.cumsum(_turned(*steps.T, heading), axis=1)
+    left, up, forward = np.moveaxis(joints, -1, 0)
+    left, forward = _turned(left, forward, heading[:, None]) + walked[:, :, None]
+    return np.stack([-left, up - 1.0, 3.0 - forward], -1)
+
+
+def _turned(left: np.ndarray, forward: np.ndarray, heading: np.ndarray) -> np.ndarray:
+    """Left and forward of a person who is turned to the left by ``heading`` radians, as those of one who is not."""
+    sine, cosine = np.sin(heading), np.cos(heading)
+    return np.stack([cosine * left + sine * forward, cosine * forward - sine * left])
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """A sensor's error, metres: 2 to 10 mm that drift over five frames, and half as much from frame to frame."""
+    size = rng.uniform(0.002, 0.010)
+    raw = rng.normal(0, size * np.sqrt(5), (shape[0] + 4, *shape[1:]))
+    return sum(raw[lag : lag + shape[0]] for lag in range(5)) / 5 + rng.normal(0, size / 2, shape)

@@ -1,0 +1,86 @@
+"""What each class is called and, in one sentence a class, how the body moves in it.
+
+One JSON file a data set. The sentences were written from the class names alone, before any evaluation with them, in one voice: posture,
+body part, direction, height, path, repetition; never a purpose. Each fits the 35 tokens that the paper reads. There is also a clause for
+each body part ("parts": head, hands, torso, legs) and for each stretch of time ("phases": start, middle, end).
+
+The prompts that papers published are read by :mod:`tdsm.data.prompts.published`, from the files of those who have them.
+"""
+
+import importlib.resources
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tdsm.util.errors import InputError
+
+__all__ = ["SUBSETS", "Descriptions", "Motion", "class_prompts", "load_motions", "load_prompts", "packaged_prompts"]
+
+Descriptions = Mapping[str, str | Sequence[str]]
+"""What a user tells of labels: label -> a sentence, or label -> all prompts of that label. See :func:`class_prompts`."""
+
+SUBSETS = {"ntu-60": ("ntu-120", 60), "kinetics-200": ("kinetics-400", 200)}
+"""Data set -> the larger one whose first classes it has, and how many.
+
+NTU RGB+D 60 is so by definition. Kinetics-200 is an assumption: the files of PURLS give its unseen classes as numbers
+below 200 and no list of names, so we take the first 200 names in alphabetical order. (Mini-Kinetics-200 is another choice of 200.)
+"""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """The movement of one class in words.
+
+    Attributes:
+        sentence: the whole movement.
+        parts: a clause for each of "head", "hands", "torso", "legs", in this order.
+        phases: a clause for each of "start", "middle", "end", in this order.
+    """
+
+    sentence: str
+    parts: dict[str, str]
+    phases: dict[str, str]
+
+
+def load_prompts(dataset: str) -> dict[str, str]:
+    """Class name -> description of the movement, in the data set's own order, for a data set such as "utd-mhad".
+
+    Raises:
+        InputError: no descriptions for this data set.
+    """
+    return {row["name"]: row["description"] for row in _rows(dataset)}
+
+
+def load_motions(dataset: str) -> dict[str, Motion]:
+    """Class name -> sentence, body parts and phases, in the data set's own order. The sentences are those of :func:`load_prompts`.
+
+    Raises:
+        InputError: no descriptions for this data set.
+    """
+    return {row["name"]: Motion(row["description"], row["parts"], row["phases"]) for row in _rows(dataset)}
+
+
+def packaged_prompts() -> list[str]:
+    """The data sets that :func:`load_prompts` knows."""
+    files = [path.name for path in importlib.resources.files("tdsm.data.prompts").iterdir()]
+    return sorted([*SUBSETS, *(name.removesuffix(".json").replace("_", "-") for name in files if name.endswith(".json"))])
+
+
+def _rows(dataset: str) -> list[dict]:
+    if dataset not in packaged_prompts():
+        raise InputError("prompts", f"no descriptions for data set {dataset!r}", f"choose among: {', '.join(packaged_prompts())}")
+    whole, count = SUBSETS.get(dataset, (dataset, None))
+    text = (importlib.resources.files("tdsm.data.prompts") / f"{whole.replace('-', '_')}.json").read_text(encoding="utf-8")
+    return json.loads(text)["classes"][:count]
+
+
+def class_prompts(labels: Sequence[str], descriptions: Descriptions | None = None) -> list[tuple[str, ...]]:
+    """The prompts of each class.
+
+    A label that has a sentence is told by (label, sentence), a label that has a list of prompts by these alone, any other by (label,).
+    """
+    return [_told(label, (descriptions or {}).get(label, ())) for label in labels]
+
+
+def _told(label: str, description: str | Sequence[str]) -> tuple[str, ...]:
+    return (label, description) if isinstance(description, str) else tuple(description) or (label,)

@@ -1,0 +1,100 @@
+"""Data sets: one module each, from the download to a :class:`~tdsm.data.clips.ClipSet`."""
+
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from tdsm.data.clips import ClipSet
+from tdsm.data.disk import ClipStore, is_store, open_store
+from tdsm.data.readers import kinetics, msr_action3d, ntu, nw_ucla, openpose_json, pku_mmd, utd_mhad
+from tdsm.data.readers.archive import Archive
+from tdsm.data.readers.folder import TABLE, read_folder
+from tdsm.data.readers.kinetics import read_kinetics
+from tdsm.data.readers.msr_action3d import read_msr_action3d
+from tdsm.data.readers.ntu import read_ntu
+from tdsm.data.readers.nw_ucla import read_nw_ucla
+from tdsm.data.readers.openpose_json import read_openpose_json
+from tdsm.data.readers.pku_mmd import read_pku_mmd
+from tdsm.data.readers.pyskl import read_pyskl
+from tdsm.data.readers.reading import Reading
+from tdsm.data.readers.utd_mhad import read_utd_mhad
+from tdsm.util.errors import InputError
+
+__all__ = [
+    "Reading", "load_clips", "read_folder", "read_kinetics", "read_msr_action3d", "read_ntu", "read_nw_ucla", "read_openpose_json", "read_pku_mmd",
+    "read_pyskl", "read_utd_mhad",
+]  # fmt: skip
+
+_READERS = (  # data set, pattern of its files' names (with or without their folders), reader
+    ("UTD-MHAD", utd_mhad.MEMBER, read_utd_mhad),
+    ("NW-UCLA", nw_ucla.MEMBER, read_nw_ucla),
+    ("MSR-Action3D", msr_action3d.MEMBER, read_msr_action3d),
+    ("NTU RGB+D", ntu.MEMBER, read_ntu),
+    ("PKU-MMD", pku_mmd.MEMBER, read_pku_mmd),
+    ("Kinetics-skeleton", kinetics.MEMBER, read_kinetics),
+    ("OpenPose", openpose_json.MEMBER, read_openpose_json),
+)
+_SUPPORTED = (
+    "give UTD-MHAD's Skeleton.zip, NW-UCLA's all_sqe zip, NTU RGB+D's .skeleton files, PKU-MMD's skeletons with its labels, MSR-Action3D's "
+    "..._skeleton3D.txt, Kinetics-skeleton's kinetics_train and kinetics_val, what OpenPose's --write_json wrote, any of them as a zip or a folder, a pickle "
+    "of pyskl, a .npz of ClipSet.save, a clip store, or a folder with clips.csv"
+)
+
+
+def load_clips(path: str | Path, layout: str | None = None, *, reading: Reading = Reading()) -> ClipSet:
+    """Read skeleton clips, whatever the path is: what stands inside decides, never the name of the file or folder.
+
+    Args:
+        path: a data set (UTD-MHAD, NW-UCLA, MSR-Action3D, NTU RGB+D, PKU-MMD, Kinetics-skeleton) or what OpenPose wrote, as a zip or a folder, a
+            pickle of pyskl or MMAction2, a ``.npz`` in the format of :mod:`tdsm.data.clips`, a clip store (:mod:`tdsm.data.disk`), or a folder of
+            ``.npy`` with ``clips.csv`` in the format of :mod:`tdsm.data.readers.folder`.
+        layout: layout name, for a folder whose table gives none.
+        reading: how to go through many files, and whether to keep the clips in a store.
+
+    Raises:
+        InputError: nothing known is inside, more than one data set is inside, the clips have another layout than asked
+            for, or the reader found a fault.
+    """
+    clips = _load(Path(path), layout, reading)
+    if layout is not None and clips.layout.name != layout:
+        raise InputError(path, f"its clips have layout {clips.layout.name}, not {layout}", "leave the layout out: the data say it")
+    return clips
+
+
+def _load(path: Path, layout: str | None, reading: Reading) -> ClipSet:
+    if is_store(path):
+        return _kept(open_store(path), path, reading)
+    if (path / TABLE).is_file():
+        return read_folder(path, layout, reading=reading)
+    if _is_pickle(path):
+        return read_pyskl(path, reading=reading)
+    with Archive(path) as archive:
+        names = archive.names
+    bases = [PurePosixPath(name).name for name in names]
+    if zipfile.is_zipfile(path) and bases and all(base.endswith(".npy") for base in bases):
+        return _kept(ClipSet.load(path), path, reading)
+    fitting = {title: read for title, pattern, read in _READERS if any(map(pattern.fullmatch, bases)) or any(map(pattern.fullmatch, names))}
+    if len(fitting) > 1:
+        raise InputError(path, f"holds both {' and '.join(fitting)}", "give the path of one of them")
+    if not fitting:
+        raise InputError(path, f"none of its {len(bases)} files belongs to a known data set", _SUPPORTED)
+    (read,) = fitting.values()
+    return read(path, reading=reading)
+
+
+def _is_pickle(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(1) == b"\x80"  # pickles of protocol 2 and above
+
+
+def _kept(clips: ClipSet, path: Path, reading: Reading) -> ClipSet:
+    """What came from one file: as it is, or copied to the store that the reading asks for, which remembers the file and its date."""
+    if reading.store is None:
+        return clips
+    source = f"{path.resolve()} of {path.stat().st_mtime_ns}"
+    with ClipStore(reading.store, clips.name, clips.layout, clips.classes, source) as store:
+        for row, clip in enumerate(clips):
+            if str(row) not in store.done:
+                store.add(str(row), [clip])
+    return open_store(reading.store)

@@ -1,0 +1,175 @@
+"""Your own clips: a folder of ``.npy`` arrays and one ``clips.csv``.
+
+::
+
+    my_clips/
+      clips.csv
+      wave_anna.npy
+      more/jump_ben.npy
+
+    file,label,subject,fps,layout
+    wave_anna.npy,wave,anna,30,ntu-25
+    more/jump_ben.npy,jump,ben,30,ntu-25
+
+========  ==========================================================================================================
+column    meaning
+========  ==========================================================================================================
+file      an array (T, V, C) of one person or (M, T, V, C) of several, path relative to the folder, inside it
+label     class name; leave the column out when labels are unknown, but do not leave a single cell empty
+subject   who moves (may be left out or empty)
+fps       frames a second (may be left out or empty: 30)
+layout    a name of :data:`tdsm.data.layouts.LAYOUTS`, the order of the joints; may be given by ``layout=`` instead
+========  ==========================================================================================================
+
+The table is UTF-8 with commas. T frames, V joints, C = 3 coordinates (metres) or 2 (pixels, y down). A person who is not
+there in a frame is all zeros in it. Every ``.npy`` in the folder must stand in the table, so that no clip is forgotten.
+"""
+
+import csv
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import Layout, layout_named
+from tdsm.data.readers.archive import Archive
+from tdsm.data.readers.reading import Reading, read_files
+from tdsm.util.errors import InputError
+
+__all__ = ["TABLE", "read_folder"]
+
+TABLE = "clips.csv"
+_COLUMNS = ("file", "label", "subject", "fps", "layout")
+
+
+def read_folder(path: str | Path, layout: str | None = None, *, reading: Reading = Reading()) -> ClipSet:
+    """Read a folder in the format at the top of this module. Nothing in it is ever executed.
+
+    Args:
+        path: the folder.
+        layout: layout name of rows that give none.
+        reading: how to go through the arrays.
+
+    Returns:
+        ClipSet named after the folder, clips in the order of the table, named by their files, classes sorted by name.
+
+    Raises:
+        InputError: a missing table, column, file or cell, an unknown layout or two of them, a path that leaves the folder, an
+            array file that the table does not list, no usable array, or what :class:`~tdsm.data.readers.reading.Reading` raises.
+    """
+    folder = Path(path)
+    rows = _read_table(folder / TABLE)
+    _check_all_listed(folder, [_file_of(folder, row, where) for where, row in rows])
+    listed = {row["file"]: _listed(row, layout, where) for where, row in rows}
+    layouts = {one.layout.name: one.layout for one in listed.values()}
+    if len(layouts) > 1:
+        raise InputError(folder / TABLE, f"mixes layouts {sorted(layouts)}", "put the clips of each layout into a folder of their own")
+    (body,) = layouts.values()
+    classes = sorted({one.label for one in listed.values() if one.label})
+    digest = hashlib.sha256((folder / TABLE).read_bytes()).hexdigest()
+    return read_files("clips", folder, list(listed), _Reader(listed, digest), reading, name=folder.resolve().name, layout=body, classes=classes)
+
+
+class _Listed(NamedTuple):
+    """What the table says of a clip."""
+
+    label: str | None
+    subject: str | None
+    fps: float
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads one array; ``table`` is the digest of the table, so that a store is not gone on with when the table has changed."""
+
+    listed: Mapping[str, _Listed] = field(repr=False)
+    table: str
+
+    def __call__(self, archive: Archive, name: str) -> Sequence[Clip]:
+        label, subject, fps, layout = self.listed[name]
+        return [Clip(_read_npy(archive.path / name), layout, label, subject, fps, name)]
+
+
+def _listed(row: dict[str, str], layout: str | None, where: str) -> _Listed:
+    if "label" in row and not row["label"]:
+        raise InputError(where, f"label of {row['file']} is empty", "name its class, or leave the whole column out")
+    return _Listed(row.get("label"), row.get("subject") or None, _fps_of(row.get("fps"), where), _layout_of(row.get("layout") or layout, where))
+
+
+def _read_table(path: Path) -> list[tuple[str, dict[str, str]]]:
+    """(table and line, cells by column) of each row."""
+    if not path.is_file():
+        raise InputError(path, "no such file", f"list the clips in it, with columns {', '.join(_COLUMNS)}")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # -sig: spreadsheets write a byte order mark
+            reader = csv.DictReader(file, restkey="", restval="")
+            columns, rows = [name.strip() for name in reader.fieldnames or ()], [(f"{path} line {reader.line_num}", row) for row in reader]
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise InputError(path, f"not a UTF-8 table with commas ({error})", "save it as CSV UTF-8") from error
+    if "file" not in columns:
+        raise InputError(path, f"column 'file' is missing (columns: {', '.join(columns) or 'none'})", "add it; separate columns by commas")
+    for name in columns:
+        if name not in _COLUMNS or columns.count(name) > 1:
+            raise InputError(path, f"column {name!r} is unknown or there twice", f"use each of {', '.join(_COLUMNS)} at most once")
+    if not rows:
+        raise InputError(path, "lists no clip", "add one row for each .npy file")
+    for where, row in rows:
+        if "" in row:
+            raise InputError(where, "more cells than columns", "put cells that hold commas in double quotes")
+    return [(where, {name.strip(): cell.strip() for name, cell in row.items()}) for where, row in rows]
+
+
+def _file_of(folder: Path, row: dict[str, str], where: str) -> Path:
+    if not row["file"]:
+        raise InputError(where, "file is empty", "name the .npy file, or delete the row")
+    file = (folder / row["file"]).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise InputError(where, f"file {row['file']!r} lies outside the folder", "copy it into the folder and give a relative path")
+    if not file.is_file():
+        raise InputError(where, f"file {row['file']!r} does not exist", "correct the name, or delete the row")
+    return file
+
+
+def _check_all_listed(folder: Path, files: list[Path]) -> None:
+    listed = set(files)
+    if len(listed) < len(files):
+        twice = next(file for file in files if files.count(file) > 1)
+        raise InputError(folder / TABLE, f"lists {twice.name} twice", "keep one row for each file")
+    for file in sorted(folder.rglob("*.npy")):
+        if file.resolve() not in listed:
+            raise InputError(folder / TABLE, f"does not list {file.relative_to(folder).as_posix()}", "add a row for it, or move it out of the folder")
+
+
+def _layout_of(name: str | None, where: str) -> Layout:
+    try:
+        return layout_named(name or "")
+    except KeyError as error:
+        what, _, remedy = error.args[0].partition("; ")
+        raise InputError(where, what if name else "layout is not given", f"fill the column or give layout=...; {remedy}") from error
+
+
+def _fps_of(text: str | None, where: str) -> float:
+    try:
+        fps = float(text or 30)
+    except ValueError:
+        fps = 0.0
+    if not 0 < fps < math.inf:
+        raise InputError(where, f"fps {text!r} is not a number above 0", "give frames a second, or leave it empty for 30")
+    return fps
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    try:
+        with path.open("rb") as file:
+            joints = np.lib.format.read_array(file, allow_pickle=False)  # np.load would also open zips and pickles
+    except (ValueError, EOFError, OSError, MemoryError, OverflowError, TypeError, SyntaxError) as error:
+        raise InputError(path, f"not a readable .npy of plain numbers ({error})", "write it with numpy.save from a float array") from error
+    if joints.dtype.kind not in "fiu":
+        raise InputError(path, f"holds {joints.dtype}, not numbers", "write it with numpy.save from a float array")
+    return joints

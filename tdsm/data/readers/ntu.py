@@ -1,0 +1,185 @@
+"""NTU RGB+D 60 and 120: 60 or 120 actions, 40 or 106 performers, 56,880 or 114,480 clips of Kinect v2 bodies.
+
+Source: A. Shahroudy, J. Liu, T.-T. Ng, G. Wang, "NTU RGB+D: A large scale dataset for 3D human activity analysis", CVPR
+2016; J. Liu et al., "NTU RGB+D 120", TPAMI 2020; cite both. Handed out on request as ``nturgbd_skeletons_s001_to_s017.zip``
+(NTU-60) and ``nturgbd_skeletons_s018_to_s032.zip`` (what NTU-120 adds; unpack both into one folder). A file
+``SsssCcccPpppRrrrAaaa.skeleton`` (setup, camera, performer, replication, action) is text, one record a line::
+
+    frames
+      bodies                                                      of each frame; 0 is legal
+        id  6 flags and hand states  lean x  lean y  state        of each body, 10 fields
+        25                                                        joints
+          x y z  depth x y  colour x y  orientation w x y z  state    of each joint, 12 fields, x y z in metres
+
+The text is read by :mod:`tdsm.data.readers.ntu_text`; which of its bodies are people is decided by :mod:`tdsm.data.readers.ntu_tracks`. At most
+``bodies`` persons stay, the one that moves most first.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+import numpy as np
+
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import NTU_25
+from tdsm.data.readers.archive import Archive
+from tdsm.data.readers.ntu_text import parse_bodies, prepare
+from tdsm.data.readers.ntu_tracks import NtuDenoise, persons
+from tdsm.data.readers.reading import Reading, read_files
+from tdsm.util.errors import InputError
+
+__all__ = ["CLASSES", "MEMBER", "NtuDenoise", "NtuName", "parse_name", "read_missing", "read_ntu", "read_skeleton"]
+
+CLASSES = (
+    "drink water", "eat meal/snack", "brushing teeth", "brushing hair", "drop", "pickup", "throw", "sitting down",
+    "standing up (from sitting position)", "clapping", "reading", "writing", "tear up paper", "wear jacket", "take off jacket", "wear a shoe",
+    "take off a shoe", "wear on glasses", "take off glasses", "put on a hat/cap", "take off a hat/cap", "cheer up", "hand waving",
+    "kicking something", "reach into pocket", "hopping (one foot jumping)", "jump up", "make a phone call/answer phone", "playing with phone/tablet",
+    "typing on a keyboard", "pointing to something with finger", "taking a selfie", "check time (from watch)", "rub two hands together",
+    "nod head/bow", "shake head", "wipe face", "salute", "put the palms together", "cross hands in front (say stop)", "sneeze/cough", "staggering",
+    "falling", "touch head (headache)", "touch chest (stomachache/heart pain)", "touch back (backache)", "touch neck (neckache)",
+    "nausea or vomiting condition", "use a fan (with hand or paper)/feeling warm", "punching/slapping other person", "kicking other person",
+    "pushing other person", "pat on back of other person", "point finger at the other person", "hugging other person",
+    "giving something to other person", "touch other person's pocket", "handshaking", "walking towards each other", "walking apart from each other",
+    "put on headphone", "take off headphone", "shoot at the basket", "bounce ball", "tennis bat swing", "juggling table tennis balls", "hush (quite)",
+    "flick hair", "thumb up", "thumb down", "make ok sign", "make victory sign", "staple book", "counting money", "cutting nails",
+    "cutting paper (using scissors)", "snapping fingers", "open bottle", "sniff (smell)", "squat down", "toss a coin", "fold paper", "ball up paper",
+    "play magic cube", "apply cream on face", "apply cream on hand back", "put on bag", "take off bag", "put something into a bag",
+    "take something out of a bag", "open a box", "move heavy objects", "shake fist", "throw up cap/hat", "hands up (both hands)", "cross arms",
+    "arm circles", "arm swings", "running on the spot", "butt kicks (kick backward)", "cross toe touch", "side kick", "yawn", "stretch oneself",
+    "blow nose", "hit other person with something", "wield knife towards other person", "knock over other person (hit with body)",
+    "grab other person’s stuff", "shoot at other person with a gun", "step on foot", "high-five", "cheers and drink",
+    "carry something with other person", "take a photo of other person", "follow other person", "whisper in other person’s ear",
+    "exchange things with other person", "support somebody with hand", "finger-guessing game (playing rock-paper-scissors)",
+)  # fmt: skip
+
+MEMBER = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})\.skeleton")
+_MISSING = re.compile(r"NTU_RGBD(120)?_samples_with_missing_skeletons\.txt")
+_EXAMPLE = "S001C001P001R001A001.skeleton"
+_ACTIONS_60, _SETUPS_60 = 60, 17  # NTU-60 is the first of both
+
+
+class NtuName(NamedTuple):
+    """What a file's name says: 1-based numbers."""
+
+    setup: int
+    camera: int
+    performer: int
+    replication: int
+    action: int
+
+
+def parse_name(name: str) -> NtuName:
+    """Setup, camera, performer, replication and action from a file or clip name, with or without folders and ``.skeleton``.
+
+    Raises:
+        InputError: another form of name, or an action above 120.
+    """
+    match = MEMBER.fullmatch(f"{PurePath(name).name.removesuffix('.skeleton')}.skeleton")
+    if not match:
+        raise InputError(name, "is not named like a recording of NTU RGB+D", f"name it like {_EXAMPLE}")
+    found = NtuName(*map(int, match.groups()))
+    if not 1 <= found.action <= len(CLASSES):
+        raise InputError(name, f"action A{found.action:03} does not exist", f"actions are A001 to A{len(CLASSES)}")
+    return found
+
+
+def read_skeleton(source: bytes | str | Path, name: str | None = None, *, bodies: int = 2, denoise: NtuDenoise = NtuDenoise()) -> Clip:
+    """Read one ``.skeleton`` file.
+
+    Args:
+        source: its path or its content.
+        name: what to call it, such as ``S001C001P001R001A001.skeleton``; left out: the path. Class and performer stand in it.
+        bodies: how many persons to keep at most.
+        denoise: what to do about ghosts.
+
+    Returns:
+        Clip (M, T, 25, 3) in metres with 1 <= M <= ``bodies``, strongest motion first, layout ntu-25, 30 fps, subject such
+        as "P001", named by the file without its ending.
+
+    Raises:
+        InputError: no such file, a name of another form, a fault in the text (with its line), or nobody in any frame.
+    """
+    where = str(name or ("a .skeleton file" if isinstance(source, bytes) else source))
+    parse_name(where)
+    content = source if isinstance(source, bytes) else _file(Path(source))
+    return _clip(where, persons(parse_bodies(content, where), where, bodies, denoise))
+
+
+def read_missing(path: str | Path) -> frozenset[str]:
+    """Names in the authors' list of samples with missing skeletons (302 for NTU-60, 535 for NTU-120); other lines are ignored.
+
+    Raises:
+        InputError: no such file, or no name in it.
+    """
+    return _names(_file(Path(path)), path)
+
+
+def read_ntu(
+    path: str | Path, *, missing: str | Path | None = None, denoise: NtuDenoise = NtuDenoise(), bodies: int = 2, reading: Reading = Reading()
+) -> ClipSet:
+    """Read a zip as downloaded, or a folder that holds ``.skeleton`` files at any depth. Any part of the set will do.
+
+    Args:
+        path: the zip or the folder.
+        missing: the authors' list of samples with missing skeletons; those are left out without being opened or reported. Lists that lie among
+            the files under their own names (``NTU_RGBD_samples_with_missing_skeletons.txt``, ``NTU_RGBD120_...``) are taken, too.
+        denoise: what to do about ghosts.
+        bodies: how many persons a clip keeps at most.
+        reading: how to go through the files.
+
+    Returns:
+        ClipSet "ntu-60" (60 classes), or "ntu-120" (120) when there is a file of an action above 60 or a setup above 17, of
+        clips as :func:`read_skeleton` gives them, in the order of setup, camera, performer, replication, action.
+
+    Raises:
+        InputError: an unusable path or archive, no usable file, or what :class:`~tdsm.data.readers.reading.Reading` raises.
+    """
+    files, more = _files(Path(path), read_missing(missing) if missing is not None else frozenset())
+    prepare(len(files))
+    name, classes = ("ntu-120", CLASSES) if more else ("ntu-60", CLASSES[:_ACTIONS_60])
+    return read_files("NTU RGB+D", Path(path), files, _Reader(bodies, denoise), reading, name=name, layout=NTU_25, classes=classes)
+
+
+def _files(path: Path, left_out: frozenset[str]) -> tuple[list[str], bool]:
+    """The files to read, and whether there are more than NTU-60 has."""
+    with Archive(path) as archive:
+        for name in archive.names:
+            if _MISSING.fullmatch(PurePath(name).name):
+                left_out |= _names(archive.read(name), archive.path / name)
+        found = [(name, match) for name, match in archive.matching(MEMBER, _EXAMPLE) if match[0].removesuffix(".skeleton") not in left_out]
+    more = any(int(match[1]) > _SETUPS_60 or _ACTIONS_60 < int(match[5]) <= len(CLASSES) for _, match in found)
+    return [name for name, _ in found], more
+
+
+def _names(content: bytes, where: object) -> frozenset[str]:
+    names = frozenset(re.findall(r"\bS\d{3}C\d{3}P\d{3}R\d{3}A\d{3}\b", content.decode("utf-8", "replace")))
+    if not names:
+        raise InputError(where, "names no recording", "give the list of samples with missing skeletons, one name such as S001C002P005R002A008 a line")
+    return names
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads one member of an archive."""
+
+    bodies: int
+    denoise: NtuDenoise
+
+    def __call__(self, archive: Archive, name: str) -> Sequence[Clip]:
+        return [read_skeleton(archive.read(name), str(archive.path / name), bodies=self.bodies, denoise=self.denoise)]
+
+
+def _file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", "check the path") from error
+
+
+def _clip(name: str, joints: np.ndarray) -> Clip:
+    found = parse_name(name)
+    return Clip(joints, NTU_25, CLASSES[found.action - 1], f"P{found.performer:03}", 30.0, PurePath(name).name.removesuffix(".skeleton"))

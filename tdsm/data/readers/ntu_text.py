@@ -1,0 +1,270 @@
+"""The text of an NTU RGB+D ``.skeleton`` file: every body of every frame, as numbers.
+
+The form of the file stands in :mod:`tdsm.data.readers.ntu`. A file of 100 frames with one body is 280 kB, of which a quarter is wanted.
+:func:`_scan`, compiled by numba, walks its bytes once: it reads x, y and z of the joints and counts the other fields. Why numba: numpy alone
+needs many passes over the bytes and three times as long, and readers of whole tables, such as numpy.loadtxt, longer still. The scanner reads
+what the recorder writes and gives up on anything else; then :func:`_careful`, plain and line by line, reads the file or says in which line the
+fault is. Both give the same numbers to the last bit.
+
+To start the scanner takes about a second: importing numba, and loading machine code from numba's cache; two more when it must be compiled,
+once on a machine. So a process reads its first files carefully, until that has taken about as long; :func:`prepare` says beforehand that
+there will be many.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple, no_type_check
+
+import numpy as np
+
+from tdsm.util.errors import InputError
+
+__all__ = ["Bodies", "parse_bodies", "prepare"]
+
+_JOINTS, _BODY_FIELDS, _JOINT_FIELDS = 25, 10, 12
+_LINES = 2 + _JOINTS  # of a body: itself, the number of joints, the joints
+
+
+class Bodies(NamedTuple):
+    """What a file holds: one row for each body of each frame.
+
+    Attributes:
+        frames: T, those without bodies included.
+        frame: (R,) frame of each row, from 0.
+        line: (R,) line of the row's first joint, from 0.
+        ids: R tracking ids.
+        joints: (R, 25, 3) metres.
+    """
+
+    frames: int
+    frame: np.ndarray
+    line: np.ndarray
+    ids: list[bytes]
+    joints: np.ndarray
+
+
+def parse_bodies(content: bytes, where: str) -> Bodies:
+    """What stands in a file.
+
+    Raises:
+        InputError: a fault, with its line; a coordinate that is not finite; or no body in any frame.
+    """
+    found = (_fast(content) if _scanning_pays() else None) or _careful(content, where)
+    if not found.ids:
+        raise InputError(where, f"holds no body in any of its {found.frames} frames", "leave the file out: its skeleton is missing")
+    return found
+
+
+_MANY = 300  # files: to read them carefully takes about as long as to start numba
+_files = itertools.count(1)  # that this process has read carefully
+
+
+def prepare(files: int) -> None:
+    """Compile the scanner, or load it, when so many files will be read that it pays.
+
+    To be called before other processes are started: those that are forked have it then, others find it in numba's cache.
+    """
+    if files >= _MANY:
+        _fast(b"0\n")
+
+
+def _scanning_pays() -> bool:
+    return _compiled.cache_info().currsize > 0 or next(_files) > _MANY
+
+
+# The careful parser
+
+
+class _Lines:
+    """The lines of a file, one after the other; knows where it is when something is wrong."""
+
+    def __init__(self, content: bytes, where: str) -> None:
+        self.lines, self.where, self.at = content.split(b"\n"), where, 0
+
+    def fault(self, what: str) -> InputError:
+        """To be raised: the fault is in the line that was read last."""
+        return InputError(f"{self.where} line {self.at}", what, "download the file again")
+
+    def fields(self, count: int, what: str) -> list[bytes]:
+        """The fields of the next line."""
+        fields = self.lines[self.at].split() if self.at < len(self.lines) else []
+        self.at += 1
+        if not fields and not any(map(bytes.strip, self.lines[self.at :])):
+            raise self.fault(f"the file ends where {what} should stand")
+        if len(fields) != count:
+            raise self.fault(f"{len(fields)} fields, not the {count} of {what}")
+        return fields
+
+    def count(self, what: str) -> int:
+        """The next line, which is a number of things."""
+        (field,) = self.fields(1, what)
+        if not field.isdigit() or len(field) > 9:
+            raise self.fault(f"{field[:20].decode('ascii', 'replace')!r} is not {what}")
+        return int(field)
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        following = [number for number, line in enumerate(self.lines) if number >= self.at and line.strip()]
+        if following:
+            self.at = following[0] + 1
+            raise self.fault("more lines than the number of frames in line 1 announces")
+
+
+def _careful(content: bytes, where: str) -> Bodies:
+    """Line by line: any white space, any way to write a number; faults are named by their line."""
+    lines = _Lines(content, where)
+    frame, line, ids, joints = [], [], [], []
+    frames = lines.count("the number of frames")
+    for now in range(frames):
+        for _ in range(lines.count("the number of bodies")):
+            ids.append(lines.fields(_BODY_FIELDS, "a body")[0])
+            if lines.count("the number of joints") != _JOINTS:
+                raise lines.fault(f"not {_JOINTS} joints")
+            frame.append(now)
+            line.append(lines.at)
+            joints.append([_point(lines) for _ in range(_JOINTS)])
+    lines.end()
+    found = Bodies(frames, np.array(frame, int), np.array(line, int), ids, np.array(joints, float).reshape(-1, _JOINTS, 3))
+    _check_finite(found, where)
+    return found
+
+
+def _point(lines: _Lines) -> list[float]:
+    fields = lines.fields(_JOINT_FIELDS, "a joint")[:3]
+    try:
+        return [float(field) for field in fields]
+    except ValueError as error:
+        raise lines.fault(f"{b' '.join(fields)[:60].decode('ascii', 'replace')!r} are not three numbers x y z") from error
+
+
+def _check_finite(found: Bodies, where: str) -> None:
+    bad = np.argwhere(~np.isfinite(found.joints))
+    if len(bad):
+        row, joint, axis = bad[0]
+        value = found.joints[row, joint, axis]
+        raise InputError(f"{where} line {found.line[row] + joint + 1}", f"{'xyz'[axis]} of a joint is {value}", "leave the file out, or download it again")
+
+
+# The scanner: these functions are compiled, and are plain Python to whoever reads them
+
+_BLANK, _WORD, _OTHER = 0, 1, 2
+_KIND = np.repeat(np.array([_OTHER, _BLANK, _WORD], np.uint8), [32, 1, 223])  # of each byte; line ends are _OTHER
+_POWERS = 10.0 ** np.arange(23)  # these are exact in float64
+_DIGITS = 15  # numbers of so many digits are exact in float64, too
+_SMALLEST = 2 * _BODY_FIELDS + 3 + _JOINTS * 2 * _JOINT_FIELDS  # bytes of a body
+
+
+@functools.cache
+def _compiled() -> Callable:
+    """:func:`_scan` as machine code."""
+    import numba
+    from numba.extending import register_jitable
+
+    for part in (_rest, _count, _number):
+        register_jitable(part)
+    try:
+        return numba.njit(cache=True)(_scan)
+    except RuntimeError:  # there is no folder in which numba could keep it
+        return numba.njit(_scan)
+
+
+def _fast(content: bytes) -> Bodies | None:
+    """The whole file at once; None when anything in it is unusual, for :func:`_careful` to read or to refuse."""
+    first = content[: content.find(b"\n") + 1]
+    if not first.strip().isdigit() or len(first) > 9:
+        return None
+    most = len(content) // _SMALLEST + 1
+    frame, start, joints = np.empty(most, np.int64), np.empty(most, np.int64), np.empty((most, _JOINTS, 3))
+    text = np.frombuffer(content + b"\n\n", np.uint8)  # so that each line has an end, and another follows
+    rows, end = _compiled()(text, len(first), int(first), frame, start, joints)
+    if rows < 0 or content[end:].strip():
+        return None
+    ids = [content[at : content.index(b" ", at)] for at in start[:rows].tolist()]
+    frame = frame[:rows]
+    return Bodies(int(first), frame, frame + _LINES * np.arange(rows) + 4, ids, joints[:rows])
+
+
+@no_type_check
+def _scan(text: np.ndarray, at: int, frames: int, frame: np.ndarray, start: np.ndarray, joints: np.ndarray) -> tuple[int, int]:
+    """Fill frame, start of the line, and joints of each body; gives how many there are, or -1 to give up, and where the scan ended."""
+    row = 0
+    for now in range(frames):
+        bodies, at = _count(text, at)
+        if bodies < 0:
+            return -1, at
+        for _ in range(bodies):
+            frame[row], start[row] = now, at
+            fields, following = _rest(text, at)
+            if fields != _BODY_FIELDS or text[at] == ord(" "):
+                return -1, at
+            count, at = _count(text, following)
+            if count != _JOINTS:
+                return -1, at
+            for joint in range(_JOINTS):
+                for axis in range(3):
+                    joints[row, joint, axis], at = _number(text, at)
+                    if at < 0:
+                        return -1, at
+                fields, at = _rest(text, at)
+                if fields != _JOINT_FIELDS - 3:
+                    return -1, at
+            row += 1
+    return row, at
+
+
+@no_type_check
+def _rest(text: np.ndarray, at: int) -> tuple[int, int]:
+    """Number of fields up to the end of the line, -1 with a control character among them; and where the next line starts."""
+    fields, before, kind = 0, _BLANK, _KIND[text[at]]
+    while kind != _OTHER:
+        fields += kind & ~before
+        before = kind
+        at += 1
+        kind = _KIND[text[at]]
+    at += text[at] == ord("\r")
+    return (fields if text[at] == ord("\n") else -1), at + 1
+
+
+@no_type_check
+def _count(text: np.ndarray, at: int) -> tuple[int, int]:
+    """The number that is alone in a line, -1 if there is none; and where the next line starts."""
+    value, first = 0, at
+    while ord("0") <= text[at] <= ord("9"):
+        value = 10 * value + text[at] - ord("0")
+        at += 1
+    fields, following = _rest(text, at)
+    return (value if 0 < at - first < 10 and fields == 0 else -1), following
+
+
+@no_type_check
+def _number(text: np.ndarray, at: int) -> tuple[float, int]:
+    """The number that starts here and ends with a blank, and where the next field starts: -1 for a number of another form.
+
+    Its digits, read without the point, are an integer below 2^53, and p of them stand behind the point, so that one division by
+    10^p <= 10^22 rounds it correctly, as float() does. A negative exponent adds to p.
+    """
+    minus = text[at] == ord("-")
+    at += minus
+    value, first, point = 0, at, -1
+    while True:
+        digit = text[at] - ord("0")
+        if 0 <= digit <= 9:
+            value = 10 * value + digit
+        elif digit == ord(".") - ord("0") and point < 0:
+            point = at
+        else:
+            break
+        at += 1
+    digits, behind = at - first - (point >= 0), at - 1 - point if point >= 0 else 0
+    if text[at] | 32 == ord("e") and text[at + 1] == ord("-"):
+        at += 2
+        exponent, first = 0, at
+        while ord("0") <= text[at] <= ord("9") and at - first < 3:
+            exponent = 10 * exponent + text[at] - ord("0")
+            at += 1
+        behind += exponent if at > first else len(_POWERS)
+    if text[at] != ord(" ") or not 0 < digits <= _DIGITS or behind >= len(_POWERS):
+        return 0.0, -1
+    value = value / _POWERS[behind]
+    return (-value if minus else value), at + 1

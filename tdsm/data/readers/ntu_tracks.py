@@ -1,0 +1,132 @@
+"""From the bodies of an NTU RGB+D file to persons: tracks, and what is done about ghosts.
+
+Bodies stand in no fixed order and come and go, so a track is the bodies of one id. Besides people there are ghosts: furniture, or a person
+found twice. :class:`NtuDenoise` says what is done about them: the steps of CTR-GCN's script, told in our own code, each of which can be
+switched off. Two differences from that script: a body that leaves and returns keeps the frames in which it was there (theirs takes its
+frames as contiguous), and two tracks overlap when they share a frame (theirs: when their first-to-last spans do).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from tdsm.data.readers.ntu_text import Bodies
+from tdsm.util.errors import InputError
+
+__all__ = ["NtuDenoise", "persons"]
+
+
+@dataclass(frozen=True)
+class NtuDenoise:
+    """What is done about ghosts. Each step runs while more than one track is left, and never takes the last one.
+
+    Attributes:
+        shortest: tracks of fewer frames are removed; 1 switches the step off.
+        widest: a frame is noisy when the body is wider (x) than this times its height (y); infinity switches the step off.
+        noisy: a track with at least this share of noisy frames is removed; that of any other is measured by its good frames.
+        join: tracks that share no frame become one person, as when the sensor gives a person a new id.
+        drop_empty: frames in which nobody is left are dropped.
+
+    Raises:
+        InputError: a number out of its range.
+    """
+
+    shortest: int = 12
+    widest: float = 0.8
+    noisy: float = 0.69754
+    join: bool = True
+    drop_empty: bool = True
+
+    def __post_init__(self) -> None:
+        for name, good, remedy in (
+            ("shortest", self.shortest >= 1, "give 1 or more frames"),
+            ("widest", self.widest > 0, "give a ratio above 0"),
+            ("noisy", 0 < self.noisy <= 1, "give a share above 0, at most 1"),
+        ):
+            if not good:
+                raise InputError("NtuDenoise", f"{name} is {getattr(self, name)}", remedy)
+
+    @classmethod
+    def none(cls) -> "NtuDenoise":
+        """Every step off: the tracks of the file as they are."""
+        return cls(shortest=1, widest=float("inf"), join=False, drop_empty=False)
+
+
+def persons(found: Bodies, where: str, bodies: int, denoise: NtuDenoise) -> np.ndarray:
+    """(M, T, 25, 3) float32 of the persons who are left, at most ``bodies``, strongest motion first.
+
+    Raises:
+        InputError: one id twice in a frame.
+    """
+    return _actors(_denoised(_tracks(found, where), denoise), found.frames, bodies, denoise)
+
+
+class _Track(NamedTuple):
+    """The bodies of one id: (T',) frames, (T', 25, 3) joints, and how much they move."""
+
+    frames: np.ndarray
+    joints: np.ndarray
+    motion: float
+
+
+def _tracks(found: Bodies, where: str) -> list[_Track]:
+    rows: dict[bytes, list[int]] = {}
+    for row, body in enumerate(found.ids):
+        rows.setdefault(body, []).append(row)
+    return [_track(found, np.array(own), where) for own in rows.values()]
+
+
+def _track(found: Bodies, rows: np.ndarray, where: str) -> _Track:
+    frames, joints = found.frame[rows], found.joints[rows]
+    again = np.flatnonzero(frames[1:] == frames[:-1]) + 1
+    if len(again):
+        row = rows[again[0]]
+        body = found.ids[row].decode("ascii", "replace")
+        raise InputError(f"{where} line {found.line[row] - 1}", f"body {body} is there twice in one frame", "leave the file out")
+    return _Track(frames, joints, _motion(joints))
+
+
+def _motion(joints: np.ndarray) -> float:
+    """Sum of the variances of x, y and z over all joints and frames, square metres."""
+    frames = joints.reshape(len(joints), -1)  # numpy sums long rows far faster than rows of three
+    centre = frames.mean(axis=0).reshape(-1, 3).mean(axis=0)
+    return 3 * float(((frames - np.tile(centre, joints.shape[1])) ** 2).mean())
+
+
+def _denoised(tracks: list[_Track], rules: NtuDenoise) -> list[_Track]:
+    """The tracks that pass, strongest motion first; when none passes a step, the strongest does."""
+    tracks = _strongest_first(tracks)
+    if len(tracks) > 1:
+        tracks = [track for track in tracks if len(track.frames) >= rules.shortest] or tracks[:1]
+    if len(tracks) > 1:
+        judged = [_without_noise(track, rules) for track in tracks]
+        tracks = [track for track in judged if track is not None] or tracks[:1]
+    return _strongest_first(tracks)
+
+
+def _strongest_first(tracks: list[_Track]) -> list[_Track]:
+    return sorted(tracks, key=lambda track: -track.motion)
+
+
+def _without_noise(track: _Track, rules: NtuDenoise) -> _Track | None:
+    """The track, measured by its good frames; None when too many are noisy."""
+    by_joint = track.joints.swapaxes(0, 1).reshape(track.joints.shape[1], -1)  # numpy compares long rows far faster than rows of three
+    width, height, _ = np.ptp(by_joint, axis=0).reshape(-1, 3).T
+    good = width <= rules.widest * height
+    if 1 - good.mean() >= rules.noisy:
+        return None
+    return track if good.all() else track._replace(motion=min(track.motion, _motion(track.joints[good])))
+
+
+def _actors(tracks: list[_Track], frames: int, bodies: int, rules: NtuDenoise) -> np.ndarray:
+    """(M, T, 25, 3) float32: each track goes to the first person who is free, in its frames (``join``) or altogether."""
+    joints = np.zeros((bodies, frames, *tracks[0].joints.shape[1:]), np.float32)
+    taken = np.zeros((bodies, frames), bool)
+    for track in tracks:
+        free = np.flatnonzero(~(taken[:, track.frames] if rules.join else taken).any(axis=1))
+        if len(free):
+            joints[free[0], track.frames] = track.joints
+            taken[free[0], track.frames] = True
+    joints = joints[taken.any(axis=1)]
+    return joints[:, taken.any(axis=0)] if rules.drop_empty else joints

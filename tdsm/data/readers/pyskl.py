@@ -1,0 +1,291 @@
+"""Annotation pickles of pyskl and MMAction2: NTU RGB+D 60 and 120 in space and in the plane, Kinetics-400 in the plane.
+
+Source: H. Duan, J. Wang, K. Chen, D. Lin, "PYSKL: Towards good practices for skeleton action recognition", ACM MM 2022; the bodies in the plane
+were found with HRNet, H. Duan et al., "Revisiting skeleton-based action recognition", CVPR 2022. Handed out as ``ntu60_3danno.pkl``,
+``ntu120_3danno.pkl``, ``ntu60_hrnet.pkl``, ``ntu120_hrnet.pkl``, ``k400_hrnet.pkl`` (pyskl) and ``ntu60_3d.pkl``, ``ntu60_2d.pkl``, ``ntu120_3d.pkl``,
+``ntu120_2d.pkl``, ``k400_2d.pkl`` (MMAction2). Each is a pickle of a dictionary::
+
+    split         {"xsub_train": [identifier, ...], ...}
+    annotations   [{frame_dir: identifier, label: class from 0, total_frames: T, keypoint: (M, T, V, C),
+                    in the plane also: keypoint_score: (M, T, V), img_shape: (height, width)}, ...]
+
+NTU RGB+D: identifiers are the names of the recordings, such as S001C001P001R001A001, so that the partition follows from the name and the
+split lists are only checked; V = 25 joints of Kinect v2 in metres, or V = 17 joints of COCO in pixels. The pickles in space of pyskl and of
+MMAction2 are not the same data: the two removed ghosts in different ways, and neither does what :mod:`tdsm.data.readers.ntu` does.
+
+Kinetics-400: the pickle is a table of contents. In place of ``keypoint`` each annotation has ``raw_file``, the name of one of many further pickles
+that are a download of their own, ``frame_inds`` (N,), the frame from 1 on of each of N bodies, and ``box_score`` (N,). A further pickle is a
+dictionary ``{identifier: {"keypoint": (N, 17, 3)}}`` with x, y and score; they are looked for in ``kpfiles/`` beside the table. Nothing says who is
+who: each frame keeps the bodies whose scores sum highest, as for Kinetics-skeleton.
+
+Everything is read by :mod:`tdsm.data.readers.safe_pickle`, which cannot run code.
+"""
+
+import functools
+import itertools
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.disk import ClipStore, open_store
+from tdsm.data.layouts import COCO_17, NTU_25, Layout
+from tdsm.data.readers import kinetics, ntu
+from tdsm.data.readers.reading import Reading, Skipped
+from tdsm.data.readers.safe_pickle import load_pickle
+from tdsm.util.errors import InputError
+from tdsm.util.progress import progress_bar
+
+__all__ = ["read_pyskl"]
+
+_NTU_60_ACTIONS, _NTU_60_SETUPS = 60, 17
+_LONGEST = 100_000  # frames; Kinetics lasts ten seconds
+_LAYOUTS = {(25, 3): NTU_25, (17, 2): COCO_17}  # by joints and coordinates
+_NTU_NAME = re.compile(r"S(\d{3})C\d{3}P\d{3}R\d{3}A(\d{3})")
+_AGAIN = "download the file again"
+_KPFILES = (
+    "the bodies of Kinetics-400 are a download of their own: see Kinetics400 in tools/data/README.md of pyskl, or OpenMMLab/Kinetics400-skeleton on openxlab, "
+    "and unpack it as kpfiles/ beside this file"
+)
+
+
+def read_pyskl(path: str | Path, *, bodies: int = 2, reading: Reading = Reading()) -> ClipSet:
+    """Read an annotation pickle; what stands in it says which data set it is.
+
+    Args:
+        path: the ``.pkl``. Nothing in it is ever executed. It is held in memory as a whole while it is read.
+        bodies: how many persons a clip keeps at most. In space the first ones (these pickles hold two at most); in the plane those with the
+            highest mean score.
+        reading: how to go through the annotations; one process reads them all.
+
+    Returns:
+        ClipSet "ntu-60" (60 classes; all actions up to 60, all setups up to 17) or "ntu-120" (120), named by the recordings, subjects such as "P001",
+        layout ntu-25 in metres or coco-17 in pixels; or "kinetics-400" (400), coco-17, named "train/ID" and "val/ID" after the split lists. Clips
+        are (M, T, V, C) float32 with 1 <= M <= ``bodies``, 30 fps, in the order of the annotations (Kinetics: of the files that hold the bodies).
+
+    Raises:
+        InputError: no such pickle or one that would run code, another data set, no usable annotation, or (``strict``) a bad one: a label that
+            contradicts the name, an identifier in no split list, a wrong shape, NaN, nobody there. Such annotations are otherwise skipped and
+            reported.
+    """
+    path = Path(path)
+    annotations, splits = _content(path)
+    if "raw_file" in annotations[0]:
+        source = _kinetics(annotations, splits, path, bodies)
+    elif _NTU_NAME.fullmatch(str(annotations[0].get("frame_dir"))):
+        source = _ntu(annotations, splits, path, bodies)
+    else:
+        raise InputError(path, "holds neither NTU RGB+D nor Kinetics-400", "save other data sets as .npz, see the table in tdsm/data/clips.py")
+    return _read(source, path, reading, f"pyskl, at most {bodies} bodies")
+
+
+class _Source(NamedTuple):
+    """A data set, and its clips: what the annotations that are not done yet become, one by one."""
+
+    name: str
+    layout: Layout
+    classes: Sequence[str]
+    count: int
+    clips: Callable[[Collection[str]], Iterator[tuple[str, Clip | InputError]]]  # identifiers that are done -> identifier, clip or fault
+
+
+def _content(path: Path) -> tuple[list[dict], dict[str, list[str]]]:
+    """The annotations and the split lists."""
+    content = load_pickle(path)
+    if not isinstance(content, dict) or not {"split", "annotations"} <= content.keys():
+        raise InputError(path, "is no dictionary with 'split' and 'annotations'", "give an annotation file of pyskl or MMAction2 1.0")
+    annotations, splits = content["annotations"], content["split"]
+    if not isinstance(annotations, list) or not annotations or not all(isinstance(annotation, dict) for annotation in annotations):
+        raise InputError(path, "'annotations' is no list of dictionaries, or empty", _AGAIN)
+    if not isinstance(splits, dict) or not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in splits.values()):
+        raise InputError(path, "'split' is no dictionary of lists of identifiers", _AGAIN)
+    return annotations, splits
+
+
+# NTU RGB+D
+
+
+def _ntu(annotations: list[dict], splits: dict[str, list[str]], path: Path, bodies: int) -> _Source:
+    names = filter(None, (_NTU_NAME.fullmatch(str(annotation.get("frame_dir"))) for annotation in annotations))
+    small = all(int(name[1]) <= _NTU_60_SETUPS and int(name[2]) <= _NTU_60_ACTIONS for name in names)
+    classes = ntu.CLASSES[:_NTU_60_ACTIONS] if small else ntu.CLASSES
+    layout = next((layout for layout in map(_layout_of, annotations) if layout), None)
+    if layout is None:
+        raise InputError(path, "no annotation has a keypoint array (persons, frames, 25 joints, 3) or (persons, frames, 17 joints, 2)", _AGAIN)
+    listed = frozenset(itertools.chain.from_iterable(splits.values()))
+    make = functools.partial(_ntu_clip, layout=layout, listed=listed, bodies=bodies)
+    return _Source(f"ntu-{len(classes)}", layout, classes, len(annotations), functools.partial(_one_by_one, annotations, path, make))
+
+
+def _one_by_one(annotations: list[dict], path: Path, make: Callable[[dict, str], Clip], done: Collection[str]) -> Iterator[tuple[str, Clip | InputError]]:
+    seen: set[str] = set()
+    for index in range(len(annotations)):
+        annotation, annotations[index] = annotations[index], {}  # so that it leaves the memory as soon as it is a clip
+        name = str(annotation.get("frame_dir"))
+        if name not in done or name in seen:
+            yield name, _attempt(make, annotation, f"{path}/{name}", name in seen)
+        seen.add(name)
+
+
+def _attempt(make: Callable[[dict, str], Clip], annotation: dict, where: str, twice: bool) -> Clip | InputError:
+    try:
+        if twice:
+            raise InputError(where, "is there twice", _AGAIN)
+        return make(annotation, where)
+    except InputError as error:
+        return error
+
+
+def _layout_of(annotation: dict) -> Layout | None:
+    shape = np.shape(annotation.get("keypoint")) if isinstance(annotation.get("keypoint"), np.ndarray) else ()
+    return _LAYOUTS.get(shape[2:]) if len(shape) == 4 else None
+
+
+def _ntu_clip(annotation: dict, where: str, *, layout: Layout, listed: Collection[str], bodies: int) -> Clip:
+    name = annotation.get("frame_dir")
+    if not isinstance(name, str) or not _NTU_NAME.fullmatch(name):
+        raise InputError(where, "is not named like a recording of NTU RGB+D", _AGAIN)
+    found = ntu.parse_name(where)
+    if name not in listed:
+        raise InputError(where, "is in no split list", _AGAIN)
+    if _whole(annotation, "label", where) != found.action - 1:
+        raise InputError(where, f"label {annotation['label']} contradicts the name, whose class is {found.action - 1}", _AGAIN)
+    joints = _numbers(annotation, "keypoint", where, 4)
+    if joints.shape[2:] != (len(layout), layout.dims):
+        raise InputError(where, f"keypoint has shape {joints.shape}, not (persons, frames, {len(layout)}, {layout.dims})", _AGAIN)
+    if joints.shape[1] != _whole(annotation, "total_frames", where):
+        raise InputError(where, f"total_frames is {annotation['total_frames']}, keypoint has {joints.shape[1]}", _AGAIN)
+    if layout is COCO_17:
+        joints = _best_scored(joints, _numbers(annotation, "keypoint_score", where, 3), where)
+    joints = joints[joints.any(axis=(1, 2, 3))][:bodies]
+    if not joints.size:
+        raise InputError(where, "has nobody in any frame", "leave the annotation out")
+    return Clip(joints, layout, ntu.CLASSES[found.action - 1], f"P{found.performer:03}", 30.0, name)
+
+
+def _best_scored(joints: np.ndarray, scores: np.ndarray, where: str) -> np.ndarray:
+    """Persons, highest mean score first; a tie keeps their order."""
+    if scores.shape != joints.shape[:3]:
+        raise InputError(where, f"keypoint_score has shape {scores.shape}, keypoint {joints.shape}", _AGAIN)
+    return joints[np.argsort(-scores.sum(axis=(1, 2)), kind="stable")]
+
+
+# Kinetics-400
+
+
+def _kinetics(annotations: list[dict], splits: dict[str, list[str]], path: Path, bodies: int) -> _Source:
+    partition = {name: part for part in ("train", "val") for name in splits.get(part, [])}
+    files = {annotation.get("raw_file") for annotation in annotations if isinstance(annotation.get("raw_file"), str)}
+    if not any(_kpfile(path, file).is_file() for file in files):
+        raise InputError(path, "is a table of contents, and none of the files that it names is in kpfiles/ beside it", _KPFILES)
+    make = functools.partial(_kinetics_clip, partition=partition, bodies=bodies)
+    return _Source("kinetics-400", COCO_17, kinetics.CLASSES, len(annotations), functools.partial(_file_by_file, annotations, path, make))
+
+
+def _kpfile(path: Path, raw_file: str) -> Path:
+    return path.parent / "kpfiles" / PurePosixPath(raw_file).name
+
+
+def _file_by_file(annotations: list[dict], path: Path, make: Callable[..., Clip], done: Collection[str]) -> Iterator[tuple[str, Clip | InputError]]:
+    """Opens one file after the other, none of them twice."""
+    left = [annotation for annotation in annotations if str(annotation.get("frame_dir")) not in done]
+    seen: set[str] = set()
+    for raw_file, group in itertools.groupby(sorted(left, key=_raw_file), _raw_file):
+        file = _kpfile(path, raw_file)
+        try:
+            points: object = load_pickle(file)
+        except InputError as error:
+            points = error
+        for annotation in group:
+            name = str(annotation.get("frame_dir"))
+            yield name, _attempt(functools.partial(make, points=points), annotation, f"{file}/{name}", name in seen)
+            seen.add(name)
+
+
+def _raw_file(annotation: dict) -> str:
+    return str(annotation.get("raw_file"))
+
+
+def _kinetics_clip(annotation: dict, where: str, *, points: object, partition: dict[str, str], bodies: int) -> Clip:
+    if isinstance(points, InputError):
+        raise points
+    name, label = annotation.get("frame_dir"), _whole(annotation, "label", where)
+    if not isinstance(name, str) or name not in partition:
+        raise InputError(where, "is in neither split list, train nor val", _AGAIN)
+    if not 0 <= label < len(kinetics.CLASSES):
+        raise InputError(where, f"label {label} does not exist", f"classes are 0 to {len(kinetics.CLASSES) - 1}")
+    entry = points.get(name) if isinstance(points, dict) else None
+    if not isinstance(entry, dict):
+        raise InputError(where, "is not in that file", _AGAIN)
+    joints, frame = _numbers(entry, "keypoint", where, 3), _numbers(annotation, "frame_inds", where, 1)
+    if not len(joints) or joints.shape != (len(frame), len(COCO_17), 3):
+        raise InputError(where, f"keypoint has shape {joints.shape} for {len(frame)} bodies in frame_inds, not (bodies, 17, 3)", _AGAIN)
+    frames, first = _whole(annotation, "total_frames", where), min(1, int(frame.min()))
+    if first < 0 or not frame.max() - first < frames <= _LONGEST:
+        raise InputError(where, f"frame_inds are {frame.min():g} to {frame.max():g}, total_frames is {frames}", _AGAIN)
+    joints = kinetics.strongest(frame.astype(int) - first, joints[..., :2], joints[..., 2], frames, bodies)
+    if not joints.any():
+        raise InputError(where, "has nobody in any frame", "leave the annotation out")
+    return Clip(joints, COCO_17, kinetics.CLASSES[label], None, 30.0, f"{partition[name]}/{PurePosixPath(name).name}")
+
+
+# Fields
+
+
+def _whole(annotation: dict, field: str, where: str) -> int:
+    value = annotation.get(field)
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InputError(where, f"{field} is no whole number", _AGAIN)
+    return int(value)
+
+
+def _numbers(annotation: dict, field: str, where: str, axes: int) -> np.ndarray:
+    """An array of finite numbers, float32."""
+    values = annotation.get(field)
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu" or values.ndim != axes:
+        raise InputError(where, f"{field} is no array of numbers with {axes} axes", _AGAIN)
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise InputError(where, f"{field}: NaN, infinite or beyond 32-bit numbers", "leave the annotation out")
+    return values
+
+
+# The loop
+
+
+def _read(source: _Source, path: Path, reading: Reading, settings: str) -> ClipSet:
+    if reading.store is None:
+        clips: list[Clip] = []
+        skipped = _each(source, frozenset(), lambda _, found: clips.extend(found), reading)
+        _check_some(len(clips), path, source, skipped)
+        made = ClipSet(tuple(clips), tuple(source.classes), source.name)
+    else:
+        with ClipStore(reading.store, source.name, source.layout, source.classes, settings) as store:
+            skipped = _each(source, frozenset(store.done), store.add, reading)
+            _check_some(store.clips, path, source, skipped)
+        made = open_store(reading.store)
+    reading.report(skipped)
+    return made
+
+
+def _each(source: _Source, done: Collection[str], keep: Callable[[str, list[Clip]], object], reading: Reading) -> list[Skipped]:
+    skipped: list[Skipped] = []
+    with progress_bar(shown=reading.progress, desc=source.name, total=source.count, initial=len(done), unit="clip", leave=False) as bar:
+        for name, clip in source.clips(done):
+            bar.update()
+            if isinstance(clip, Clip):
+                keep(name, [clip])
+            elif reading.strict:
+                raise clip
+            else:
+                skipped.append(Skipped(name, str(clip)))
+    return skipped
+
+
+def _check_some(clips: int, path: Path, source: _Source, skipped: Sequence[Skipped]) -> None:
+    if not clips:
+        raise InputError(path, f"none of its {source.count} annotations gives a clip", skipped[0].reason if skipped else _AGAIN)

@@ -1,0 +1,198 @@
+"""One loop over many files, which every reader of a data set goes through.
+
+A reader knows which files there are and how one of them becomes clips; the rest is here: several processes, a progress bar, bad files that
+are skipped and reported, and a clip store in place of memory, from which a killed reading goes on. However many files there are, only a
+few are in flight at a time: a process reads :data:`_CHUNK` of them, and no more than two such chunks a process wait to be kept.
+"""
+
+import functools
+import multiprocessing
+import os
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.disk import ClipStore, open_store
+from tdsm.data.layouts import Layout
+from tdsm.data.readers.archive import Archive
+from tdsm.util.errors import InputError
+from tdsm.util.progress import progress_bar
+
+__all__ = ["ReadOne", "Reading", "Skipped", "read_files", "warn_skipped"]
+
+_FILES_FOR_PROCESSES = 2000  # below that, starting processes costs more than it saves
+_CHUNK = 16  # files: large against the cost of a message between processes, small in memory even for PKU-MMD's long videos
+
+
+class Skipped(NamedTuple):
+    """A file, or a part of one, that gave no clip, and why."""
+
+    name: str
+    reason: str
+
+
+ReadOne = Callable[[Archive, str], Sequence[Clip | Skipped]]
+"""Makes clips of one member of an archive. It may return none; what stands as :class:`Skipped` among the clips is reported; a file that cannot
+be used raises InputError. It goes to other processes, so it is a function at the top of a module or a frozen dataclass with ``__call__``."""
+
+
+def warn_skipped(skipped: Sequence[Skipped]) -> None:
+    """One warning that counts what was skipped and gives the first five reasons; none when there is nothing."""
+    if skipped:
+        first = "; ".join(file.reason for file in skipped[:5])
+        more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
+        warnings.warn(f"{len(skipped)} recordings gave no clip: {first}{more}", stacklevel=4)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a reader goes through many files.
+
+    Attributes:
+        progress: show a progress bar.
+        workers: processes; left out: one a core, or this process alone for fewer than 2,000 files. Where processes are spawned (Windows,
+            macOS), a script that reads with several must stand under ``if __name__ == "__main__":``.
+        strict: raise at the first file that cannot be used, rather than skip it.
+        store: a folder for a clip store (:mod:`tdsm.data.disk`) that holds the clips in place of the memory. One that is there is gone on with: its
+            files are not read again, only those that are new or could not be used. The clips stand in the order in which they were read.
+        report: called once at the end with what this reading skipped.
+
+    Raises:
+        InputError: fewer than one process.
+    """
+
+    progress: bool = True
+    workers: int | None = None
+    strict: bool = False
+    store: str | Path | None = None
+    report: Callable[[Sequence[Skipped]], object] = warn_skipped
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise InputError("Reading", f"workers is {self.workers}", "give 1 or more processes")
+
+
+def read_files(
+    title: str,
+    path: Path,
+    files: Sequence[str],
+    read_one: ReadOne,
+    reading: Reading,
+    *,
+    name: str,
+    layout: Layout,
+    classes: Sequence[str],
+) -> ClipSet:
+    """Read files of one archive into a ClipSet, in their order.
+
+    Args:
+        title: what the progress bar says.
+        path: the zip or the folder.
+        files: members of it.
+        read_one: makes clips of one member.
+        reading: how to go through them.
+        name: the data set's name.
+        layout: the layout of all clips.
+        classes: the class names, in the data set's own order.
+
+    Raises:
+        InputError: no file gives a clip, the store cannot be used, or (``strict``) a file cannot.
+    """
+    read = functools.partial(_read, title, path, read_one=read_one, reading=reading)
+    if reading.store is None:
+        clips: list[Clip] = []
+        skipped = read(files, lambda _, found: clips.extend(found))
+        _check_some(len(clips), path, files, skipped)
+        made = ClipSet(tuple(clips), tuple(classes), name)
+    else:
+        with ClipStore(reading.store, name, layout, classes, _settings(read_one)) as store:
+            skipped = read([file for file in files if file not in store.done], store.add)
+            _check_some(store.clips, path, files, skipped)
+        made = open_store(reading.store)
+    reading.report(skipped)
+    return made
+
+
+def _settings(read_one: ReadOne) -> str:
+    """What a store remembers of its reader, so that clips read in two ways never mix: a dataclass shows its fields, a function its name."""
+    return getattr(read_one, "__qualname__", None) or repr(read_one)
+
+
+def _check_some(clips: int, path: Path, files: Sequence[str], skipped: list[Skipped]) -> None:
+    if not clips:
+        raise InputError(path, f"none of its {len(files)} files gives a clip", skipped[0].reason if skipped else "give files with somebody in them")
+
+
+def _read(title: str, path: Path, files: Sequence[str], keep: Callable[[str, list[Clip]], object], read_one: ReadOne, reading: Reading) -> list[Skipped]:
+    """Hand the clips of each file to ``keep``; returns what was skipped."""
+    skipped: list[Skipped] = []
+    bar = progress_bar(shown=reading.progress, desc=title, total=len(files), unit="file", leave=False)
+    with closing(_results(path, files, read_one, reading.workers)) as results, bar:
+        for file, found in results:
+            bar.update()
+            if isinstance(found, str):
+                if reading.strict:
+                    with Archive(path) as archive:
+                        read_one(archive, file)  # raises here what it raised in its process
+                skipped.append(Skipped(file, found))
+                continue
+            keep(file, [one for one in found if isinstance(one, Clip)])
+            skipped += [one for one in found if isinstance(one, Skipped)]
+    return skipped
+
+
+_Result = tuple[str, Sequence[Clip | Skipped] | str]  # a file, and what it holds or why it cannot be used
+
+
+def _results(path: Path, files: Sequence[str], read_one: ReadOne, workers: int | None) -> Iterator[_Result]:
+    """One result a file, in order."""
+    if not files:
+        return
+    count = workers or (1 if len(files) < _FILES_FOR_PROCESSES else os.cpu_count() or 1)
+    if count == 1:
+        with Archive(path) as archive:
+            yield from (_attempt(archive, file, read_one) for file in files)
+        return
+    size = max(1, min(_CHUNK, len(files) // (4 * count)))
+    waiting = deque()
+    pool = ProcessPoolExecutor(count, initializer=_start, initargs=(path, read_one))
+    try:
+        for first in range(0, len(files), size):
+            waiting.append(pool.submit(_read_chunk, files[first : first + size]))
+            if len(waiting) == 2 * count:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(path: Path, read_one: ReadOne) -> None:
+    """Give a new process once what all its chunks need: the index of a large archive, or a reader's table, is megabytes."""
+    global _archive, _read_one
+    _archive, _read_one = Archive(path), read_one
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A pool's processes would otherwise wait for ever for the next chunk of a parent that was killed."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _read_chunk(files: Sequence[str]) -> list[_Result]:
+    return [_attempt(_archive, file, _read_one) for file in files]
+
+
+def _attempt(archive: Archive, file: str, read_one: ReadOne) -> _Result:
+    try:
+        return file, read_one(archive, file)
+    except InputError as error:
+        return file, str(error)

@@ -1,0 +1,75 @@
+"""Diffusion: the forward process (how much of z_x is left under the noise at each timestep) and the two losses of TDSM.
+
+The betas are those of Stable Diffusion 2.1 ("scaled linear": evenly spaced in the square root from 0.00085 to 0.012), laid over T = 50
+steps instead of 1000. So the noise stays mild (alpha-bar is still 0.76 at the last step): the feature is never destroyed, only blurred,
+and what the text must supply is its correction (METHOD: pipeline step 3; paper, section 3.2).
+
+The two losses are pure functions of per-sample errors (paper, section 3.4; METHOD: losses). e_p is the error of the denoiser under the right
+prompt, e_n under another one, both with the same z_x, noise and timestep. L_diff pulls e_p down; the triplet loss pushes e_n above it by a margin.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+__all__ = ["add_noise", "alphas_cumprod", "diffusion_target", "sample_errors", "triplet_diffusion_loss"]
+
+
+def alphas_cumprod(timesteps: int, schedule: str = "mild") -> Float[Tensor, " time"]:
+    """alpha-bar_t for t = 0 ... T-1.
+
+    Args:
+        timesteps: T.
+        schedule: "mild", the paper's; "cosine" goes all the way to noise (alpha-bar is cos² over a quarter turn), so that at late steps nothing but
+            the text is left to say what the feature was.
+    """
+    if schedule == "cosine":
+        return torch.cos((torch.arange(timesteps) + 0.5) / timesteps * torch.pi / 2).square().clamp(1e-4, 0.9999)
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, timesteps, dtype=torch.float32) ** 2
+    return torch.cumprod(1.0 - betas, dim=0)
+
+
+def _signal_and_noise(alpha_bar: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    alpha_bar = alpha_bar.reshape(alpha_bar.shape + (1,) * (like.ndim - alpha_bar.ndim)).to(like)
+    return alpha_bar.sqrt(), (1.0 - alpha_bar).sqrt()
+
+
+def add_noise(
+    z_x: Float[Tensor, "batch token width"], noise: Float[Tensor, "batch token width"], t: Int[Tensor, " batch"], alpha_bar: Float[Tensor, " time"]
+) -> Float[Tensor, "batch token width"]:
+    """z_{x,t} = sqrt(alpha-bar_t) z_x + sqrt(1 - alpha-bar_t) noise (paper, equation 1)."""
+    signal, blur = _signal_and_noise(alpha_bar[t], z_x)
+    return signal * z_x + blur * noise
+
+
+def diffusion_target(
+    target: str, z_x: Float[Tensor, "batch token width"], noise: Float[Tensor, "batch token width"], t: Int[Tensor, " batch"], alpha_bar: Float[Tensor, " time"]
+) -> Float[Tensor, "batch token width"]:
+    """What the denoiser is asked for: the noise ("epsilon"), z_x ("sample"), or sqrt(a) noise - sqrt(1 - a) z_x ("v_prediction").
+
+    Raises:
+        ValueError: another target.
+    """
+    if target == "epsilon":
+        return noise
+    if target == "sample":
+        return z_x
+    if target == "v_prediction":
+        signal, blur = _signal_and_noise(alpha_bar[t], z_x)
+        return signal * noise - blur * z_x
+    raise ValueError(f"target {target!r} is none of epsilon, sample, v_prediction")
+
+
+def sample_errors(prediction: Float[Tensor, "*batch token width"], target: Float[Tensor, "*batch token width"]) -> Float[Tensor, "*batch"]:
+    """Mean squared error of each sample over tokens and channels. Its mean over right prompts is L_diff."""
+    return (prediction.float() - target.float()).square().mean(dim=(-2, -1))
+
+
+def triplet_diffusion_loss(
+    positive: Float[Tensor, " batch"],
+    negative: Float[Tensor, " batch"],
+    same: Bool[Tensor, " batch"],
+    margin: float,
+) -> Float[Tensor, ""]:
+    """L_TD = mean of max(e_p - e_n + margin, 0), counted 0 where the drawn negative is the right label itself."""
+    return torch.where(same, 0.0, (positive - negative + margin).clamp(min=0)).mean()

@@ -1,0 +1,1 @@
+"""Experiments: cells of (clips, settings, seed), their stages on disk, tables and saved results."""

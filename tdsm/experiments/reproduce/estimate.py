@@ -1,0 +1,88 @@
+"""How long the stages of a plan take on this machine: each unit of work is done once at a small size and timed."""
+
+import os
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from tdsm.backbones.nets import SkeletonEncoder, build_encoder
+from tdsm.config import Config
+from tdsm.data.clips import Clip
+from tdsm.data.layouts import Layout
+from tdsm.data.preprocess import preprocess
+from tdsm.matcher import Matcher
+from tdsm.text import TextFeatures
+
+__all__ = ["seconds_a_unit"]
+
+_FILES_A_SECOND = 500.0  # a core reads NTU RGB+D about so fast (benchmarks/read_ntu.py)
+_FRAMES = 80  # about the mean of NTU RGB+D
+_SMALL, _LARGER = 1, 3  # batches that are timed
+
+
+def seconds_a_unit(config: Config, layout: Layout, classes: int) -> dict[str, float]:
+    """Unit of work (as in :class:`tdsm.experiments.stages.Stage`) -> seconds, good to a factor of two.
+
+    Args:
+        config: settings of the run.
+        layout: body of the clips.
+        classes: number of seen classes.
+    """
+    body = np.random.default_rng(0).normal(size=(2, _FRAMES, len(layout), layout.dims)).astype(np.float32)
+    encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, classes).to(_device())
+    return {
+        "files read": 1 / _FILES_A_SECOND / (os.cpu_count() or 1),
+        "clips preprocessed": _timed(lambda: preprocess(Clip(body, layout), config.preprocess)),
+        "encoder steps": _of_batch(config.encoder.batch, lambda size: _encoder_step(encoder, config, size)),
+        "clips encoded": _of_batch(64, lambda size: _encode(encoder, config, size)) / 64,
+        "denoiser steps": _denoiser(config, classes),
+    }
+
+
+def _encoder_step(encoder: SkeletonEncoder, config: Config, clips: int) -> Callable[[], object]:
+    x = torch.randn(clips, config.preprocess.bodies, config.preprocess.frames, len(encoder.layout), encoder.layout.dims, device=_device())
+    return lambda: encoder(x).sum().backward()
+
+
+def _encode(encoder: SkeletonEncoder, config: Config, clips: int) -> Callable[[], object]:
+    x = torch.randn(clips, config.preprocess.bodies, config.preprocess.frames, len(encoder.layout), encoder.layout.dims, device=_device())
+    return torch.no_grad()(lambda: encoder.pool(x))
+
+
+def _denoiser(config: Config, classes: int) -> float:
+    channels, tokens = 2 * (1024 if config.text.family == "clip" else 384), config.text.tokens
+    text = TextFeatures(torch.randn(classes, channels), torch.randn(classes, tokens, channels), torch.ones(classes, tokens, dtype=torch.bool)).to(_device())
+    matcher = Matcher(config.encoder.features, 1, channels, tokens, config.model, config.diffusion).to(_device())
+
+    def step(clips: int) -> Callable[[], object]:
+        z_x = torch.randn(clips, 1, config.encoder.features, device=_device())
+        label = torch.randint(classes, (2, clips), device=_device())
+        return lambda: matcher(z_x, label[0], label[1], torch.zeros_like(label[0]), z_x, text)["loss"].backward()
+
+    return _of_batch(config.train.batch, step)
+
+
+def _of_batch(batch: int, work_of_size: Callable[[int], Callable[[], object]]) -> float:
+    """Seconds for a whole batch: on a GPU timed, on a CPU extended from two small ones, of which a part does not grow."""
+    if torch.cuda.is_available():
+        return _timed(work_of_size(batch))
+    small, larger = (_timed(work_of_size(size)) for size in (_SMALL, _LARGER))
+    return small + max(0.0, larger - small) / (_LARGER - _SMALL) * (batch - _SMALL)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    """Seconds of a call; on a GPU of the second one, since the first warms up."""
+    if torch.cuda.is_available():
+        work()
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,293 @@
+"""Result files: numbers with the command, commit, date and hardware that made them, and the protocol that they hold under.
+
+Figures and tables are drawn from these files alone. A file is JSON, or a .npz of arrays whose array ``about`` holds the same JSON as text:
+
+    {"environment": {"command": "tdsm evaluate ...", "commit": "6ac378c", "date": "2026-11-23T05:40:36+00:00", "hardware": "CPU, 2 cores"},
+     "rows": [{"benchmark": "utd-mhad-purls-22-5",
+               "variant": {"diffusion.timesteps": 10},
+               "protocol": {"setting": "inductive zero-shot; ...", "selection": "none: ...", "partition": "...", "statistic": "mean"},
+               "tdsm": {"seeds": 5, "mean": 0.48, "std": 0.14, "low": 0.42, "high": 0.53, "chance": 0.2}, "ridge": {...}}]}
+
+That is what `tdsm evaluate` writes as table.json; NAME.json of `tdsm reproduce` is read too. ``variant`` names the settings that differ from the preset,
+and may be left out. So may ``statistic``: several seeds are then a mean, one is single. A ``protocol`` beside ``rows`` is that of rows without their
+own. Shares are 0 to 1. Of each protocol field only the words before the first ";" or ":" are compared; what follows explains.
+
+Numbers under different protocols are never put into one mean: inductive with transductive, a mean over seeds with the best of them, what was selected
+on test clips with what was not, or anything published with anything made here (:func:`one_protocol`).
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from tdsm.catalogue.rows import Benchmark
+from tdsm.util.errors import InputError
+from tdsm.util.files import atomic, write_json
+from tdsm.util.provenance import environment
+
+__all__ = ["Number", "Protocol", "Result", "average", "load_results", "newest", "one_protocol", "published", "results_table", "write_result"]
+
+_NO_METHOD = {"benchmark", "variant", "protocol", "published", "seconds"}  # what a row holds besides methods
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a number means.
+
+    Attributes:
+        setting: "inductive zero-shot" or "transductive zero-shot" (or "... generalised zero-shot"); of published numbers "published".
+        statistic: "mean" over seeds, "best" of several, "single", or "as printed".
+        selection: on which clips anything was chosen: "none", "pseudo-unseen", "test clips".
+        partition: which clips train and test.
+    """
+
+    setting: str
+    statistic: str
+    selection: str
+    partition: str
+
+
+PUBLISHED = Protocol("published", "as printed", "test clips, by most", "the authors'")
+
+
+@dataclass(frozen=True)
+class Number:
+    """Top-1 on unseen classes of one method on one benchmark; shares are 0 to 1.
+
+    Attributes:
+        variant: settings that differ from the preset, by dotted name.
+        mean, std: over ``seeds`` (std None where nobody says).
+        low, high: 95 % interval over subjects, where known.
+        file: name of its result file; of published numbers "published".
+    """
+
+    benchmark: str
+    method: str
+    mean: float
+    protocol: Protocol
+    file: str
+    seeds: int | None = None
+    std: float | None = None
+    low: float | None = None
+    high: float | None = None
+    chance: float | None = None
+    variant: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One result file.
+
+    Attributes:
+        file: its name in the folder.
+        command, commit, date, hardware: what made it.
+        numbers: all of its rows and methods.
+        arrays: of a .npz, by name.
+    """
+
+    file: str
+    command: str
+    commit: str
+    date: str
+    hardware: str
+    numbers: tuple[Number, ...]
+    arrays: Mapping[str, np.ndarray]
+
+    @property
+    def when(self) -> datetime:
+        """``date``, to compare; a date without a zone is UTC."""
+        made = datetime.fromisoformat(self.date)
+        return made if made.tzinfo else made.replace(tzinfo=UTC)
+
+    @property
+    def source(self) -> str:
+        """One line for below a figure."""
+        return f"results/{self.file}: commit {self.commit}, {self.date[:10]}, {self.hardware}"
+
+
+def load_results(folder: str | Path) -> list[Result]:
+    """All result files (*.json, *.npz) of a folder, by name.
+
+    Raises:
+        InputError: no such folder, or a file that is not a result, or does not say what made it and under which protocol.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(folder, "no such folder", "give the folder of result files, such as results")
+    return [_read(path) for path in sorted(folder.iterdir()) if path.suffix in (".json", ".npz")]
+
+
+def write_result(path: Path, rows: Sequence[Mapping[str, object]], *, command: str, protocol: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> Path:
+    """Write a result file, JSON or (with ``arrays``) .npz, by the suffix of ``path``, and read it back; returns the path.
+
+    Args:
+        rows: as in the module's docstring.
+        command: as typed, with all that a repetition needs.
+        protocol: of rows without their own.
+
+    Raises:
+        InputError: what :func:`load_results` would raise of the file.
+    """
+    about = {"environment": environment(0) | {"command": command}, "protocol": dict(protocol), "rows": [dict(row) for row in rows]}
+    if path.suffix == ".json":
+        write_json(path, about)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
+    _read(path)
+    return path
+
+
+def newest(results: Sequence[Result], benchmark: str, method: str, variant: Mapping[str, object] | None = None) -> Number | None:
+    """The number of that benchmark, method and variant (none: the preset) in the newest file that has it, whatever its value; None if there is none."""
+    found = [
+        (result.when, number)
+        for result in results
+        for number in result.numbers
+        if (number.benchmark, number.method) == (benchmark, method) and dict(number.variant) == dict(variant or {})
+    ]
+    return max(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def published(benchmark: Benchmark) -> tuple[Number, ...]:
+    """What others printed for this row, marked as published; most of it was selected on test clips (docs/BENCHMARKS.md)."""
+    chance = 1 / len(benchmark.draws[0])
+    return tuple(Number(benchmark.name, method, value / 100, PUBLISHED, "published", chance=chance) for method, value in benchmark.published.items())
+
+
+def one_protocol(numbers: Sequence[Number]) -> Protocol:
+    """The protocol that all these numbers share: ask this before they go into one mean, one line or one column.
+
+    Raises:
+        InputError: none given, or two of different protocols.
+    """
+    if not numbers:
+        raise InputError("results", "no number to combine", "give at least one")
+    first = numbers[0]
+    for other in numbers:
+        for name, value in asdict(first.protocol).items():
+            if (second := getattr(other.protocol, name)) != value:
+                what = f"{name} {value!r} of {first.file} ({first.benchmark}) does not mix with {second!r} of {other.file} ({other.benchmark})"
+                raise InputError("results", what, "combine only numbers of one protocol; show others beside them, marked")
+    return first.protocol
+
+
+def average(numbers: Sequence[Number]) -> float:
+    """Mean of numbers of one protocol, a share; for the mean over benchmarks.
+
+    Raises:
+        InputError: they are of different protocols.
+    """
+    one_protocol(numbers)
+    return math.fsum(number.mean for number in numbers) / len(numbers)
+
+
+def results_table(results: Sequence[Result]) -> str:
+    """Markdown: every number with its protocol and file, then every file with the command, commit, date and hardware that made it."""
+    head = ["benchmark", "method", "variant", "top-1 %", "seeds", "protocol", "file"]
+    lines = [_line(head), "|" + "---|" * len(head)]
+    for number in (number for result in results for number in result.numbers):
+        variant = ", ".join(f"{name}={value}" for name, value in number.variant.items())
+        spread = f"{100 * number.mean:.1f}" + (f" ± {100 * number.std:.1f}" if number.std is not None else "")
+        protocol = f"{number.protocol.setting}, {number.protocol.statistic}, selection: {number.protocol.selection}"
+        lines.append(_line([number.benchmark, number.method, variant, spread, str(number.seeds), protocol, number.file]))
+    head = ["file", "command", "commit", "date", "hardware"]
+    lines += ["", _line(head), "|" + "---|" * len(head)]
+    lines += [_line([result.file, f"`{result.command}`", result.commit, result.date[:10], result.hardware]) for result in results]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _read(path: Path) -> Result:
+    about, arrays = _content(path)
+    if "row" in about and "selection" in about:
+        about = _as_table(about)
+    try:
+        made = {name: about["environment"].get(name) for name in ("command", "commit", "date", "hardware")}
+        shared = about.get("protocol") or {}
+        rows = [(row, _protocol(row.get("protocol") or shared, path)) for row in about["rows"]]
+        numbers = [_number(row, method, said, path) for row, said in rows for method, values in row.items() if method not in _NO_METHOD and values is not None]
+        if not rows:
+            _protocol(shared, path)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(path, f"not a result file ({error!r})", "keep only files in the form of tdsm/experiments/results.py in this folder") from error
+    for name, value in made.items():
+        if not isinstance(value, str) or not value:
+            raise InputError(path, f"does not say its {name}", f'add "{name}" to its "environment", as it was when the file was made')
+    _check_date(path, made["date"])
+    return Result(path.name, **made, numbers=tuple(numbers), arrays=arrays)
+
+
+def _content(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """The JSON of a file, and its arrays. No pickle is read."""
+    try:
+        if path.suffix == ".json":
+            about, arrays = json.loads(path.read_text(encoding="utf-8")), {}
+        else:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            about = json.loads(str(arrays.pop("about")))
+    except (BadZipFile, EOFError, KeyError, OSError, ValueError) as error:
+        raise InputError(path, f"not readable ({error})", "restore the file, or make it again with its command") from error
+    if not isinstance(about, dict):
+        raise InputError(path, "holds no object", "keep only files in the form of tdsm/experiments/results.py in this folder")
+    return about, arrays
+
+
+def _as_table(about: dict) -> dict:
+    """NAME.json of `tdsm reproduce` in the form of table.json."""
+    benchmark, row = about["benchmark"], about["row"]
+    protocol = {"setting": "inductive zero-shot", "selection": about["selection"], "partition": benchmark["partition"]}
+    shares = {"tdsm": row["tdsm"], "ridge": [row["ridge"]]}
+    methods = {name: {"seeds": len(each), "mean": float(np.mean(each)), "std": _std(each), "chance": 1 / row["unseen"]} for name, each in shares.items()}
+    return {"environment": about["environment"], "rows": [{"benchmark": benchmark["name"], "protocol": protocol} | methods]}
+
+
+def _std(shares: Sequence[float]) -> float | None:
+    return float(np.std(shares, ddof=1)) if len(shares) > 1 else None
+
+
+def _number(row: Mapping, method: str, said: Mapping[str, str], path: Path) -> Number:
+    values = row[method]
+    shares = {name: values.get(name) for name in ("mean", "std", "low", "high", "chance")}
+    for name, value in shares.items():
+        if not (isinstance(value, int | float) and 0 <= value <= 1) and (value is not None or name == "mean"):
+            raise InputError(path, f"{name} of {method} on {row['benchmark']} is {value!r}", "give a share from 0 to 1")
+    seeds = values["seeds"]
+    if not isinstance(seeds, int) or seeds < 1:
+        raise InputError(path, f"seeds of {method} on {row['benchmark']} is {seeds!r}", "give how many there were")
+    if seeds == 1:
+        shares["std"] = None
+    protocol = Protocol(**({"statistic": "mean" if seeds > 1 else "single"} | said))
+    return Number(row["benchmark"], method, protocol=protocol, file=path.name, seeds=seeds, variant=row.get("variant") or {}, **shares)
+
+
+def _protocol(said: Mapping[str, str], path: Path) -> dict[str, str]:
+    """The compared words of each field; setting, selection and partition must be there."""
+    words = {name: re.split("[;:]", value)[0].strip() for name, value in said.items() if name in Protocol.__annotations__}
+    for name in ("setting", "selection", "partition"):
+        if not words.get(name):
+            raise InputError(path, f"a row does not say its {name}", f'add "{name}" to its "protocol"')
+    if not words["setting"].startswith(("inductive", "transductive")):
+        raise InputError(path, f"setting is {words['setting']!r}", "begin it with inductive or transductive")
+    if words.get("statistic", "mean") not in ("mean", "best", "single"):
+        raise InputError(path, f"statistic is {words['statistic']!r}", "say mean, best or single")
+    return words
+
+
+def _check_date(path: Path, date: str) -> None:
+    try:
+        datetime.fromisoformat(date)
+    except ValueError as error:
+        raise InputError(path, f"date is {date!r}", "write it as 2026-11-23 or 2026-11-23T05:40:36+00:00") from error

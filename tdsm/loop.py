@@ -1,0 +1,230 @@
+"""Training: one loop that knows nothing of the model, and the two things we train with it.
+
+Everything random in step i is drawn from (seed, i) and nothing else, so a run that was killed goes on exactly where its last checkpoint
+stands, without saving any generator's state, and every process of a multi-GPU run draws the same global batch and takes its share of it.
+A run has a fixed number of steps: nothing is selected on any clip.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from tdsm.config import EncoderConfig, TrainConfig
+from tdsm.data.arrays import Rows
+from tdsm.matcher import Matcher
+from tdsm.text import TextFeatures
+from tdsm.util.errors import InputError
+from tdsm.util.files import atomic
+from tdsm.util.progress import progress_bar
+
+__all__ = ["History", "batch_rows", "device", "fingerprint", "fit", "mix", "train_encoder", "train_matcher", "warmup_cosine"]
+
+History = list[dict[str, int | float]]
+LossOfStep = Callable[[nn.Module, int, slice], dict[str, Tensor]]
+
+
+def fit(
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss_of_step: LossOfStep,
+    lr_of_step: Callable[[int], float],
+    steps: int,
+    *,
+    checkpoint: Path | None = None,
+    identity: str = "",
+    save_every: int = 200,
+    precision: str = "no",
+    seed: int = 0,
+    title: str = "train",
+) -> History:
+    """Train ``module`` in place for ``steps`` steps; returns the history, a row for every tenth step.
+
+    Args:
+        loss_of_step: ``(module, step, share)`` to named losses, of which "loss" is minimised; ``share`` picks this process's rows of the
+            global batch.
+        checkpoint: where to save every ``save_every`` steps (atomically); an existing one is resumed, a complete one is only loaded.
+        identity: what the run was made from; a checkpoint with another identity is refused.
+        precision: "no" or "bf16".
+
+    Raises:
+        InputError: the checkpoint is damaged or belongs to another run.
+        FloatingPointError: the loss is not finite.
+    """
+    from accelerate import Accelerator  # slow to import, and only training needs it
+    from accelerate.utils import DistributedDataParallelKwargs
+
+    start, history = _load(checkpoint, module, optimizer, identity) if checkpoint is not None and checkpoint.exists() else (0, [])
+    accelerator = Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+    autocast = torch.autocast(accelerator.device.type, torch.bfloat16, enabled=precision == "bf16")
+    module.train()
+    wrapped, prepared = accelerator.prepare(module, optimizer)
+    share = slice(accelerator.process_index, None, accelerator.num_processes)
+    bar = progress_bar(range(start, steps), shown=accelerator.is_main_process, desc=title, initial=start, total=steps)
+    with torch.random.fork_rng():
+        for step in bar:
+            torch.manual_seed(mix(seed, step))  # for dropout
+            for group in optimizer.param_groups:
+                group["lr"] = lr_of_step(step)
+            with autocast:
+                losses = loss_of_step(wrapped, step, share)
+            prepared.zero_grad()
+            accelerator.backward(losses["loss"])
+            prepared.step()
+            if step % 10 == 0 or step == steps - 1:
+                row = {"step": step, "lr": lr_of_step(step)} | {name: value.item() for name, value in losses.items()}
+                if not math.isfinite(row["loss"]):
+                    raise FloatingPointError(f"{title}: the loss is {row['loss']} at step {step}; lower lr")
+                history.append(row)
+                bar.set_postfix(loss=f"{row['loss']:.3f}")
+            if checkpoint is not None and accelerator.is_main_process and ((step + 1) % save_every == 0 or step == steps - 1):
+                _save(checkpoint, module, optimizer, step + 1, history, identity)
+    module.eval()
+    return history
+
+
+def train_matcher(
+    matcher: Matcher,
+    z_x: Float[Tensor, "clip token channel"],
+    labels: Int[Tensor, " clip"],
+    text: TextFeatures,
+    config: TrainConfig,
+    *,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+) -> History:
+    """Train the denoiser on the seen classes (METHOD: losses, training). ``labels`` index ``text``; negatives are drawn uniformly from it."""
+    z_x, labels, text = z_x.to(device()), labels.to(device()), text.to(device())
+    matcher.to(device())
+
+    def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
+        rows = batch_rows(len(z_x), config.batch, seed, step)[share]
+        draw = torch.Generator().manual_seed(mix(seed, step))
+        size = min(config.batch, len(z_x))
+        negative = torch.randint(len(text), (size,), generator=draw)[share]
+        t = torch.randint(matcher.diffusion.timesteps, (size,), generator=draw)[share]
+        noise = torch.randn(size, *z_x.shape[1:], generator=draw)[share]
+        return module(z_x[rows], labels[rows], negative.to(labels.device), t.to(labels.device), noise.to(z_x.device), text)
+
+    optimizer = torch.optim.AdamW(matcher.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
+    return fit(
+        matcher,
+        optimizer,
+        losses,
+        lambda step: warmup_cosine(step, config.lr, config.warmup, config.steps),
+        config.steps,
+        checkpoint=checkpoint,
+        identity=fingerprint(config, matcher.denoiser.config, matcher.diffusion, z_x, labels, text.z_g, text.z_l, seed),
+        save_every=config.save_every,
+        precision=config.precision,
+        seed=seed,
+        title="denoiser",
+    )
+
+
+def train_encoder(
+    encoder: nn.Module,
+    x: Float[Tensor, "clip person time joint coord"] | Rows,
+    labels: Int[Tensor, " clip"],
+    config: EncoderConfig,
+    *,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    precision: str = "no",
+) -> History:
+    """Train a skeleton encoder as a classifier of the seen classes; cross-entropy, SGD with Nesterov momentum, cosine to 0.
+
+    Args:
+        x: preprocessed clips in memory, or :class:`~tdsm.data.arrays.Rows` of a file.
+        labels: index of each clip's class.
+    """
+    encoder.to(device())
+
+    def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
+        rows = batch_rows(len(x), config.batch, seed, step)[share]
+        target = labels[rows].to(device())
+        logits = module(x[rows].to(device()))
+        return {"loss": F.cross_entropy(logits.float(), target), "accuracy": (logits.argmax(1) == target).float().mean()}
+
+    optimizer = torch.optim.SGD(encoder.parameters(), lr=config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay)
+    return fit(
+        encoder,
+        optimizer,
+        losses,
+        lambda step: warmup_cosine(step, config.lr, config.steps // 20, config.steps),
+        config.steps,
+        checkpoint=checkpoint,
+        identity=fingerprint(config, x, labels, seed),
+        precision=precision,
+        seed=seed,
+        title="encoder",
+    )
+
+
+def warmup_cosine(step: int, lr: float, warmup: int, steps: int) -> float:
+    """Learning rate of a step: linear from 0 over ``warmup`` steps, then half a cosine to 0."""
+    if step < warmup:
+        return lr * step / warmup
+    return lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def fingerprint(*parts: object) -> str:
+    """sha256 over settings (by repr) and tensors (by their bytes)."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.detach().cpu().contiguous().numpy().tobytes() if isinstance(part, Tensor) else repr(part).encode())
+    return digest.hexdigest()
+
+
+def device() -> torch.device:
+    """This process's GPU, or the CPU."""
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def mix(seed: int, step: int) -> int:
+    """One seed for (seed, step), far from that of neighbours."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{step}".encode()).digest()[:7], "big")
+
+
+def batch_rows(clips: int, batch: int, seed: int, step: int) -> Tensor:
+    """Row numbers of a global batch: epochs are shuffles, their incomplete last batch is dropped."""
+    batch = min(batch, clips)
+    epoch, place = divmod(step, clips // batch)
+    order = torch.randperm(clips, generator=torch.Generator().manual_seed(mix(seed, -1 - epoch)))
+    return order[place * batch : (place + 1) * batch]
+
+
+def _save(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step: int, history: History, identity: str) -> None:
+    tensors = {f"module.{name}": value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value.detach().cpu().contiguous() for name, value in state.items() if value is not None}
+    with atomic(path) as partial:
+        save_file(tensors, partial, metadata={"step": str(step), "identity": identity, "history": json.dumps(history)})
+
+
+def _load(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, identity: str) -> tuple[int, History]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except SafetensorError as error:
+        raise InputError(path, f"not a readable checkpoint ({error})", "delete it to start over") from error
+    if metadata.get("identity") != identity:
+        raise InputError(path, "is a checkpoint of another run (other data, text, settings or seed)", "give another run folder, or delete it")
+    module.load_state_dict({name.removeprefix("module."): value for name, value in tensors.items() if name.startswith("module.")})
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    return int(metadata["step"]), json.loads(metadata["history"])

@@ -1,0 +1,137 @@
+"""The matcher: which of K labels denoises a skeleton feature best (paper, sections 3.4 and 3.5).
+
+It holds the denoiser with all that its answer depends on: how features are scaled, and the S fixed test noises. They are buffers, so they
+are saved with the weights, and a reloaded matcher gives the same bits.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from tdsm.config import DiffusionConfig, ModelConfig
+from tdsm.diffusion import add_noise, alphas_cumprod, diffusion_target, sample_errors, triplet_diffusion_loss
+from tdsm.model import CrossDiT, TextStream
+from tdsm.text import TextFeatures
+
+__all__ = ["Matcher"]
+
+
+class Matcher(nn.Module):
+    """TDSM on features: trained with :meth:`forward`, asked with :meth:`errors`.
+
+    Args:
+        features: C, channels of z_x.
+        skeleton_tokens: M_x, tokens of z_x (1 for the pooled feature).
+        text_channels, text_tokens: shape of z_l.
+        model, diffusion: settings.
+        seed: of the initial weights and of the test noises.
+    """
+
+    def __init__(
+        self, features: int, skeleton_tokens: int, text_channels: int, text_tokens: int, model: ModelConfig, diffusion: DiffusionConfig, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.diffusion = diffusion
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.denoiser = CrossDiT(features, text_channels, text_tokens, model)
+        noise = torch.randn(diffusion.noises, skeleton_tokens, features, generator=torch.Generator().manual_seed(seed + 1))
+        self.register_buffer("test_noise", noise)
+        self.register_buffer("alpha_bar", alphas_cumprod(diffusion.timesteps, diffusion.schedule))
+        self.register_buffer("center", torch.zeros(features))
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("reference", torch.zeros(diffusion.reference, skeleton_tokens, features))
+
+    def fit_scale(self, z_x: Float[Tensor, "clip token channel"]) -> None:
+        """Centre and scale features by those of the seen training clips: mean 0 a channel, mean square 1 over all channels.
+
+        One number scales all channels, so that their proportions stay; the schedule's noise, which has variance 1, then means the same
+        for every encoder. The paper's release leaves features as they are: do not call this to match it.
+        """
+        self.center.copy_(z_x.mean(dim=(0, 1)))
+        self.scale.copy_((z_x - self.center).square().mean().sqrt())
+
+    def keep_reference(self, z_x: Float[Tensor, "clip token channel"], seed: int = 0) -> None:
+        """Keep ``diffusion.reference`` of these training features, drawn with replacement, for :meth:`bias`."""
+        rows = torch.randint(len(z_x), (len(self.reference),), generator=torch.Generator().manual_seed(seed))
+        self.reference.copy_(z_x[rows.to(z_x.device)])
+
+    def normalise(self, z_x: Float[Tensor, "clip token channel"]) -> Float[Tensor, "clip token channel"]:
+        """Features as the denoiser sees them."""
+        return (z_x - self.center) / self.scale
+
+    def forward(
+        self,
+        z_x: Float[Tensor, "batch token channel"],
+        positive: Int[Tensor, " batch"],
+        negative: Int[Tensor, " batch"],
+        t: Int[Tensor, " batch"],
+        noise: Float[Tensor, "batch token channel"],
+        text: TextFeatures,
+    ) -> dict[str, Tensor]:
+        """Losses of one batch: L_diff, L_TD and their weighted sum. Right and wrong prompt share z_x, t and noise."""
+        z_x = self.normalise(z_x)
+        z_xt = add_noise(z_x, noise, t, self.alpha_bar)
+        target = diffusion_target(self.diffusion.target, z_x, noise, t, self.alpha_bar)
+        used, labels = torch.cat((positive, negative)).unique(return_inverse=True)  # only texts of this batch are read
+        told = text.select(used)
+        prediction = self.denoiser(z_xt.repeat(2, 1, 1), t.repeat(2), labels, told.z_g, told.z_l, told.mask)
+        e_p, e_n = sample_errors(prediction, target.repeat(2, 1, 1)).chunk(2)
+        diffusion = e_p.mean()
+        alike = F.cosine_similarity(text.z_g[positive], text.z_g[negative], dim=-1) > self.diffusion.near
+        triplet = triplet_diffusion_loss(e_p, e_n, (positive == negative) | alike, self.diffusion.margin)
+        return {"loss": diffusion + self.diffusion.triplet_weight * triplet, "diffusion": diffusion, "triplet": triplet}
+
+    @torch.no_grad()
+    def encode_text(self, text: TextFeatures) -> TextStream:
+        """What :meth:`errors` needs of K labels; worth keeping, since it serves any number of clips."""
+        return self.denoiser.encode_text(text.z_g, text.z_l, text.mask)
+
+    def errors(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label"]:
+        """Denoising error of each clip under each label at t_test, the mean over the S test noises; the smallest is the answer.
+
+        With ``diffusion.reference``, :meth:`bias` still has to be taken off.
+
+        Args:
+            z_x: features of B clips.
+            text: K labels, from :meth:`encode_text`.
+            rows: how many (clip, noise, label) triples to run at once; it bounds memory and changes nothing else.
+        """
+        return self.noise_errors(z_x, text, rows).mean(dim=2)
+
+    def bias(self, text: TextStream) -> Float[Tensor, " label"]:
+        """How small each label's error is for clips of any class: its mean over the reference clips; 0 without them."""
+        if not len(self.reference):
+            return torch.zeros(len(text), device=self.reference.device)
+        return self.errors(self.reference, text).mean(dim=0)
+
+    @torch.no_grad()
+    def noise_errors(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label noise"]:
+        """:meth:`errors` under each of the S test noises alone, for studies of how much the answer depends on the noise."""
+        clips = max(1, rows // (len(self.test_noise) * len(text)))
+        return torch.cat([self._errors(chunk, text) for chunk in self.normalise(z_x).split(clips)])
+
+    @torch.no_grad()
+    def fused(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label width"]:
+        """What the denoiser made of each clip under each label: its last hidden skeleton token at t_test, the mean over noises and tokens."""
+        clips = max(1, rows // (len(self.test_noise) * len(text)))
+        made = []
+        for chunk in self.normalise(z_x).split(clips):
+            z_xt, t, _ = self._noised(chunk, len(text))
+            made.append(self.denoiser.hidden(z_xt, t, text)[0].mean(dim=2).unflatten(1, (len(chunk), -1)).mean(dim=2).transpose(0, 1))
+        return torch.cat(made)
+
+    def _errors(self, z_x: Tensor, text: TextStream) -> Tensor:
+        z_xt, t, target = self._noised(z_x, len(text))
+        prediction = self.denoiser.denoise(z_xt, t, text)
+        return sample_errors(prediction, target.expand_as(prediction)).unflatten(1, (len(z_x), -1)).transpose(0, 1)
+
+    def _noised(self, z_x: Tensor, labels: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalised features under every test noise: z_xt (K, B * S, M_x, C), t (K, B * S), and the target (B * S, M_x, C), the same for all labels."""
+        clean = z_x.repeat_interleave(len(self.test_noise), dim=0)
+        noise = self.test_noise.repeat(len(z_x), 1, 1)
+        t = torch.full((len(clean),), self.diffusion.test_step, device=z_x.device)
+        z_xt = add_noise(clean, noise, t, self.alpha_bar)
+        target = diffusion_target(self.diffusion.target, clean, noise, t, self.alpha_bar)
+        return z_xt.expand(labels, -1, -1, -1), t.expand(labels, -1), target
