@@ -114,3 +114,21 @@ def kinect_set(name, classes, clips_per_class=4) -> ClipSet:
         for number in range(clips_per_class)
     ]
     return ClipSet(tuple(clips), tuple(classes), name)
+
+
+# the joint of the layout kinect-20 in each of the 20 rows of a frame of MSR-Action3D, as its recordings have them
+MSR_ROWS = (
+    "left shoulder", "right shoulder", "shoulder centre", "spine", "left hip", "right hip", "hip centre", "left elbow", "right elbow", "left wrist",
+    "right wrist", "left hand", "right hand", "left knee", "right knee", "left ankle", "right ankle", "left foot", "right foot", "head",
+)  # fmt: skip
+
+
+def write_msr(folder: Path) -> Path:
+    """MSR-Action3D: "high arm wave" and "forward kick", done by the right limbs, 20 rows ``x y z confidence`` a frame."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kinect = dict(zip(KINECT_20.joints, [0, 1, 20, 3, *range(4, 20)], strict=True))
+    for action, performed in ((1, "wave the right hand"), (14, "kick forward with the right leg")):
+        joints = perform(performed, _BODIES[action % len(_BODIES)], Take(frames=24))[:, [kinect[joint] for joint in MSR_ROWS]]
+        rows = [f"{x:.6f} {y:.6f} {z:.6f} {0.0 if row % 3 else 1.0:.6f}" for row, (x, y, z) in enumerate(joints.reshape(-1, 3))]
+        (folder / f"a{action:02}_s01_e01_skeleton3D.txt").write_text("\n".join(rows) + "\n")
+    return folder
