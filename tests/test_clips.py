@@ -67,8 +67,9 @@ def test_a_saved_set_keeps_its_name_whatever_the_file_is_called(tmp_path):
     (np.ones((1, 0, 20, 3)), "shape"),
     (np.ones((1, 4, 19, 3)), "19 joints, but layout kinect-20 has 20"),
     (np.ones((1, 4, 20, 2)), "2 coordinates"),
-    (np.where(np.arange(240).reshape(1, 4, 20, 3) == 125, np.nan, 1.0), r"person 0, frame 2, joint 1 \(spine\)"),
-    (np.full((1, 4, 20, 3), np.inf), "NaN or infinite"),
+    (np.where(np.arange(240).reshape(1, 4, 20, 3) == 125, np.inf, 1.0), r"infinite.*person 0, frame 2, joint 1 \(spine\)"),
+    (np.full((1, 4, 20, 3), 1e39), "infinite"),
+    (np.full((1, 4, 20, 3), "here"), "not an array of numbers"),
 ])  # fmt: skip
 def test_joints_that_cannot_be_are_refused(joints, says):
     with pytest.raises(InputError, match=says) as caught:

@@ -2,7 +2,7 @@
 
 Every reader in :mod:`tdsm.data.readers` ends here and everything after starts here. A clip is an array ``(M, T, V, C)``:
 M persons, T frames, V joints in the order of its layout, C coordinates. A person who is absent in a frame is all zeros
-in it. The file format of :meth:`ClipSet.save` is also the format in which users hand in their own clips:
+in it; a joint of a present person that was not seen is NaN in all its coordinates (:func:`normalised` says how files are read). The file format of :meth:`ClipSet.save` is also the format in which users hand in their own clips:
 
 ==============  =====================  ==============================================================
 array           shape                  meaning
@@ -32,7 +32,7 @@ from tdsm.util.errors import InputError
 from tdsm.util.files import atomic
 from tdsm.util.html import SHOWN, html_table, shortened
 
-__all__ = ["Clip", "ClipSet"]
+__all__ = ["Clip", "ClipSet", "normalised"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Clip:
     """One recording.
 
     Attributes:
-        joints: (M, T, V, C) float32; absent persons are zeros.
+        joints: (M, T, V, C) float32 in the normal form of :func:`normalised`: absent persons are zeros, joints not seen are NaN.
         layout: names and order of the V joints.
         label: class name, or None when unknown.
         subject: who moves, or None; intervals are bootstrapped over subjects.
@@ -48,7 +48,7 @@ class Clip:
         name: what to call the clip in messages, usually its file.
 
     Raises:
-        InputError: wrong number of axes, no frame, wrong joint or coordinate count, NaN or infinite values.
+        InputError: wrong number of axes, no frame, wrong joint or coordinate count, infinite values, or something else than numbers.
     """
 
     joints: np.ndarray
@@ -59,7 +59,7 @@ class Clip:
     name: str = "clip"
 
     def __post_init__(self) -> None:
-        joints = np.asarray(self.joints, dtype=np.float32)
+        joints = _numbers(self.joints, self.name)
         if joints.ndim == 3:
             joints = joints[None]
         if joints.ndim != 4 or 0 in joints.shape:
@@ -72,21 +72,21 @@ class Clip:
             )
         if joints.shape[3] != self.layout.dims:
             raise InputError(self.name, f"joints: {joints.shape[3]} coordinates, layout {self.layout.name} has {self.layout.dims}", "keep x, y(, z) only")
-        bad = ~np.isfinite(joints)
-        if bad.any():
-            person, frame, joint, _ = np.argwhere(bad)[0]
+        infinite = np.isinf(joints)
+        if infinite.any():
+            person, frame, joint, _ = np.argwhere(infinite)[0]
             raise InputError(
                 self.name,
-                f"joints: NaN or infinite, first at person {person}, frame {frame}, joint {joint} ({self.layout.joints[joint]})",
-                "fill or drop such frames before loading",
+                f"joints: infinite (in 32 bits), first at person {person}, frame {frame}, joint {joint} ({self.layout.joints[joint]})",
+                "give NaN where a joint was not seen",
             )
         if not self.fps > 0:
             raise InputError(self.name, f"fps is {self.fps}", "give frames a second, above 0")
-        object.__setattr__(self, "joints", joints)
+        object.__setattr__(self, "joints", normalised(joints))
 
     @classmethod
     def checked_before(cls, joints: np.ndarray, layout: Layout, label: str | None, subject: str | None, fps: float, name: str) -> "Clip":
-        """A clip whose joints, (M, T, V, C) float32, have been through the checks before, and need not be read again: those of a clip store."""
+        """A clip whose joints, (M, T, V, C) float32, are those of another Clip, checked and normalised, and are not read again: those of a clip store."""
         clip = object.__new__(cls)
         for key, value in (("joints", joints), ("layout", layout), ("label", label), ("subject", subject), ("fps", fps), ("name", name)):
             object.__setattr__(clip, key, value)
@@ -101,6 +101,39 @@ class Clip:
         persons, frames, joints, dims = self.joints.shape
         shape = f"(M, T, V, C)=({persons}, {frames}, {joints}, {dims})"
         return f"Clip({self.name!r}, label={self.label!r}, subject={self.subject!r}, {shape}, {self.layout.name}, {self.fps:g} fps)"
+
+
+def _numbers(joints: object, name: str) -> np.ndarray:
+    try:
+        with np.errstate(over="ignore"):  # becomes infinite, which is refused
+            return np.asarray(joints, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(name, f"joints are not an array of numbers ({' '.join(str(error).split())})", "give (persons, frames, joints, coordinates)") from error
+
+
+def normalised(joints: np.ndarray) -> np.ndarray:
+    """The one form in which the package holds absence, from the forms in which files have it.
+
+    1. A joint with a coordinate that is NaN is NaN in all of them: it was not seen.
+    2. A person of whom nothing but NaN and zeros is left in a frame is absent in it: all zeros.
+    3. In 2-D a joint of a present person at exactly (0, 0) becomes NaN: detectors leave unseen joints there. In 3-D so does a joint that is at the
+       origin in some but not all of its person's frames; one that is there in all of them may be the root that the clip was centred at.
+
+    Args:
+        joints: (M, T, V, C), C 2 or 3.
+
+    Returns:
+        The same array where it has this form already, else a new one.
+    """
+    lost = np.isnan(joints).any(axis=3)
+    zero = ~joints.any(axis=3)
+    present = ~(lost | zero).all(axis=2, keepdims=True)
+    if joints.shape[3] == 3:
+        zero &= (present & ~zero & ~lost).any(axis=1, keepdims=True)
+    missing = (lost | zero) & present
+    if (np.isnan(joints) == missing[..., None]).all():
+        return joints
+    return np.where(missing[..., None], np.float32(np.nan), np.where(present[..., None], joints, np.float32(0)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ depth         3-D to 2-D drops it. 2-D to 3-D sets it to 0 and says so (``flat``
               in profile, whose shoulders coincide, may come out of ``align="body"`` facing either way.
 unit          Numbers stay what they are, metres or pixels. Whoever mixes them must scale, as preprocessing does.
 absence       A person who is all zeros in a frame stays so.
-lost joints   2-D detectors leave (0, 0). A joint lost in some frames is drawn straight through time between those in which it was seen, and
+lost joints   NaN. A joint lost in some frames is drawn straight through time between those in which it was seen, and
               held before the first and after the last (``bridged``). A joint never seen is filled like one that the layout does not have:
               arms and legs hang down straight. A person of whom both hips or both shoulders are never seen becomes absent (``left_out``).
 ============  ==========================================================================================================================
@@ -163,7 +163,7 @@ def convert(clip: Clip, layout: Layout) -> Converted:
         there = old.any(axis=(1, 2))
         if not there.any():
             continue
-        seen = _seen(old[there], source)
+        seen = ~np.isnan(old[there]).any(axis=2)
         weights, without = _weights(source, layout, tuple(seen.any(axis=0).tolist()))
         if weights is None:
             lost.append(without)
@@ -238,14 +238,9 @@ def _place(point: str, known: dict[str, np.ndarray], asked: tuple[str, ...] = ()
     return None
 
 
-def _seen(person: np.ndarray, layout: Layout) -> np.ndarray:
-    """(T, V) bool: only detectors in pictures leave a joint at zero; in space the origin is a place like any other."""
-    return person.any(axis=2) if layout.dims == 2 else np.ones(person.shape[:2], bool)
-
-
 def _bridge(person: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """(T, V, C) with joints seen in some frames drawn through the others."""
-    whole = person.copy()
+    """(T, V, C) with joints seen in some frames drawn through the others, and those never seen at 0, which no weight takes up."""
+    whole = np.where(seen[..., None], person, 0.0)
     for joint in np.flatnonzero(seen.any(axis=0) & ~seen.all(axis=0)):
         frames = np.flatnonzero(seen[:, joint])
         for axis in range(person.shape[2]):

@@ -83,7 +83,7 @@ def _hold_torso(person: np.ndarray, there: np.ndarray, layout: Layout) -> None:
     parts = body_parts(layout)
     before = {part: _carrier(person, there, layout, part) for part in PARTS if part != "torso"}
     own = list(parts["torso"])
-    person[:, own] = np.where(there[:, own, None], _typical(person[:, own], there[:, own]), 0.0)
+    person[:, own] = np.where(there[:, own, None], _typical(person[:, own], there[:, own]), person[:, own])
     for part, (carrier, known) in before.items():
         moved = np.where(known[:, None], _carrier(person, there, layout, part)[0] - carrier, 0.0)
         person[:, parts[part]] += np.where(there[:, parts[part], None], moved[:, None], 0.0)
@@ -108,10 +108,9 @@ def _typical(places: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 
 def seen(clip: Clip) -> np.ndarray:
-    """(M, T, V) bool: absent persons are all zeros, and so is a joint that a pixel detector missed."""
-    joint = (clip.joints != 0).any(-1)
-    person = joint.any(-1, keepdims=True)
-    return joint if clip.layout.dims == 2 else np.broadcast_to(person, joint.shape)
+    """(M, T, V) bool: absent persons are all zeros, joints not seen are NaN."""
+    present = clip.joints.any(axis=(2, 3), keepdims=True)[..., 0]
+    return present & ~np.isnan(clip.joints).any(axis=3)
 
 
 def looks(influence: Mapping[str, Real]) -> dict[str, tuple[str, float]]:

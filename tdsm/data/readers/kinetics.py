@@ -11,7 +11,7 @@ x, y of the 18 joints of OpenPose one by one, in parts of the frame's width and 
 The label files say for each ID ``{"has_skeleton", "label", "label_index"}``. Classes are numbered from 0 in alphabetical order.
 
 **Coordinates.** The videos were made 340 x 256 pixels at 30 fps before the bodies were looked for. x is taken times 340 and y times 256, so
-that a clip is in pixels of that video and a body has its own proportions. A joint with score 0 is (0, 0).
+that a clip is in pixels of that video and a body has its own proportions. A joint with score 0 is NaN.
 
 **Persons.** As in the authors' loader: of the first five bodies of a frame the two whose scores sum highest, strongest first, chosen anew in
 each frame. Nothing says who is who, so a person may change places with another from one frame to the next.

@@ -55,7 +55,7 @@ def read_openpose_json(path: str | Path, *, fps: float = 30.0, bodies: int = 2, 
 
     Returns:
         ClipSet named after the folder: clips (M, T, 25 or 18, 2) in the picture's unit, without labels, named by their videos; a joint that
-        was not found is (0, 0).
+        was not found is NaN.
 
     Raises:
         InputError: an unusable path, no such files, nobody in any frame, a fault in a file (with its name and person), videos of both 25 and
