@@ -2,7 +2,8 @@
 
 Every reader in :mod:`tdsm.data.readers` ends here and everything after starts here. A clip is an array ``(M, T, V, C)``:
 M persons, T frames, V joints in the order of its layout, C coordinates. A person who is absent in a frame is all zeros
-in it; a joint of a present person that was not seen is NaN in all its coordinates (:func:`normalised` says how files are read). The file format of :meth:`ClipSet.save` is also the format in which users hand in their own clips:
+in it; a joint of a present person that was not seen is NaN in all its coordinates (:func:`normalised` brings other forms
+to this one). The file format of :meth:`ClipSet.save` is also the format in which users hand in their own clips:
 
 ==============  =====================  ==============================================================
 array           shape                  meaning
