@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from tdsm.data.clips import ClipSet
 from tdsm.data.disk import ClipStore, is_store, open_store
+from tdsm.data.door import admit
 from tdsm.data.readers import kinetics, msr_action3d, ntu, nw_ucla, openpose_json, pku_mmd, utd_mhad
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.folder import TABLE, read_folder
@@ -40,7 +41,7 @@ _SUPPORTED = (
 )
 
 
-def load_clips(path: str | Path, layout: str | None = None, *, reading: Reading = Reading()) -> ClipSet:
+def load_clips(path: str | Path, layout: str | None = None, *, strict: bool = False, reading: Reading = Reading()) -> ClipSet:
     """Read skeleton clips, whatever the path is: what stands inside decides, never the name of the file or folder.
 
     Args:
@@ -48,16 +49,17 @@ def load_clips(path: str | Path, layout: str | None = None, *, reading: Reading 
             pickle of pyskl or MMAction2, a ``.npz`` in the format of :mod:`tdsm.data.clips`, a clip store (:mod:`tdsm.data.disk`), or a folder of
             ``.npy`` with ``clips.csv`` in the format of :mod:`tdsm.data.readers.folder`.
         layout: layout name, for a folder whose table gives none.
+        strict: refuse clips that do not look as their layout promises (see :mod:`tdsm.data.door`), rather than warn.
         reading: how to go through many files, and whether to keep the clips in a store.
 
     Raises:
         InputError: nothing known is inside, more than one data set is inside, the clips have another layout than asked
-            for, or the reader found a fault.
+            for, the reader found a fault, or (``strict``) there is a remark about the clips.
     """
     clips = _load(Path(path), layout, reading)
     if layout is not None and clips.layout.name != layout:
         raise InputError(path, f"its clips have layout {clips.layout.name}, not {layout}", "leave the layout out: the data say it")
-    return clips
+    return admit(clips, strict=strict)
 
 
 def _load(path: Path, layout: str | None, reading: Reading) -> ClipSet:
