@@ -1,4 +1,4 @@
-"""Make tests/golden.npz: small numbers of our own denoiser, so that a change of its arithmetic is noticed where ../shared is absent.
+"""Make tests/golden.npz: small numbers of our own denoiser, so that a change of its arithmetic is noticed, in the cached stream too.
 
 Run it after a deliberate change only: ``python tests/make_golden.py``. What it computes is also what test_model.py computes.
 """

@@ -4,15 +4,19 @@ A class is a synthetic action (there are fewer actions than classes; they go rou
 has clips in the training and in the test part of every official partition, and every file is written as the data set's own recorder writes it.
 """
 
+import io
 import json
 import pickle
+import zipfile
 from itertools import cycle, islice, product
 from pathlib import Path
 
 import numpy as np
+import scipy.io
 
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import KINECT_20
+from tdsm.data.readers import nw_ucla, utd_mhad
 from tdsm.data.synthetic import ACTIONS, SUBJECTS, Take, perform
 
 FRAMES = 12
@@ -105,11 +109,50 @@ def _pose(points):
     return {"pose": [round(float(value), 3) for value in pixels.ravel()], "score": [0.9] * 18}
 
 
+_KINECT = (0, 1, 20, 3, *range(4, 20))  # NTU-25 joints in the order of Kinect-20
+_RIGHT_HAND = ("wave the right hand", "punch with the right hand", "throw a ball overhead with the right hand", "circle the right arm")
+_LIKE = {
+    "two hand front clap": "clap in front of the chest", "arm curl (two arms)": "raise both arms", "jogging in place": "jog on the spot",
+    "squat (two arms stretched out)": "squat while stretching both arms out sideways", "walking in place": "walk on the spot",
+    "sit to stand": "squat", "stand to sit": "squat", "forward lunge (left foot forward)": "lunge forward with the left leg",
+    "sit down": "squat", "stand up": "squat", "walk around": "walk on the spot", "donning": "raise both arms", "doffing": "wave both hands",
+    "pick up with two hands": "push forward with both hands", "carry": "walk on the spot", "cross arms in the chest": "clap in front of the chest",
+    "front boxing": "punch with both hands", "basketball shoot": "push forward with both hands", "two hand push": "push forward with both hands",
+}  # fmt: skip
+
+
+def _take(label, number, body):
+    """(T, 20, 3) metres: a synthetic action like the class ``label``; what is not listed is done with the right hand."""
+    action = _LIKE.get(label, _RIGHT_HAND[number % len(_RIGHT_HAND)])
+    return perform(action, _BODIES[body % len(_BODIES)], Take(frames=20))[:, _KINECT]
+
+
+def write_utd(path: Path, subjects=4) -> Path:
+    """UTD-MHAD's zip of .mat files: every class once by each subject."""
+    in_file = [3, 2, 1, 0, *range(4, 20)]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for (number, label), subject in product(enumerate(utd_mhad.CLASSES), range(1, subjects + 1)):
+            file = io.BytesIO()
+            scipy.io.savemat(file, {"d_skel": _take(label, number, subject)[:, in_file].transpose(1, 2, 0)})
+            archive.writestr(f"Skeleton/a{number + 1}_s{subject}_t1_skeleton.mat", file.getvalue())
+    return path
+
+
+def write_ucla(path: Path, subjects=4) -> Path:
+    """NW-UCLA's zip of .json files: every class once by each subject, in one of the three views."""
+    codes = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for (number, label), subject in product(enumerate(nw_ucla.CLASSES), range(1, subjects + 1)):
+            name = f"a{codes[number]:02}_s{subject:02}_e00_v{1 + subject % 3:02}"
+            record = {"file_name": name, "skeletons": _take(label, number, subject).round(6).tolist(), "label": number + 1}
+            archive.writestr(f"all_sqe/{name}.json", json.dumps(record))
+    return path
+
+
 def kinect_set(name, classes, clips_per_class=4) -> ClipSet:
     """Clips of a data set with Kinect-20 bodies, as a reader would give them."""
-    joints = [0, 1, 20, 3, *range(4, 20)]
     clips = [
-        Clip(motion(label, number)[:, joints], KINECT_20, text, f"s{number:02}", 30.0, f"{label}-{number}")
+        Clip(motion(label, number)[:, _KINECT], KINECT_20, text, f"s{number:02}", 30.0, f"{label}-{number}")
         for label, text in enumerate(classes)
         for number in range(clips_per_class)
     ]

@@ -1,6 +1,5 @@
 """Benchmarks are data: held against the protocols' own files, the official counts and the real archives."""
 
-import csv
 import json
 import re
 import zipfile
@@ -25,16 +24,11 @@ THEIR_NAMES = {
 EVERY = all_benchmarks()
 
 
-@pytest.fixture(scope="module")
-def protocols(shared):
-    return json.loads((shared / "reference/protocols.json").read_text())
-
-
-def lists(benchmark, protocols):
+def lists(benchmark, facts):
     """The entries of the reference that belong to a row, in order."""
     dataset = THEIR_NAMES.get(benchmark.dataset, benchmark.dataset)
     wanted = {"SA-DVAE": "SA-DVAE random", "STAR": "SynSE" if benchmark.dataset.startswith("ntu") else "STAR"}.get(benchmark.protocol, benchmark.protocol)
-    found = [one for one in protocols["zero_shot_protocols"] if (one["dataset"], one["protocol"]) == (dataset, wanted)]
+    found = [one for one in facts["protocols"] if (one["dataset"], one["protocol"]) == (dataset, wanted)]
     found = [one for one in found if one["split"].split()[0] == benchmark.split]
     return [one for one in found if ("SMIE" in one["split"]) == ("star-smie" in benchmark.name)]
 
@@ -43,42 +37,39 @@ def lists(benchmark, protocols):
 
 
 @pytest.mark.parametrize("benchmark", EVERY, ids=lambda one: one.name)
-def test_class_lists_and_counts_are_those_of_the_protocol(benchmark, protocols):
-    entries = lists(benchmark, protocols)
+def test_class_lists_and_counts_are_those_of_the_protocol(benchmark, facts):
+    entries = lists(benchmark, facts)
     assert [set(draw) for draw in benchmark.draws] == [set(one["unseen_classes"]) for one in entries]
     assert all(one["num_classes"] == benchmark.classes for one in entries)
-    official = [one.get("counts_from_official_metadata", {}).get(benchmark.partition) for one in entries]
+    official = [one["counts"].get(benchmark.partition) for one in entries]
     if all(official):
         for ours, theirs in (("train_seen", "train_seen"), ("test_seen", "test_seen(gzsl)"), ("test_unseen", "test_unseen(zsl)")):
             assert benchmark.counts[ours] == tuple(one[theirs] for one in official)
 
 
-def test_no_list_of_the_reference_is_left_out(protocols):
-    used = Counter(json.dumps(one) for benchmark in EVERY for one in lists(benchmark, protocols))
-    assert len(protocols["zero_shot_protocols"]) == 47
-    assert set(used) == {json.dumps(one) for one in protocols["zero_shot_protocols"]}
+def test_no_list_of_the_reference_is_left_out(facts):
+    used = Counter(json.dumps(one) for benchmark in EVERY for one in lists(benchmark, facts))
+    assert len(facts["protocols"]) == 47
+    assert set(used) == {json.dumps(one) for one in facts["protocols"]}
     assert len({one.name for one in EVERY}) == len(EVERY) == 44
 
 
-def test_lists_are_those_of_purls_own_files(shared):
+def test_lists_are_those_of_purls_own_files(facts):
     folders = {"kinetics-200": "kinetic200", "kinetics-400": "kinetic400", "ntu-60": "ntu60", "ntu-120": "ntu120"}
     held = set()
     for benchmark in EVERY:
         if benchmark.protocol in ("SynSE", "PURLS"):
-            seen, unseen = benchmark.split.split("/")
-            folder = shared / "data/purls/label_splits" / folders.get(benchmark.dataset, benchmark.dataset)
-            assert set(benchmark.unseen()) == set(np.load(folder / f"ru{unseen}.npy").tolist())
-            assert set(range(benchmark.classes)) - set(benchmark.unseen()) == set(np.load(folder / f"rs{seen}.npy").tolist())
-            held.add((folder.name, unseen))
-    files = (shared / "data/purls/label_splits").glob("*/ru*.npy")
-    assert held == {(file.parent.name, file.stem[2:]) for file in files}
+            name = f"{folders.get(benchmark.dataset, benchmark.dataset)}/ru{benchmark.split.split('/')[1]}"
+            assert sorted(benchmark.unseen()) == facts["purls_unseen"][name]
+            held.add(name)
+    assert held == set(facts["purls_unseen"])
 
 
 def plain(name):
     return re.sub(r"\W+", " ", name).strip().lower()
 
 
-def test_class_numbers_mean_the_same_classes_as_in_the_reference(protocols):
+def test_class_numbers_mean_the_same_classes_as_in_the_reference(facts):
     kinetics = tuple(load_prompts("kinetics-400"))
     ours = {
         "ntu-60": ntu.CLASSES, "ntu-120": ntu.CLASSES, "pku-mmd": pku_mmd.CLASSES, "kinetics-200": kinetics, "kinetics-400": kinetics,
@@ -86,7 +77,7 @@ def test_class_numbers_mean_the_same_classes_as_in_the_reference(protocols):
     }  # fmt: skip
     twice = {"sitting down chair": "sitting down"}  # UWA3D lists "sitting down" twice
     for benchmark in EVERY:
-        for draw, entry in enumerate(lists(benchmark, protocols)):
+        for draw, entry in enumerate(lists(benchmark, facts)):
             named = dict(zip(entry["unseen_classes"], entry["unseen_names"], strict=True))
             if benchmark.dataset == "utd-mhad":  # whose classes have short names there and sentences here; the order is checked below
                 continue
@@ -94,8 +85,8 @@ def test_class_numbers_mean_the_same_classes_as_in_the_reference(protocols):
                 assert twice.get(plain(label), plain(label)) == plain(named[index]), (benchmark.name, index)
 
 
-def test_utd_classes_stand_in_the_order_of_the_reference(protocols):
-    short = protocols["official_partitions"]["utd-mhad"]["class_names"]
+def test_utd_classes_stand_in_the_order_of_the_reference(facts):
+    short = facts["class_names"]["utd-mhad"]
     words = {"swipe left": "to the left", "swipe right": "to the right", "arm cross": "cross arms", "draw x": "draw x", "pickup and throw": "pick up and throw"}
     words |= {"draw circle clockwise": "circle clockwise", "draw circle counter clockwise": "counter clockwise", "tennis swing": "tennis right hand"}
     words |= {"jog": "jogging", "walk": "walking", "baseball swing": "baseball swing"}
@@ -106,14 +97,13 @@ def test_utd_classes_stand_in_the_order_of_the_reference(protocols):
 # The numbers
 
 
-def test_published_numbers_are_those_of_the_reference_table(shared):
-    with (shared / "reference/published_results.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["metric"] == "zsl_acc"]
+def test_published_numbers_are_those_of_the_reference_table(facts):
     for benchmark in EVERY:
         dataset = THEIR_NAMES.get(benchmark.dataset, benchmark.dataset)
         splits = (benchmark.split, f"{benchmark.split} mean of 3") if len(benchmark.draws) > 1 else (benchmark.split,)
         for method, value in benchmark.published.items():
-            values = [float(row["value"]) for row in rows if row["dataset"] == dataset and row["split"] in splits and row["method"].startswith(method)]
+            rows = [row for row in facts["zsl_accuracies"] if row[0] == dataset and row[1] in splits]
+            values = [printed for _, _, name, printed, _ in rows if name.startswith(method)]
             assert value in values, (benchmark.name, method)
 
 
@@ -154,10 +144,8 @@ def test_the_digits_that_purls_prints_are_of_the_clips_we_test_on(dataset, one_f
     ("ntu60", "48/12", "EHZ9NIWI7/MSF-GZSSAR", 3_270, 10),
     ("kinetics-skeleton-200", "180/20", "PURLS supplementary", 990, 5),  # about 50 clips of validation a class
 ])  # fmt: skip
-def test_other_printed_digits_that_docs_benchmarks_speaks_of(shared, dataset, split, source, clips, values):
-    with (shared / "reference/published_results.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if (row["dataset"], row["split"], row["metric"]) == (dataset, split, "zsl_acc")]
-    printed = {float(row["value"]) for row in rows if row["source"].startswith(source)}
+def test_other_printed_digits_that_docs_benchmarks_speaks_of(facts, dataset, split, source, clips, values):
+    printed = {value for *row, _, value, place in facts["zsl_accuracies"] if row == [dataset, split] and place.startswith(source)}
     assert len(printed) == values
     assert misfits(printed, clips) == 0
 
@@ -182,8 +170,8 @@ def test_the_document_has_every_row_as_it_is():
 # Partitions
 
 
-def test_partitions_are_the_official_lists(protocols):
-    official = protocols["official_partitions"]
+def test_partitions_are_the_official_lists(facts):
+    official = facts["sizes"]
     ntu_60, ntu_120 = official["ntu60"], official["ntu120"]
     for name, lists_of, key, values in (
         ("ntu-60", ntu_60, "xsub", "subjects"), ("ntu-60", ntu_60, "xview", "cameras"),
@@ -197,26 +185,25 @@ def test_partitions_are_the_official_lists(protocols):
         assert PARTITIONS[name, "official"].test == set(official[name]["test_subjects"])
 
 
-def test_whole_data_sets_are_those_of_the_reference(protocols):
-    official, facts = protocols["official_partitions"], dataset_facts()
+def test_whole_data_sets_are_those_of_the_reference(facts):
+    official, known = facts["sizes"], dataset_facts()
     for name in ("ntu-60", "ntu-120"):
-        ours, theirs = facts[name], official[THEIR_NAMES[name]]
+        ours, theirs = known[name], official[THEIR_NAMES[name]]
         assert (ours.clips, ours.without_skeleton) == (theirs["samples_total"], theirs["missing_skeletons"])
         assert ours.parts == {part: tuple(numbers) for part, numbers in theirs["counts"].items()}
-        assert all(sum(numbers) == ours.clips - ours.without_skeleton == theirs["samples_used"] for numbers in ours.parts.values())
+        assert all(sum(numbers) == ours.clips - ours.without_skeleton for numbers in ours.parts.values())
         assert set(ours.parts) == set(partitions_of(name))
     pku = official["pkummd"]
-    assert (facts["pku-mmd"].clips, facts["pku-mmd"].videos, facts["pku-mmd"].without_skeleton) == (
+    assert (known["pku-mmd"].clips, known["pku-mmd"].videos, known["pku-mmd"].without_skeleton) == (
         pku["instances"], pku["videos"], pku["samples_without_skeleton_phase1"],
     )  # fmt: skip
     for name, part in (("utd-mhad", ("train_n", "test_n")), ("uwa3dii", ()), ("msr-action3d", ())):
         theirs = official[name]
-        assert facts[name].clips == theirs.get("samples", theirs.get("files"))
-        assert facts[name].parts == ({"official": tuple(theirs[key] for key in part)} if part else {})
-    counts = official["nw-ucla"]["counts"]
-    assert facts["nw-ucla"].parts == {"official": (counts["train"]["n"], counts["test"]["n"])}
-    assert {one.dataset for one in EVERY} <= set(facts)
-    assert all(one.classes == facts[one.dataset].classes for one in EVERY)
+        assert known[name].clips == theirs.get("samples", theirs.get("files"))
+        assert known[name].parts == ({"official": tuple(theirs[key] for key in part)} if part else {})
+    assert known["nw-ucla"].parts == {"official": (official["nw-ucla"]["train"], official["nw-ucla"]["test"])}
+    assert {one.dataset for one in EVERY} <= set(known)
+    assert all(one.classes == known[one.dataset].classes for one in EVERY)
 
 
 @pytest.mark.parametrize(("dataset", "partition", "train", "test"), [
@@ -266,8 +253,8 @@ def test_a_partition_that_overlaps_is_refused():
 @pytest.mark.parametrize(("archive", "dataset", "pattern"), [
     ("utd_mhad_skeleton.zip", "utd-mhad", r"a(\d+)_s.*_skeleton\.mat"), ("nw_ucla_all_sqe.zip", "nw-ucla", r"a(\d+)_s.*\.json"),
 ])  # fmt: skip
-def test_the_real_archives_have_the_official_counts(shared, archive, dataset, pattern):
-    with zipfile.ZipFile(shared / "data" / archive) as file:
+def test_the_real_archives_have_the_official_counts(download, archive, dataset, pattern):
+    with zipfile.ZipFile(download(archive)) as file:
         found = [match for name in file.namelist() if (match := re.fullmatch(pattern, name.split("/")[-1]))]
     train = [in_training(dataset, "official", match[0]) for match in found]
     facts = dataset_facts()[dataset]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
+from standins import write_utd
 from test_model import Bomb
 from test_recognizer import TINY  # settings small enough for a test
 
@@ -172,8 +173,8 @@ def test_a_model_of_another_size_is_one_line_and_exit_code_2(monkeypatch, capsys
     assert "matcher.safetensors: denoiser.blocks.2" in error
 
 
-def test_an_unknown_split_of_a_real_data_set_is_refused(monkeypatch, capsys, shared, tmp_path):
-    path = shared / "data/utd_mhad_skeleton.zip"
+def test_an_unknown_split_of_a_real_data_set_is_refused(monkeypatch, capsys, tmp_path):
+    path = write_utd(tmp_path / "utd.zip", subjects=1)
     code, _, error = call(monkeypatch, capsys, "evaluate", path, "--split", "20/7", "--out", tmp_path / "out")
     assert code == 2
     assert "utd-mhad has no split '20/7'; choose among: 22/5, 18/9, 14/13" in error

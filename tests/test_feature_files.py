@@ -415,8 +415,8 @@ def test_tensors_arrays_and_mapped_files_give_the_same_features(tmp_path):
     expected = extract(encoder, x, batch=3)
     assert expected.shape == (7, 1, 8) and not encoder.training
     for other in (x.numpy(), mapped, torch.from_file(str(tmp_path / "raw"), shared=True, size=x.numel()).view(x.shape).copy_(x)):
-        assert torch.equal(extract(encoder, other, batch=3), expected)
-    assert torch.equal(extract(encoder, Rows(mapped, np.array([5, 1, 1, 6]), "x"), batch=4), extract(encoder, x[[5, 1, 1, 6]], batch=4))
+        torch.testing.assert_close(extract(encoder, other, batch=3), expected)
+    torch.testing.assert_close(extract(encoder, Rows(mapped, np.array([5, 1, 1, 6]), "x"), batch=4), extract(encoder, x[[5, 1, 1, 6]], batch=4))
     torch.testing.assert_close(extract(encoder, x.numpy().astype(np.float16)), expected, atol=0.02, rtol=0.02)
     with pytest.raises(InputError, match="none given"):
         extract(encoder, x[:0])

@@ -519,8 +519,8 @@ def test_the_next_command_exists(source):
     assert "{folder}" in source.next
 
 
-def test_checksums_are_those_of_the_files(shared):
-    places = {"purls": shared / "data" / "purls", "sa-dvae-texts": shared / "data" / "sa_dvae"}
+def test_checksums_are_those_of_the_files(download):
+    places = {"purls": download("purls"), "sa-dvae-texts": download("sa_dvae")}
     for source in sources():
         for file in source.files if source.name in places else ():
             content = (places[source.name] / file.name).read_bytes()

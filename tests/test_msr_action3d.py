@@ -1,7 +1,6 @@
 """Kinect v1 sets: MSR-Action3D from its text files, UWA3D Multiview II, whose files are not known, through a folder of arrays."""
 
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,7 +70,6 @@ def test_the_joints_hang_together_as_in_the_authors_drawing(tmp_path):
 
 
 J = {name: index for index, name in enumerate(KINECT_20.joints)}
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "msr_action3d_real_world_coordinates.zip"
 ONE_SIDED = {"high arm wave": "hand", "hammer": "hand", "high throw": "hand", "draw x": "hand", "forward kick": "foot"}  # subjects were asked for the right
 
 
@@ -93,9 +91,9 @@ def right_moves_more(clip):
 
 
 @pytest.mark.parametrize("real", [False, True], ids=["stand-in", "real"])
-def test_left_is_left(tmp_path, real):
-    """By the toes, and by what was asked of the subjects. The real archive is tried where it lies beside the checkout; the stand-in always."""
-    path = REAL if real and REAL.exists() else write_msr(tmp_path)
+def test_left_is_left(tmp_path, download, real):
+    """By the toes, and by what was asked of the subjects."""
+    path = download("msr_action3d_real_world_coordinates.zip") if real else write_msr(tmp_path)
     clips = read_msr_action3d(path, reading=Reading(progress=False, report=lambda skipped: None))
     assert np.mean([toes_forward(clip) for clip in clips]) > 0.99
     assert np.mean([right_moves_more(clip) for clip in clips if clip.label in ONE_SIDED]) > 0.98

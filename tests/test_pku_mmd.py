@@ -1,6 +1,5 @@
 """PKU-MMD: long videos and their label rows become clips that know which video they were cut from."""
 
-import json
 import zipfile
 
 import numpy as np
@@ -149,6 +148,5 @@ def test_split_ids_choose_clips(tmp_path):
     assert [clip.name for clip in clips.where(lambda clip: video_of(clip) in {"0291-L"})] == ["0291-L#1", "0291-L#2"]
 
 
-def test_class_names_are_the_data_sets(shared):
-    facts = json.loads((shared / "reference" / "protocols.json").read_text())["official_partitions"]
-    assert list(pku_mmd.CLASSES) == facts["pkummd"]["class_names"]
+def test_class_names_are_the_data_sets(facts):
+    assert list(pku_mmd.CLASSES) == facts["class_names"]["pku-mmd"]

@@ -54,8 +54,8 @@ def write_xlsx(path, rows, sheet="NW-UCLA", shared=True, prolog="", target="work
 
 
 @pytest.mark.parametrize("dataset", ["ntu-60", "ntu-120"])
-def test_class_lists_give_ntu_the_two_prompts_of_the_paper(shared, dataset):
-    lists = shared / "data/sa_dvae/class_lists"
+def test_class_lists_give_ntu_the_two_prompts_of_the_paper(download, dataset):
+    lists = download("sa_dvae/class_lists")
     prompts = published_prompts(lists, dataset)
     assert list(prompts) == list(load_prompts(dataset))
     motions, sentences = read_class_list(lists / "ntu120.csv", dataset), read_class_list(lists / "ntu120_llm.txt", dataset)
@@ -65,28 +65,28 @@ def test_class_lists_give_ntu_the_two_prompts_of_the_paper(shared, dataset):
     assert "“Pickup”" in prompts["pickup"][1]
 
 
-def test_lines_stand_at_their_classes(shared):
+def test_lines_stand_at_their_classes(download):
     """Most sentences quote the name of their class, in the spelling of the authors."""
-    sentences = read_class_list(shared / "data/sa_dvae/class_lists/ntu120_llm.txt", "ntu-120")
+    sentences = read_class_list(download("sa_dvae/class_lists/ntu120_llm.txt"), "ntu-120")
     quoting = [label for label, text in sentences.items() if text[1:].lower().startswith(label[:4].lower())]
     assert len(quoting) > 100 and {"drink water", "salute", "cross arms"} <= set(quoting)
 
 
-def test_the_list_of_ntu_60_differs_in_six_lines(shared):
-    lists = shared / "data/sa_dvae/class_lists"
+def test_the_list_of_ntu_60_differs_in_six_lines(download):
+    lists = download("sa_dvae/class_lists")
     short, long = (read_class_list(lists / name, "ntu-60") for name in ("ntu60.csv", "ntu120.csv"))
     assert [label for label in short if short[label] != long[label]] == [
         *("pickup", "hopping (one foot jumping)", "jump up", "nod head/bow", "nausea or vomiting condition", "giving something to other person")
     ]
 
 
-def test_the_list_of_pku_mmd_holds_its_names(shared):
-    assert published_prompts(shared / "data/sa_dvae/class_lists", "pku-mmd") == {name: (name,) for name in load_prompts("pku-mmd")}
+def test_the_list_of_pku_mmd_holds_its_names(download):
+    assert published_prompts(download("sa_dvae/class_lists"), "pku-mmd") == {name: (name,) for name in load_prompts("pku-mmd")}
 
 
 @pytest.mark.parametrize("dataset", SHEETS)
-def test_the_spreadsheet_of_purls_fits_the_classes(shared, dataset):
-    path = shared / "data/purls/gpt3_desc.xlsx"
+def test_the_spreadsheet_of_purls_fits_the_classes(download, dataset):
+    path = download("purls/gpt3_desc.xlsx")
     motions = read_purls(path, dataset)
     assert list(motions) == list(load_prompts(dataset)) and len(motions) == SHEETS[dataset]
     for motion in motions.values():
@@ -95,8 +95,8 @@ def test_the_spreadsheet_of_purls_fits_the_classes(shared, dataset):
     assert published_prompts(path, dataset) == {name: (name, motion.sentence) for name, motion in motions.items()}
 
 
-def test_uwa_lists_sitting_down_twice(shared):
-    rows = read_sheet(shared / "data/purls/gpt3_desc.xlsx", "UWA3DII")[1:]
+def test_uwa_lists_sitting_down_twice(download):
+    rows = read_sheet(download("purls/gpt3_desc.xlsx"), "UWA3DII")[1:]
     names = list(load_prompts("uwa3dii"))
     assert [index for index, row in enumerate(rows) if row["A"] != names[index]] == [27]
     assert (rows[4]["A"], rows[27]["A"], names[4], names[27]) == ("sitting down", "sitting down", "sitting down", "sitting down (chair)")

@@ -19,9 +19,6 @@ from tdsm.data.readers.mat5 import read_mat_array
 from tdsm.data.readers.reading import Reading
 from tdsm.util.errors import InputError
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-UTD = SHARED / "data" / "utd_mhad_skeleton.zip"
-UCLA = SHARED / "data" / "nw_ucla_all_sqe.zip"
 QUIET = Reading(progress=False)
 J = {name: index for index, name in enumerate(KINECT_20.joints)}
 UTD_NAME, UCLA_NAME = "Skeleton/a3_s2_t1_skeleton.mat", "all_sqe/a11_s04_e02_v03.json"
@@ -334,14 +331,7 @@ def test_bad_folder_arrays(tmp_path):
     assert "UTF-8" in message(load_clips, folder)
 
 
-# The data sets themselves
-
-
-@pytest.fixture(scope="module")
-def real():
-    if not (UTD.exists() and UCLA.exists()):
-        pytest.skip("UTD-MHAD and NW-UCLA are not here")
-    return {"utd": read_utd_mhad(UTD, reading=QUIET), "ucla": read_nw_ucla(UCLA, reading=QUIET)}
+# Whole data sets: stand-ins of the same form and, if they are there, the downloads
 
 
 EXCHANGE = [3, 2, 1, 0, *range(4, 20)]  # from one data set's order to the other's; its own inverse
@@ -359,41 +349,43 @@ def right_left_travel(clip):
     return (np.linalg.norm(np.diff(joints[:, J[f"{side} wrist"]], axis=0), axis=-1).sum() for side in ("right", "left"))
 
 
-def test_sizes(real):
-    utd, ucla = real["utd"], real["ucla"]
+def test_sizes_of_the_downloads(download):
+    utd, ucla = (load_clips(download(name), reading=QUIET) for name in ("utd_mhad_skeleton.zip", "nw_ucla_all_sqe.zip"))
     assert (len(utd), len(utd.classes), set(utd.subjects)) == (861, 27, {f"s{i}" for i in range(1, 9)})
     assert (len(ucla), len(ucla.classes), set(ucla.subjects)) == (1484, 10, {f"s{i:02}" for i in range(1, 11)})
     assert set(utd.y) == set(range(27)) and set(ucla.y) == set(range(10))
     assert sum("_v03" in clip.name for clip in ucla) == 464
     assert min(clip.frames for clip in ucla) == 1
-    assert load_clips(UTD, reading=QUIET).name == "utd-mhad" and load_clips(UCLA, reading=QUIET).name == "nw-ucla"
+    assert (utd.name, ucla.name) == ("utd-mhad", "nw-ucla")
 
 
-def test_mat_files_read_as_scipy_reads_them(real):
-    with zipfile.ZipFile(UTD) as archive:
-        for clip in real["utd"].clips[::100]:
+def test_mat_files_of_the_download_read_as_scipy_reads_them(download):
+    path = download("utd_mhad_skeleton.zip")
+    with zipfile.ZipFile(path) as archive:
+        for clip in read_utd_mhad(path, reading=QUIET).clips[::100]:
             theirs = scipy.io.loadmat(io.BytesIO(archive.read(f"Skeleton/{clip.name}_skeleton.mat")))["d_skel"]
             np.testing.assert_array_equal(clip.joints[0][:, EXCHANGE], theirs.transpose(2, 0, 1).astype(np.float32))
 
 
-def test_ucla_labels_agree_with_the_label_inside_the_files(real):
-    with zipfile.ZipFile(UCLA) as archive:
-        for clip in real["ucla"].clips[::50]:
+def test_ucla_labels_agree_with_the_label_inside_the_files(download):
+    path = download("nw_ucla_all_sqe.zip")
+    with zipfile.ZipFile(path) as archive:
+        for clip in read_nw_ucla(path, reading=QUIET).clips[::50]:
             assert json.loads(archive.read(f"all_sqe/{clip.name}.json"))["label"] == nw_ucla.CLASSES.index(clip.label) + 1
 
 
 @pytest.mark.parametrize("name", ["utd", "ucla"])
-def test_right_tree_has_shorter_bones_in_every_clip(real, name):
+def test_right_tree_has_shorter_bones_in_every_clip(recordings, name):
     children = list(range(1, 20))
-    for clip in real[name]:
+    for clip in recordings[name]:
         joints = clip.joints[0]
         assert bone_lengths(joints, children).mean(0).sum() < 0.9 * bone_lengths(joints[:, EXCHANGE], children).mean(0).sum(), clip.name
 
 
 @pytest.mark.parametrize("name", ["utd", "ucla"])
-def test_bones_of_the_right_tree_vary_less(real, name):
+def test_bones_of_the_right_tree_vary_less(recordings, name):
     """Standard deviation in metres: a share of the length would favour the wrong tree, whose bones run from head to hip."""
-    longer = [clip.joints[0] for clip in real[name] if clip.frames > 5]
+    longer = [clip.joints[0] for clip in recordings[name] if clip.frames > 5]
     right = np.array([bone_lengths(joints, REHUNG).std(axis=0).mean() for joints in longer])
     wrong = np.array([bone_lengths(joints[:, EXCHANGE], REHUNG).std(axis=0).mean() for joints in longer])
     assert right.mean() < 0.8 * wrong.mean()
@@ -402,8 +394,8 @@ def test_bones_of_the_right_tree_vary_less(real, name):
 
 
 @pytest.mark.parametrize("name", ["utd", "ucla"])
-def test_heads_are_above_and_feet_below_the_hips(real, name):
-    joints = np.concatenate([clip.joints[0] for clip in real[name]])
+def test_heads_are_above_and_feet_below_the_hips(recordings, name):
+    joints = np.concatenate([clip.joints[0] for clip in recordings[name]])
     height = joints[..., 1] - joints[:, :1, 1]
     for above in ("spine", "shoulder centre", "head"):
         assert (height[:, J[above]] > 0).mean() > 0.99
@@ -420,34 +412,34 @@ def forward(joints):
 
 @pytest.mark.parametrize("name", ["utd", "ucla"])
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_left_is_left_because_toes_point_forward(real, name, side):
-    joints = np.concatenate([clip.joints[0] for clip in real[name]])
+def test_left_is_left_because_toes_point_forward(recordings, name, side):
+    joints = np.concatenate([clip.joints[0] for clip in recordings[name]])
     toes = joints[:, J[f"{side} foot"]] - joints[:, J[f"{side} ankle"]]
     assert ((toes * forward(joints)).sum(-1) > 0).mean() > 0.8
 
 
 @pytest.mark.parametrize(("name", "labels"), [("utd", utd_mhad.CLASSES), ("ucla", ["sit down", "stand up"])])
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_left_is_left_because_knees_bend_forward(real, name, labels, side):
+def test_left_is_left_because_knees_bend_forward(recordings, name, labels, side):
     """In NW-UCLA's other classes people turn their backs, and the tracker takes the back for the front."""
-    joints = np.concatenate([clip.joints[0] for clip in real[name].of_classes(labels)])
+    joints = np.concatenate([clip.joints[0] for clip in recordings[name].of_classes(labels)])
     hip, knee, ankle = (joints[:, J[f"{side} {joint}"]] for joint in ("hip", "knee", "ankle"))
     bend = knee - (hip + ankle) / 2
     bent = np.linalg.norm(bend, axis=-1) > 0.15
-    assert bent.sum() > 1000
+    assert bent.sum() > 50
     assert ((bend * forward(joints)).sum(-1)[bent] > 0).mean() > 0.85
 
 
 ONE_ARM = [label for label in utd_mhad.CLASSES if label.startswith("right")] + ["draw triangle", "bowling (right hand)", "tennis right hand forehand swing"]
 
 
-def test_right_arm_actions_move_the_right_arm(real):
+def test_right_arm_actions_move_the_right_arm(recordings):
     for label in ONE_ARM:
-        travel = [right > left for right, left in map(right_left_travel, real["utd"].of_classes([label]))]
+        travel = [right > left for right, left in map(right_left_travel, recordings["utd"].of_classes([label]))]
         assert np.mean(travel) > 0.95, label
 
 
-def test_two_arm_actions_move_both(real):
+def test_two_arm_actions_move_both(recordings):
     for label in ("two hand front clap", "arm curl (two arms)", "squat (two arms stretched out)"):
-        ratio = [right / left for right, left in map(right_left_travel, real["utd"].of_classes([label]))]
+        ratio = [right / left for right, left in map(right_left_travel, recordings["utd"].of_classes([label]))]
         assert 0.6 < np.median(ratio) < 1.6, label
