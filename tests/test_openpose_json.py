@@ -2,26 +2,36 @@
 
 import json
 import zipfile
+from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 from tdsm.data.clips import Clip
 from tdsm.data.convert import convert, convert_all
-from tdsm.data.layouts import MEDIAPIPE_33, NTU_25, OPENPOSE_18, OPENPOSE_25
-from tdsm.data.readers import read_folder
+from tdsm.data.layouts import COCO_17, MEDIAPIPE_33, NTU_25, OPENPOSE_18, OPENPOSE_25
+from tdsm.data.readers import detections, load_clips, read_folder
+from tdsm.data.readers.detections import Person, joints_of
 from tdsm.data.readers.openpose_json import MEMBER, read_openpose_json
 from tdsm.data.readers.reading import Reading
-from tdsm.data.synthetic import Take, perform
+from tdsm.data.synthetic import ACTIONS, Take, perform
 from tdsm.util.errors import InputError
 
 QUIET = Reading(progress=False)
 STRICT = Reading(progress=False, strict=True)
 
 
+BODIES = {
+    len(layout): convert(Clip(perform("wave the right hand", take=Take(frames=2))[:1], NTU_25), layout).clip.joints[0, 0]
+    for layout in (OPENPOSE_25, OPENPOSE_18)
+}
+
+
 def person(joints=25, at=(300.0, 200.0), seed=0):
-    """(V, 3): somebody about 200 pixels tall."""
-    places = np.random.default_rng(seed).uniform((-40, -100), (40, 100), (joints, 2)) + at
+    """(V, 3): somebody about 200 pixels tall; each seed has a body of its own."""
+    body = BODIES[joints] - BODIES[joints].mean(axis=0)
+    places = body * 200 / np.ptp(body[:, 1]) + np.random.default_rng(seed).uniform(-3, 3, (joints, 2)) + at
     return np.hstack([places, np.full((joints, 1), 0.8)])
 
 
@@ -152,7 +162,7 @@ BAD = [
     (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 45}]}), r"people\[0\]: pose_keypoints_2d holds 45 numbers, not 75 or 54"),
     (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 74 + ["x"]}]}), r"people\[0\]: pose_keypoints_2d holds something else than numbers"),
     (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 74 + [[]]}]}), r"people\[0\]: pose_keypoints_2d holds something else than numbers"),
-    (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 74 + [float("nan")]}]}), r"people\[0\]: pose_keypoints_2d holds NaN or infinite numbers"),
+    (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 74 + [float("nan")]}]}), r"people\[0\]: pose_keypoints_2d holds NaN"),
     (frame(person(18)), r"000000000001_keypoints\.json: a person has 18 joints, where those before have 25"),
 ]
 
@@ -191,3 +201,130 @@ def test_nothing_to_read(tmp_path):
     for settings in ({"fps": 0.0}, {"bodies": 0}):
         with pytest.raises(InputError, match="give frames a second above 0, and 1 person or more"):
             read_openpose_json(tmp_path / "empty", **settings)
+
+
+# Frames that are left out, other models, labels
+
+
+def test_a_first_number_that_is_not_0_is_no_gap_and_a_number_left_out_is_a_frame_with_nobody(tmp_path):
+    written(tmp_path / "poses", [[one] for one in walk()], first=40)
+    assert read_openpose_json(tmp_path / "poses", reading=QUIET)[0].frames == 6
+    (tmp_path / "poses" / "clip_000000000042_keypoints.json").unlink()
+    with pytest.warns(UserWarning, match="1 of 1 videos leave out frame numbers, 1 in all .first clip.*kept as frames with nobody"):
+        (clip,) = read_openpose_json(tmp_path / "poses", reading=QUIET)
+    assert clip.joints.any(axis=(0, 2, 3)).tolist() == [True, True, False, True, True, True]
+
+
+def test_numbers_far_apart_are_refused_before_anything_is_allocated(tmp_path):
+    for number in (0, 10**17):
+        written(tmp_path, [[person()]], first=number)
+    with pytest.warns(UserWarning, match="leave out frame numbers"), pytest.raises(InputError, match="frame numbers 0 to 1000000000000000"):
+        read_openpose_json(tmp_path, reading=STRICT)
+
+
+def test_one_frame_twice_is_refused(tmp_path):
+    written(tmp_path, [[person()]])
+    (tmp_path / "clip_0_keypoints.json").write_text(frame(person()))
+    with pytest.raises(InputError, match="is frame 0 of its video, as"):
+        read_openpose_json(tmp_path, reading=QUIET)
+
+
+def test_the_key_of_versions_before_1_2_is_read_alike(tmp_path):
+    for name, key in (("new", "pose_keypoints_2d"), ("old", "pose_keypoints")):
+        written(tmp_path / name, [frame(one).replace("pose_keypoints_2d", key) for one in walk(18)])
+    new, old = (read_openpose_json(tmp_path / name, reading=QUIET)[0].joints for name in ("new", "old"))
+    np.testing.assert_array_equal(new, old)
+
+
+def body_25b(body):
+    """The same body as OpenPose's BODY_25B writes it: COCO's 17, upper neck, top of the head, the feet."""
+    of = {name: body[index] for index, name in enumerate(OPENPOSE_25.joints)}
+    up = of["neck"] - of["middle hip"]
+    rows = [of[joint] for joint in COCO_17.joints] + [of["neck"] + 0.12 * up, of["neck"] + 0.5 * up] + [of[joint] for joint in OPENPOSE_25.joints[19:]]
+    return np.stack(rows) * [1, 1, 0] + [0, 0, 0.8]
+
+
+def test_body_25b_is_recognised_by_its_bones_and_brought_to_openpose_25(tmp_path):
+    people = walk()
+    with pytest.warns(UserWarning, match="order of OpenPose's BODY_25B.*brought to openpose-25"):
+        (clip,) = read_openpose_json(written(tmp_path, [[body_25b(one)] for one in people]), reading=QUIET)
+    joint = {name: index for index, name in enumerate(OPENPOSE_25.joints)}
+    same = [index for name, index in joint.items() if name not in ("neck", "middle hip")]
+    np.testing.assert_allclose(clip.joints[0][:, same], np.stack(people)[:, same, :2], rtol=1e-5)
+    hips = clip.joints[0][:, [joint["left hip"], joint["right hip"]]].mean(axis=1)
+    np.testing.assert_allclose(clip.joints[0][:, joint["middle hip"]], hips, rtol=1e-5)
+
+
+@pytest.mark.parametrize("action", ["wave the left hand", "kick forward with the right leg", "sit down", "clap"])
+@pytest.mark.parametrize("yaw", [0.0, 60.0, 120.0])
+def test_body_25_is_never_taken_for_body_25b(tmp_path, action, yaw):
+    joints = perform(next(name for name in ACTIONS if name.startswith(action)), take=Take(frames=8, yaw=yaw))
+    picture = 400 + 200 * convert(Clip(joints, NTU_25), OPENPOSE_25).clip.joints[0]
+    frames = [[np.hstack([body, np.full((25, 1), 0.9)])] for body in picture]
+    read_openpose_json(written(tmp_path, frames), reading=QUIET)  # a warning would be an error
+
+
+def test_folders_are_labels_where_all_videos_stand_in_two_or_more(tmp_path):
+    for label, videos in {"wave": ("a_", "b_"), "clap": ("a_",)}.items():
+        for video in videos:
+            written(tmp_path / label, [[person()]], video)
+    with pytest.warns(UserWarning, match="names of its 2 folders .clap, wave. are taken as the labels of 3 videos"):
+        clips = read_openpose_json(tmp_path, reading=QUIET)
+    assert {clip.name: clip.label for clip in clips} == {"wave/a": "wave", "wave/b": "wave", "clap/a": "clap"}
+    assert clips.classes == ("clap", "wave")
+    written(tmp_path, [[person()]], "loose_")
+    assert read_openpose_json(tmp_path, reading=QUIET).classes == ()
+
+
+def test_a_table_beside_the_videos_gives_labels_subjects_and_frames_a_second(tmp_path):
+    for name in ("x/anna_", "x/ben_"):
+        written((tmp_path / name).parent, [[person()]], Path(name).name)
+    written(tmp_path / "y" / "desk", [[person()]], "")
+    table = tmp_path / "clips.csv"
+    table.write_text('file,label,subject,fps\nanna.mp4,"wave, twice",anna,25\nx/ben,clap,,\ny/desk,type,carl,15\n')
+    clips = load_clips(tmp_path, reading=QUIET)
+    assert {clip.name: (clip.label, clip.subject, clip.fps) for clip in clips} == {
+        "x/anna": ("wave, twice", "anna", 25.0), "x/ben": ("clap", None, 30.0), "y/desk": ("type", "carl", 15.0),
+    }  # fmt: skip
+    for rows, says in (
+        ("anna,wave,,\nben,clap,,\n", "does not list 1 of 3 videos, first y/desk"),
+        ("anna,wave,,\nanna.mp4,clap,,\n", "lists 'anna.mp4' twice"),
+        ("dora,wave,,\n", "file 'dora' is no video here"),
+        ("anna,,,\n", "label of 'anna' is empty"),
+    ):
+        table.write_text("file,label,subject,fps\n" + rows)
+        with pytest.raises(InputError, match=says):
+            load_clips(tmp_path, reading=QUIET)
+
+
+# Many people
+
+
+def test_who_has_not_been_found_for_two_seconds_is_forgotten(tmp_path):
+    for name, away in (("short", 20), ("long", 21)):
+        (clip,) = read_openpose_json(written(tmp_path / name, [[person()], *[[]] * away, [person()]]), fps=10.5, reading=QUIET)
+        assert len(clip.joints) == (1 if name == "short" else 2)
+
+
+def test_persons_with_numbers_are_followed_by_them():
+    body = person()[:, :2]
+    frames = {number: [Person(body, 7 + number % 2), Person(body + 10, 8 - number % 2)] for number in range(4)}
+    joints = joints_of(frames, "x", 30.0, 2)
+    np.testing.assert_allclose(joints[0, :, 0, 0] - body[0, 0], [0, 10, 0, 10], atol=1e-4)
+
+
+def test_the_cost_is_linear_in_the_film(tmp_path):
+    """Five people who are new in each frame: pairs that are compared, not seconds, which a busy machine would spoil."""
+    compared = []
+    for count in (150, 300, 600):
+        rng = np.random.default_rng(0)
+        frames = {number: [Person(person(seed=number)[:, :2] + rng.uniform(0, 20_000, 2)) for _ in range(5)] for number in range(count)}
+        with patch.object(detections, "_continued", wraps=detections._continued) as continued:
+            joints_of(frames, "film", 30.0, 2)
+        compared.append(sum(len(call.args[0]) * len(call.args[1]) for call in continued.call_args_list))
+    assert compared[2] - compared[1] == pytest.approx(2 * (compared[1] - compared[0]), rel=0.05)
+
+
+def test_a_crowd_is_one_clear_line(tmp_path):
+    with pytest.raises(InputError, match="holds 201 people in one frame"):
+        read_openpose_json(written(tmp_path, [[person(seed=seed) for seed in range(201)]]), reading=STRICT)

@@ -1,5 +1,6 @@
 """Data sets: one module each, from the download to a :class:`~tdsm.data.clips.ClipSet`."""
 
+import re
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -65,7 +66,7 @@ def load_clips(path: str | Path, layout: str | None = None, *, strict: bool = Fa
 def _load(path: Path, layout: str | None, reading: Reading) -> ClipSet:
     if is_store(path):
         return _kept(open_store(path), path, reading)
-    if (path / TABLE).is_file():
+    if (path / TABLE).is_file() and not _holds(path, openpose_json.MEMBER):
         return read_folder(path, layout, reading=reading)
     if _is_pickle(path):
         return read_pyskl(path, reading=reading)
@@ -81,6 +82,11 @@ def _load(path: Path, layout: str | None, reading: Reading) -> ClipSet:
         raise InputError(path, f"none of its {len(bases)} files belongs to a known data set", _SUPPORTED)
     (read,) = fitting.values()
     return read(path, reading=reading)
+
+
+def _holds(path: Path, member: re.Pattern) -> bool:
+    with Archive(path) as archive:
+        return any(member.fullmatch(PurePosixPath(name).name) for name in archive.names)
 
 
 def _is_pickle(path: Path) -> bool:

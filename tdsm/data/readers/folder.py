@@ -27,6 +27,7 @@ there in a frame is all zeros in it. Every ``.npy`` in the folder must stand in 
 
 import csv
 import hashlib
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.util.errors import InputError
 
-__all__ = ["TABLE", "read_folder"]
+__all__ = ["TABLE", "fps_of", "parse_table", "read_folder"]
 
 TABLE = "clips.csv"
 _COLUMNS = ("file", "label", "subject", "fps", "layout")
@@ -99,7 +100,7 @@ class _Reader:
 def _listed(row: dict[str, str], layout: str | None, where: str) -> _Listed:
     if "label" in row and not row["label"]:
         raise InputError(where, f"label of {row['file']} is empty", "name its class, or leave the whole column out")
-    return _Listed(row.get("label"), row.get("subject") or None, _fps_of(row.get("fps"), where), _layout_of(row.get("layout") or layout, where))
+    return _Listed(row.get("label"), row.get("subject") or None, fps_of(row.get("fps"), where), _layout_of(row.get("layout") or layout, where))
 
 
 def _read_table(path: Path) -> list[tuple[str, dict[str, str]]]:
@@ -107,10 +108,27 @@ def _read_table(path: Path) -> list[tuple[str, dict[str, str]]]:
     if not path.is_file():
         raise InputError(path, "no such file", f"list the clips in it, with columns {', '.join(_COLUMNS)}")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # -sig: spreadsheets write a byte order mark
-            reader = csv.DictReader(file, restkey="", restval="")
-            columns, rows = [name.strip() for name in reader.fieldnames or ()], [(f"{path} line {reader.line_num}", row) for row in reader]
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", "check the path") from error
+    return parse_table(content, path)
+
+
+def parse_table(content: bytes, path: Path) -> list[tuple[str, dict[str, str]]]:
+    """(table and line, cells by column) of each row of a table in the form at the top of this module.
+
+    Args:
+        content: the file.
+        path: what to name in messages.
+
+    Raises:
+        InputError: not UTF-8, no table with commas, a missing or unknown column, no row, or more cells than columns.
+    """
+    try:
+        # -sig: spreadsheets write a byte order mark
+        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), restkey="", restval="")
+        columns, rows = [name.strip() for name in reader.fieldnames or ()], [(f"{path} line {reader.line_num}", row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(path, f"not a UTF-8 table with commas ({error})", "save it as CSV UTF-8") from error
     if "file" not in columns:
         raise InputError(path, f"column 'file' is missing (columns: {', '.join(columns) or 'none'})", "add it; separate columns by commas")
@@ -118,7 +136,7 @@ def _read_table(path: Path) -> list[tuple[str, dict[str, str]]]:
         if name not in _COLUMNS or columns.count(name) > 1:
             raise InputError(path, f"column {name!r} is unknown or there twice", f"use each of {', '.join(_COLUMNS)} at most once")
     if not rows:
-        raise InputError(path, "lists no clip", "add one row for each .npy file")
+        raise InputError(path, "lists no clip", "add one row for each clip")
     for where, row in rows:
         if "" in row:
             raise InputError(where, "more cells than columns", "put cells that hold commas in double quotes")
@@ -154,7 +172,12 @@ def _layout_of(name: str | None, where: str) -> Layout:
         raise InputError(where, what if name else "layout is not given", f"fill the column or give layout=...; {remedy}") from error
 
 
-def _fps_of(text: str | None, where: str) -> float:
+def fps_of(text: str | None, where: str) -> float:
+    """Frames a second from a cell; 30 where it is empty.
+
+    Raises:
+        InputError: no number above 0.
+    """
     try:
         fps = float(text or 30)
     except ValueError:

@@ -6,10 +6,19 @@ pictures (read here where IMAGE ends in a number)::
 
     {"version": 1.3, "people": [{"pose_keypoints_2d": [x, y, confidence, x, y, confidence, ...], ...}, ...]}
 
-25 joints (the model BODY_25, layout openpose-25) or 18 (COCO, openpose-18); a joint that was not found has confidence 0. Face and hands, and
-what ``--3d`` adds, are not read. Frames stand in the order of their numbers and follow one another without gaps. OpenPose does not know
-who is who from frame to frame. Here a person goes on as the one whose joints were nearest when last seen: on average over the joints found
-both times, nearest pairs first, and no further than half that person's extent; whoever is left is somebody new.
+25 joints (the model BODY_25, layout openpose-25) or 18 (COCO, openpose-18); before version 1.2 the field is called ``pose_keypoints``. A joint that was
+not found has confidence 0. Face and hands, and what ``--3d`` adds, are not read. OpenPose does not know who is who from frame to frame; persons are
+followed as :mod:`tdsm.data.readers.detections` says.
+
+**Frames** stand in the order of their numbers. Where a number is left out, that frame is kept as one with nobody in it, and one warning says so; the first
+number may be any.
+
+**BODY_25B**, another model of OpenPose, writes 25 joints, too, in another order: the 17 of COCO, then upper neck, top of the head and six of the feet. The
+files do not say which model wrote them, the bodies do: read in the other model's order the bones of arms, legs, feet and face are two to eight times as
+long. (In BODY_25 joint 8 is the middle of the hips, in BODY_25B the right elbow.) Files of BODY_25B are brought to
+openpose-25 with one warning; neck and middle hip are taken as the middle of shoulders and of hips, as that layout has them, and the top of the head is dropped.
+
+**Labels** may be given by folders or by a table: see :mod:`tdsm.data.readers.listing`.
 
 **MediaPipe** writes no file of its own. Keep the world landmarks as an array (T, 33, 3) and give the folder of such files a ``clips.csv`` (see
 :mod:`tdsm.data.readers.folder`) with layout ``mediapipe-33``; a frame without anybody is zeros::
@@ -22,26 +31,37 @@ both times, nearest pairs first, and no further than half that person's extent; 
     numpy.save("clip.npy", [[(p.x, p.y, p.z) for p in people[0]] if people else numpy.zeros((33, 3)) for people in found])
 """
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
-from tdsm.data.layouts import OPENPOSE_18, OPENPOSE_25, Layout
+from tdsm.data.layouts import COCO_17, OPENPOSE_18, OPENPOSE_25, Layout
 from tdsm.data.readers.archive import Archive
+from tdsm.data.readers.detections import Person, joints_of, person
+from tdsm.data.readers.listing import Listed, listed_by
+from tdsm.data.readers.parsing import numbers, parse_json
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.util.errors import InputError
 
 __all__ = ["MEMBER", "read_openpose_json"]
 
-MEMBER = re.compile(r"(?:(.+)_)?(\d+)_keypoints\.json")
+MEMBER = re.compile(r"(?:(.+)_)?(\d{1,18})_keypoints\.json")
 _EXAMPLE = "NAME_000000000012_keypoints.json"
-_LAYOUTS = {3 * len(layout): layout for layout in (OPENPOSE_25, OPENPOSE_18)}
-_REACH = 0.5  # of a person's extent: further than that nobody gets from one frame to the next
+_LAYOUTS = {len(layout): layout for layout in (OPENPOSE_25, OPENPOSE_18)}
+_FIELDS = ("pose_keypoints_2d", "pose_keypoints")
+_AGAIN = "let OpenPose write it again"
+_LOOKED_AT = 200  # people, to tell BODY_25B from BODY_25
+
+# The joints of BODY_25B, and the one or two of them that stand for each joint of openpose-25
+_BODY_25B = (*COCO_17.joints, "upper neck", "head top", *OPENPOSE_25.joints[19:])
+_MIDDLE = {"neck": ("left shoulder", "right shoulder"), "middle hip": ("left hip", "right hip")}
+_FROM_25B = np.array([[_BODY_25B.index(name) for name in (_MIDDLE.get(joint) or (joint, joint))] for joint in OPENPOSE_25.joints])
 
 
 def read_openpose_json(path: str | Path, *, fps: float = 30.0, bodies: int = 2, reading: Reading = Reading()) -> ClipSet:
@@ -49,13 +69,13 @@ def read_openpose_json(path: str | Path, *, fps: float = 30.0, bodies: int = 2, 
 
     Args:
         path: the folder or zip; videos may share a folder (their names differ) or have one each.
-        fps: frames a second, which the files do not say.
+        fps: frames a second where no table gives them; the files do not say.
         bodies: how many persons a clip keeps at most: those found in most frames.
         reading: how to go through the videos.
 
     Returns:
-        ClipSet named after the folder: clips (M, T, 25 or 18, 2) in the picture's unit, without labels, named by their videos; a joint that
-        was not found is NaN.
+        ClipSet named after the folder: clips (M, T, 25 or 18, 2) in the picture's unit, named by their videos, with labels where folders or a table
+        give them; a joint that was not found is NaN.
 
     Raises:
         InputError: an unusable path, no such files, nobody in any frame, a fault in a file (with its name and person), videos of both 25 and
@@ -65,63 +85,119 @@ def read_openpose_json(path: str | Path, *, fps: float = 30.0, bodies: int = 2, 
         raise InputError("read_openpose_json", f"fps is {fps} and bodies {bodies}", "give frames a second above 0, and 1 person or more")
     with Archive(path) as archive:
         videos = _videos(archive)
-        layout = _layout_of(archive, videos)
+        layout, other_order = _model_of(archive, videos)
+        listing = listed_by(archive, {first: _clip_name(archive, first) for first in videos}, fps)
+    _say_gaps(archive, videos)
     title, name = "OpenPose", Path(path).resolve().stem
-    return read_files(title, Path(path), list(videos), _ReadVideo(layout, fps, bodies, videos), reading, name=name, layout=layout, classes=())
+    read = _ReadVideo(layout, other_order, bodies, listing.table, listing.of, videos)
+    return read_files(title, Path(path), list(videos), read, reading, name=name, layout=layout, classes=listing.classes)
 
 
-def _videos(archive: Archive) -> dict[str, list[str]]:
-    """First frame of each video to all its frames, in the order of their numbers."""
-    found: dict[tuple[PurePosixPath, str], list[tuple[int, str]]] = {}
+def _videos(archive: Archive) -> dict[str, dict[int, str]]:
+    """First file of each video to all its files by frame number, in order."""
+    found: dict[tuple[PurePosixPath, str], dict[int, str]] = {}
     for name in archive.names:
         match = MEMBER.fullmatch(PurePosixPath(name).name)
         if match:
-            found.setdefault((PurePosixPath(name).parent, match[1] or ""), []).append((int(match[2]), name))
+            frames = found.setdefault((PurePosixPath(name).parent, match[1] or ""), {})
+            if int(match[2]) in frames:
+                raise InputError(archive.path / name, f"is frame {int(match[2])} of its video, as {frames[int(match[2])]} is", "keep one of them")
+            frames[int(match[2])] = name
     if not found:
         raise InputError(archive.path, f"none of its {len(archive.names)} files is named like {_EXAMPLE}", "give the folder of OpenPose's --write_json")
-    videos = [[name for _, name in sorted(frames)] for frames in found.values()]
-    return {frames[0]: frames for frames in videos}
+    videos = [dict(sorted(frames.items())) for frames in found.values()]
+    return {next(iter(frames.values())): frames for frames in videos}
 
 
-def _layout_of(archive: Archive, videos: Mapping[str, Sequence[str]]) -> Layout:
-    """That of the first person in the first readable file with one; faulty files are reported when their video is read."""
+def _say_gaps(archive: Archive, videos: Mapping[str, Mapping[int, str]]) -> None:
+    """One warning for the frame numbers that are left out."""
+    lost = {first: max(frames) - min(frames) + 1 - len(frames) for first, frames in videos.items()}
+    gaps = [first for first, count in lost.items() if count]
+    if gaps:
+        which = f"{len(gaps)} of {len(videos)} videos leave out frame numbers, {sum(lost.values()):,} in all (first {_clip_name(archive, gaps[0])})"
+        warnings.warn(
+            f"{archive.path}: {which}; these frames are kept as frames with nobody in them; number the frames one by one if none is lost", stacklevel=3
+        )
+
+
+def _model_of(archive: Archive, videos: Mapping[str, Mapping[int, str]]) -> tuple[Layout, bool]:
+    """The layout, by the first person, and whether the joints are those of BODY_25B; faulty files are reported when their video is read."""
     fault = InputError(archive.path, "nobody was found in any frame", "check the video, or OpenPose's settings")
-    for name in (name for frames in videos.values() for name in frames):
+    seen: list[np.ndarray] = []
+    for name in _spread(videos):
         try:
-            people = _people(archive.read(name), archive.path / name)
+            seen += [one.joints for one in _people(archive.read(name), archive.path / name)]
         except InputError as error:
             fault = error
-            continue
-        if people:
-            return _LAYOUTS[people[0].size]
-    raise fault
+        if len(seen) >= _LOOKED_AT:
+            break
+    if not seen:
+        raise fault
+    layout = _LAYOUTS[len(seen[0])]
+    other = layout is OPENPOSE_25 and _is_25b([body for body in seen if len(body) == len(layout)])
+    if other:
+        what = "the joints stand in the order of OpenPose's BODY_25B (in that of BODY_25 bones are twice as long or more)"
+        warnings.warn(f"{archive.path}: {what}; they are brought to openpose-25; nothing to do if BODY_25B was the model", stacklevel=4)
+    return layout, other
+
+
+def _spread(videos: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
+    """A few files of each of many videos, then all others."""
+    some = {first: list(islice(frames.values(), 0, None, 1 + len(frames) // 8)) for first, frames in islice(videos.items(), 50)}
+    for names in some.values():
+        yield from names
+    for first, frames in videos.items():
+        yield from (name for name in frames.values() if name not in some.get(first, ()))
+
+
+def _is_25b(bodies: Sequence[np.ndarray]) -> bool:
+    """Whether the order of BODY_25B gives bones much shorter than that of BODY_25: 0.5 of their length or less, where the true order is BODY_25 2 or more."""
+    array = np.stack(bodies)
+    return _bones(_reordered(array)) < 0.55 * _bones(array)
+
+
+def _reordered(bodies: np.ndarray) -> np.ndarray:
+    """(..., 25, 2) from the order of BODY_25B to that of openpose-25."""
+    return bodies[..., _FROM_25B, :].mean(axis=-2)
+
+
+def _bones(bodies: np.ndarray) -> float:
+    """Median length of the bones of openpose-25 that do not end in a middle, over all bodies; 0 when no bone has both ends."""
+    child, parent = np.array([bone for bone in OPENPOSE_25.bones if not {1, 8} & set(bone)]).T
+    length = np.linalg.norm(bodies[:, child] - bodies[:, parent], axis=2)
+    length = length[np.isfinite(length)]
+    return float(np.median(length)) if len(length) else 0.0
 
 
 @dataclass(frozen=True)
 class _ReadVideo:
-    """Reads the video whose first frame is given."""
+    """Reads the video whose first file is given."""
 
     layout: Layout
-    fps: float
+    other_order: bool
     bodies: int
-    videos: Mapping[str, Sequence[str]] = field(repr=False)
+    table: str  # digest of clips.csv, so that a store is not continued when it has changed
+    listed: Mapping[str, Listed] = field(repr=False)
+    videos: Mapping[str, Mapping[int, str]] = field(repr=False)
 
     def __call__(self, archive: Archive, first: str) -> Sequence[Clip]:
-        frames = [_people(archive.read(name), archive.path / name) for name in self.videos[first]]
-        for name, people in zip(self.videos[first], frames, strict=True):
-            for person in people:
-                if len(person) != len(self.layout):
-                    what = f"a person has {len(person)} joints, where those before have {len(self.layout)}"
-                    raise InputError(archive.path / name, what, "read the files of each OpenPose model by themselves")
-        tracks = _tracks(frames)
-        if not tracks:
-            raise InputError(archive.path / first, "nobody was found in any frame of this video", "leave its files out")
-        tracks.sort(key=len, reverse=True)
-        joints = np.zeros((min(self.bodies, len(tracks)), len(frames), len(self.layout), 2))
-        for slot, track in zip(joints, tracks, strict=False):
-            for frame, person in track.items():
-                slot[frame] = person[:, :2]
-        return [Clip(joints, self.layout, None, None, self.fps, _clip_name(archive, first))]
+        frames = {number: _people(archive.read(name), archive.path / name) for number, name in self.videos[first].items()}
+        for number, people in frames.items():
+            for one in people:
+                if len(one.joints) != len(self.layout):
+                    what = f"a person has {len(one.joints)} joints, where those before have {len(self.layout)}"
+                    raise InputError(archive.path / self.videos[first][number], what, "read the files of each OpenPose model by themselves")
+        if self.layout is OPENPOSE_25:
+            bodies = [one.joints for people in frames.values() for one in people]
+            if len(bodies) >= _LOOKED_AT and _is_25b(bodies[:_LOOKED_AT]) != self.other_order:
+                raise InputError(
+                    archive.path / first, "its joints stand in another order than those of the other videos", "read the files of each model by themselves"
+                )
+        if self.other_order:
+            frames = {number: [Person(_reordered(one.joints)) for one in people] for number, people in frames.items()}
+        about = self.listed[first]
+        joints = joints_of(frames, archive.path / first, about.fps, self.bodies)
+        return [Clip(joints, self.layout, about.label, about.subject, about.fps, _clip_name(archive, first))]
 
 
 def _clip_name(archive: Archive, first: str) -> str:
@@ -131,56 +207,23 @@ def _clip_name(archive: Archive, first: str) -> str:
     return archive.path.resolve().stem if name == "." else name
 
 
-def _people(content: bytes, where: Path) -> list[np.ndarray]:
-    """(V, 3) x, y and confidence of each person of whom anything was found; x and y are 0 where it was not."""
-    try:
-        record = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise InputError(where, f"not JSON ({error})", "let OpenPose write it again") from error
+def _people(content: bytes, where: Path) -> list[Person]:
+    """Everybody of whom anything was found."""
+    record = parse_json(content, where, _AGAIN)
     people = record.get("people") if isinstance(record, dict) else None
     if not isinstance(people, list):
         raise InputError(where, "field 'people' is missing or no list", "give the files of OpenPose's --write_json")
-    bodies = [_person(person, f"{where} people[{number}]") for number, person in enumerate(people)]
-    return [body for body in bodies if body.any()]
+    found = (_person(one, f"{where} people[{number}]") for number, one in enumerate(people))
+    return [one for one in found if one]
 
 
-def _person(person: object, where: str) -> np.ndarray:
-    numbers = person.get("pose_keypoints_2d") if isinstance(person, dict) else None
-    if not isinstance(numbers, list) or len(numbers) not in _LAYOUTS:
-        found = len(numbers) if isinstance(numbers, list) else "no"
-        raise InputError(where, f"pose_keypoints_2d holds {found} numbers, not 75 or 54", "run OpenPose with --model_pose BODY_25 or COCO")
-    try:
-        body = np.array(numbers, float).reshape(-1, 3)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(where, f"pose_keypoints_2d holds something else than numbers ({error})", "let OpenPose write it again") from error
-    if not np.isfinite(body).all():
-        raise InputError(where, "pose_keypoints_2d holds NaN or infinite numbers", "let OpenPose write it again")
-    return np.where(body[:, 2:] > 0, body, 0.0)
-
-
-def _tracks(frames: Sequence[Sequence[np.ndarray]]) -> list[dict[int, np.ndarray]]:
-    """Frame to (V, 3) of each person, in the order in which they come in."""
-    tracks: list[dict[int, np.ndarray]] = []
-    last: list[np.ndarray] = []
-    for frame, people in enumerate(frames):
-        pairs = sorted((_distance(before, person), track, number) for track, before in enumerate(last) for number, person in enumerate(people))
-        of: dict[int, int] = {}  # person to track
-        for distance, track, number in pairs:
-            if distance <= _REACH and number not in of and track not in of.values():
-                of[number] = track
-        for number, person in enumerate(people):
-            track = of.get(number, len(tracks))
-            if track == len(tracks):
-                tracks.append({})
-                last.append(person)
-            tracks[track][frame] = last[track] = person
-    return tracks
-
-
-def _distance(before: np.ndarray, person: np.ndarray) -> float:
-    """Mean over the joints found both times, in extents of the person before: the diagonal of the box round it."""
-    both = (before[:, 2] > 0) & (person[:, 2] > 0)
-    extent = np.linalg.norm(np.ptp(before[before[:, 2] > 0, :2], axis=0))
-    if not both.any() or extent == 0:
-        return np.inf
-    return float(np.linalg.norm(before[both, :2] - person[both, :2], axis=1).mean() / extent)
+def _person(one: object, where: str) -> Person | None:
+    name = next((name for name in _FIELDS if isinstance(one, dict) and name in one), _FIELDS[0])
+    values = one.get(name) if isinstance(one, dict) else None
+    if not isinstance(values, list) or len(values) not in (3 * count for count in _LAYOUTS):
+        found = len(values) if isinstance(values, list) else "no"
+        raise InputError(where, f"{name} holds {found} numbers, not 75 or 54", "run OpenPose with --model_pose BODY_25 or COCO")
+    body = numbers(values, 3, name, where)
+    if np.isnan(body).any():
+        raise InputError(where, f"{name} holds NaN", _AGAIN)
+    return person(body[:, :2], body[:, 2])

@@ -1,0 +1,98 @@
+"""Labels for videos whose files carry none: a table beside them, or the folders in which they stand.
+
+**A table**, ``clips.csv`` in the folder (or at the top of the zip), in the form of :mod:`tdsm.data.readers.folder` without ``layout``; ``file`` is the
+video's name, with or without its ending, or its folder::
+
+    file,label,subject,fps
+    wave_anna.mp4,wave,anna,25
+    desk/session1,type,ben,30
+
+**Folders**, where there is no table: if all videos stand in folders, and in two or more of them, each video's label is the name of its first folder
+(``FOLDER/LABEL/VIDEO...``). One warning says so.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from tdsm.data.readers.archive import Archive
+from tdsm.data.readers.folder import TABLE, fps_of, parse_table
+from tdsm.util.errors import InputError
+
+__all__ = ["Listed", "Listing", "listed_by"]
+
+
+class Listed(NamedTuple):
+    """What is known of a video besides its joints."""
+
+    label: str | None
+    subject: str | None
+    fps: float
+
+
+class Listing(NamedTuple):
+    """What is known of all videos.
+
+    Attributes:
+        of: key of a video to what is known of it.
+        classes: class names, sorted.
+        table: digest of the table, so that a clip store is not continued when the table has changed; "" without one.
+    """
+
+    of: dict[str, Listed]
+    classes: tuple[str, ...]
+    table: str
+
+
+def listed_by(archive: Archive, videos: Mapping[str, str], fps: float) -> Listing:
+    """What the table or the folders say of each video.
+
+    Args:
+        archive: where the videos stand.
+        videos: key of each video, whatever it is, to the video's name with its folders.
+        fps: frames a second where no table gives them.
+
+    Raises:
+        InputError: a fault in the table, a row for no video, or a video without a row.
+    """
+    table = archive.read(TABLE) if TABLE in archive.names else b""
+    listed = _by_table(table, archive, videos, fps) if table else _by_folders(archive, videos, fps)
+    return Listing(listed, tuple(sorted({one.label for one in listed.values() if one.label})), hashlib.sha256(table).hexdigest() if table else "")
+
+
+def _by_folders(archive: Archive, videos: Mapping[str, str], fps: float) -> dict[str, Listed]:
+    first = {key: PurePosixPath(name).parts[0] if len(PurePosixPath(name).parts) > 1 else "" for key, name in videos.items()}
+    labels = sorted(set(first.values()))
+    if "" in labels or len(labels) < 2:
+        return {key: Listed(None, None, fps) for key in videos}
+    what = (
+        f"the names of its {len(labels)} folders ({', '.join(labels[:3])}{', ...' if len(labels) > 3 else ''}) are taken as the labels of {len(videos)} videos"
+    )
+    warnings.warn(f"{archive.path}: {what}; if they are not, give a {TABLE} with the column 'file'", stacklevel=5)
+    return {key: Listed(first[key], None, fps) for key in videos}
+
+
+def _by_table(table: bytes, archive: Archive, videos: Mapping[str, str], fps: float) -> dict[str, Listed]:
+    keys: dict[str, set[str]] = {}
+    for key, name in videos.items():
+        for called in {name, PurePosixPath(name).name}:
+            keys.setdefault(called, set()).add(key)
+    listed: dict[str, Listed] = {}
+    for where, row in parse_table(table, archive.path / TABLE):
+        called = row["file"].strip("/")
+        fitting = keys.get(called) or keys.get(PurePosixPath(called).with_suffix("").as_posix() if PurePosixPath(called).name else called, set())
+        if len(fitting) != 1:
+            what = f"file {called[:100]!r} is no video here" if not fitting else f"file {called[:100]!r} is the name of {len(fitting)} videos"
+            raise InputError(where, what, f"name a video with its folders, such as {next(iter(videos.values()))}")
+        (key,) = fitting
+        if key in listed:
+            raise InputError(where, f"lists {called[:100]!r} twice", "keep one row for each video")
+        if "label" in row and not row["label"]:
+            raise InputError(where, f"label of {called[:100]!r} is empty", "name its class, or leave the whole column out")
+        listed[key] = Listed(row.get("label"), row.get("subject") or None, fps_of(row.get("fps"), where) if row.get("fps") else fps)
+    lacking = [name for key, name in videos.items() if key not in listed]
+    if lacking:
+        raise InputError(archive.path / TABLE, f"does not list {len(lacking)} of {len(videos)} videos, first {lacking[0]}", "add a row for each")
+    return listed
