@@ -6,7 +6,6 @@ A run has a fixed number of steps: nothing is selected on any clip.
 """
 
 import hashlib
-import json
 import math
 import os
 from collections.abc import Callable
@@ -15,8 +14,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tdsm.config import EncoderConfig, TrainConfig
@@ -24,8 +21,8 @@ from tdsm.data.arrays import Rows
 from tdsm.matcher import Matcher
 from tdsm.text import TextFeatures
 from tdsm.util.errors import InputError
-from tdsm.util.files import atomic
 from tdsm.util.progress import progress_bar
+from tdsm.util.weights import load_tensors, save_tensors
 
 __all__ = ["History", "batch_rows", "device", "fingerprint", "fit", "mix", "train_encoder", "train_matcher", "warmup_cosine"]
 
@@ -204,21 +201,15 @@ def batch_rows(clips: int, batch: int, seed: int, step: int) -> Tensor:
 
 
 def _save(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step: int, history: History, identity: str) -> None:
-    tensors = {f"module.{name}": value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    tensors = {f"module.{name}": value for name, value in module.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value.detach().cpu().contiguous() for name, value in state.items() if value is not None}
-    with atomic(path) as partial:
-        save_file(tensors, partial, metadata={"step": str(step), "identity": identity, "history": json.dumps(history)})
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items() if value is not None}
+    save_tensors(path, tensors, {"step": step, "identity": identity, "history": history}, key="training")
 
 
 def _load(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, identity: str) -> tuple[int, History]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except SafetensorError as error:
-        raise InputError(path, f"not a readable checkpoint ({error})", "delete it to start over") from error
-    if metadata.get("identity") != identity:
+    tensors, about = load_tensors(path, key="training", remedy="delete it to start over")
+    if about.get("identity") != identity:
         raise InputError(path, "is a checkpoint of another run (other data, text, settings or seed)", "give another run folder, or delete it")
     module.load_state_dict({name.removeprefix("module."): value for name, value in tensors.items() if name.startswith("module.")})
     state: dict[int, dict[str, Tensor]] = {}
@@ -227,4 +218,4 @@ def _load(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ident
             _, index, key = name.split(".")
             state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(metadata["step"]), json.loads(metadata["history"])
+    return about["step"], about["history"]

@@ -26,13 +26,12 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tdsm.config import TextConfig
 from tdsm.data.prompts import class_prompts, load_prompts
 from tdsm.util.errors import InputError
-from tdsm.util.files import atomic
+from tdsm.util.weights import cached_tensors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -48,7 +47,7 @@ OPENCLIP_H = TextConfig("clip", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", mask_pa
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _LONGEST = 64  # tokens of a sentence for alignment
-CACHE_FORMAT = 1  # raise it when the computation changes, so that files of the old one are left alone
+CACHE_FORMAT = 2  # raise it when the computation changes, so that files of the old one are left alone
 WEIGHT_FILES = ("config.json", "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt")
 
@@ -121,7 +120,7 @@ class TextEncoder:
 
         Raises:
             InputError: no class, a class without prompt, an empty prompt, more prompts than P, a model that cannot be had or does not
-                fit the settings, or a damaged file in the cache.
+                fit the settings, or a cache folder that cannot be written.
         """
         count = _check_prompts(prompts, prompts_per_class)
         told = [_join([self._prompt(text) for text in of_class], self.config.combine, count) for of_class in prompts]
@@ -157,11 +156,9 @@ class TextEncoder:
         return self._known[text]
 
     def _cached(self, text: str) -> _Prompt:
-        settings = [CACHE_FORMAT, self.config.family, self.config.tokens, self.config.mask_padding, self._source.identity, text]
+        settings = [CACHE_FORMAT, self.config.family, self.config.tokens, self.config.mask_padding, self.identity, text]
         path = self.cache / f"{hashlib.sha256(json.dumps(settings).encode()).hexdigest()}.safetensors"
-        if not path.exists():
-            _save(path, self._read_alone(text), text)
-        return _load(path)
+        return _Prompt(**cached_tensors(path, lambda: self._read_alone(text)._asdict()))
 
     # One prompt a call, not a batch: as fast on a CPU, and not a bit of a prompt's feature depends on the prompts beside it.
     @torch.no_grad()
@@ -174,6 +171,11 @@ class TextEncoder:
         z_l, mask = output.last_hidden_state[0], attended[0].bool()
         z_g = output.pooler_output[0] if self.config.family == "clip" else F.normalize(z_l[words[0].bool()].mean(0), dim=0)
         return _Prompt(z_g, torch.where(mask[:, None], z_l, 0.0), mask)
+
+    @property
+    def identity(self) -> str:
+        """Equal for two encoders only if their model files are equal; for the keys of caches."""
+        return self._source.identity
 
     @cached_property
     def _source(self) -> "_Source":
@@ -213,19 +215,6 @@ def _join(told: list[_Prompt], combine: str, count: int) -> _Prompt:
         return _Prompt(z_g.mean(0), pad(z_l, (0, 0, 0, 0, 0, missing)).flatten(0, 1), pad(mask, (0, 0, 0, missing)).flatten())
     there = mask.sum(0).clamp(min=1)  # a prompt that has ended takes no part in the mean
     return _Prompt(z_g.mean(0), z_l.sum(0) / there[:, None], mask.any(0))
-
-
-def _save(path: Path, prompt: _Prompt, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as partial:
-        save_file(prompt._asdict(), partial, metadata={"prompt": text})
-
-
-def _load(path: Path) -> _Prompt:
-    try:
-        return _Prompt(**load_file(path))
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise InputError(path, f"damaged text cache ({error})", "delete this file, it is then made anew") from error
 
 
 class _Source(NamedTuple):

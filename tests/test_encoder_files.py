@@ -1,19 +1,17 @@
 """Trained encoders on disk, and the refusal of encoders that saw what is to be unseen."""
 
-import json
 import pickle
 from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from tdsm.backbones.encoder_files import load_encoder, refuse_leak, save_encoder
 from tdsm.backbones.nets import build_encoder
 from tdsm.config import EncoderConfig, PreprocessConfig
 from tdsm.data.layouts import KINECT_20, NTU_25
 from tdsm.util.errors import InputError
-from tdsm.util.weights import load_weights, save_weights
+from tdsm.util.weights import load_tensors, load_weights, save_tensors, save_weights
 
 CLASSES = ("reading", "writing", "sit down")
 CONFIG = EncoderConfig(width=4, features=8)
@@ -75,19 +73,14 @@ def test_a_pickle_is_refused_and_not_executed(tmp_path):
 def test_missing_files_and_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_encoder(tmp_path / "none.safetensors")
-    with pytest.raises(InputError, match="not a readable safetensors file"):
+    with pytest.raises(InputError, match="is a folder"):
         load_encoder(tmp_path)
 
 
 def rewrite(path, change):
-    """The file with another description."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        values = json.loads(file.metadata()["tdsm"])
-    text = change(values) or json.dumps(values)
-    save_file(load_file(path), path, metadata={"tdsm": text})
-    return path
+    """The file with another description and a fitting checksum."""
+    tensors, values = load_tensors(path)
+    return save_tensors(path, tensors, change(values) or values)
 
 
 @pytest.mark.parametrize(
@@ -107,8 +100,6 @@ def rewrite(path, change):
         (lambda values: values.update(encoder=[]), "EncoderConfig"),
         (lambda values: values["encoder"].update(colour="red"), "unknown key 'colour'"),
         (lambda values: values["encoder"].update(width=-1), "width is -1"),
-        (lambda values: "{", "description of the encoder is damaged"),
-        (lambda values: "[" * 100_000, "description of the encoder is damaged"),
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(tmp_path, change, message):

@@ -22,7 +22,6 @@ from tdsm.data.readers import load_clips, reading
 from tdsm.data.readers.reading import Reading, Skipped, read_files
 from tdsm.util import progress
 from tdsm.util.errors import InputError
-from tdsm.util.files import atomic
 
 CLASSES = ("wave, or \"greet\"\n", "jump", "Gruß")  # fmt: skip
 KIND = ("mine", KINECT_20, CLASSES)
@@ -409,18 +408,3 @@ def test_the_progress_bar_counts_files_and_goes_away(data, monkeypatch):
 
 def test_there_is_no_reading_with_no_process():
     assert "workers is 0" in message(Reading, workers=0)
-
-
-# Files
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "x.txt"
-    for text in ("one", "two"):
-        with atomic(path) as partial:
-            partial.write_text(text)
-            assert partial.parent == tmp_path and partial.suffix == ".partial"
-    with pytest.raises(KeyError), atomic(path) as partial:
-        partial.write_text("half")
-        raise KeyError
-    assert content(tmp_path) == {"x.txt": b"two"}

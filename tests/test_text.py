@@ -264,20 +264,34 @@ def test_a_changed_model_file_misses_the_cache_and_a_moved_model_does_not(bert, 
 
 
 @pytest.mark.parametrize("length", [0, 5, 60, -1])
-def test_a_truncated_cache_file_is_refused_by_name(bert, tmp_path, length):
-    TextEncoder(bert, tmp_path).encode([["sit"]])
+def test_a_truncated_cache_file_is_made_anew(bert, tmp_path, length):
+    first = TextEncoder(bert, tmp_path).encode([["sit"]])
     (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:length])
-    with pytest.raises(InputError, match=f"{file.name}.*damaged.*delete this file"):
-        TextEncoder(bert, tmp_path).encode([["sit"]])
+    whole = file.read_bytes()
+    file.write_bytes(whole[:length])
+    with pytest.warns(UserWarning, match=f"made anew: .*{file.name}"):
+        assert same(TextEncoder(bert, tmp_path).encode([["sit"]]), first)
+    assert file.read_bytes() == whole
 
 
-def test_a_foreign_cache_file_is_refused(bert, tmp_path):
-    TextEncoder(bert, tmp_path).encode([["sit"]])
+def test_a_foreign_cache_file_is_made_anew(bert, tmp_path):
+    first = TextEncoder(bert, tmp_path).encode([["sit"]])
     (file,) = tmp_path.iterdir()
     save_file({"z_x": torch.zeros(1)}, file)
-    with pytest.raises(InputError, match="damaged"):
-        TextEncoder(bert, tmp_path).encode([["sit"]])
+    with pytest.warns(UserWarning, match="has no checksum"):
+        assert same(TextEncoder(bert, tmp_path).encode([["sit"]]), first)
+
+
+def test_cache_files_that_were_exchanged_are_made_anew(bert, tmp_path):
+    prompts = [["sit"], ["stand"]]
+    first = TextEncoder(bert, tmp_path).encode(prompts)
+    one, other = tmp_path.iterdir()
+    contents = one.read_bytes(), other.read_bytes()
+    one.write_bytes(contents[1])
+    other.write_bytes(contents[0])
+    with pytest.warns(UserWarning, match="exchanged with another file") as caught:
+        assert same(TextEncoder(bert, tmp_path).encode(prompts), first)
+    assert len(caught) == 2 and (one.read_bytes(), other.read_bytes()) == contents
 
 
 def test_a_file_where_the_cache_folder_belongs(bert, tmp_path):

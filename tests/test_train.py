@@ -117,7 +117,7 @@ def test_a_truncated_checkpoint_is_refused_by_name(tmp_path):
     checkpoint, short = tmp_path / "run.safetensors", TrainConfig(steps=5, batch=16)
     train_matcher(matcher(), *data(), short, checkpoint=checkpoint)
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
-    with pytest.raises(InputError, match=r"run\.safetensors: not a readable checkpoint.*delete it"):
+    with pytest.raises(InputError, match=r"run\.safetensors: not a readable safetensors file.*delete it"):
         train_matcher(matcher(), *data(), short, checkpoint=checkpoint)
 
 

@@ -1,6 +1,6 @@
 """A trained skeleton encoder in one file, so that it can make features of new clips, here or elsewhere.
 
-A ``.safetensors`` file whose text (metadata entry ``tdsm``) is JSON: the encoder's settings, the preprocessing it was trained behind, the
+A ``.safetensors`` file (:mod:`tdsm.util.weights`) that also says the encoder's settings, the preprocessing it was trained behind, the
 layout, the data set, and the classes it was trained on. The last two are there because of the commonest mistake of zero-shot work: an
 encoder that was trained on a class has seen it, and no test on its features is a test of an unseen class any more.
 """
@@ -17,11 +17,9 @@ from tdsm.backbones.nets.base import SkeletonEncoder
 from tdsm.config import Config, EncoderConfig, PreprocessConfig
 from tdsm.data.layouts import Layout, layout_named
 from tdsm.util.errors import InputError
-from tdsm.util.weights import check_weights, read_weights, save_weights
+from tdsm.util.weights import check_weights, load_tensors, save_weights
 
 __all__ = ["EncoderAbout", "load_encoder", "refuse_leak", "save_encoder"]
-
-_KEY = "tdsm"
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def save_encoder(
         "encoder": asdict(config),
         "preprocess": asdict(preprocess),
     }
-    return save_weights(encoder, path, {_KEY: json.dumps(values)})
+    return save_weights(encoder, path, values)
 
 
 def load_encoder(path: str | Path) -> tuple[SkeletonEncoder, EncoderAbout]:
@@ -80,10 +78,10 @@ def load_encoder(path: str | Path) -> tuple[SkeletonEncoder, EncoderAbout]:
         InputError: missing, cut off, a pickle, a safetensors file of something else, or weights of another size than it says.
     """
     path = Path(path)
-    tensors, metadata = read_weights(path)
-    if _KEY not in metadata:
+    tensors, values = load_tensors(path)
+    if "encoder" not in values:
         raise InputError(path, "does not say what encoder it holds", "give a file that save_encoder wrote; a recognizer's folder is read as a whole")
-    about = _parse(metadata[_KEY], path)
+    about = _parse(values, path)
     try:
         expected = _expected(about)
     except (RuntimeError, TypeError, OverflowError) as error:  # what PyTorch raises depends on by how much
@@ -121,13 +119,12 @@ def _expected(about: EncoderAbout) -> dict[str, torch.Tensor]:
         return build_encoder(about.config, about.layout, about.preprocess.bodies, len(about.classes)).state_dict()
 
 
-def _parse(text: str, path: Path) -> EncoderAbout:
+def _parse(values: dict[str, object], path: Path) -> EncoderAbout:
     try:
-        values = json.loads(text)
         config = Config.from_json(json.dumps({"encoder": values["encoder"], "preprocess": values["preprocess"]}), str(path))
         layout, dataset, classes = layout_named(values["layout"]), values["dataset"], values["classes"]
         if not isinstance(dataset, str) or not isinstance(classes, list) or not classes or not all(isinstance(label, str) for label in classes):
             raise TypeError("dataset or classes")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:  # InputError is a ValueError; here it names the file too
+    except (ValueError, KeyError, TypeError) as error:  # InputError is a ValueError; here it names the file too
         raise InputError(path, f"its description of the encoder is damaged ({error!r})", "take another copy") from error
     return EncoderAbout(config.encoder, config.preprocess, layout, dataset, tuple(classes))

@@ -19,18 +19,17 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tdsm.data.prompts import SUBSETS, load_prompts, packaged_prompts
 from tdsm.text import TextEncoder, cache_folder, directions
 from tdsm.util.errors import InputError
-from tdsm.util.files import atomic
+from tdsm.util.weights import cached_tensors
 
 __all__ = ["Lexicon", "fit_lexicon", "read_labels", "sentences_of_others"]
 
 _PENALTY = 0.1
+_FORMAT = 2  # raise it when the computation of a reading changes, so that files of the old one are left alone
 
 
 class Lexicon(nn.Module):
@@ -91,23 +90,16 @@ def fit_lexicon(sentences: Mapping[str, str], share: float, text_encoder: TextEn
         cache: folder; left out: the user's.
 
     Raises:
-        InputError: fewer than two sentences, or a damaged file in the cache.
+        InputError: fewer than two sentences.
     """
     if len(sentences) < 2:
         raise InputError("lexicon", f"{len(sentences)} sentences", "give two at least")
-    key = json.dumps([list(sentences.items()), asdict(text_encoder.config)])
+    key = json.dumps([_FORMAT, list(sentences.items()), asdict(text_encoder.config), text_encoder.identity])
     path = (cache or cache_folder().parent / "lexicon") / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
-    if not path.exists():
-        names, told = (text_encoder.read_sentences(list(texts)) for texts in (sentences, sentences.values()))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(path) as partial:
-            save_file({"names": names, "sentences": told}, partial)
-    try:
-        read = load_file(path)
-        names, told = read["names"], read["sentences"]
-    except (SafetensorError, KeyError, OSError, ValueError) as error:
-        raise InputError(path, f"damaged ({error})", "delete this file, it is then made anew") from error
-    return Lexicon(*names.shape, share).fit(names, told)
+    read = cached_tensors(
+        path, lambda: {"names": text_encoder.read_sentences(list(sentences)), "sentences": text_encoder.read_sentences(list(sentences.values()))}
+    )
+    return Lexicon(*read["names"].shape, share).fit(read["names"], read["sentences"])
 
 
 def read_labels(labels: Sequence[str], texts: Sequence[str], text_encoder: TextEncoder, lexicon: Lexicon | None) -> Float[Tensor, "label word"]:

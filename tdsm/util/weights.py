@@ -1,45 +1,117 @@
-"""Weights on disk: safetensors, which holds named arrays and a line of text, and nothing that could be executed."""
+"""Tensors on disk: safetensors with a checksum, which holds named arrays and JSON, and nothing that could be executed.
 
+The metadata of each file is one entry, ``tdsm``: ``{"sha256": ..., "about": {...}}``. The checksum is taken over names, types, shapes and content of all
+tensors, over ``about``, and over the file's ``key``, which says what the file is for: of two files that were exchanged, both are noticed.
+"""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tdsm.util.errors import InputError
-from tdsm.util.files import atomic
+from tdsm.util.files import atomic, check_file, locked, parse_json
 
-__all__ = ["check_weights", "load_weights", "read_weights", "save_weights"]
+__all__ = ["cached_tensors", "check_weights", "load_tensors", "load_weights", "save_tensors", "save_weights"]
+
+_ENTRY = "tdsm"
+_AGAIN = "take another copy, or make the file again"
 
 
-def save_weights(module: nn.Module, path: Path, metadata: dict[str, str] | None = None) -> Path:
-    """Write a module's state, atomically; returns the path.
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, object] | None = None, key: str = "") -> Path:
+    """Write tensors, atomically, with a checksum; returns the path. The same content gives the same bytes.
 
     Args:
-        metadata: texts to keep beside the weights. One entry at most keeps the file's bytes the same from one writing to the next.
+        path: a .safetensors file.
+        tensors: by name; they may be on any device.
+        about: what else to keep, anything JSON can hold.
+        key: what the file is for; :func:`load_tensors` must be given the same.
+
+    Raises:
+        InputError: the disk refuses.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    about = dict(about or {})
+    entry = json.dumps({"sha256": _digest(tensors, about, key), "about": about})
     with atomic(path) as partial:
-        save_file({name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}, partial, metadata=metadata)
+        save_file(tensors, partial, metadata={_ENTRY: entry})  # one entry: safetensors writes several in an order that changes
     return path
 
 
-def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """(weights by name, metadata) of a safetensors file.
+def load_tensors(path: Path, key: str = "", remedy: str = _AGAIN) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """(tensors by name, about) of a file that :func:`save_tensors` wrote.
 
     Raises:
-        InputError: missing, or not a whole safetensors file.
+        InputError: missing, not a whole safetensors file, without a checksum, changed since it was written, or written for another ``key``.
     """
+    check_file(path, "check the path, or take a complete copy of the folder")
     try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - not a dict
-    except FileNotFoundError as error:
-        raise InputError(path, "no such file", "check the path, or take a complete copy of the folder") from error
-    except (SafetensorError, OSError) as error:
-        raise InputError(path, f"not a readable safetensors file ({error})", "take another copy; pickled checkpoints (.pt) are not accepted") from error
+        with safe_open(path, framework="pt") as file:  # checks the sizes that the header claims against the file's
+            entry = (file.metadata() or {}).get(_ENTRY)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:  # what an unknown dtype raises depends on the version
+        raise InputError(path, f"not a readable safetensors file ({error})", f"{remedy}; pickled checkpoints (.pt) are not accepted") from error
+    if entry is None:
+        raise InputError(path, "has no checksum, so that its content cannot be trusted", remedy)
+    said = parse_json(entry, path, remedy)
+    about = said.get("about") if isinstance(said, dict) else None
+    if not isinstance(about, dict) or said.get("sha256") != _digest(tensors, about, key):
+        raise InputError(path, "damaged, or exchanged with another file: its checksum is wrong", remedy)
+    return tensors, about
 
 
-def check_weights(expected: dict[str, Tensor], tensors: dict[str, Tensor], where: object) -> None:
+def cached_tensors(path: Path, make: Callable[[], Mapping[str, Tensor]], collective: bool = False) -> dict[str, Tensor]:
+    """Tensors of a cache file, which is made if it is not there, by one process while others wait, and made anew, with one warning, if it is damaged.
+
+    Args:
+        path: the file, whose name says what is in it and so is its ``key``.
+        make: gives the tensors.
+        collective: ``make`` takes all processes of a multi-process launch together, so that none may wait for another.
+
+    Raises:
+        InputError: the disk refuses.
+    """
+    if (found := _cached(path)) is not None:
+        return found
+    with nullcontext() if collective else locked(path, note="another process is making this file"):
+        if path.exists() and (found := _cached(path, quiet=True)) is not None:
+            return found
+        tensors = dict(make())
+        save_tensors(path, tensors, key=path.name)
+    return tensors
+
+
+def _cached(path: Path, quiet: bool = False) -> dict[str, Tensor] | None:
+    try:
+        return load_tensors(path, path.name)[0] if path.exists() else None
+    except InputError as error:
+        if not quiet:
+            warnings.warn(f"cache file is made anew: {error}", stacklevel=4)
+        return None
+
+
+def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, object], key: str) -> str:
+    names = sorted(tensors)
+    head = [key, about, [[name, str(tensors[name].dtype), list(tensors[name].shape)] for name in names]]
+    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+    for name in names:
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def save_weights(module: nn.Module, path: Path, about: Mapping[str, object] | None = None) -> Path:
+    """Write a module's state (:func:`save_tensors`); returns the path."""
+    return save_tensors(path, module.state_dict(), about)
+
+
+def check_weights(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor], where: object) -> None:
     """Refuse weights that do not have exactly these names and shapes, or are not finite.
 
     Raises:
@@ -55,11 +127,11 @@ def check_weights(expected: dict[str, Tensor], tensors: dict[str, Tensor], where
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
-    """Load safetensors into a module of exactly these names and shapes.
+    """Load what :func:`save_weights` wrote into a module of exactly these names and shapes.
 
     Raises:
         InputError: missing, damaged, or a checkpoint of another model or size.
     """
-    tensors, _ = read_weights(path)
+    tensors, _ = load_tensors(path)
     check_weights(module.state_dict(), tensors, path)
     module.load_state_dict(tensors)
