@@ -271,27 +271,26 @@ def _labels(text: str) -> list[str]:
 
 def _config(preset: str):
     from tdsm import config
+    from tdsm.util.files import read_text
 
     if preset in ("default", "demo", "paper"):
         return {"default": config.default, "demo": config.demo, "paper": config.paper}[preset]()
     path = Path(preset)
     if not path.is_file():
         raise InputError("--preset", f"{preset!r} is neither a preset nor a file", "give default, demo, paper or a config.json")
-    return config.Config.from_json(path.read_text(encoding="utf-8"), preset)
+    return config.Config.from_json(read_text(path), preset)
 
 
 def _descriptions(path: Path | None, dataset: str | None) -> Descriptions:
     from tdsm.data.prompts import load_prompts, packaged_prompts
     from tdsm.data.prompts.published import published_prompts
+    from tdsm.util.files import parse_json, read_text
 
     if path is None:
         return load_prompts(dataset) if dataset in packaged_prompts() else {}
     if dataset is not None and path.suffix in (".xlsx", ".csv", ".txt"):
         return published_prompts(path, dataset)
-    try:
-        sentences = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(path, f"not readable as JSON ({error})", 'give a file such as {"wave": "The right hand ..."}') from error
+    sentences = parse_json(read_text(path), path, 'give a file such as {"wave": "The right hand ..."}')
     told = sentences.values() if isinstance(sentences, dict) else [None]
     if not all(isinstance(one, str) or (isinstance(one, list) and all(isinstance(text, str) for text in one)) for one in told):
         raise InputError(path, "does not map labels to sentences (or to lists of prompts)", 'give a file such as {"wave": "The right hand ..."}')

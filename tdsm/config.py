@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tdsm.util.errors import InputError
+from tdsm.util.files import parse_json
 
 __all__ = [
     "AlignConfig",
@@ -265,11 +266,7 @@ class Config:
         Raises:
             InputError: not JSON, an unknown key, or a value of the wrong type or range.
         """
-        try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InputError(where, f"not JSON ({error})", "restore the file or write a new one") from error
-        return _build(cls, values, where)
+        return _build(cls, parse_json(text, where, "restore the file or write a new one"), where)
 
 
 def _build(kind: type, values: object, where: str):

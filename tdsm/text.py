@@ -14,7 +14,6 @@ the language model does not attend to padding, and z_l is zero and ``mask`` Fals
 import hashlib
 import importlib.util
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from torch import Tensor
 from tdsm.config import TextConfig
 from tdsm.data.prompts import class_prompts, load_prompts
 from tdsm.util.errors import InputError
+from tdsm.util.files import user_cache
 from tdsm.util.weights import cached_tensors
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_ma
 
 def cache_folder() -> Path:
     """Where prompts are kept unless told otherwise: tdsm/text in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tdsm" / "text"
+    return user_cache() / "text"
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@
     labels -> prompts -> text encoder -> z --/
 """
 
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -23,11 +24,11 @@ from tdsm.data.clips import ClipSet
 from tdsm.data.preprocess import preprocess_all
 from tdsm.data.prompts import Descriptions
 from tdsm.evaluate import Report
-from tdsm.loop import History, train_encoder, train_matcher
+from tdsm.loop import History, fingerprint, train_encoder, train_matcher
 from tdsm.recognizer import Recognizer, label_text, new_matcher
 from tdsm.text import TextEncoder, TextFeatures, cache_folder, class_prompts
 from tdsm.util.errors import InputError
-from tdsm.util.files import write_json, write_text
+from tdsm.util.files import locked, read_object, read_text, write_json, write_text
 from tdsm.util.history import write_history
 from tdsm.util.provenance import environment, is_main_process
 
@@ -63,17 +64,28 @@ def train_recognizer(
         raise InputError(clips.name, f"has {len(clips.classes)} class to train on", "give at least two seen classes")
     y = torch.from_numpy(clips.y)
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
-    training = _open_run(folder, config, seed) if folder is not None else None
     x = torch.from_numpy(preprocess_all(clips, config.preprocess))
+    if folder is None:
+        return _train(x, y, clips, descriptions or {}, config, text_encoder, seed, None)
+    said = {"seed": seed, "inputs": fingerprint(x, y, clips.classes, sorted((descriptions or {}).items()))}
+    with locked(folder, wait=False, note="another process is training in it") if is_main_process() else nullcontext():
+        _open_run(folder, config, said)
+        return _train(x, y, clips, descriptions or {}, config, text_encoder, seed, folder)
+
+
+def _train(
+    x: Tensor, y: Tensor, clips: ClipSet, descriptions: Descriptions, config: Config, text_encoder: TextEncoder, seed: int, folder: Path | None
+) -> Recognizer:
+    training = None if folder is None else folder / "training"
     checkpoints = {name: training and training / f"{name}.safetensors" for name in ("encoder", "denoiser")}
     train = _align if config.align.pairs else _classify
-    encoder, history, examples = train(x, y, clips, descriptions or {}, config, text_encoder, seed, checkpoints["encoder"])
+    encoder, history, examples = train(x, y, clips, descriptions, config, text_encoder, seed, checkpoints["encoder"])
     matcher = new_matcher(examples.z_x, examples.text, config, seed)
     if config.diffusion.scale_features:
         matcher.fit_scale(examples.z_x.cpu())
     matcher.keep_reference(examples.z_x[len(y) :] if config.align.pairs else examples.z_x, seed)  # movements of all kinds, where there are such
     denoiser = train_matcher(matcher, examples.z_x, examples.y, examples.text, config.train, seed=seed, checkpoint=checkpoints["denoiser"])
-    recognizer = Recognizer(config, clips.layout, clips.classes, descriptions or {}, encoder, matcher, text_encoder)
+    recognizer = Recognizer(config, clips.layout, clips.classes, descriptions, encoder, matcher, text_encoder)
     if folder is not None and is_main_process():
         write_history(folder / "history.csv", {"encoder": history, "denoiser": denoiser})
         recognizer.save_pretrained(folder / "model")
@@ -124,18 +136,21 @@ def check_run(folder: Path, config: Config) -> None:
         InputError: other settings, or a config.json that cannot be read.
     """
     path = folder / "config.json"
-    if path.exists() and Config.from_json(path.read_text(encoding="utf-8"), str(path)) != config:
+    if path.exists() and Config.from_json(read_text(path), str(path)) != config:
         raise InputError(path, "holds other settings", "give another run folder, or delete this one")
 
 
-def _open_run(folder: Path, config: Config, seed: int) -> Path:
-    """Write settings and surroundings into a run folder; returns its folder of training checkpoints."""
+def _open_run(folder: Path, config: Config, said: dict[str, object]) -> None:
+    """Write settings and surroundings into a run folder, after a check that it is new or of the same run; a refused one is left as it is."""
     check_run(folder, config)
-    (folder / "training").mkdir(parents=True, exist_ok=True)
+    path = folder / "env.json"
+    there = read_object(path) if path.exists() else {}
+    for name, what in (("seed", "another seed"), ("inputs", "other clips, labels or descriptions")):
+        if there.get(name, said[name]) != said[name]:
+            raise InputError(path, f"is of a run with {what}", "give another run folder, or delete this one")
     if is_main_process():
         write_text(folder / "config.json", config.to_json() + "\n")
-        write_json(folder / "env.json", environment(seed) | {"selection": SELECTION})
-    return folder / "training"
+        write_json(path, environment(said["seed"]) | said | {"selection": SELECTION})
 
 
 def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:

@@ -248,6 +248,13 @@ def test_a_cache_is_made_once_and_made_anew_with_one_line_when_it_is_damaged(tmp
     assert content(path.parent) == {"x.safetensors": whole}
 
 
+def test_a_damaged_cache_that_takes_long_to_make_is_refused(tmp_path):
+    path = tmp_path / "x.safetensors"
+    cached_tensors(path, tensors, remake=False)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert message(cached_tensors, path, tensors, remake=False).endswith("delete it, and it is made anew")
+
+
 def test_two_processes_make_a_cache_file_once(tmp_path):
     script = """if True:
         import sys, time, torch

@@ -22,6 +22,7 @@ from tdsm.recognizer import Recognizer
 from tdsm.text import TextEncoder, class_prompts, load_prompts
 from tdsm.train import ridge_report, train_recognizer, zero_shot_report
 from tdsm.util.errors import InputError
+from tdsm.util.files import locked
 
 TINY = Config(
     preprocess=PreprocessConfig(frames=16),
@@ -152,6 +153,19 @@ def test_a_run_folder_with_other_settings_is_refused(run, clips):
     with pytest.raises(InputError, match=r"config\.json: holds other settings"):
         train_recognizer(clips.of_classes(SEEN[:6]), other, folder=run[0], seed=3)
     assert Config.from_json((run[0] / "config.json").read_text()) == TINY
+
+
+def test_a_refused_training_leaves_the_run_as_it_was(run, clips):
+    before = {path: path.read_bytes() for path in run[0].rglob("*") if path.is_file()}
+    seen, told = clips.of_classes(SEEN[:6]), load_prompts("synthetic")
+    with pytest.raises(InputError, match=r"env\.json: is of a run with another seed"):
+        train_recognizer(seen, TINY, descriptions=told, folder=run[0], seed=4)
+    for other, sentences in ((seen[1:], told), (seen, told | {SEEN[0]: "something else"})):
+        with pytest.raises(InputError, match=r"env\.json: is of a run with other clips, labels or descriptions"):
+            train_recognizer(other, TINY, descriptions=sentences, folder=run[0], seed=3)
+    with locked(run[0]), pytest.raises(InputError, match="another process is training in it"):
+        train_recognizer(seen, TINY, descriptions=told, folder=run[0], seed=3)
+    assert {path: path.read_bytes() for path in run[0].rglob("*") if path.is_file()} == before
 
 
 def test_seen_classes_are_no_zero_shot_test(run, clips):

@@ -42,7 +42,7 @@ def generated_pairs(config: Config, layout: Layout, text_encoder: TextEncoder, c
         x = torch.from_numpy(preprocess_all(clips, config.preprocess, progress=True))
         return {"x": x, "z_g": text_encoder.read_sentences([clip.label for clip in clips])}
 
-    return Pairs(**cached_tensors(_place(cache, "pairs", config, layout, text_encoder), make))
+    return Pairs(**cached_tensors(_place(cache, "pairs", config, layout, text_encoder), make, remake=False))
 
 
 def pretrained_aligner(config: Config, layout: Layout, text_encoder: TextEncoder, seed: int = 0, cache: Path | None = None) -> Aligner:

@@ -1,6 +1,7 @@
 """Stages: folders that are made once, because their names hold the hash of everything they depend on.
 
-A stage under way stands in ``NAME.partial`` and goes on from there when it was killed; only a finished one is renamed to its name. The code
+A stage under way is in ``NAME.partial`` and resumes from there when it was killed; only a finished one is renamed to its name. Of several processes one
+makes it and the others wait. The code
 itself is not part of the hash: after a change to it, delete the stages it concerns.
 """
 
@@ -11,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tdsm.util.errors import InputError
-from tdsm.util.files import write_json
+from tdsm.util.digest import digest_of
+from tdsm.util.files import disk_faults, locked, write_json
 from tdsm.util.provenance import environment
 
 __all__ = ["Stage", "count_files", "listing", "new_stage", "size_of"]
@@ -46,11 +47,16 @@ class Stage:
         """Make it, unless it has been made."""
         if self.done:
             return
-        partial = self.folder.with_name(self.folder.name + ".partial")
-        partial.mkdir(parents=True, exist_ok=True)
-        self.make(partial)
-        write_json(partial / "stage.json", {"inputs": self.inputs, "environment": environment(0)})
-        partial.rename(self.folder)
+        with locked(self.folder, note="another process is making this stage"):
+            if self.done:
+                return
+            partial = self.folder.with_name(self.folder.name + ".partial")
+            with disk_faults(partial):
+                partial.mkdir(parents=True, exist_ok=True)
+            self.make(partial)
+            write_json(partial / "stage.json", {"inputs": self.inputs, "environment": environment(0)})
+            with disk_faults(self.folder):
+                partial.rename(self.folder)
 
 
 def new_stage(out: Path, name: str, inputs: Mapping[str, object], make: Callable[[Path], None], unit: str, count: int, size: int) -> Stage:
@@ -59,22 +65,8 @@ def new_stage(out: Path, name: str, inputs: Mapping[str, object], make: Callable
     return Stage(out / f"{name}-{key}", make, unit, count, size, inputs)
 
 
-def listing(paths: Sequence[Path]) -> str:
-    """sha256 over names, sizes and, where a zip gives them, checksums of files; of a single file that is no zip, over its content."""
-    digest = hashlib.sha256()
-    for path in paths:
-        if path.is_dir():
-            entries = sorted((file.relative_to(path).as_posix(), file.stat().st_size) for file in path.rglob("*") if file.is_file())
-        elif zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                entries = sorted((entry.filename, entry.file_size, entry.CRC) for entry in archive.infolist())
-        elif path.is_file():
-            with path.open("rb") as file:
-                entries = [hashlib.file_digest(file, "sha256").hexdigest()]
-        else:
-            raise InputError(path, "no such file or folder", "check the path")
-        digest.update(repr(entries).encode())
-    return digest.hexdigest()
+listing = digest_of
+"""sha256 over names and content of files and folders."""
 
 
 def count_files(paths: Sequence[Path]) -> int:

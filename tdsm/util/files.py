@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import hashlib
 import json
 import math
 import os
@@ -9,7 +10,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -18,11 +19,19 @@ from safetensors import SafetensorError
 
 from tdsm.util.errors import InputError
 
-__all__ = ["atomic", "check_file", "check_space", "disk_faults", "locked", "parse_json", "read_object", "read_text", "write_json", "write_text"]
+__all__ = [
+    "atomic", "check_file", "check_space", "disk_faults", "locked", "parse_json", "read_object", "read_sealed", "read_text", "user_cache", "write_json",
+    "write_sealed", "write_text",
+]  # fmt: skip
 
 AGAIN = "take another copy of the file"
 TEXT_LIMIT = 256 * 2**20
 """Bytes of the largest file that is read as text."""
+
+
+def user_cache() -> Path:
+    """The package's folder in the user's cache folder (XDG_CACHE_HOME, or ~/.cache)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tdsm"
 
 
 # Writing
@@ -100,6 +109,15 @@ def write_text(path: Path, text: str) -> Path:
 def write_json(path: Path, values: object) -> Path:
     """`write_text` of indented JSON."""
     return write_text(path, json.dumps(values, indent=2) + "\n")
+
+
+def write_sealed(path: Path, values: Mapping[str, object]) -> Path:
+    """A JSON object with a checksum, for files that only the package itself reads and writes; written atomically."""
+    return write_text(path, json.dumps({"sha256": _seal(values), "values": values}) + "\n")
+
+
+def _seal(values: object) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 # Reading
@@ -192,6 +210,19 @@ def read_object(path: Path, remedy: str = AGAIN, limit: int = TEXT_LIMIT) -> dic
     values = parse_json(read_text(path, remedy, limit), path, remedy)
     if not isinstance(values, dict):
         raise InputError(path, f"holds a {type(values).__name__}, not an object", remedy)
+    return values
+
+
+def read_sealed(path: Path, remedy: str = AGAIN) -> dict[str, object]:
+    """What :func:`write_sealed` wrote.
+
+    Raises:
+        InputError: not readable, or changed since it was written.
+    """
+    said = read_object(path, remedy, limit=2**31)
+    values = said.get("values")
+    if not isinstance(values, dict) or said.get("sha256") != _seal(values):
+        raise InputError(path, "damaged: its checksum is wrong", remedy)
     return values
 
 

@@ -22,7 +22,7 @@ from tdsm.util.files import atomic, check_file, locked, parse_json
 __all__ = ["cached_tensors", "check_weights", "load_tensors", "load_weights", "save_tensors", "save_weights"]
 
 _ENTRY = "tdsm"
-_AGAIN = "take another copy, or make the file again"
+_AGAIN = "take another copy, or make the file again; pickled checkpoints (.pt) are not accepted"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, object] | None = None, key: str = "") -> Path:
@@ -57,7 +57,7 @@ def load_tensors(path: Path, key: str = "", remedy: str = _AGAIN) -> tuple[dict[
             entry = (file.metadata() or {}).get(_ENTRY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:  # what an unknown dtype raises depends on the version
-        raise InputError(path, f"not a readable safetensors file ({error})", f"{remedy}; pickled checkpoints (.pt) are not accepted") from error
+        raise InputError(path, f"not a readable safetensors file ({error})", remedy) from error
     if entry is None:
         raise InputError(path, "has no checksum, so that its content cannot be trusted", remedy)
     said = parse_json(entry, path, remedy)
@@ -67,31 +67,34 @@ def load_tensors(path: Path, key: str = "", remedy: str = _AGAIN) -> tuple[dict[
     return tensors, about
 
 
-def cached_tensors(path: Path, make: Callable[[], Mapping[str, Tensor]], collective: bool = False) -> dict[str, Tensor]:
-    """Tensors of a cache file, which is made if it is not there, by one process while others wait, and made anew, with one warning, if it is damaged.
+def cached_tensors(path: Path, make: Callable[[], Mapping[str, Tensor]], *, remake: bool = True, collective: bool = False) -> dict[str, Tensor]:
+    """Tensors of a cache file, which is made if it is not there, by one process while others wait.
 
     Args:
         path: the file, whose name says what is in it and so is its ``key``.
         make: gives the tensors.
+        remake: make a damaged file anew, with one warning; False, for what takes minutes: refuse it.
         collective: ``make`` takes all processes of a multi-process launch together, so that none may wait for another.
 
     Raises:
-        InputError: the disk refuses.
+        InputError: the disk refuses, or the file is damaged and ``remake`` is False.
     """
-    if (found := _cached(path)) is not None:
+    if (found := _cached(path, remake)) is not None:
         return found
     with nullcontext() if collective else locked(path, note="another process is making this file"):
-        if path.exists() and (found := _cached(path, quiet=True)) is not None:
+        if path.exists() and (found := _cached(path, remake, quiet=True)) is not None:
             return found
         tensors = dict(make())
         save_tensors(path, tensors, key=path.name)
     return tensors
 
 
-def _cached(path: Path, quiet: bool = False) -> dict[str, Tensor] | None:
+def _cached(path: Path, remake: bool, quiet: bool = False) -> dict[str, Tensor] | None:
     try:
-        return load_tensors(path, path.name)[0] if path.exists() else None
+        return load_tensors(path, path.name, "delete it, and it is made anew")[0] if path.exists() else None
     except InputError as error:
+        if not remake:
+            raise
         if not quiet:
             warnings.warn(f"cache file is made anew: {error}", stacklevel=4)
         return None
