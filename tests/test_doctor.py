@@ -303,7 +303,8 @@ def test_a_class_list_that_fits_no_data_set(tmp_path):
     ("a.rar", b"Rar!\x1a\x07", "a .rar archive", "unpack it"),
     ("a.npy", b"\x93NUMPY\x01\x00", "a file that is cut off or damaged", "download it again"),
     ("S001C001P001R001A001.skeleton", b"1\n", "one recording of NTU RGB+D", "folder or zip"),
-    ("a.mp4", b"\x00\x00\x00\x18ftyp", "a file of an unknown kind", "give a download"),
+    ("a.mp4", b"\x00\x00\x00\x18ftyp", "a video", "pose estimator"),
+    ("a.bin", b"\x00\x01\x02", "a file of an unknown kind", "give a download"),
 ])  # fmt: skip
 def test_broken_and_unknown_files(tmp_path, name, content, kind, problem):
     (tmp_path / name).write_bytes(content)

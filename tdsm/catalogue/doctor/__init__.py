@@ -21,20 +21,12 @@ from tdsm.data.disk import is_store
 from tdsm.data.prompts import SUBSETS
 from tdsm.data.readers import ntu
 from tdsm.data.readers.folder import TABLE
-from tdsm.data.readers.safe_pickle import is_pickle
+from tdsm.data.readers.sniff import kind_of
 from tdsm.util.errors import InputError
 
 __all__ = ["Finding", "benchmark_table", "inspect", "present"]
 
 _ARCHIVES = (".zip", ".npz", ".pkl", ".pickle")
-_UNPACK = (
-    (b"Rar!", "a .rar archive"),
-    (b"\x1f\x8b", "a .gz archive"),
-    (b"7z\xbc\xaf", "a .7z archive"),
-    (b"BZh", "a .bz2 archive"),
-    (b"\xfd7zXZ", "an .xz archive"),
-)
-_PAGES = ((b"<", "a web page or other markup"), (b"version https://git-lfs", "a pointer of git-lfs"))
 _MSR_SCREEN = re.compile(r"a\d\d_s\d\d_e\d\d_skeleton\.txt")
 
 
@@ -145,30 +137,25 @@ def _unknown(files: Files) -> str:
 
 
 def _file(path: Path) -> Finding:
-    if path.stat().st_size == 0:
+    kind = kind_of(path)
+    if kind.name == "empty":
         return Finding(path, "an empty file", problems=("0 bytes; download it again",))
-    if path.suffix in (".part", ".partial", ".crdownload"):
-        return Finding(path, "a download that has not come to its end", problems=("start the same download again: it goes on, or starts over",))
-    with path.open("rb") as file:
-        head = file.read(64)
-    if head.startswith(b"PK"):
+    if kind.name == "zip":
         return _unless_damaged(path, _zip)
-    if is_pickle(path):
+    if kind.name == "pickle":
         return pickled(path)
-    if head.startswith(b"\x93NUMPY"):
+    if kind.name == "npy":
         return _unless_damaged(path, array)
-    for magics, remedy in (
-        (_UNPACK, "unpack it and give the folder"),
-        (_PAGES, "download the file itself: this came in its place, after a log-in or a size warning"),
-    ):
-        for magic, kind in magics:
-            if head.lstrip().startswith(magic):
-                return Finding(path, kind, problems=(remedy,))
     if ntu.MEMBER.fullmatch(path.name):
         return Finding(path, "one recording of NTU RGB+D", clips=1, problems=("give the folder or zip that it came from",))
-    if path.suffix == ".txt" or head.startswith((b"idx,label", b"\xef\xbb\xbfidx,label")):
+    if kind.name in ("text", "csv") and (path.suffix == ".txt" or _starts_as_class_list(path)):
         return prompts(path, "a class list")
-    return Finding(path, "a file of an unknown kind", problems=("give a download, an .npz, a pickle, features, or a folder of these",))
+    return Finding(path, kind.title, problems=(kind.remedy,))
+
+
+def _starts_as_class_list(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16).removeprefix(b"\xef\xbb\xbf").startswith(b"idx,label")
 
 
 def _unless_damaged(path: Path, look: Callable[[Path], Finding]) -> Finding:

@@ -1,7 +1,5 @@
 """Data sets: one module each, from the download to a :class:`~tdsm.data.clips.ClipSet`."""
 
-import re
-import zipfile
 from pathlib import Path, PurePosixPath
 
 from tdsm.data.clips import ClipSet
@@ -12,12 +10,14 @@ from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.folder import TABLE, read_folder
 from tdsm.data.readers.kinetics import read_kinetics
 from tdsm.data.readers.msr_action3d import read_msr_action3d
+from tdsm.data.readers.npy import read_npy
 from tdsm.data.readers.ntu import read_ntu
 from tdsm.data.readers.nw_ucla import read_nw_ucla
 from tdsm.data.readers.openpose_json import read_openpose_json
 from tdsm.data.readers.pku_mmd import read_pku_mmd
 from tdsm.data.readers.pyskl import read_pyskl
 from tdsm.data.readers.reading import Reading
+from tdsm.data.readers.sniff import check_path, kind_of
 from tdsm.data.readers.utd_mhad import read_utd_mhad
 from tdsm.util.errors import InputError
 
@@ -47,9 +47,9 @@ def load_clips(path: str | Path, layout: str | None = None, *, strict: bool = Fa
 
     Args:
         path: a data set (UTD-MHAD, NW-UCLA, MSR-Action3D, NTU RGB+D, PKU-MMD, Kinetics-skeleton) or what OpenPose wrote, as a zip or a folder, a
-            pickle of pyskl or MMAction2, a ``.npz`` in the format of :mod:`tdsm.data.clips`, a clip store (:mod:`tdsm.data.disk`), or a folder of
-            ``.npy`` with ``clips.csv`` in the format of :mod:`tdsm.data.readers.folder`.
-        layout: layout name, for a folder whose table gives none.
+            pickle of pyskl or MMAction2, a ``.npz`` in the format of :mod:`tdsm.data.clips`, a ``.npy`` with its ``layout``, a clip store
+            (:mod:`tdsm.data.disk`), or a folder of ``.npy`` with ``clips.csv`` in the format of :mod:`tdsm.data.readers.folder`.
+        layout: layout name, for a ``.npy`` and for a folder whose table gives none.
         strict: refuse clips that do not look as their layout promises (see :mod:`tdsm.data.door`), rather than warn.
         reading: how to go through many files, and whether to keep the clips in a store.
 
@@ -57,7 +57,7 @@ def load_clips(path: str | Path, layout: str | None = None, *, strict: bool = Fa
         InputError: nothing known is inside, more than one data set is inside, the clips have another layout than asked
             for, the reader found a fault, or (``strict``) there is a remark about the clips.
     """
-    clips = _load(Path(path), layout, reading)
+    clips = _load(check_path(path), layout, reading)
     if layout is not None and clips.layout.name != layout:
         raise InputError(path, f"its clips have layout {clips.layout.name}, not {layout}", "leave the layout out: the data say it")
     return admit(clips, strict=strict)
@@ -66,34 +66,25 @@ def load_clips(path: str | Path, layout: str | None = None, *, strict: bool = Fa
 def _load(path: Path, layout: str | None, reading: Reading) -> ClipSet:
     if is_store(path):
         return _kept(open_store(path), path, reading)
-    if (path / TABLE).is_file() and not _holds(path, openpose_json.MEMBER):
-        return read_folder(path, layout, reading=reading)
-    if _is_pickle(path):
+    kind = "folder" if path.is_dir() else kind_of(path).name
+    if kind == "pickle":
         return read_pyskl(path, reading=reading)
+    if kind == "npy":
+        return _kept(read_npy(path, layout), path, reading)
     with Archive(path) as archive:
         names = archive.names
     bases = [PurePosixPath(name).name for name in names]
-    if zipfile.is_zipfile(path) and bases and all(base.endswith(".npy") for base in bases):
+    if kind != "folder" and bases and all(base.endswith(".npy") for base in bases):
         return _kept(ClipSet.load(path), path, reading)
     fitting = {title: read for title, pattern, read in _READERS if any(map(pattern.fullmatch, bases)) or any(map(pattern.fullmatch, names))}
+    if kind == "folder" and TABLE in names and set(fitting) != {"OpenPose"}:
+        return read_folder(path, layout, reading=reading)
     if len(fitting) > 1:
         raise InputError(path, f"holds both {' and '.join(fitting)}", "give the path of one of them")
     if not fitting:
         raise InputError(path, f"none of its {len(bases)} files belongs to a known data set", _SUPPORTED)
     (read,) = fitting.values()
     return read(path, reading=reading)
-
-
-def _holds(path: Path, member: re.Pattern) -> bool:
-    with Archive(path) as archive:
-        return any(member.fullmatch(PurePosixPath(name).name) for name in archive.names)
-
-
-def _is_pickle(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(1) == b"\x80"  # pickles of protocol 2 and above
 
 
 def _kept(clips: ClipSet, path: Path, reading: Reading) -> ClipSet:

@@ -7,15 +7,20 @@ what was downloaded (no such path, nothing in it, cut off in the middle, somethi
 
 import lzma
 import re
+import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from tdsm.data.readers.sniff import check_path, kind_of, unreadable
 from tdsm.util.errors import InputError
 
-__all__ = ["Archive"]
+__all__ = ["LARGEST", "Archive"]
 
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)  # RuntimeError: encrypted, unknown method
+LARGEST = 32 << 20  # bytes of one member; the largest of the data sets are videos of PKU-MMD with about 20 MB
+
+_UNREADABLE = (zipfile.BadZipFile, NotImplementedError, struct.error, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
+"""What opening or reading a damaged zip raises (RuntimeError: encrypted; NotImplementedError: packed in an unknown way)."""
 
 
 class Archive:
@@ -26,23 +31,22 @@ class Archive:
         names: member names relative to it, with forward slashes, sorted.
 
     Raises:
-        InputError: no such path, an empty file, or a file that is not a whole zip.
+        InputError: no such path, an empty file, or a file that is not a whole zip (what it is instead is said).
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = check_path(path)
         self._zip: zipfile.ZipFile | None = None
-        if not self.path.exists():
-            raise InputError(self.path, "no such file or folder", "check the path")
         if self.path.is_dir():
             self.names = sorted(file.relative_to(self.path).as_posix() for file in self.path.rglob("*") if file.is_file())
             return
-        if self.path.is_file() and self.path.stat().st_size == 0:
-            raise InputError(self.path, "is empty (0 bytes)", "download it again")
+        kind = kind_of(self.path)
         try:
             self._zip = zipfile.ZipFile(self.path)
         except _UNREADABLE as error:
-            raise InputError(self.path, f"not a complete zip ({error})", "download it again, or give the unpacked folder") from error
+            if kind.name != "zip":
+                raise unreadable(self.path, kind) from error
+            raise InputError(self.path, f"not a complete zip ({error})", kind.remedy) from error
         self.names = sorted(name for name in self._zip.namelist() if not name.endswith("/"))
 
     def __enter__(self) -> "Archive":
@@ -52,14 +56,23 @@ class Archive:
         if self._zip is not None:
             self._zip.close()
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, largest: int = LARGEST) -> bytes:
         """Content of one member.
 
+        Args:
+            name: of the member.
+            largest: bytes that it may have, unpacked; more is refused before anything is read.
+
         Raises:
-            InputError: the member is empty, damaged or encrypted.
+            InputError: the member is empty, damaged, encrypted or too large.
         """
         try:
+            size = (self.path / name).stat().st_size if self._zip is None else self._zip.getinfo(name).file_size
+            if size > largest:
+                raise InputError(self.path / name, f"has {size / 1e6:,.0f} MB, where {largest / 1e6:,.0f} MB are the most that such a file has", "leave it out")
             content = (self.path / name).read_bytes() if self._zip is None else self._zip.read(name)
+        except (InputError, KeyError):
+            raise
         except _UNREADABLE as error:
             raise InputError(self.path / name, f"cannot be read ({error})", "download the data set again") from error
         if not content:

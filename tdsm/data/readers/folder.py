@@ -14,7 +14,8 @@
 ========  ==========================================================================================================
 column    meaning
 ========  ==========================================================================================================
-file      an array (T, V, C) of one person or (M, T, V, C) of several, path relative to the folder, inside it
+file      an array (T, V, C) of one person or (M, T, V, C) of several, path relative to the folder, inside it; in the plane a third channel
+          between 0 and 1 is the confidence of each joint (:mod:`tdsm.data.readers.npy`)
 label     class name; leave the column out when labels are unknown, but do not leave a single cell empty
 subject   who moves (may be left out or empty)
 fps       frames a second (may be left out or empty: 30)
@@ -29,16 +30,17 @@ import csv
 import hashlib
 import io
 import math
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import Layout, layout_named
 from tdsm.data.readers.archive import Archive
+from tdsm.data.readers.npy import read_array, without_confidence
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.util.errors import InputError
 
@@ -71,9 +73,23 @@ def read_folder(path: str | Path, layout: str | None = None, *, reading: Reading
     if len(layouts) > 1:
         raise InputError(folder / TABLE, f"mixes layouts {sorted(layouts)}", "put the clips of each layout into a folder of their own")
     (body,) = layouts.values()
+    _say_confidence(folder, list(listed), body)
     classes = sorted({one.label for one in listed.values() if one.label})
     digest = hashlib.sha256((folder / TABLE).read_bytes()).hexdigest()
     return read_files("clips", folder, list(listed), _Reader(listed, digest), reading, name=folder.resolve().name, layout=body, classes=classes)
+
+
+def _say_confidence(folder: Path, names: Sequence[str], layout: Layout) -> None:
+    """One warning when arrays have a third channel that is taken as a confidence, by the first array that can be read."""
+    for name in names if layout.dims == 2 else ():
+        try:
+            _, scored = without_confidence(read_array(folder / name), layout)
+        except InputError:
+            continue  # is reported when it is read with the others
+        if scored:
+            what = "a third channel between 0 and 1 is taken as the confidence of each joint; where it is 0 the joint was not found"
+            warnings.warn(f"{folder}: {what}; save x and y alone if it is something else", stacklevel=4)
+        return
 
 
 class _Listed(NamedTuple):
@@ -94,7 +110,8 @@ class _Reader:
 
     def __call__(self, archive: Archive, name: str) -> Sequence[Clip]:
         label, subject, fps, layout = self.listed[name]
-        return [Clip(_read_npy(archive.path / name), layout, label, subject, fps, name)]
+        joints, _ = without_confidence(read_array(archive.path / name), layout)
+        return [Clip(joints, layout, label, subject, fps, name)]
 
 
 def _listed(row: dict[str, str], layout: str | None, where: str) -> _Listed:
@@ -146,10 +163,15 @@ def parse_table(content: bytes, path: Path) -> list[tuple[str, dict[str, str]]]:
 def _file_of(folder: Path, row: dict[str, str], where: str) -> Path:
     if not row["file"]:
         raise InputError(where, "file is empty", "name the .npy file, or delete the row")
-    file = (folder / row["file"]).resolve()
+    try:
+        file = (folder / row["file"]).resolve()
+        there = file.is_file()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL in it, links in a circle
+        reason = getattr(error, "strerror", None) or str(error)[:100]
+        raise InputError(where, f"file {row['file'][:100]!r} cannot be reached ({reason})", "correct the name, or delete the row") from error
     if not file.is_relative_to(folder.resolve()):
         raise InputError(where, f"file {row['file']!r} lies outside the folder", "copy it into the folder and give a relative path")
-    if not file.is_file():
+    if not there:
         raise InputError(where, f"file {row['file']!r} does not exist", "correct the name, or delete the row")
     return file
 
@@ -157,7 +179,7 @@ def _file_of(folder: Path, row: dict[str, str], where: str) -> Path:
 def _check_all_listed(folder: Path, files: list[Path]) -> None:
     listed = set(files)
     if len(listed) < len(files):
-        twice = next(file for file in files if files.count(file) > 1)
+        twice = Counter(files).most_common(1)[0][0]
         raise InputError(folder / TABLE, f"lists {twice.name} twice", "keep one row for each file")
     for file in sorted(folder.rglob("*.npy")):
         if file.resolve() not in listed:
@@ -185,14 +207,3 @@ def fps_of(text: str | None, where: str) -> float:
     if not 0 < fps < math.inf:
         raise InputError(where, f"fps {text!r} is not a number above 0", "give frames a second, or leave it empty for 30")
     return fps
-
-
-def _read_npy(path: Path) -> np.ndarray:
-    try:
-        with path.open("rb") as file:
-            joints = np.lib.format.read_array(file, allow_pickle=False)  # np.load would also open zips and pickles
-    except (ValueError, EOFError, OSError, MemoryError, OverflowError, TypeError, SyntaxError) as error:
-        raise InputError(path, f"not a readable .npy of plain numbers ({error})", "write it with numpy.save from a float array") from error
-    if joints.dtype.kind not in "fiu":
-        raise InputError(path, f"holds {joints.dtype}, not numbers", "write it with numpy.save from a float array")
-    return joints

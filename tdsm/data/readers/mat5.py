@@ -9,6 +9,7 @@ element is another one, deflated. Tests hold this against scipy on all of UTD-MH
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -19,7 +20,8 @@ _MATRIX, _COMPRESSED = 14, 15
 _VALUES = {1: "<i1", 2: "<u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
 _NUMERIC_CLASSES = range(6, 16)  # double, single, and the eight integers
 _COMPLEX = 0x0800
-_LARGEST = 1 << 28  # bytes after decompression
+_LARGEST = 1 << 26  # bytes of a file after decompression; a clip of UTD-MHAD has 0.1 MB
+_PARTS = 4  # of an array of numbers: flags, shape, name, values
 
 
 def read_mat_array(content: bytes, name: str) -> np.ndarray | None:
@@ -34,12 +36,15 @@ def read_mat_array(content: bytes, name: str) -> np.ndarray | None:
     """
     if content[126:128] != b"IM" or content[124:126] != b"\x00\x01":
         raise ValueError("no little-endian MATLAB 5 header")
+    room = _LARGEST
     for kind, body in _elements(content[_HEADER:]):
         if kind == _COMPRESSED:
-            kind, body = next(_elements(_inflate(body)), (0, b""))
+            inflated = _inflate(body, room)
+            room -= len(inflated)
+            kind, body = next(_elements(inflated), (0, b""))
         if kind != _MATRIX:
             continue
-        parts = list(_elements(body))
+        parts = list(islice(_elements(body), _PARTS + 1))
         if len(parts) > 2 and parts[2][1] == name.encode():
             return _array(parts, name)
     return None
@@ -61,16 +66,20 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
         at = following
 
 
-def _inflate(body: bytes) -> bytes:
+def _inflate(body: bytes, room: int) -> bytes:
     try:
-        return zlib.decompressobj().decompress(body, _LARGEST)
+        stream = zlib.decompressobj()
+        inflated = stream.decompress(body, room + 1)
+        if len(inflated) > room:
+            raise ValueError(f"unpacks to more than {_LARGEST >> 20} MB")
+        return inflated
     except zlib.error as error:
         raise ValueError(f"damaged compression: {error}") from error
 
 
 def _array(parts: list[tuple[int, bytes]], name: str) -> np.ndarray:
     flags = int.from_bytes(parts[0][1][:4], "little")
-    if flags & 0xFF not in _NUMERIC_CLASSES or flags & _COMPLEX or len(parts) != 4 or parts[3][0] not in _VALUES:
+    if flags & 0xFF not in _NUMERIC_CLASSES or flags & _COMPLEX or len(parts) != _PARTS or parts[3][0] not in _VALUES:
         raise ValueError(f"{name} is not an array of real numbers")
     shape = np.frombuffer(parts[1][1], "<i4")
     values = np.frombuffer(parts[3][1], _VALUES[parts[3][0]])

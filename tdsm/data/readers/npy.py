@@ -1,0 +1,88 @@
+"""Single ``.npy`` arrays: (T, V, C) of one person or (M, T, V, C) of several, with or without a confidence of each joint.
+
+For a layout in the plane, a third channel between 0 and 1 is the confidence of each joint, as YOLO (``result.keypoints.data``) and others save it: a
+joint of confidence 0 was not found, all others count alike, and one warning says so.
+"""
+
+import math
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import LAYOUTS, Layout, layout_named
+from tdsm.util.errors import InputError
+
+__all__ = ["read_array", "read_npy", "without_confidence"]
+
+_REMEDY = "write it with numpy.save from a float array"
+
+
+def read_npy(path: Path, layout: str | None, fps: float = 30.0) -> ClipSet:
+    """One array as one clip.
+
+    Args:
+        path: the file.
+        layout: its layout's name.
+        fps: frames a second.
+
+    Raises:
+        InputError: no layout, an unknown one, or a fault in the array.
+    """
+    array = read_array(path)
+    if layout is None:
+        fitting = [one.name for one in LAYOUTS if array.ndim in (3, 4) and len(one) == array.shape[-2]]
+        which = f"with {array.shape[-2]} joints: {', '.join(fitting)}" if fitting else f"known: {', '.join(one.name for one in LAYOUTS)}"
+        raise InputError(path, f"is one array of shape {array.shape}, and nothing says the order of its joints", f"give layout=... ({which})")
+    try:
+        body = layout_named(layout)
+    except KeyError as error:
+        raise InputError(path, error.args[0], "name one of these") from error
+    joints, scored = without_confidence(array, body)
+    if scored:
+        warnings.warn(
+            f"{path}: its third channel, between 0 and 1, is taken as the confidence of each joint; where it is 0 the joint was not found", stacklevel=4
+        )
+    return ClipSet((Clip(joints, body, None, None, fps, path.name),), (), path.stem)
+
+
+def without_confidence(array: np.ndarray, layout: Layout) -> tuple[np.ndarray, bool]:
+    """(..., V, C) and whether there was a confidence in a third channel, which has become NaN where it was 0 or less."""
+    if layout.dims != 2 or array.ndim not in (3, 4) or array.shape[-1] != 3:
+        return array, False
+    confidence = array[..., 2]
+    seen = confidence[np.isfinite(confidence)]
+    if not len(seen) or seen.min() < 0 or seen.max() > 1.001:  # some detectors add up to a little more than 1
+        return array, False
+    return np.where(confidence[..., None] > 0, array[..., :2], np.nan), True
+
+
+def read_array(path: Path) -> np.ndarray:
+    """An array of numbers. What the header claims is held against the file's size before anything is allocated.
+
+    Raises:
+        InputError: no .npy, pickled objects, something else than numbers, or a file of another size than its header claims.
+    """
+    try:
+        with path.open("rb") as file:  # np.load would also open zips and pickles
+            _check_size(file, path)
+            array = np.lib.format.read_array(file, allow_pickle=False)
+    except InputError:
+        raise
+    except (ValueError, EOFError, OSError, MemoryError, OverflowError, TypeError, SyntaxError, RecursionError) as error:
+        raise InputError(path, f"not a readable .npy of plain numbers ({str(error)[:200]})", _REMEDY) from error
+    if array.dtype.kind not in "fiu":
+        raise InputError(path, f"holds {array.dtype}, not numbers", _REMEDY)
+    return array
+
+
+def _check_size(file: BinaryIO, path: Path) -> None:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    claimed, there = math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
+    if dtype.kind in "fiu" and (claimed != there or any(size < 0 for size in shape)):
+        raise InputError(path, f"has {there:,} bytes for an array of shape {shape}, which needs {claimed:,}", "write or copy it again")
+    file.seek(0)
