@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -87,18 +88,27 @@ def prepare(
     data: Data,
     out: Annotated[Path, typer.Argument(help="A .npz to write, or a folder (a clip store, for sets larger than memory; a killed call goes on).")],
     layout: Layout = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad file instead of leaving it out and naming it at the end.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a bad file or a doubt about the clips, rather than report it.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend what can be known (mirrored bodies, up axis, unit, order of axes or joints); held in memory.")
+    ] = False,
 ) -> None:
     """Read raw skeleton files, check every clip, and write them as one .npz or as a clip store."""
+    from tdsm.data.disk import ClipStore
     from tdsm.data.readers import load_clips
     from tdsm.data.readers.reading import Reading
 
     if out.suffix not in ("", ".npz"):
         raise InputError(out, f"ends in {out.suffix}", "name a .npz file, such as clips.npz, or a folder")
     store = out if out.suffix == "" else None
-    clips = load_clips(data, layout, reading=Reading(strict=strict, store=store))
+    clips = load_clips(data, layout, strict=strict, fix=fix, reading=Reading(strict=strict, store=None if fix else store))
     if store is None:
         clips.save(out)
+    elif fix:
+        with ClipStore(store, clips.name, clips.layout, clips.classes, f"mended from {data.resolve()}") as mended:
+            for row, clip in enumerate(clips):
+                if str(row) not in mended.done:
+                    mended.add(str(row), [clip])
     print(f"{clips}\nwritten to {out}")
 
 
@@ -298,9 +308,19 @@ def _descriptions(path: Path | None, dataset: str | None) -> Descriptions:
 
 
 def main() -> None:
-    """Run the command line; bad input is one line on stderr and exit code 2."""
+    """Run the command line; bad input is one line on stderr and exit code 2, a warning one line on stderr."""
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
+        if issubclass(category, UserWarning):
+            print(f"tdsm: {' '.join(str(message).split())}", file=sys.stderr)
+        else:
+            shown(message, category, *place, **more)
+
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.showwarning = show
+            app()
     except InputError as error:
         print(f"tdsm: {error}", file=sys.stderr)
         sys.exit(2)

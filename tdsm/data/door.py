@@ -2,7 +2,7 @@
 
 :func:`examine` looks at the clips themselves, however they were read, and returns one :class:`Remark` per kind of doubt: how many clips, what was
 assumed, what to do. :func:`admit` is what :func:`tdsm.data.readers.load_clips` does with them: a :class:`DoorWarning` each, or an error.
-:func:`mending` gives the change that removes those doubts which can be removed.
+:func:`mend_all` removes those doubts that can be removed.
 
 The checks look at no more than 24 frames of a clip and 2,000 clips of a set, so that 1,500 clips take a fraction of a second; only clips without
 anybody, copies, labels and frame rates are looked for in all clips. What holds for a data set (handedness, axes, units) is decided by the majority of
@@ -22,7 +22,7 @@ from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import OPENPOSE_25, Layout
 from tdsm.util.errors import InputError
 
-__all__ = ["DoorWarning", "Mend", "Remark", "admit", "examine", "mending"]
+__all__ = ["DoorWarning", "Mend", "Remark", "admit", "examine", "mend_all"]
 
 _FRAMES, _CLIPS = 24, 2000  # looked at, per clip and per set
 _MOST_MENDS = 6  # of a set, one after the other
@@ -69,16 +69,21 @@ class Remark:
         return f"{self.what}; {self.remedy}"
 
 
-def admit(clips: ClipSet, *, strict: bool = False) -> ClipSet:
+def admit(clips: ClipSet, *, strict: bool = False, fix: bool = False) -> ClipSet:
     """The clips without those that hold nobody, with one :class:`DoorWarning` per remark.
 
     Args:
         clips: as read.
         strict: refuse at the first remark.
+        fix: first mend what can be known, with a warning for each thing that is mended.
 
     Raises:
         InputError: a remark that is fatal, any remark when ``strict``, or nobody in any clip.
     """
+    if fix:
+        clips, said = mend_all(clips)
+        for line in said:
+            warnings.warn(f"{clips.name}: {line}", DoorWarning, stacklevel=3)
     for remark in examine(clips):
         if strict or remark.fatal:
             raise InputError(clips.name, remark.what, remark.remedy)
@@ -87,20 +92,17 @@ def admit(clips: ClipSet, *, strict: bool = False) -> ClipSet:
     return ClipSet(tuple(clip for row, clip in enumerate(clips) if row not in empty), clips.classes, clips.name) if empty else clips
 
 
-def mending(clips: ClipSet) -> tuple[Callable[[Clip], Clip], tuple[str, ...]]:
-    """A function that mends each of these clips, and a line per thing that it mends; nothing is changed here.
+def mend_all(clips: ClipSet) -> tuple[ClipSet, tuple[str, ...]]:
+    """The clips, mended in memory, and a line per thing that was mended.
 
     Mended is what can be known from the majority of the clips: mirrored bodies, the axis that points up, the unit, the order of axes and of joints.
     """
-    sample, said, mends = clips.clips[:: max(1, len(clips) // _CLIPS)], [], []
-    while len(mends) < _MOST_MENDS:
-        remark = next((one for one in examine(ClipSet(sample, clips.classes, clips.name)) if one.mend), None)
-        if remark is None:
-            break
-        mends.append(remark.mend)
-        said.append(f"{remark.what.partition(': read')[0]}: {remark.mend.how}")
-        sample = tuple(_mended(clip, [remark.mend]) for clip in sample)
-    return lambda clip: _mended(clip, mends), tuple(said)
+    some, mends, said = ClipSet(tuple(_some(clips)), clips.classes, clips.name), [], []
+    while len(mends) < _MOST_MENDS and (found := [one for one in examine(some) if one.mend]):
+        mends.append(found[0].mend)
+        said.append(f"mended: {found[0].what.partition(': read')[0]}: {found[0].mend.how}")
+        some = ClipSet(tuple(_mended(clip, mends[-1:]) for clip in some), clips.classes, clips.name)
+    return ClipSet(tuple(_mended(clip, mends) for clip in clips), clips.classes, clips.name), tuple(said)
 
 
 def _mended(clip: Clip, mends: Sequence[Mend]) -> Clip:
@@ -202,7 +204,7 @@ def _channels_as_persons(clips: ClipSet) -> Remark | None:
     if 2 * wrong <= len(clips[:_CLIPS]):
         return None
     what = f"coordinates are on the axis of persons in {_of(wrong, len(_some(clips)))}: (C, T, V, M) where (M, T, V, C) is expected"
-    remedy = "give persons first and coordinates last (numpy.moveaxis), add the array order='NCTVM' to the .npz, or use tdsm prepare --fix"
+    remedy = "give persons first and coordinates last (numpy.moveaxis), or use tdsm prepare --fix"
     return Remark("axes", wrong, what, remedy, mend, fatal=True)
 
 

@@ -19,10 +19,12 @@ from tdsm.catalogue.rows import all_benchmarks, dataset_facts
 from tdsm.data.disk import open_store
 from tdsm.data.features import FeatureSet
 from tdsm.data.prompts.published import published_prompts
+from tdsm.data.readers import load_clips
 from tdsm.data.readers.folder import TABLE
+from tdsm.data.readers.reading import Reading
 from tdsm.util.errors import InputError
 
-__all__ = ["DAMAGED", "array", "class_lists", "clips_npz", "features", "own_clips", "prompts", "recognizer", "store"]
+__all__ = ["DAMAGED", "array", "class_lists", "clips_npz", "door", "features", "own_clips", "prompts", "recognizer", "store"]
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, KeyError, RuntimeError, NotImplementedError)
 """What opening a damaged zip or array raises (RuntimeError: encrypted)."""
@@ -31,29 +33,41 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, Va
 # Clips
 
 
+def door(path: Path) -> tuple[str, ...]:
+    """What :func:`~tdsm.data.readers.load_clips` says of the clips there, a line each, or why it refuses them; this reads them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            load_clips(path, reading=Reading(progress=False))
+        except InputError as error:
+            return (str(error),)
+    return tuple(str(one.message) for one in caught)
+
+
 def store(path: Path) -> Finding:
     """A clip store."""
-    with warnings.catch_warnings(record=True) as caught:  # that the reading has not come to its end
-        warnings.simplefilter("always")
+    with warnings.catch_warnings():  # that the reading has not come to its end is said at the door
+        warnings.simplefilter("ignore")
         try:
             clips = open_store(path)
         except InputError as error:
             return Finding(path, "a clip store", problems=(str(error),))
     names, labels = [clip.name for clip in clips], [clip.label for clip in clips]
-    known, problems = [f"layout {clips.layout.name}; the joints were not read"], [str(one.message) for one in caught]
-    return finding_of_clips(path, "a clip store", clips.name, names, labels, clips.classes, known=known, problems=problems)
+    known = [f"layout {clips.layout.name}"]
+    return finding_of_clips(path, "a clip store", clips.name, names, labels, clips.classes, known=known, problems=door(path))
 
 
 def clips_npz(path: Path) -> Finding:
     """Clips in one .npz; may raise what is in :data:`DAMAGED`."""
     with np.load(path, allow_pickle=False) as file:  # of a zip only what is asked for is unpacked
         small = {key: file[key] for key in ("names", "labels", "classes", "dataset", "layout") if key in file.files}
+        rated = "fps" in file.files
     with zipfile.ZipFile(path) as archive, archive.open("joints.npy") as joints:
         clips = _shape(joints)[0]
     names = small.get("names", np.array([f"{path.name}[{row}]" for row in range(clips)])).tolist()
     labels, classes = small.get("labels", np.full(clips, "")).tolist(), small.get("classes", np.array([], str)).tolist()
-    known = [f"layout {small['layout']}; the joints were not read"]
-    return finding_of_clips(path, "clips in one .npz", str(small.get("dataset", "")), names, labels, classes, known=known)
+    known = [f"layout {small['layout']}", *([] if rated else ["fps is not given: 30 frames a second are assumed, for players only"])]
+    return finding_of_clips(path, "clips in one .npz", str(small.get("dataset", "")), names, labels, classes, known=known, problems=door(path))
 
 
 def own_clips(path: Path) -> Finding:
@@ -66,7 +80,10 @@ def own_clips(path: Path) -> Finding:
     names, labels = ([str(row.get(column) or "").strip() for row in rows] for column in ("file", "label"))
     lost = [name for name in names if not (path / name).is_file()]
     problems = [f"{len(lost)} files of {TABLE} are not there, first {lost[0]!r}; correct the names"] if lost else []
-    known = ["the arrays were not opened"]
+    problems += [] if lost else door(path)
+    known = (
+        [] if all(str(row.get("fps") or "").strip() for row in rows) else ["fps is not given for every clip: 30 frames a second are assumed, for players only"]
+    )
     return finding_of_clips(path, f"your own clips, a folder with {TABLE}", "", names, labels, (), known=known, problems=problems)
 
 

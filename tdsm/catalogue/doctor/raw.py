@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from tdsm.catalogue.doctor.finding import Finding, finding_of_clips, next_command, rows_served
+from tdsm.catalogue.doctor.made import door
 from tdsm.catalogue.rows import dataset_facts
 from tdsm.data.readers import kinetics, msr_action3d, ntu, nw_ucla, openpose_json, pku_mmd, utd_mhad
 
@@ -24,6 +25,7 @@ __all__ = ["Files", "open_files", "pickled", "raw_findings"]
 _NTU_60_ACTIONS, _NTU_60_SETUPS = 60, 17
 _BY_NAMES = "counted by the names of the files: none was opened, so a damaged one shows only when it is read"
 _NTU_NAME = re.compile(rb"S\d{3}C\d{3}P\d{3}R\d{3}A\d{3}")
+_READ = 20_000  # files of OpenPose; more take minutes
 _LABEL_BYTES = 1 << 20  # of a label file of PKU-MMD; a skeleton file has many more
 _KINETICS_TABLE = re.compile(r"(?:.*/)?kinetics_(train|val)_label\.json")
 
@@ -197,7 +199,8 @@ def _openpose(files: Files, found: list[tuple[str, re.Match]]) -> Finding:
     videos = Counter(f"{PurePosixPath(name).parent}/{match[1] or ''}" for name, match in found)
     known = (f"{len(found):,} frames; the files carry neither labels nor frames a second",)
     command = f"tdsm predict RUN/model {shlex.quote(str(files.path))} --labels 'any name, another name'"
-    return Finding(files.path, f"poses by OpenPose, {len(videos)} videos", clips=len(videos), known=known, next=command)
+    problems = door(files.path) if len(found) <= _READ else ()
+    return Finding(files.path, f"poses by OpenPose, {len(videos)} videos", clips=len(videos), known=known, problems=problems, next=command)
 
 
 def _only(texts: Sequence[str]) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ _SUPPORTED = (
 )
 
 
-def load_clips(path: str | Path, layout: str | None = None, *, strict: bool = False, reading: Reading = Reading()) -> ClipSet:
+def load_clips(path: str | Path, layout: str | None = None, *, strict: bool = False, fix: bool = False, reading: Reading = Reading()) -> ClipSet:
     """Read skeleton clips, whatever the path is: what stands inside decides, never the name of the file or folder.
 
     Args:
@@ -51,6 +51,7 @@ def load_clips(path: str | Path, layout: str | None = None, *, strict: bool = Fa
             (:mod:`tdsm.data.disk`), or a folder of ``.npy`` with ``clips.csv`` in the format of :mod:`tdsm.data.readers.folder`.
         layout: layout name, for a ``.npy`` and for a folder whose table gives none.
         strict: refuse clips that do not look as their layout promises (see :mod:`tdsm.data.door`), rather than warn.
+        fix: mend what can be known of such clips, in memory, and say so.
         reading: how to go through many files, and whether to keep the clips in a store.
 
     Raises:
@@ -60,7 +61,7 @@ def load_clips(path: str | Path, layout: str | None = None, *, strict: bool = Fa
     clips = _load(check_path(path), layout, reading)
     if layout is not None and clips.layout.name != layout:
         raise InputError(path, f"its clips have layout {clips.layout.name}, not {layout}", "leave the layout out: the data say it")
-    return admit(clips, strict=strict)
+    return admit(clips, strict=strict, fix=fix)
 
 
 def _load(path: Path, layout: str | None, reading: Reading) -> ClipSet:
