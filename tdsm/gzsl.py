@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from tdsm.data.clips import ClipSet
+from tdsm.data.labels import normal_form
 from tdsm.recognizer import Recognizer
 from tdsm.util.errors import InputError
 
@@ -140,16 +141,17 @@ def generalised_report(recognizer: Recognizer, seen: ClipSet, unseen: ClipSet, g
     Raises:
         InputError: a class in the wrong part.
     """
-    wrong = next((label for label in unseen.classes if label in recognizer.seen), None)
+    trained = {normal_form(label): label for label in recognizer.seen}
+    wrong = next((label for label in unseen.classes if normal_form(label) in trained), None)
     if wrong is not None:
         raise InputError(unseen.name, f"class {wrong!r} was trained on, so it is not unseen", "give clips of unseen classes only")
     labels = (*recognizer.seen, *unseen.classes)
-    strange = next((clip for clip in seen if clip.label not in recognizer.seen), None)
+    strange = next((clip for clip in seen if clip.label is None or normal_form(clip.label) not in trained), None)
     if strange is not None:
         raise InputError(strange.name, f"class {strange.label!r} was not trained on", "give clips of the recognizer's seen classes")
     errors = np.concatenate([recognizer.errors(recognizer.features(clips), labels).cpu().numpy() for clips in (seen, unseen)])
-    index = {label: number for number, label in enumerate(labels)}
-    y = np.array([index[clip.label] for clips in (seen, unseen) for clip in clips])
+    index = {normal_form(label): number for number, label in enumerate(labels)}
+    y = np.array([index[normal_form(clip.label)] for clips in (seen, unseen) for clip in clips])
     return GeneralisedReport(errors, y, labels, np.arange(len(labels)) >= len(recognizer.seen), gamma, per_class)
 
 

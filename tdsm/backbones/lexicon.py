@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tdsm.data.labels import normal_form, spoken
 from tdsm.data.prompts import SUBSETS, load_prompts, packaged_prompts
 from tdsm.text import TextEncoder, cache_folder, directions
 from tdsm.util.errors import InputError
@@ -72,12 +73,12 @@ def sentences_of_others(dataset: str) -> dict[str, str]:
     Actions that this one has too, by name or by sentence, are left out wherever they stand, so that a test with bare names is one.
     """
     own = load_prompts(dataset) if dataset in packaged_prompts() else {}
-    names, sentences = {name.lower() for name in own}, set(own.values())
+    names, sentences = {normal_form(name) for name in own}, set(own.values())
     found: dict[str, str] = {}
     for other in packaged_prompts():
         if other not in ("synthetic", *SUBSETS):
             found = load_prompts(other) | found
-    return {name: told for name, told in found.items() if name.lower() not in names and told not in sentences}
+    return {name: told for name, told in found.items() if normal_form(name) not in names and told not in sentences}
 
 
 def fit_lexicon(sentences: Mapping[str, str], share: float, text_encoder: TextEncoder, cache: Path | None = None) -> Lexicon:
@@ -110,6 +111,6 @@ def read_labels(labels: Sequence[str], texts: Sequence[str], text_encoder: TextE
     read = text_encoder.read_sentences(texts)
     if lexicon is None:
         return read
-    guess = lexicon(text_encoder.read_sentences(labels).to(lexicon.center.device)).to(read.device)
-    bare = torch.tensor([label == text for label, text in zip(labels, texts, strict=True)])
+    guess = lexicon(text_encoder.read_sentences([spoken(label) for label in labels]).to(lexicon.center.device)).to(read.device)
+    bare = torch.tensor([normal_form(label) == normal_form(text) for label, text in zip(labels, texts, strict=True)])
     return torch.where(bare[:, None], guess, (1 - lexicon.share) * read + lexicon.share * guess)

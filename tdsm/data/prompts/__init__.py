@@ -9,15 +9,13 @@ The prompts that papers published are read by :mod:`tdsm.data.prompts.published`
 
 import importlib.resources
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tdsm.data.labels import Descriptions, Label, as_labels
 from tdsm.util.errors import InputError
 
 __all__ = ["SUBSETS", "Descriptions", "Motion", "class_prompts", "load_motions", "load_prompts", "packaged_prompts"]
-
-Descriptions = Mapping[str, str | Sequence[str]]
-"""What a user tells of labels: label -> a sentence, or label -> all prompts of that label. See :func:`class_prompts`."""
 
 SUBSETS = {"ntu-60": ("ntu-120", 60), "kinetics-200": ("kinetics-400", 200)}
 """Data set -> the larger one whose first classes it has, and how many.
@@ -74,13 +72,12 @@ def _rows(dataset: str) -> list[dict]:
     return json.loads(text)["classes"][:count]
 
 
-def class_prompts(labels: Sequence[str], descriptions: Descriptions | None = None) -> list[tuple[str, ...]]:
-    """The prompts of each class.
+def class_prompts(labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> list[tuple[str, ...]]:
+    """The prompts of each class: (name, sentence) where the label has a sentence, its list of prompts where it has one, else (name,).
 
-    A label that has a sentence is told by (label, sentence), a label that has a list of prompts by these alone, any other by (label,).
+    Labels and descriptions are matched by normal form (:mod:`tdsm.data.labels`).
+
+    Raises:
+        InputError: no label, a label or its description that is empty or not text, or two labels with the same normal form.
     """
-    return [_told(label, (descriptions or {}).get(label, ())) for label in labels]
-
-
-def _told(label: str, description: str | Sequence[str]) -> tuple[str, ...]:
-    return (label, description) if isinstance(description, str) else tuple(description) or (label,)
+    return [label.prompts for label in as_labels(labels, descriptions)]

@@ -1,0 +1,237 @@
+"""Labels: the name of an action, an optional description of its movement, and the rule that says when two names are the same.
+
+Names are compared by their normal form everywhere: "Tennis serve", "tennis_serve", "tennis-serve." and "tennis  serve" are one label. The spelling that
+was given is kept for display.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from tdsm.util.errors import InputError
+
+__all__ = ["Descriptions", "Label", "as_labels", "check_name", "description_of", "merged", "normal_form", "same_name", "spoken", "unmatched", "unmatched_line"]
+
+Descriptions = Mapping[str, str | Sequence[str]]
+"""Label -> a sentence about its movement, or label -> all prompts of that label (published prompt lists). Keys are compared by normal form."""
+
+_FINAL = ".,;:!?。、؟،؛।॥ "
+_QUOTES = str.maketrans("‘’ʼ`“”", "''''\"\"")
+_SHOWN = 3
+_LOOKED_AT = 500  # unmatched descriptions for which a near label is looked for
+
+
+@lru_cache(maxsize=16384)
+def normal_form(text: str) -> str:
+    """The form by which labels are compared.
+
+    NFKC and case folding; invisible characters are dropped, typographic quotes become plain ones; runs of blanks, underscores and hyphens become one blank;
+    punctuation at the end is dropped. ``normal_form(normal_form(text)) == normal_form(text)``.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    plain = "".join(" " if _is_blank(char) else char for char in folded.translate(_QUOTES) if unicodedata.category(char) != "Cf")
+    return " ".join(plain.split()).rstrip(_FINAL)
+
+
+def _is_blank(char: str) -> bool:
+    return char.isspace() or char in "_\N{MINUS SIGN}" or unicodedata.category(char) in ("Pd", "Pc", "Cc")
+
+
+def spoken(name: str) -> str:
+    """A name as the text encoder reads it: underscores as blanks, without invisible characters, double blanks and punctuation at the end.
+
+    Case and hyphens stay. An ordinary name is returned unchanged.
+    """
+    visible = "".join(" " if char == "_" else char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char) != "Cf")
+    return " ".join(visible.split()).rstrip(_FINAL)
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are one label: their normal forms are equal."""
+    return normal_form(one) == normal_form(other)
+
+
+@dataclass(frozen=True)
+class Label:
+    """One action to be recognised.
+
+    Attributes:
+        name: what the action is called, in the user's spelling.
+        description: a sentence about the body's movement; or a tuple of prompts to use in place of name and sentence (published prompt lists); or None.
+
+    Raises:
+        InputError: a name or a description that is not text, is empty, or holds no letter, digit or symbol.
+    """
+
+    name: str
+    description: str | tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        for text in self.prompts:
+            _check_text(text, f"description of {self.name!r}")
+
+    @property
+    def key(self) -> str:
+        """The normal form of the name."""
+        return normal_form(self.name)
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The texts that stand for this label: its name, followed by its sentence if it has one; or its own list of prompts."""
+        if isinstance(self.description, tuple):
+            return self.description
+        return (spoken(self.name),) if self.description is None else (spoken(self.name), self.description)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def check_name(name: object, where: object = "label") -> str:
+    """A label's name, as plain ``str``.
+
+    Raises:
+        InputError: not text, not valid Unicode, empty, or without a letter, digit or symbol.
+    """
+    text = _check_text(name, where)
+    if not spoken(text):
+        raise InputError(where, f"{_short(text)} has no words", "give the name of an action")
+    return text
+
+
+def as_labels(labels: object, descriptions: Mapping[str, object] | None = None, where: object = "labels") -> tuple[Label, ...]:
+    """Labels in the order given, each with its description where there is one.
+
+    Args:
+        labels: a sequence of names, :class:`Label` objects or (name, description) pairs.
+        descriptions: :data:`Descriptions`; label -> description, matched by normal form; a label's own description comes first.
+        where: what to call the list in messages.
+
+    Raises:
+        InputError: no label, an empty or non-text one, two with the same normal form, or one to which two different descriptions belong.
+    """
+    if isinstance(labels, (str, Label)) or not isinstance(labels, Iterable):
+        raise InputError(where, f"{_short(labels)} is not a list", 'give a list of names, e.g. ["sit down", "wave"]')
+    listed = [_as_label(label, where) for label in labels]
+    if not listed:
+        raise InputError(where, "none given", "give at least one name")
+    by_form: dict[str, Label] = {}
+    for label in listed:
+        if label.key in by_form:
+            first = by_form[label.key].name
+            other = f"{label.name!r} is given twice" if first == label.name else f"{first!r} and {label.name!r} are the same name"
+            raise InputError(where, other, "give each label once; case, blanks, hyphens, underscores and final punctuation do not tell labels apart")
+        by_form[label.key] = label
+    texts = _by_form(descriptions or {}, set(by_form))
+    return tuple(label if label.description is not None or label.key not in texts else _described(label.name, texts[label.key]) for label in listed)
+
+
+def _as_label(label: object, where: object) -> Label:
+    if isinstance(label, Label):
+        return label
+    if isinstance(label, (tuple, list)) and len(label) == 2:
+        name, description = label
+        return Label(check_name(name, where)) if description is None else _described(check_name(name, where), description)
+    return Label(check_name(label, where))
+
+
+def _described(name: str, description: object) -> Label:
+    where = f"description of {name!r}"
+    if isinstance(description, str):
+        return Label(name, _check_text(description, where))
+    if not isinstance(description, Sequence) or not description:
+        raise InputError(where, f"is {_short(description)}", "give a sentence, or a list of at least one prompt")
+    return Label(name, tuple(_check_text(text, where) for text in description))
+
+
+def description_of(name: str, descriptions: Descriptions) -> str | tuple[str, ...] | None:
+    """The description whose key has the normal form of ``name``; None where there is none.
+
+    Raises:
+        InputError: two keys of this normal form with different texts.
+    """
+    return _by_form(descriptions, {normal_form(name)}).get(normal_form(name))
+
+
+def _by_form(descriptions: Mapping[str, object], wanted: set[str]) -> dict[str, object]:
+    """Normal form -> description, of the labels in ``wanted``."""
+    found: dict[str, tuple[str, object]] = {}
+    for key, text in descriptions.items():
+        form = normal_form(key) if isinstance(key, str) else None
+        if form not in wanted:
+            continue
+        text = tuple(text) if isinstance(text, list) else text
+        first = found.setdefault(form, (key, text))
+        if first[1] != text:
+            raise InputError("descriptions", f"{first[0]!r} and {key!r} are the same label with different texts", "keep one of them")
+    return {form: text for form, (_, text) in found.items()}
+
+
+def merged(*several: Descriptions) -> dict[str, str | Sequence[str]]:
+    """All descriptions in one mapping; of two whose keys have the same normal form, the later text replaces the earlier one, with its own spelling."""
+    by_form: dict[str, tuple[str, str | Sequence[str]]] = {}
+    for descriptions in several:
+        for key, text in descriptions.items():
+            by_form[normal_form(key)] = (key, text)
+    return dict(by_form.values())
+
+
+def unmatched(descriptions: Descriptions, labels: Iterable[str | Label]) -> list[tuple[str, str | None]]:
+    """The descriptions that belong to none of ``labels``, each with the nearest label that has no description (by edit distance), or None if none is near."""
+    forms = {normal_form(name): name for name in (label.name if isinstance(label, Label) else label for label in labels)}
+    keys = {key: normal_form(key) for key in descriptions}
+    described = set(keys.values())
+    bare = {form: name for form, name in forms.items() if form not in described}
+    missing = [key for key, form in keys.items() if form not in forms]
+    return [(key, _nearest(keys[key], bare) if place < _LOOKED_AT else None) for place, key in enumerate(missing)]
+
+
+def unmatched_line(descriptions: Descriptions, labels: Iterable[str | Label]) -> str | None:
+    """One line that names the descriptions that belong to no label, near misses first; None where every description is used."""
+    missing = sorted(unmatched(descriptions, labels), key=lambda pair: pair[1] is None)
+    if not missing:
+        return None
+    named = [f"{_short(key)} (did you mean {near!r}?)" if near else _short(key) for key, near in missing]
+    shown = min(3 * _SHOWN, max(_SHOWN, sum(near is not None for _, near in missing)))
+    more = f" and {len(named) - shown} more" if len(named) > shown else ""
+    return f"descriptions: {len(missing)} of {len(descriptions)} match no label and are not used: {', '.join(named[:shown])}{more}"
+
+
+def _nearest(form: str, forms: Mapping[str, str]) -> str | None:
+    best, name = max(1, min(len(form), 60) // 4) + 1, None
+    for other, spelled in forms.items():
+        distance = _distance(form[:60], other[:60], best)
+        if distance < best:
+            best, name = distance, spelled
+    return name
+
+
+def _distance(one: str, other: str, limit: int) -> int:
+    """Edit distance (insertions, deletions, replacements) of two texts, or ``limit`` where it is at least that."""
+    if abs(len(one) - len(other)) >= limit or len(set(one) - set(other)) >= limit:
+        return limit
+    row = list(range(len(other) + 1))
+    for index, char in enumerate(one, 1):
+        before, row[0] = row[0], index
+        for place, mark in enumerate(other, 1):
+            before, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, before + (char != mark))
+        if min(row) >= limit:
+            return limit
+    return min(row[-1], limit)
+
+
+def _check_text(text: object, where: object) -> str:
+    if not isinstance(text, str):
+        raise InputError(where, f"{_short(text)} is {type(text).__name__}, not text", "give it as text")
+    text = str(text)  # numpy's strings become plain ones
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise InputError(where, f"{_short(text)} is not valid Unicode", "give it as UTF-8")
+    if not any(unicodedata.category(char) in ("So", "Sm", "Sc") or unicodedata.category(char)[0] in "LN" for char in text):
+        raise InputError(where, f"{_short(text)} has no letter, digit or symbol" if text.strip() else "is empty", "give it words")
+    return text
+
+
+def _short(value: object, most: int = 60) -> str:
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= most else text[: most - 3] + "..."
