@@ -118,17 +118,90 @@ def arrays(**changes):
 @pytest.mark.parametrize(("changes", "says"), [
     ({"layout": None}, "array 'layout' is missing"),
     ({"layout": np.array("dragon")}, "no layout 'dragon'"),
-    ({"labels": np.array(["a"])}, "labels: 1 entries for 2 clips"),
+    ({"labels": np.array(["a"])}, r"labels: shape \(1,\) for 2 clips"),
     ({"labels": np.array([{}, {}], dtype=object)}, "not a readable .npz of plain arrays"),
     ({"frames": np.array([4, 9])}, r"frames\[1\] is 9"),
-    ({"fps": np.array(0.0)}, "fps is 0"),
-    ({"joints": np.ones((4, 20, 3))}, "joints have shape"),
+    ({"fps": np.array(0.0)}, r"fps\[0\] is 0"),
+    ({"joints": np.ones((4, 20, 3))}, r"joints are float64 of shape \(4, 20, 3\)"),
+    ({"joints": np.full((2, 1, 4, 20, 3), "x")}, "joints are <U1"),
+    ({"joints": np.ones((2, 1, 4, 20, 3), complex)}, "joints are complex128"),
+    ({"joints": np.ones((2, 1, 4, 20, 3), "M8[D]")}, "joints are datetime64"),
+    ({"fps": np.array("abc")}, "fps are <U3"),
+    ({"fps": np.ones((2, 2))}, r"fps: shape \(2, 2\) for 2 clips"),
+    ({"fps": np.array(np.inf)}, r"fps\[0\] is inf"),
+    ({"fps": np.array([30.0, np.nan])}, r"fps\[1\] is nan"),
+    ({"frames": np.array(["a", "b"])}, "frames are <U1"),
+    ({"frames": np.array([np.nan, 1])}, r"frames\[0\] is NaN"),
+    ({"frames": np.array([1.7, 2.0])}, r"frames\[0\] is 1.7"),
+    ({"frames": np.array([4, 0])}, r"frames\[1\] is 0"),
+    ({"frames": np.ones((2, 2), int)}, r"frames: shape \(2, 2\)"),
+    ({"classes": np.array("a")}, r"classes have shape \(\)"),
+    ({"classes": np.array(["a", "b", "A."])}, "'a' and 'A.' are the same name"),
+    ({"classes": np.array(["a", "", "b"])}, "is empty"),
+    ({"labels": np.array(["Wave", "wave_"])}, "'Wave' and 'wave_' are the same name"),
+    ({"labels": np.array([["a"], ["b"]])}, r"labels: shape \(2, 1\)"),
+    ({"labels": np.array([b"\xff", b"a"])}, "labels: bytes that are not UTF-8"),
+    ({"labels": np.array([0, -1])}, r"labels\[1\] is -1; give numbers from 0"),
+    ({"labels": np.array([0.5, 1])}, r"labels\[0\] is 0.5"),
+    ({"labels": np.array([np.inf, 1])}, r"labels\[0\] is inf"),
+    ({"labels": np.array([True, False])}, "labels are bool"),
+    ({"labels": np.array([1j, 1])}, "labels are complex128"),
+    ({"labels": np.array([0, 2]), "classes": np.array(["a", "b"])}, r"labels\[1\] is 2; give numbers from 0 to 1, one per entry"),
+    ({"labels": np.array([[1, 1], [0, 1]])}, r"not one-hot \(row 0\)"),
+    ({"labels": np.array([[1, 0], [0, 0.5]])}, r"not one-hot \(row 1\)"),
+    ({"labels": np.array([[1], [1]])}, "not one-hot"),
+    ({"labels": np.eye(2), "classes": np.array(["a", "b", "c"])}, "one-hot over 2 classes, but 3 classes"),
+    ({"subjects": np.array([0.5, 1])}, r"subjects\[0\] is 0.5"),
     ({"classes": np.array(["a"])}, "label 'b' is not among"),
 ])  # fmt: skip
 def test_files_that_do_not_fit_are_refused(tmp_path, changes, says):
     np.savez(tmp_path / "mine.npz", **arrays(**changes))
     with pytest.raises(InputError, match=says):
         ClipSet.load(tmp_path / "mine.npz")
+
+
+@pytest.mark.parametrize(("labels", "classes", "names", "listed"), [
+    (np.array([0, 1]), None, ["0", "1"], ("0", "1")),
+    (np.array([10, 9]), None, ["10", "9"], ("9", "10")),
+    (np.array([0.0, np.nan]), None, ["0", None], ("0",)),
+    (np.array([1, 0], np.uint8), ["wave", "jump"], ["jump", "wave"], ("wave", "jump")),
+    (np.array([[0, 1, 0], [1, 0, 0]]), None, ["1", "0"], ("0", "1", "2")),
+    (np.array([[False, True], [True, False]]), ["wave", "jump"], ["jump", "wave"], ("wave", "jump")),
+    (np.array([b"wave", "é".encode()]), None, ["wave", "é"], ("wave", "é")),
+    (np.array(["wave", ""]), None, ["wave", None], ("wave",)),
+    (np.array(["wave", np.nan]), None, ["wave", None], ("wave",)),
+    (np.array(["wave", None]).astype(str), None, ["wave", None], ("wave",)),
+    (np.array("wave"), None, ["wave", "wave"], ("wave",)),
+    (np.array(["Tennis_serve", "JUMP."]), ["jump", "tennis serve"], ["tennis serve", "jump"], ("jump", "tennis serve")),
+])  # fmt: skip
+def test_labels_in_every_form(tmp_path, labels, classes, names, listed):
+    np.savez(tmp_path / "mine.npz", **arrays(labels=labels, classes=classes and np.array(classes)))
+    clips = ClipSet.load(tmp_path / "mine.npz")
+    assert ([one.label for one in clips], clips.classes) == (names, listed)
+    again = ClipSet.load(clips.save(tmp_path / "saved.npz"))
+    assert ([one.label for one in again], again.classes) == (names, listed)
+
+
+def test_subjects_and_names_may_be_numbers(tmp_path):
+    np.savez(tmp_path / "mine.npz", **arrays(subjects=np.array([0, 1]), names=np.array([b"one", b""])))
+    clips = ClipSet.load(tmp_path / "mine.npz")
+    assert [(one.subject, one.name) for one in clips] == [("0", "one"), ("1", "mine.npz[1]")]
+
+
+def test_classes_are_found_by_any_spelling():
+    clips = ClipSet(tuple(clip(label=label) for label in ("Tennis serve", "sit_down", "tennis-serve.")), ("tennis serve", "sit down", "jump"))
+    assert [one.label for one in clips] == ["tennis serve", "sit down", "tennis serve"]
+    assert clips.y.tolist() == [0, 1, 0]
+    chosen = clips.of_classes(["SIT  DOWN", "Tennis_Serve"])
+    assert (chosen.classes, chosen.y.tolist()) == (("sit down", "tennis serve"), [1, 0, 1])
+    with pytest.raises(InputError, match="are the same name"):
+        clips.of_classes(["sit down", "Sit down"])
+
+
+@pytest.mark.parametrize("label", ["", " ", "\u200b", "...", "\udce9"])
+def test_a_label_is_a_name_or_none(label):
+    with pytest.raises(InputError, match="label"):
+        Clip(np.ones((4, 20, 3)), KINECT_20, label)
 
 
 @pytest.mark.parametrize("config", [default(), demo(), paper(), demo(4)])

@@ -15,6 +15,7 @@ import torch
 from tdsm.backbones.nets import build_encoder
 from tdsm.backbones.nets.base import SkeletonEncoder
 from tdsm.config import Config, EncoderConfig, PreprocessConfig
+from tdsm.data.labels import normal_form
 from tdsm.data.layouts import Layout, layout_named
 from tdsm.util.errors import InputError
 from tdsm.util.weights import check_weights, load_tensors, save_weights
@@ -106,7 +107,8 @@ def refuse_leak(seen: Sequence[str], unseen: Sequence[str], where: object) -> No
     Raises:
         InputError: a class is in both; the message names the first of them.
     """
-    leaked = [label for label in unseen if label in set(seen)]
+    trained = {normal_form(label) for label in seen}
+    leaked = [label for label in unseen if normal_form(label) in trained]
     if leaked:
         more = f" and {len(leaked) - 1} more" if len(leaked) > 1 else ""
         what = f"its encoder was trained on {leaked[0]!r}{more}, which is to be unseen"

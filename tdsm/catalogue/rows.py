@@ -12,6 +12,7 @@ from importlib import resources
 
 from tdsm.catalogue.partitions import in_test, in_training, partitions_of
 from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.labels import normal_form
 from tdsm.data.prompts import SUBSETS, load_prompts
 from tdsm.data.readers.ntu import parse_name
 from tdsm.util.errors import InputError
@@ -131,11 +132,12 @@ class Benchmark:
             InputError: another data set, a clip whose name does not tell its part, or a class without a clip in its part.
         """
         chosen, classes = self.select(clips), tuple(load_prompts(self.dataset))
-        strange = next((clip for clip in chosen if clip.label not in classes), None)
+        names = {normal_form(label) for label in classes}
+        strange = next((clip for clip in chosen if clip.label is None or normal_form(clip.label) not in names), None)
         if strange is not None:
             what = f"label {strange.label!r} is none of the {self.classes} classes of {self.dataset}"
             raise InputError(strange.name, what, "label clips as tdsm.load_prompts names the classes")
-        unseen = self.unseen_labels(classes, draw)
+        chosen, unseen = ClipSet(chosen, classes, self.dataset), self.unseen_labels(classes, draw)  # in the spelling of the classes
         seen = tuple(label for label in classes if label not in unseen)
         train = [clip for clip in chosen if clip.label not in unseen and in_training(self.dataset, self.partition, clip.name)]
         test = [clip for clip in chosen if clip.label in unseen and in_test(self.dataset, self.partition, clip.name)]

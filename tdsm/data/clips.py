@@ -10,7 +10,8 @@ array           shape                  meaning
 ==============  =====================  ==============================================================
 ``joints``      (N, M, T, V, C) float  clips, padded with zeros behind their last frame
 ``frames``      (N,) int               how many of the T frames belong to each clip (left out: all)
-``labels``      (N,) str               class name of each clip, "" where unknown (left out: unknown)
+``labels``      (N,) str               class name of each clip, "" where unknown (left out: unknown); or whole numbers, indices
+                                       of ``classes``; or (N, K) one-hot rows
 ``subjects``    (N,) str               who moves (left out: unknown)
 ``names``       (N,) str               what to call the clip in messages (left out: its number)
 ``fps``         () or (N,) float       frames a second
@@ -20,6 +21,7 @@ array           shape                  meaning
 ==============  =====================  ==============================================================
 """
 
+import math
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +30,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tdsm.data.columns import class_column, label_column, number_column, text_column, whole_column
+from tdsm.data.labels import as_labels, check_name, normal_form
 from tdsm.data.layouts import LAYOUTS, Layout, layout_named
 from tdsm.util.errors import InputError
 from tdsm.util.files import atomic
@@ -81,8 +85,10 @@ class Clip:
                 f"joints: infinite (in 32 bits), first at person {person}, frame {frame}, joint {joint} ({self.layout.joints[joint]})",
                 "give NaN where a joint was not seen",
             )
-        if not self.fps > 0:
-            raise InputError(self.name, f"fps is {self.fps}", "give frames a second, above 0")
+        if self.label is not None:
+            object.__setattr__(self, "label", check_name(self.label, f"{self.name}, label"))
+        if not 0 < self.fps < math.inf:
+            raise InputError(self.name, f"fps is {self.fps}", "give frames per second, a finite number above 0")
         object.__setattr__(self, "joints", normalised(joints))
 
     @classmethod
@@ -143,11 +149,12 @@ class ClipSet(Sequence):
 
     Attributes:
         clips: the clips.
-        classes: class names in the data set's own order; a label that is not among them is refused.
+        classes: class names in the data set's own order (left out: the labels, sorted). Names are compared by normal form
+            (:mod:`tdsm.data.labels`); a clip whose label is one of them in another spelling takes the spelling of the class.
         name: the data set's name.
 
     Raises:
-        InputError: no clip, clips of different layouts, or a label outside ``classes``.
+        InputError: no clip, clips of different layouts, a label outside ``classes``, or one label in two spellings.
     """
 
     clips: tuple[Clip, ...]
@@ -162,14 +169,23 @@ class ClipSet(Sequence):
         layouts = {clip.layout.name for clip in self.clips}
         if len(layouts) > 1:
             raise InputError(self.name, f"mixes layouts {sorted(layouts)}", "load each layout into its own ClipSet")
-        classes = tuple(self.classes) or tuple(sorted({clip.label for clip in self.clips if clip.label}))
+        classes = tuple(self.classes) or tuple(sorted({clip.label for clip in self.clips if clip.label is not None}))
+        classes = tuple(label.name for label in as_labels(classes, where=f"{self.name}, classes")) if classes else ()
         object.__setattr__(self, "classes", classes)
-        self._index.update({label: index for index, label in enumerate(classes)})
-        for clip in self.clips:
-            if clip.label is not None and clip.label not in self._index:
-                raise InputError(
-                    clip.name, f"label {clip.label!r} is not among the {len(classes)} classes of {self.name}", "correct the label or add the class"
-                )
+        self._index.update({normal_form(label): index for index, label in enumerate(classes)})
+        object.__setattr__(self, "clips", tuple(self._spelled(clip) for clip in self.clips))
+
+    def _spelled(self, clip: Clip) -> Clip:
+        """The clip, its label spelled as the class is."""
+        if clip.label is None:
+            return clip
+        index = self._index.get(normal_form(clip.label))
+        if index is None:
+            what = f"label {clip.label!r} is not among the {len(self.classes)} classes of {self.name}"
+            raise InputError(clip.name, what, "correct the label or add the class")
+        if clip.label == self.classes[index]:
+            return clip
+        return Clip.checked_before(clip.joints, clip.layout, self.classes[index], clip.subject, clip.fps, clip.name)
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -202,23 +218,28 @@ class ClipSet(Sequence):
         for clip in self.clips:
             if clip.label is None:
                 raise InputError(clip.name, "has no label", "label every clip that is trained or tested on")
-        return np.array([self._index[clip.label] for clip in self.clips])
+        return np.array([self._index[normal_form(clip.label)] for clip in self.clips])
 
     def where(self, keep: Callable[[Clip], bool]) -> "ClipSet":
         """The clips for which ``keep(clip)`` is true, in order; classes stay as they are."""
         return ClipSet(tuple(clip for clip in self.clips if keep(clip)), self.classes, self.name)
 
     def of_classes(self, labels: Sequence[str]) -> "ClipSet":
-        """The clips of these classes; the class list becomes ``labels``, in that order.
+        """The clips of these classes, which become the class list, in the order of ``labels`` and in the set's own spelling.
+
+        Args:
+            labels: class names, compared by normal form.
 
         Raises:
-            InputError: an unknown class.
+            InputError: no class, an unknown one, or one twice.
         """
-        for label in labels:
-            if label not in self._index:
-                raise InputError(self.name, f"has no class {label!r}", f"choose among: {', '.join(self.classes)}")
-        wanted = set(labels)
-        return ClipSet(tuple(clip for clip in self.clips if clip.label in wanted), tuple(labels), self.name)
+        asked = as_labels(labels, where=f"{self.name}, classes")
+        for label in asked:
+            if label.key not in self._index:
+                raise InputError(self.name, f"has no class {label.name!r}", f"choose among: {shortened(self.classes)}")
+        classes = tuple(self.classes[self._index[label.key]] for label in asked)
+        wanted = set(classes)
+        return ClipSet(tuple(clip for clip in self.clips if clip.label in wanted), classes, self.name)
 
     def save(self, path: str | Path) -> Path:
         """Write all clips to one ``.npz`` (the format at the top of this module), atomically; returns the path."""
@@ -294,29 +315,16 @@ def _span(values: Sequence[int | float], form: str = "d") -> str:
 
 def _from_arrays(arrays: dict[str, np.ndarray], path: Path) -> ClipSet:
     joints = arrays["joints"]
-    if joints.ndim != 5:
-        raise InputError(path, f"joints have shape {joints.shape}", "give (clips, persons, frames, joints, coordinates)")
+    if joints.ndim != 5 or joints.dtype.kind not in "fiu":
+        raise InputError(path, f"joints are {joints.dtype} of shape {joints.shape}", "give numbers of shape (clips, persons, frames, joints, coordinates)")
     count = len(joints)
-
-    def column(key: str, default: object) -> list:
-        values = arrays.get(key)
-        if values is None:
-            return [default] * count
-        values = np.broadcast_to(values, (count,)) if values.ndim == 0 else values
-        if len(values) != count:
-            raise InputError(path, f"{key}: {len(values)} entries for {count} clips", "give one entry a clip")
-        return values.tolist()
-
     try:
         layout = layout_named(str(arrays["layout"]))
     except KeyError as error:
         raise InputError(path, f"layout: {error.args[0]}", "name one of these") from error
-    names = column("names", None)
-    clips = []
-    for row, (frames, label, subject, name, fps) in enumerate(
-        zip(column("frames", joints.shape[2]), column("labels", ""), column("subjects", ""), names, column("fps", 30.0), strict=True)
-    ):
-        if not 1 <= int(frames) <= joints.shape[2]:
-            raise InputError(path, f"frames[{row}] is {frames}", f"give a number from 1 to {joints.shape[2]}")
-        clips.append(Clip(joints[row, :, : int(frames)], layout, label or None, subject or None, float(fps), name or f"{path.name}[{row}]"))
-    return ClipSet(tuple(clips), tuple(str(label) for label in arrays.get("classes", ())), str(arrays.get("dataset", path.stem)))
+    frames = whole_column(arrays.get("frames", joints.shape[2]), count, path, "frames", joints.shape[2])
+    labels, classes = label_column(arrays.get("labels", ""), class_column(arrays.get("classes", ()), path), count, path)
+    subjects, names = (text_column(arrays.get(key, ""), count, path, key) for key in ("subjects", "names"))
+    fps = number_column(arrays.get("fps", 30.0), count, path, "fps")
+    clips = [Clip(joints[row, :, : frames[row]], layout, labels[row], subjects[row], fps[row], names[row] or f"{path.name}[{row}]") for row in range(count)]
+    return ClipSet(tuple(clips), classes, str(arrays.get("dataset", path.stem)))

@@ -225,8 +225,10 @@ def _check_text(text: object, where: object) -> str:
     if not isinstance(text, str):
         raise InputError(where, f"{_short(text)} is {type(text).__name__}, not text", "give it as text")
     text = str(text)  # numpy's strings become plain ones
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise InputError(where, f"{_short(text)} is not valid Unicode", "give it as UTF-8")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(where, f"{_short(text)} is not valid Unicode", "give it as UTF-8") from error
     if not any(unicodedata.category(char) in ("So", "Sm", "Sc") or unicodedata.category(char)[0] in "LN" for char in text):
         raise InputError(where, f"{_short(text)} has no letter, digit or symbol" if text.strip() else "is empty", "give it words")
     return text

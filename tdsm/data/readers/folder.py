@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.labels import as_labels
 from tdsm.data.layouts import Layout, layout_named
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.npy import read_array, without_confidence
@@ -75,6 +76,8 @@ def read_folder(path: str | Path, layout: str | None = None, *, reading: Reading
     (body,) = layouts.values()
     _say_confidence(folder, list(listed), body)
     classes = sorted({one.label for one in listed.values() if one.label})
+    if classes:
+        as_labels(classes, where=f"{folder / TABLE}, column label")
     digest = hashlib.sha256((folder / TABLE).read_bytes()).hexdigest()
     return read_files("clips", folder, list(listed), _Reader(listed, digest), reading, name=folder.resolve().name, layout=body, classes=classes)
 

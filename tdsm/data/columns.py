@@ -1,0 +1,134 @@
+"""Columns of a file of clips: labels, names and numbers in whatever type an array has them, as plain Python values."""
+
+import math
+
+import numpy as np
+
+from tdsm.data.labels import as_labels, check_name
+from tdsm.util.errors import InputError
+
+__all__ = ["class_column", "label_column", "number_column", "text_column", "whole_column"]
+
+_ABSENT = ("", "nan", "NaN", "None")  # what numpy.array(["wave", nan]) and .astype(str) leave of a value that is not there
+
+
+def text_column(values: object, count: int, where: object, key: str) -> list[str | None]:
+    """(N,) text of each clip; one text alone is that of all clips. Bytes are UTF-8, whole numbers become text; "", NaN and None mean that it is not known.
+
+    Raises:
+        InputError: another shape or type.
+    """
+    array = _column(values, count, where, key)
+    if array.dtype.kind == "S":
+        array = _decoded(array, where, key)
+    if array.dtype.kind == "U":
+        return [None if text.strip() in _ABSENT else text for text in array.tolist()]
+    return [None if number is None else str(number) for number in _whole(array, where, key, "give text")]
+
+
+def class_column(values: object, where: object) -> tuple[str, ...]:
+    """(K,) class names, in order.
+
+    Raises:
+        InputError: no list of names, an empty name, or two that are the same label.
+    """
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise InputError(where, f"classes have shape {array.shape}", "give a list of class names, shape (classes,)")
+    names = text_column(array, len(array), where, "classes") if len(array) else []
+    return tuple(label.name for label in as_labels([name or "" for name in names], where=f"{where}, classes")) if names else ()
+
+
+def label_column(values: object, classes: tuple[str, ...], count: int, where: object) -> tuple[list[str | None], tuple[str, ...]]:
+    """The label of each clip, None where it is not known, and the class names in order (empty: those of the labels, sorted).
+
+    Text and bytes are names. Whole numbers are indices of ``classes``; without ``classes`` each is a class of its own, "0", "1", ...
+    One-hot rows (N, K) are indices, too. "", NaN and None mean that the label is not known.
+
+    Raises:
+        InputError: another shape or type, a negative or fractional number, an index outside ``classes``, or a row without exactly one 1.
+    """
+    array = np.asarray(values)
+    if array.ndim == 2 and array.dtype.kind in "biuf":
+        array = _hot(array, where)
+        classes = classes or tuple(str(number) for number in range(array.shape[1]))
+        if array.shape[1] != len(classes):
+            raise InputError(where, f"labels are one-hot over {array.shape[1]} classes, but {len(classes)} classes are named", "give one name per column")
+        array = array.argmax(axis=1)
+    array = _column(array, count, where, "labels")
+    if array.dtype.kind in "US":
+        return [None if name is None else check_name(name, where) for name in text_column(array, count, where, "labels")], classes
+    numbers = _whole(array, where, "labels", "give names, or class numbers from 0 together with `classes`")
+    there = sorted({number for number in numbers if number is not None})
+    names = dict(enumerate(classes)) if classes else {number: str(number) for number in there if number >= 0}
+    wrong = next((row for row, number in enumerate(numbers) if number is not None and number not in names), None)
+    if wrong is not None:
+        allowed = f"numbers from 0 to {len(classes) - 1}, one per entry of `classes`" if classes else "numbers from 0, and NaN where a label is not known"
+        raise InputError(where, f"labels[{wrong}] is {numbers[wrong]}", f"give {allowed}")
+    return [None if number is None else names[number] for number in numbers], classes or tuple(names.values())
+
+
+def number_column(values: object, count: int, where: object, key: str) -> list[float]:
+    """(N,) finite numbers above 0; one number alone is that of all clips.
+
+    Raises:
+        InputError: another shape or type, or a number that is not finite or not above 0.
+    """
+    array = _column(values, count, where, key)
+    if array.dtype.kind not in "iuf":
+        raise InputError(where, f"{key} are {array.dtype}", "give finite numbers above 0")
+    numbers = array.tolist()
+    for row, number in enumerate(numbers):
+        if not (math.isfinite(number) and number > 0):
+            raise InputError(where, f"{key}[{row}] is {number}", "give a finite number above 0")
+    return [float(number) for number in numbers]
+
+
+def whole_column(values: object, count: int, where: object, key: str, most: int) -> list[int]:
+    """(N,) whole numbers from 1 to ``most``; one number alone is that of all clips.
+
+    Raises:
+        InputError: another shape or type, or a number outside this range.
+    """
+    numbers = _whole(_column(values, count, where, key), where, key, f"give whole numbers from 1 to {most}")
+    for row, number in enumerate(numbers):
+        if number is None or not 1 <= number <= most:
+            raise InputError(where, f"{key}[{row}] is {'NaN' if number is None else number}", f"give a whole number from 1 to {most}")
+    return numbers
+
+
+def _column(values: object, count: int, where: object, key: str) -> np.ndarray:
+    array = np.asarray(values)
+    if array.ndim == 0:
+        array = np.broadcast_to(array, (count,))
+    if array.shape != (count,):
+        raise InputError(where, f"{key}: shape {array.shape} for {count} clips", "give one entry per clip")
+    return array
+
+
+def _whole(array: np.ndarray, where: object, key: str, remedy: str) -> list[int | None]:
+    if array.dtype.kind not in "iuf":
+        raise InputError(where, f"{key} are {array.dtype}", remedy)
+    known = ~np.isnan(array) if array.dtype.kind == "f" else np.ones(len(array), bool)
+    with np.errstate(invalid="ignore"):
+        broken = known & (array != np.trunc(array)) | np.isinf(array)
+    if broken.any():
+        raise InputError(where, f"{key}[{broken.argmax()}] is {array[broken.argmax()]}", remedy)
+    return [int(number) if there else None for number, there in zip(array.tolist(), known.tolist(), strict=True)]
+
+
+def _hot(array: np.ndarray, where: object) -> np.ndarray:
+    """One-hot rows as booleans."""
+    hot = array == 1
+    broken = (hot.sum(axis=1) != 1) | (~hot & (array != 0)).any(axis=1) | (array.shape[1] < 2)
+    if broken.any():
+        what = f"labels of shape {array.shape} are not one-hot (row {broken.argmax()})"
+        raise InputError(where, what, "give one label per clip, shape (clips,), or rows with exactly one 1")
+    return hot
+
+
+def _decoded(array: np.ndarray, where: object, key: str) -> np.ndarray:
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(where, f"{key}: bytes that are not UTF-8 ({error.reason})", "save them as text") from error
