@@ -291,9 +291,26 @@ def test_the_list_of_missing_skeletons_is_left_out(tmp_path):
     path = packed(tmp_path / "x.zip", files() | {"S001C003P001R001A002.skeleton": b"0\r\n"})
     assert [clip.name for clip in read_ntu(path, missing=listed)] == [name for name in NAMES if name not in (NAMES[0], NAMES[3])]
     among = packed(tmp_path / "y.zip", files() | {"lists/NTU_RGBD120_samples_with_missing_skeletons.txt": listed.read_bytes()})
-    assert [clip.name for clip in load_clips(among)] == [name for name in NAMES if name not in (NAMES[0], NAMES[3])]
+    with pytest.warns(UserWarning, match="2 of its recordings are left out, which lists/NTU_RGBD120"):
+        assert [clip.name for clip in load_clips(among)] == [name for name in NAMES if name not in (NAMES[0], NAMES[3])]
     listed.write_text("nothing here")
     assert "missing.txt" in message(read_ntu, path, missing=listed)
+
+
+@pytest.mark.parametrize("called", ["samples_with_missing_skeletons.txt", "ntu_rgb120_missings.txt", "MISSING", "statistics/missing skeletons 60.csv"])
+@pytest.mark.parametrize("heading", ["", "A heading\r\n\r\nof two lines\r\n"])
+def test_the_list_of_missing_skeletons_is_known_by_what_is_in_it(tmp_path, called, heading):
+    path = packed(tmp_path / "x.zip", files() | {called: f"{heading}{NAMES[0]}\r\n{NAMES[1]}.skeleton\r\nS017C003P020R002A060".encode()})
+    with pytest.warns(UserWarning, match="2 of its recordings are left out, which .* lists as samples with missing skeletons"):
+        assert [clip.name for clip in read_ntu(path)] == NAMES[2:]
+
+
+def test_a_list_that_does_not_say_missing_is_named_and_not_heeded(tmp_path):
+    for called, content in {"train.txt": NAMES[0], "skes_available_name.txt": "\n".join(NAMES)}.items():
+        with pytest.warns(UserWarning, match=f"{called} lists . of its recordings and is not heeded; .*missing="):
+            assert len(read_ntu(packed(tmp_path / "x.zip", files() | {called: content.encode()}))) == len(NAMES)
+    for content in (b"", b"\xff\xfe", b"notes on missing recordings", b"a\n" * 9 + NAMES[0].encode()):  # no lists, and no word about them
+        assert len(read_ntu(packed(tmp_path / "x.zip", files() | {"missing.txt": content}))) == len(NAMES)
 
 
 def test_class_names_are_the_data_sets(facts):

@@ -7,6 +7,7 @@ import os
 import pickle
 import struct
 import subprocess
+import warnings
 
 import numpy as np
 import pytest
@@ -319,11 +320,13 @@ def test_an_action_or_a_setup_of_the_second_part_makes_it_ntu_120(tmp_path, name
 def test_ntu_in_the_plane_keeps_the_persons_with_the_best_scores(tmp_path):
     annotation = ntu_annotation(persons=4, layout=COCO_17)
     annotation["keypoint_score"] *= np.array([0.2, 1, 0.1, 0.5], np.float16)[:, None, None]
-    annotation["keypoint_score"][1, 0, 3] = 0  # a joint with score 0 stays as it is
+    annotation["keypoint_score"][1, 0, 3] = 0
+    expected = annotation["keypoint"][[1, 3]].astype(np.float32)
+    expected[0, 0, 3] = np.nan
     path = ntu_pickle(tmp_path / "ntu60_hrnet.pkl", annotation)
     (clip,) = read_pyskl(path)
     assert clip.layout is COCO_17
-    np.testing.assert_array_equal(clip.joints, annotation["keypoint"][[1, 3]].astype(np.float32))
+    np.testing.assert_array_equal(clip.joints, expected)
     assert read_pyskl(path, bodies=3)[0].joints.shape[0] == 3
 
 
@@ -375,13 +378,13 @@ def test_scores_must_fit(tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ([1, 2], "is no dictionary with 'split' and 'annotations'"),
-        ({"annotations": [ntu_annotation()]}, "is no dictionary with"),
+        ([1, 2], "'annotations' is no list"),
+        ({"split": {}}, "is no dictionary with 'annotations'"),
         ({"annotations": [], "split": {}}, "'annotations' is no list"),
         ({"annotations": [1], "split": {}}, "'annotations' is no list"),
         ({"annotations": [ntu_annotation()], "split": ["a"]}, "'split' is no dictionary"),
         ({"annotations": [ntu_annotation()], "split": {"a": [1]}}, "'split' is no dictionary"),
-        ({"annotations": [ntu_annotation(frame_dir="A0xAJJysEUo_000003")], "split": {"train": []}}, "neither NTU RGB+D nor Kinetics-400"),
+        ({"annotations": [ntu_annotation(frame_dir="x", keypoint=np.zeros((1, 4, 21, 3), np.float16))]}, "no annotation has a keypoint array"),
         ({"annotations": [ntu_annotation(keypoint=None)], "split": {}}, "no annotation has a keypoint array"),
     ],
 )
@@ -401,6 +404,93 @@ def test_a_store_is_gone_on_with(tmp_path):
     assert [clip.name for clip in clips] == [names[0], names[2], names[1]]
     np.testing.assert_array_equal(clips[2].joints, good[1]["keypoint"].astype(np.float32))
     assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"label": 10**5000},
+        {"label": -(10**5000)},
+        {"total_frames": 10**5000},
+        {"frame_dir": "a" * 5000},
+        {"frame_dir": "a\0b"},
+        {"frame_dir": 7},
+        {"frame_dir": ["a"]},
+    ],
+)
+def test_an_absurd_annotation_is_skipped_and_the_others_are_read(tmp_path, bad):
+    assert len(both(tmp_path / "x.pkl", ntu_annotation() | bad, split={"all": ["S001C001P001R001A001", "S001C002P003R001A013"]})) < 300
+
+
+def test_a_name_that_is_a_deep_list_is_skipped(tmp_path):
+    path = ntu_pickle(tmp_path / "x.pkl", ntu_annotation("S001C001P001R001A001"), ntu_annotation(frame_dir="MARKERMARKER"), protocol=2)
+    mark = b"X\x0c\x00\x00\x00MARKERMARKER"
+    content = pickle.dumps({"annotations": [ntu_annotation("S001C001P001R001A001"), ntu_annotation() | {"frame_dir": "MARKERMARKER"}],
+                            "split": {"a": ["S001C001P001R001A001"]}}, protocol=2)  # fmt: skip
+    path.write_bytes(content.replace(mark, b"]" * 5000 + b"a" * 4999))
+    said = []
+    assert [clip.name for clip in read_pyskl(path, reading=Reading(report=said.extend))] == ["S001C001P001R001A001"]
+    assert "not named like a recording" in said[0].reason
+
+
+# Users' own
+
+
+def own_annotation(name="video_1", label=0, layout=COCO_17, **changed):
+    made = ntu_annotation(layout=layout, **changed)
+    return made | {"frame_dir": name, "label": label}
+
+
+@pytest.mark.parametrize(
+    "wrapped", [lambda them: {"annotations": them}, lambda them: {"annotations": them, "split": {"train": ["video_1"]}}, lambda them: them]
+)
+def test_own_videos_are_read_and_their_class_numbers_become_names(tmp_path, wrapped):
+    content = [own_annotation(f"video_{number}", label, seed=number) for number, label in enumerate((2, 0, 2))]
+    content[1] |= {"label": None}
+    with pytest.warns(UserWarning, match="class numbers, 2 to 2.*put label_map.txt") as caught:
+        clips = load_clips(written(tmp_path / "mine.pkl", wrapped(content)))
+    assert len([one for one in caught if "label_map" in str(one.message)]) == 1
+    assert (clips.name, clips.layout, clips.classes) == ("mine", COCO_17, ("2",))
+    assert [(clip.name, clip.label) for clip in clips] == [("video_0", "2"), ("video_1", None), ("video_2", "2")]
+
+
+def test_a_label_map_beside_own_videos_names_the_classes(tmp_path):
+    path = written(tmp_path / "mine.pkl", {"annotations": [own_annotation(label=1, layout=NTU_25)]})
+    (tmp_path / "label_map.txt").write_text("wave\nclap\njump\n\n")
+    clips = read_pyskl(path)
+    assert (clips.layout, clips.classes, clips[0].label) == (NTU_25, ("wave", "clap", "jump"), "clap")
+    for content in ("wave\n", "wave\n\nclap\n", "wave\nwave\n"):
+        (tmp_path / "label_map.txt").write_text(content)
+        assert "label_map.txt" in message(read_pyskl, path)
+
+
+def test_own_scores_of_0_are_joints_not_seen_as_a_field_or_as_a_third_channel(tmp_path):
+    field = own_annotation(label=None)
+    field["keypoint_score"][:, 2, 5] = 0
+    channel = {key: value for key, value in field.items() if key != "keypoint_score"}
+    channel["keypoint"] = np.concatenate([field["keypoint"], field["keypoint_score"][..., None]], axis=3)
+    one, two = (read_pyskl(written(tmp_path / "x.pkl", [annotation]))[0].joints for annotation in (field, channel))
+    np.testing.assert_array_equal(one, two)
+    assert np.isnan(one[:, 2, 5]).all() and np.isfinite(one[:, 3]).all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"label": 1.5}, "label is no class number"), ({"label": [1]}, "label is no class number"), ({"label": 10**5000}, "label is no class number"),
+        ({"frame_dir": None}, "frame_dir, its name, is missing"), ({"keypoint": np.zeros((1, 6, 25, 3))}, "keypoint has shape (1, 6, 25, 3)"),
+        ({"keypoint": np.full((2, 6, 17, 2), np.inf)}, "infinite"), ({"keypoint": np.full((2, 6, 17, 2), np.nan)}, "nobody in any frame"),
+        ({"keypoint_score": np.ones((2, 6, 16))}, "keypoint_score has shape"), ({"frame_dir": "video_1"}, "there twice"),
+    ],
+)  # fmt: skip
+def test_a_bad_own_annotation_is_skipped_and_reported(tmp_path, changed, says):
+    said = []
+    path = written(tmp_path / "x.pkl", [own_annotation(label=None), own_annotation("video_2") | changed])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        clips = read_pyskl(path, reading=Reading(report=said.extend))
+    assert [clip.name for clip in clips] == ["video_1"]
+    assert says in said[0].reason and len(said[0].reason) < 400
 
 
 # Kinetics-400
@@ -459,6 +549,10 @@ def test_kinetics_without_its_files_says_what_to_download(tmp_path):
         ({"frame_inds": np.array([-1, 1, 1, 1, 1], np.int16)}, "frame_inds are -1"),
         ({"raw_file": "data/k400/kpfiles/part9.pkl"}, "no such file"),
         ({"raw_file": "part0.pkl"}, "is not in that file"),
+        ({"raw_file": "a" * 5000}, "cannot be reached"),
+        ({"raw_file": "a\0b"}, "cannot be reached"),
+        ({"raw_file": ["a"]}, "kpfiles"),
+        ({"total_frames": 10**5000}, "total_frames is no whole number"),
     ],
 )
 def test_a_bad_clip_of_kinetics_is_reported_and_the_others_are_read(tmp_path, changed, says):

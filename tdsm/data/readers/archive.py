@@ -56,6 +56,10 @@ class Archive:
         if self._zip is not None:
             self._zip.close()
 
+    def size(self, name: str) -> int:
+        """Bytes of one member, unpacked, by the zip's own table."""
+        return (self.path / name).stat().st_size if self._zip is None else self._zip.getinfo(name).file_size
+
     def read(self, name: str, largest: int = LARGEST) -> bytes:
         """Content of one member.
 
@@ -67,7 +71,7 @@ class Archive:
             InputError: the member is empty, damaged, encrypted or too large.
         """
         try:
-            size = (self.path / name).stat().st_size if self._zip is None else self._zip.getinfo(name).file_size
+            size = self.size(name)
             if size > largest:
                 raise InputError(self.path / name, f"has {size / 1e6:,.0f} MB, where {largest / 1e6:,.0f} MB are the most that such a file has", "leave it out")
             content = (self.path / name).read_bytes() if self._zip is None else self._zip.read(name)

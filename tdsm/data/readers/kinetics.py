@@ -20,7 +20,6 @@ each frame. Nothing says who is who, so a person may change places with another 
 the authors' own packer writes at 0; a file with a frame 0 is one of these. Frames without bodies stay, as zeros.
 """
 
-import json
 import re
 import warnings
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ import numpy as np
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import OPENPOSE_18
 from tdsm.data.readers.archive import Archive
+from tdsm.data.readers.parsing import parse_json
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.util.errors import InputError
 
@@ -93,6 +93,7 @@ _TABLE = re.compile(r"(?:.*/)?kinetics_(train|val)_label\.json")
 _JOINTS = len(OPENPOSE_18)
 _PIXELS = (340.0, 256.0)
 _LOOKED_AT = 5  # bodies of a frame
+_LARGEST_TABLE = 1 << 27  # bytes of a label file
 _LONGEST = 9000  # frames: five minutes; clips last ten seconds
 
 
@@ -170,7 +171,7 @@ def _without_skeleton(archive: Archive) -> set[str]:
         match = _TABLE.fullmatch(member)
         if match:
             where = archive.path / member
-            for clip, row in _read_json(archive.read(member), where).items():
+            for clip, row in _read_json(archive.read(member, _LARGEST_TABLE), where).items():
                 if not isinstance(row, dict):
                     raise InputError(where, f"{clip}: holds no has_skeleton, label and label_index", "download the label file again")
                 _label(row, f"{where}: {clip}")
@@ -195,10 +196,7 @@ class _ReadClip:
 
 
 def _read_json(content: bytes, where: Path) -> dict:
-    try:
-        record = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise InputError(where, f"not JSON ({error})", "download the data set again") from error
+    record = parse_json(content, where, "download the data set again")
     if not isinstance(record, dict):
         raise InputError(where, "holds no JSON object", "give the files of Kinetics-skeleton")
     return record
@@ -208,12 +206,17 @@ def _label(record: dict, where: object) -> str:
     """The class, which ``label`` and ``label_index`` must both name."""
     label, index = record.get("label"), record.get("label_index")
     if type(index) is not int or not 0 <= index < len(CLASSES):
-        raise InputError(where, f"label_index is {index!r} (label {label!r})", f"give a number from 0 to {len(CLASSES) - 1}")
+        raise InputError(where, f"label_index is {_said(index)} (label {_said(label)})", f"give a number from 0 to {len(CLASSES) - 1}")
     if not isinstance(label, str) or _letters(label) != _letters(CLASSES[index]):
         raise InputError(
-            where, f"label {label!r} contradicts label_index {index}, which is {CLASSES[index]!r}", "give files of Kinetics-400, classes from 0 on"
+            where, f"label {_said(label)} contradicts label_index {index}, which is {CLASSES[index]!r}", "give files of Kinetics-400, classes from 0 on"
         )
     return CLASSES[index]
+
+
+def _said(value: object) -> str:
+    """A value for a message."""
+    return repr(value)[:80] if isinstance(value, str | bool | float | None) or (isinstance(value, int) and abs(value) < 10**30) else f"a {type(value).__name__}"
 
 
 def _letters(label: str) -> str:
@@ -246,7 +249,7 @@ def _frame_indices(data: list[dict], where: Path) -> list[int]:
     index = [frame.get("frame_index") for frame in data]
     for value in index:
         if type(value) is not int or not 0 <= value <= _LONGEST:
-            raise InputError(where, f"frame_index is {value!r}", f"give whole numbers from 0 or 1 on, up to {_LONGEST}")
+            raise InputError(where, f"frame_index is {_said(value)}", f"give whole numbers from 0 or 1 on, up to {_LONGEST}")
     if len(set(index)) < len(index):
         twice = next(value for value in index if index.count(value) > 1)
         raise InputError(where, f"frame_index {twice} is there twice", "download the data set again")

@@ -11,11 +11,22 @@ Source: A. Shahroudy, J. Liu, T.-T. Ng, G. Wang, "NTU RGB+D: A large scale datas
         25                                                        joints
           x y z  depth x y  colour x y  orientation w x y z  state    of each joint, 12 fields, x y z in metres
 
+The last field of a joint says whether it was tracked (2), inferred (1) or not tracked (0). It is not used: the sensor gives a position that follows from the
+rest of the body for joints in each state, the published numbers are of all of them, and in many clips whole legs are "inferred". Only a joint at
+exactly (0, 0, 0), where no position was given, becomes NaN (in :class:`~tdsm.data.clips.Clip`).
+
+**Samples with missing skeletons.** The authors hand out a list of the recordings in which bodies are missing (302 of NTU-60, 535 of NTU-120), under several
+names: ``NTU_RGBD_samples_with_missing_skeletons.txt``, ``NTU_RGBD120_samples_with_missing_skeletons.txt``, ``samples_with_missing_skeletons.txt``,
+``ntu_rgb120_missings.txt``. It is recognised by what is in it: names of recordings, one a line, at most 1,000, after at most three lines of
+heading, in a text file whose name or heading says "missing". Such a list beside the recordings is heeded, and one warning says so. Another list of
+names (of a split, say) is not heeded, which one warning says, too.
+
 The text is read by :mod:`tdsm.data.readers.ntu_text`; which of its bodies are people is decided by :mod:`tdsm.data.readers.ntu_tracks`. At most
 ``bodies`` persons stay, the one that moves most first.
 """
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -57,7 +68,9 @@ CLASSES = (
 )  # fmt: skip
 
 MEMBER = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})\.skeleton")
-_MISSING = re.compile(r"NTU_RGBD(120)?_samples_with_missing_skeletons\.txt")
+_NAME = re.compile(rb"S\d{3}C\d{3}P\d{3}R\d{3}A\d{3}(?:\.skeleton|\.avi|_rgb\.avi)?")
+_LISTS = (".txt", ".csv", ".lst", ".list", "")  # endings of files that may be a list of recordings
+_MOST_MISSING, _HEADING = 1000, 3  # names, lines
 _EXAMPLE = "S001C001P001R001A001.skeleton"
 _ACTIONS_60, _SETUPS_60 = 60, 17  # NTU-60 is the first of both
 
@@ -126,7 +139,7 @@ def read_ntu(
     Args:
         path: the zip or the folder.
         missing: the authors' list of samples with missing skeletons; those are left out without being opened or reported. Lists that lie among
-            the files under their own names (``NTU_RGBD_samples_with_missing_skeletons.txt``, ``NTU_RGBD120_...``) are taken, too.
+            the files are taken, too, with a warning.
         denoise: what to do about ghosts.
         bodies: how many persons a clip keeps at most.
         reading: how to go through the files.
@@ -147,12 +160,38 @@ def read_ntu(
 def _files(path: Path, left_out: frozenset[str]) -> tuple[list[str], bool]:
     """The files to read, and whether there are more than NTU-60 has."""
     with Archive(path) as archive:
-        for name in archive.names:
-            if _MISSING.fullmatch(PurePath(name).name):
-                left_out |= _names(archive.read(name), archive.path / name)
+        left_out |= _listed_missing(archive)
         found = [(name, match) for name, match in archive.matching(MEMBER, _EXAMPLE) if match[0].removesuffix(".skeleton") not in left_out]
     more = any(int(match[1]) > _SETUPS_60 or _ACTIONS_60 < int(match[5]) <= len(CLASSES) for _, match in found)
     return [name for name, _ in found], more
+
+
+def _listed_missing(archive: Archive) -> frozenset[str]:
+    """The recordings that the authors' list among the files names, whatever it is called."""
+    there = {PurePath(name).name.removesuffix(".skeleton") for name in archive.names}
+    found: frozenset[str] = frozenset()
+    for member in archive.names:
+        if PurePath(member).suffix.lower() not in _LISTS or not 0 < archive.size(member) <= 64 * _MOST_MISSING:
+            continue
+        try:
+            lines = [line.strip() for line in archive.read(member).splitlines() if line.strip()]
+        except InputError:
+            continue  # a damaged file that is no recording is nobody's list
+        heading = next((number for number, line in enumerate(lines) if _NAME.fullmatch(line)), len(lines))
+        if heading > _HEADING or len(lines) <= heading or not all(map(_NAME.fullmatch, lines[heading:])):
+            continue
+        names = frozenset(line[:20].decode() for line in lines[heading:]) & there
+        if len(lines) - heading <= _MOST_MISSING and b"missing" in (PurePath(member).name.encode() + b" ".join(lines[:heading])).lower():
+            if names - found:
+                what = f"{len(names)} of its recordings are left out, which {member} lists as samples with missing skeletons"
+                warnings.warn(f"{archive.path}: {what}; move the list away to read them", stacklevel=5)
+            found |= names
+        elif names:
+            what = f"{member} lists {len(names)} of its recordings and is not heeded"
+            warnings.warn(
+                f"{archive.path}: {what}; if they are samples with missing skeletons, give it as missing=..., or put 'missing' in its name", stacklevel=5
+            )
+    return found
 
 
 def _names(content: bytes, where: object) -> frozenset[str]:

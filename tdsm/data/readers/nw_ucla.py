@@ -11,7 +11,6 @@ such a joint are left out. Two clips have a single frame. The files carry no tim
 everybody to face it: of people seen from behind, left and right are exchanged (in "walk around" most knees bend backwards).
 """
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -21,6 +20,7 @@ import numpy as np
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import KINECT_20
 from tdsm.data.readers.archive import Archive
+from tdsm.data.readers.parsing import parse_json
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.util.errors import InputError
 
@@ -73,10 +73,7 @@ def _read_clip(archive: Archive, name: str) -> Sequence[Clip]:
 
 def _read_json(content: bytes, where: Path) -> np.ndarray:
     """(T, 20, 3)."""
-    try:
-        record = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise InputError(where, f"not JSON ({error})", "download the data set again") from error
+    record = parse_json(content, where, "download the data set again")
     if not isinstance(record, dict) or "skeletons" not in record:
         raise InputError(where, "field 'skeletons' is missing", "give the all_sqe files of NW-UCLA")
     try:

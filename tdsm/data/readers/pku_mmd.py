@@ -44,6 +44,7 @@ CLASSES = (
 MEMBER = re.compile(r"(\d{4}|A\d{2}N\d{2})-([LMR])\.txt")
 _SHAPE = (2, 25, 3)  # of a row
 _NUMBERS = 150
+_OVERLAP = 20  # actions at once; in truth they follow one another
 _ID = re.compile(r"(?:\d{4}|A\d{2}N\d{2})-[LMR]")
 
 
@@ -160,6 +161,7 @@ def _read_skeleton(content: bytes, where: Path) -> np.ndarray:
 
 def _read_labels(content: bytes, where: Path, frames: int) -> Iterator[tuple[int, int, int]]:
     """(action, first frame, last frame), all from 1, of each row."""
+    cut = 0
     for number, line in _rows(content):
         row = f"{where} line {number}"
         values = _numbers(line.split(b","), 4, row)[:3]
@@ -170,6 +172,9 @@ def _read_labels(content: bytes, where: Path, frames: int) -> Iterator[tuple[int
             raise InputError(row, f"action {action} does not exist", f"actions are 1 to {len(CLASSES)}")
         if not 1 <= first <= min(last, frames):
             raise InputError(row, f"frames {first} to {last} do not lie in the video's {frames}", "give skeletons and labels of one phase")
+        cut += last - first + 1
+        if cut > _OVERLAP * frames:  # each action is a copy of its frames
+            raise InputError(row, f"the actions up to here have more than {_OVERLAP} times the video's {frames} frames", "download the labels again")
         yield action, first, last
 
 

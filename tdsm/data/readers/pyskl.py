@@ -1,4 +1,4 @@
-"""Annotation pickles of pyskl and MMAction2: NTU RGB+D 60 and 120 in space and in the plane, Kinetics-400 in the plane.
+"""Annotation pickles of pyskl and MMAction2: NTU RGB+D 60 and 120 in space and in the plane, Kinetics-400 in the plane, and users' own.
 
 Source: H. Duan, J. Wang, K. Chen, D. Lin, "PYSKL: Towards good practices for skeleton action recognition", ACM MM 2022; the bodies in the plane
 were found with HRNet, H. Duan et al., "Revisiting skeleton-based action recognition", CVPR 2022. Handed out as ``ntu60_3danno.pkl``,
@@ -18,12 +18,20 @@ that are a download of their own, ``frame_inds`` (N,), the frame from 1 on of ea
 dictionary ``{identifier: {"keypoint": (N, 17, 3)}}`` with x, y and score; they are looked for in ``kpfiles/`` beside the table. Nothing says who is
 who: each frame keeps the bodies whose scores sum highest, as for Kinetics-skeleton.
 
+**Your own pickle**, as the guides for custom videos of pyskl and of MMAction2 0.x and 1.x make it: the same dictionary (or the list of annotations alone) with
+names of your own, 17 joints of COCO in pixels (with ``keypoint_score``, or with the score as a third coordinate) or 25 of Kinect v2 in metres. Split lists are
+not needed. Labels are class numbers: their names are read from ``label_map.txt`` beside the pickle, one a line; without it classes
+are called "0", "1", ..., and one warning says so. A missing label is an unknown one.
+
+A joint with ``keypoint_score`` 0 was not found: it is NaN, as everywhere in this package.
+
 Everything is read by :mod:`tdsm.data.readers.safe_pickle`, which cannot run code.
 """
 
 import functools
 import itertools
 import re
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -36,14 +44,20 @@ from tdsm.data.layouts import COCO_17, NTU_25, Layout
 from tdsm.data.readers import kinetics, ntu
 from tdsm.data.readers.reading import Reading, Skipped
 from tdsm.data.readers.safe_pickle import load_pickle
+from tdsm.data.readers.sniff import shown
 from tdsm.util.errors import InputError
+from tdsm.util.files import read_text
 from tdsm.util.progress import progress_bar
 
 __all__ = ["read_pyskl"]
 
 _NTU_60_ACTIONS, _NTU_60_SETUPS = 60, 17
 _LONGEST = 100_000  # frames; Kinetics lasts ten seconds
-_LAYOUTS = {(25, 3): NTU_25, (17, 2): COCO_17}  # by joints and coordinates
+_LONGEST_NAME = 1000  # letters
+_MOST_CLASSES = 100_000
+_LOOKED_AT = 100  # annotations, to tell what the pickle holds
+_LABEL_MAP = "label_map.txt"
+_LAYOUTS = {(25, 3): NTU_25, (17, 2): COCO_17, (17, 3): COCO_17}  # by joints and coordinates
 _NTU_NAME = re.compile(r"S(\d{3})C\d{3}P\d{3}R\d{3}A(\d{3})")
 _AGAIN = "download the file again"
 _KPFILES = (
@@ -63,11 +77,12 @@ def read_pyskl(path: str | Path, *, bodies: int = 2, reading: Reading = Reading(
 
     Returns:
         ClipSet "ntu-60" (60 classes; all actions up to 60, all setups up to 17) or "ntu-120" (120), named by the recordings, subjects such as "P001",
-        layout ntu-25 in metres or coco-17 in pixels; or "kinetics-400" (400), coco-17, named "train/ID" and "val/ID" after the split lists. Clips
-        are (M, T, V, C) float32 with 1 <= M <= ``bodies``, 30 fps, in the order of the annotations (Kinetics: of the files that hold the bodies).
+        layout ntu-25 in metres or coco-17 in pixels; or "kinetics-400" (400), coco-17, named "train/ID" and "val/ID" after the split lists; or, of a
+        user's own pickle, a set named after the file, without subjects. Clips are (M, T, V, C) float32 with 1 <= M <= ``bodies``, 30 fps, in the order of
+        the annotations (Kinetics: of the files that hold the bodies).
 
     Raises:
-        InputError: no such pickle or one that would run code, another data set, no usable annotation, or (``strict``) a bad one: a label that
+        InputError: no such pickle or one that would run code, bodies of other joints, no usable annotation, or (``strict``) a bad one: a label that
             contradicts the name, an identifier in no split list, a wrong shape, NaN, nobody there. Such annotations are otherwise skipped and
             reported.
     """
@@ -75,10 +90,10 @@ def read_pyskl(path: str | Path, *, bodies: int = 2, reading: Reading = Reading(
     annotations, splits = _content(path)
     if "raw_file" in annotations[0]:
         source = _kinetics(annotations, splits, path, bodies)
-    elif _NTU_NAME.fullmatch(str(annotations[0].get("frame_dir"))):
+    elif any(_NTU_NAME.fullmatch(_name(annotation)) for annotation in annotations[:_LOOKED_AT]):
         source = _ntu(annotations, splits, path, bodies)
     else:
-        raise InputError(path, "holds neither NTU RGB+D nor Kinetics-400", "save other data sets as .npz, see the table in tdsm/data/clips.py")
+        source = _own(annotations, path, bodies)
     return _read(source, path, reading, f"pyskl, at most {bodies} bodies")
 
 
@@ -95,9 +110,11 @@ class _Source(NamedTuple):
 def _content(path: Path) -> tuple[list[dict], dict[str, list[str]]]:
     """The annotations and the split lists."""
     content = load_pickle(path)
-    if not isinstance(content, dict) or not {"split", "annotations"} <= content.keys():
-        raise InputError(path, "is no dictionary with 'split' and 'annotations'", "give an annotation file of pyskl or MMAction2 1.0")
-    annotations, splits = content["annotations"], content["split"]
+    if isinstance(content, list):
+        content = {"annotations": content}
+    if not isinstance(content, dict) or "annotations" not in content:
+        raise InputError(path, "is no dictionary with 'annotations' and no list of them", "give an annotation file of pyskl or MMAction2")
+    annotations, splits = content["annotations"], content.get("split", {})
     if not isinstance(annotations, list) or not annotations or not all(isinstance(annotation, dict) for annotation in annotations):
         raise InputError(path, "'annotations' is no list of dictionaries, or empty", _AGAIN)
     if not isinstance(splits, dict) or not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in splits.values()):
@@ -109,7 +126,7 @@ def _content(path: Path) -> tuple[list[dict], dict[str, list[str]]]:
 
 
 def _ntu(annotations: list[dict], splits: dict[str, list[str]], path: Path, bodies: int) -> _Source:
-    names = filter(None, (_NTU_NAME.fullmatch(str(annotation.get("frame_dir"))) for annotation in annotations))
+    names = filter(None, (_NTU_NAME.fullmatch(_name(annotation)) for annotation in annotations))
     small = all(int(name[1]) <= _NTU_60_SETUPS and int(name[2]) <= _NTU_60_ACTIONS for name in names)
     classes = ntu.CLASSES[:_NTU_60_ACTIONS] if small else ntu.CLASSES
     layout = next((layout for layout in map(_layout_of, annotations) if layout), None)
@@ -124,7 +141,7 @@ def _one_by_one(annotations: list[dict], path: Path, make: Callable[[dict, str],
     seen: set[str] = set()
     for index in range(len(annotations)):
         annotation, annotations[index] = annotations[index], {}  # so that it leaves the memory as soon as it is a clip
-        name = str(annotation.get("frame_dir"))
+        name = _name(annotation) or f"annotation {index}"
         if name not in done or name in seen:
             yield name, _attempt(make, annotation, f"{path}/{name}", name in seen)
         seen.add(name)
@@ -140,13 +157,13 @@ def _attempt(make: Callable[[dict, str], Clip], annotation: dict, where: str, tw
 
 
 def _layout_of(annotation: dict) -> Layout | None:
-    shape = np.shape(annotation.get("keypoint")) if isinstance(annotation.get("keypoint"), np.ndarray) else ()
+    shape = annotation["keypoint"].shape if isinstance(annotation.get("keypoint"), np.ndarray) else ()
     return _LAYOUTS.get(shape[2:]) if len(shape) == 4 else None
 
 
 def _ntu_clip(annotation: dict, where: str, *, layout: Layout, listed: Collection[str], bodies: int) -> Clip:
-    name = annotation.get("frame_dir")
-    if not isinstance(name, str) or not _NTU_NAME.fullmatch(name):
+    name = _name(annotation)
+    if not _NTU_NAME.fullmatch(name):
         raise InputError(where, "is not named like a recording of NTU RGB+D", _AGAIN)
     found = ntu.parse_name(where)
     if name not in listed:
@@ -160,17 +177,77 @@ def _ntu_clip(annotation: dict, where: str, *, layout: Layout, listed: Collectio
         raise InputError(where, f"total_frames is {annotation['total_frames']}, keypoint has {joints.shape[1]}", _AGAIN)
     if layout is COCO_17:
         joints = _best_scored(joints, _numbers(annotation, "keypoint_score", where, 3), where)
-    joints = joints[joints.any(axis=(1, 2, 3))][:bodies]
-    if not joints.size:
-        raise InputError(where, "has nobody in any frame", "leave the annotation out")
+    joints = _there(joints, bodies, where)
     return Clip(joints, layout, ntu.CLASSES[found.action - 1], f"P{found.performer:03}", 30.0, name)
 
 
 def _best_scored(joints: np.ndarray, scores: np.ndarray, where: str) -> np.ndarray:
-    """Persons, highest mean score first; a tie keeps their order."""
+    """Persons, highest mean score first; a tie keeps their order. A joint of score 0 becomes NaN."""
     if scores.shape != joints.shape[:3]:
         raise InputError(where, f"keypoint_score has shape {scores.shape}, keypoint {joints.shape}", _AGAIN)
-    return joints[np.argsort(-scores.sum(axis=(1, 2)), kind="stable")]
+    order = np.argsort(-scores.sum(axis=(1, 2)), kind="stable")
+    return np.where(scores[order, ..., None] > 0, joints[order], np.float32(np.nan))
+
+
+def _there(joints: np.ndarray, bodies: int, where: str) -> np.ndarray:
+    """The first persons who are there in some frame."""
+    joints = joints[np.nan_to_num(joints).any(axis=(1, 2, 3))][:bodies]
+    if not joints.size:
+        raise InputError(where, "has nobody in any frame", "leave the annotation out")
+    return joints
+
+
+# Users' own
+
+
+def _own(annotations: list[dict], path: Path, bodies: int) -> _Source:
+    layout = next((layout for layout in map(_layout_of, annotations) if layout), None)
+    if layout is None:
+        what = "no annotation has a keypoint array (persons, frames, 25 joints, 3), (persons, frames, 17 joints, 2) or the latter with a score"
+        raise InputError(path, what, "save bodies of other joints as .npz, see the table in tdsm/data/clips.py")
+    numbers = {label for label in (annotation.get("label") for annotation in annotations) if _is_whole(label) and 0 <= label < _MOST_CLASSES}
+    names = _label_map(path, max(numbers, default=-1))
+    if names is None:
+        names = {number: str(number) for number in sorted(numbers)}
+        if names:
+            what = f"its labels are class numbers, {min(names)} to {max(names)}, which are taken as the classes' names"
+            warnings.warn(f"{path}: {what}; put {_LABEL_MAP} with one name a line beside it", stacklevel=4)
+    make = functools.partial(_own_clip, layout=layout, names=names, bodies=bodies)
+    return _Source(path.stem, layout, tuple(names.values()), len(annotations), functools.partial(_one_by_one, annotations, path, make))
+
+
+def _label_map(path: Path, most: int) -> dict[int, str] | None:
+    """Class number to name, by the list beside the pickle; None when there is none."""
+    file = path.parent / _LABEL_MAP
+    if not file.is_file():
+        return None
+    names = [line.strip() for line in read_text(file, "save it as UTF-8, one class name a line").splitlines()]
+    while names and not names[-1]:
+        names.pop()
+    if "" in names or len(set(names)) < len(names) or most >= len(names):
+        raise InputError(
+            file, f"has {len(names)} lines, some blank, twice, or too few for class number {most}", "give one name a line, in the order of the classes"
+        )
+    return dict(enumerate(names))
+
+
+def _own_clip(annotation: dict, where: str, *, layout: Layout, names: dict[int, str], bodies: int) -> Clip:
+    if not _name(annotation):
+        raise InputError(where, "frame_dir, its name, is missing or no text", "name each annotation")
+    joints = _numbers(annotation, "keypoint", where, 4, lost=True)
+    score = annotation.get("keypoint_score")
+    if layout is COCO_17 and joints.shape[2:] == (17, 3):
+        joints, score = joints[..., :2], joints[..., 2] if score is None else score
+    if joints.shape[2:] != (len(layout), layout.dims):
+        raise InputError(
+            where, f"keypoint has shape {joints.shape}, not (persons, frames, {len(layout)}, {layout.dims})", "save each layout into a pickle of its own"
+        )
+    if score is not None and layout is COCO_17:
+        joints = _best_scored(joints, _numbers({"keypoint_score": score}, "keypoint_score", where, 3), where)
+    label = annotation.get("label")
+    if label is not None and (not _is_whole(label) or label not in names):
+        raise InputError(where, "label is no class number", f"give a whole number from 0 to {max(names, default=0)}")
+    return Clip(_there(joints, bodies, where), layout, None if label is None else names[int(label)], None, 30.0, _name(annotation))
 
 
 # Kinetics-400
@@ -178,8 +255,7 @@ def _best_scored(joints: np.ndarray, scores: np.ndarray, where: str) -> np.ndarr
 
 def _kinetics(annotations: list[dict], splits: dict[str, list[str]], path: Path, bodies: int) -> _Source:
     partition = {name: part for part in ("train", "val") for name in splits.get(part, [])}
-    files = {annotation.get("raw_file") for annotation in annotations if isinstance(annotation.get("raw_file"), str)}
-    if not any(_kpfile(path, file).is_file() for file in files):
+    if not any(_is_file(_kpfile(path, file)) for file in set(map(_raw_file, annotations))):
         raise InputError(path, "is a table of contents, and none of the files that it names is in kpfiles/ beside it", _KPFILES)
     make = functools.partial(_kinetics_clip, partition=partition, bodies=bodies)
     return _Source("kinetics-400", COCO_17, kinetics.CLASSES, len(annotations), functools.partial(_file_by_file, annotations, path, make))
@@ -191,7 +267,7 @@ def _kpfile(path: Path, raw_file: str) -> Path:
 
 def _file_by_file(annotations: list[dict], path: Path, make: Callable[..., Clip], done: Collection[str]) -> Iterator[tuple[str, Clip | InputError]]:
     """Opens one file after the other, none of them twice."""
-    left = [annotation for annotation in annotations if str(annotation.get("frame_dir")) not in done]
+    left = [annotation for annotation in annotations if _name(annotation) not in done]
     seen: set[str] = set()
     for raw_file, group in itertools.groupby(sorted(left, key=_raw_file), _raw_file):
         file = _kpfile(path, raw_file)
@@ -200,20 +276,28 @@ def _file_by_file(annotations: list[dict], path: Path, make: Callable[..., Clip]
         except InputError as error:
             points = error
         for annotation in group:
-            name = str(annotation.get("frame_dir"))
-            yield name, _attempt(functools.partial(make, points=points), annotation, f"{file}/{name}", name in seen)
+            name = _name(annotation)
+            yield name, _attempt(functools.partial(make, points=points), annotation, f"{shown(file)}/{name}", name in seen)
             seen.add(name)
 
 
 def _raw_file(annotation: dict) -> str:
-    return str(annotation.get("raw_file"))
+    file = annotation.get("raw_file")
+    return file if isinstance(file, str) else ""
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a NUL
+        return False
 
 
 def _kinetics_clip(annotation: dict, where: str, *, points: object, partition: dict[str, str], bodies: int) -> Clip:
     if isinstance(points, InputError):
         raise points
-    name, label = annotation.get("frame_dir"), _whole(annotation, "label", where)
-    if not isinstance(name, str) or name not in partition:
+    name, label = _name(annotation), _whole(annotation, "label", where)
+    if name not in partition:
         raise InputError(where, "is in neither split list, train nor val", _AGAIN)
     if not 0 <= label < len(kinetics.CLASSES):
         raise InputError(where, f"label {label} does not exist", f"classes are 0 to {len(kinetics.CLASSES) - 1}")
@@ -226,30 +310,39 @@ def _kinetics_clip(annotation: dict, where: str, *, points: object, partition: d
     frames, first = _whole(annotation, "total_frames", where), min(1, int(frame.min()))
     if first < 0 or not frame.max() - first < frames <= _LONGEST:
         raise InputError(where, f"frame_inds are {frame.min():g} to {frame.max():g}, total_frames is {frames}", _AGAIN)
-    joints = kinetics.strongest(frame.astype(int) - first, joints[..., :2], joints[..., 2], frames, bodies)
-    if not joints.any():
-        raise InputError(where, "has nobody in any frame", "leave the annotation out")
+    places = np.where(joints[..., 2:] > 0, joints[..., :2], np.float32(np.nan))
+    joints = _there(kinetics.strongest(frame.astype(int) - first, places, joints[..., 2], frames, bodies), bodies, where)
     return Clip(joints, COCO_17, kinetics.CLASSES[label], None, 30.0, f"{partition[name]}/{PurePosixPath(name).name}")
 
 
 # Fields
 
 
+def _name(annotation: dict) -> str:
+    """What the annotation calls itself; "" when that is no text, or one of absurd length."""
+    name = annotation.get("frame_dir")
+    return name if isinstance(name, str) and len(name) <= _LONGEST_NAME else ""
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
 def _whole(annotation: dict, field: str, where: str) -> int:
     value = annotation.get(field)
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+    if not _is_whole(value):
         raise InputError(where, f"{field} is no whole number", _AGAIN)
     return int(value)
 
 
-def _numbers(annotation: dict, field: str, where: str, axes: int) -> np.ndarray:
-    """An array of finite numbers, float32."""
+def _numbers(annotation: dict, field: str, where: str, axes: int, lost: bool = False) -> np.ndarray:
+    """An array of finite numbers, float32; with ``lost`` it may hold NaN."""
     values = annotation.get(field)
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu" or values.ndim != axes:
         raise InputError(where, f"{field} is no array of numbers with {axes} axes", _AGAIN)
     with np.errstate(over="ignore"):
         values = values.astype(np.float32)
-    if not np.isfinite(values).all():
+    if np.isinf(values).any() or not (lost or np.isfinite(values).all()):
         raise InputError(where, f"{field}: NaN, infinite or beyond 32-bit numbers", "leave the annotation out")
     return values
 

@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from tdsm.data.readers.sniff import check_path
 from tdsm.util.errors import InputError
 
 __all__ = ["is_pickle", "load_pickle"]
@@ -54,9 +55,9 @@ def load_pickle(path: str | Path) -> object:
         InputError: no such file, an empty, cut off or damaged file, something that is no pickle, or a pickle that would run code or
             holds other things than plain data.
     """
-    path = Path(path)
+    path = check_path(path)
     if not path.is_file():
-        raise InputError(path, "no such file", "check the path")
+        raise InputError(path, "is no file", "check the path")
     if path.stat().st_size == 0:
         raise InputError(path, "is empty (0 bytes)", "download it again")
     if not is_pickle(path):

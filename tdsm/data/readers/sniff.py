@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tdsm.util.errors import InputError
 
-__all__ = ["Kind", "check_path", "kind_of", "unreadable"]
+__all__ = ["Kind", "check_path", "kind_of", "shown", "unreadable"]
 
 _HEAD = 1 << 16  # bytes
 
@@ -69,13 +69,14 @@ def check_path(path: str | Path) -> Path:
     try:
         Path(path).stat()
     except FileNotFoundError as error:
-        raise InputError(_short(path), "no such file or folder", "check the path") from error
+        raise InputError(shown(path), "no such file or folder", "check the path") from error
     except (OSError, ValueError) as error:
-        raise InputError(_short(path), f"cannot be reached ({getattr(error, 'strerror', None) or error})", "check the path") from error
+        raise InputError(shown(path), f"cannot be reached ({getattr(error, 'strerror', None) or error})", "check the path") from error
     return Path(path)
 
 
-def _short(path: str | Path) -> str:
+def shown(path: str | Path) -> str:
+    """The path for a message, cut when it is of absurd length."""
     text = str(path).replace("\0", "\\0")
     return text if len(text) <= 300 else f"{text[:300]}..."
 
