@@ -5,9 +5,11 @@ import io
 import json
 import lzma
 import shlex
+import tokenize
 import warnings
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from tdsm.catalogue.doctor.finding import Finding, finding_of_clips
 from tdsm.catalogue.feature_checks import check_against, fitting_benchmarks
 from tdsm.catalogue.feature_files import read_features
 from tdsm.catalogue.rows import all_benchmarks, dataset_facts
-from tdsm.data.disk import open_store
+from tdsm.data.clips import ClipSet
 from tdsm.data.features import FeatureSet
 from tdsm.data.prompts.published import published_prompts
 from tdsm.data.readers import load_clips
@@ -27,47 +29,43 @@ from tdsm.util.errors import InputError
 __all__ = ["DAMAGED", "array", "class_lists", "clips_npz", "door", "features", "own_clips", "prompts", "recognizer", "store"]
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, KeyError, RuntimeError, NotImplementedError)
+DAMAGED += (MemoryError, OverflowError, TypeError, SyntaxError, tokenize.TokenError)  # headers of arrays
 """What opening a damaged zip or array raises (RuntimeError: encrypted)."""
+_NO_FPS = "fps is not given for every clip: 30 frames a second are assumed, for players only"
 
 
 # Clips
 
 
-def door(path: Path) -> tuple[str, ...]:
-    """What :func:`~tdsm.data.readers.load_clips` says of the clips there, a line each, or why it refuses them; this reads them."""
+def door(path: Path) -> tuple[ClipSet | None, tuple[str, ...]]:
+    """The clips as :func:`~tdsm.data.readers.load_clips` reads them and what it says of them, a line each; None with the reason where it refuses them."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            load_clips(path, reading=Reading(progress=False))
+            clips = load_clips(path, reading=Reading(progress=False))
         except InputError as error:
-            return (str(error),)
-    return tuple(str(one.message) for one in caught)
+            return None, (str(error),)
+    return clips, tuple(str(one.message) for one in caught)
 
 
 def store(path: Path) -> Finding:
     """A clip store."""
-    with warnings.catch_warnings():  # that the reading has not come to its end is said at the door
-        warnings.simplefilter("ignore")
-        try:
-            clips = open_store(path)
-        except InputError as error:
-            return Finding(path, "a clip store", problems=(str(error),))
-    names, labels = [clip.name for clip in clips], [clip.label for clip in clips]
-    known = [f"layout {clips.layout.name}"]
-    return finding_of_clips(path, "a clip store", clips.name, names, labels, clips.classes, known=known, problems=door(path))
+    return _read_clips(path, "a clip store")
 
 
 def clips_npz(path: Path) -> Finding:
-    """Clips in one .npz; may raise what is in :data:`DAMAGED`."""
-    with np.load(path, allow_pickle=False) as file:  # of a zip only what is asked for is unpacked
-        small = {key: file[key] for key in ("names", "labels", "classes", "dataset", "layout") if key in file.files}
-        rated = "fps" in file.files
-    with zipfile.ZipFile(path) as archive, archive.open("joints.npy") as joints:
-        clips = _shape(joints)[0]
-    names = small.get("names", np.array([f"{path.name}[{row}]" for row in range(clips)])).tolist()
-    labels, classes = small.get("labels", np.full(clips, "")).tolist(), small.get("classes", np.array([], str)).tolist()
-    known = [f"layout {small['layout']}", *([] if rated else ["fps is not given: 30 frames a second are assumed, for players only"])]
-    return finding_of_clips(path, "clips in one .npz", str(small.get("dataset", "")), names, labels, classes, known=known, problems=door(path))
+    """Clips in one .npz."""
+    with zipfile.ZipFile(path) as archive:
+        rated = "fps.npy" in archive.namelist()
+    return _read_clips(path, "clips in one .npz", () if rated else (_NO_FPS,))
+
+
+def _read_clips(path: Path, kind: str, known: Sequence[str] = ()) -> Finding:
+    clips, said = door(path)
+    if clips is None:
+        return Finding(path, kind, problems=said)
+    names, labels = [clip.name for clip in clips], [clip.label for clip in clips]
+    return finding_of_clips(path, kind, clips.name, names, labels, clips.classes, known=[f"layout {clips.layout.name}", *known], problems=said)
 
 
 def own_clips(path: Path) -> Finding:
@@ -80,10 +78,8 @@ def own_clips(path: Path) -> Finding:
     names, labels = ([str(row.get(column) or "").strip() for row in rows] for column in ("file", "label"))
     lost = [name for name in names if not (path / name).is_file()]
     problems = [f"{len(lost)} files of {TABLE} are not there, first {lost[0]!r}; correct the names"] if lost else []
-    problems += [] if lost else door(path)
-    known = (
-        [] if all(str(row.get("fps") or "").strip() for row in rows) else ["fps is not given for every clip: 30 frames a second are assumed, for players only"]
-    )
+    problems += [] if lost else door(path)[1]
+    known = [] if all(str(row.get("fps") or "").strip() for row in rows) else [_NO_FPS]
     return finding_of_clips(path, f"your own clips, a folder with {TABLE}", "", names, labels, (), known=known, problems=problems)
 
 

@@ -199,7 +199,7 @@ def _openpose(files: Files, found: list[tuple[str, re.Match]]) -> Finding:
     videos = Counter(f"{PurePosixPath(name).parent}/{match[1] or ''}" for name, match in found)
     known = (f"{len(found):,} frames; the files carry neither labels nor frames a second",)
     command = f"tdsm predict RUN/model {shlex.quote(str(files.path))} --labels 'any name, another name'"
-    problems = door(files.path) if len(found) <= _READ else ()
+    problems = door(files.path)[1] if len(found) <= _READ else ()
     return Finding(files.path, f"poses by OpenPose, {len(videos)} videos", clips=len(videos), known=known, problems=problems, next=command)
 
 

@@ -7,6 +7,7 @@ joint of confidence 0 was not found, all others count alike, and one warning say
 import math
 import warnings
 from pathlib import Path
+from tokenize import TokenError
 from typing import BinaryIO
 
 import numpy as np
@@ -71,7 +72,7 @@ def read_array(path: Path) -> np.ndarray:
             array = np.lib.format.read_array(file, allow_pickle=False)
     except InputError:
         raise
-    except (ValueError, EOFError, OSError, MemoryError, OverflowError, TypeError, SyntaxError, RecursionError) as error:
+    except (ValueError, EOFError, OSError, MemoryError, OverflowError, TypeError, SyntaxError, TokenError, RecursionError) as error:
         raise InputError(path, f"not a readable .npy of plain numbers ({str(error)[:200]})", _REMEDY) from error
     if array.dtype.kind not in "fiu":
         raise InputError(path, f"holds {array.dtype}, not numbers", _REMEDY)
