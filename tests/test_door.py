@@ -196,6 +196,22 @@ def test_channels_read_as_persons_are_refused_or_mended(clean, persons, scaled):
     assert np.allclose(mended[0].joints[0], clips[0].joints[0] / ([1920, 1080] if scaled else 1), atol=1e-3)
 
 
+def test_an_npz_may_name_the_order_of_its_axes(clean, tmp_path):
+    joints = np.stack([clip.joints[:, :40] for clip in pixels(clean, OPENPOSE_18)])  # (N, M, T, V, C)
+    sure = np.ones((*joints.shape[:-1], 1))
+    sure[3, :, :, 7] = 0
+    gcn = np.concatenate([joints, sure], axis=-1).transpose(0, 4, 2, 3, 1)
+    for order, array in (("NCTVM", gcn), ("NTVC", joints[:, 0]), ("ntmvc", joints.swapaxes(1, 2))):
+        np.savez(tmp_path / "own.npz", joints=array, layout="openpose-18", order=order)
+        clips = ClipSet.load(tmp_path / "own.npz")
+        assert np.array_equal(clips[0].joints, joints[0])
+        assert np.isnan(clips[3].joints[:, :, 7]).all() == (order == "NCTVM")
+    for order, says in (("NCTV", "which are not the 4 axes"), ("NMTVX", "order is 'NMTVX'"), ("NNTVC", "order is 'NNTVC'")):
+        np.savez(tmp_path / "own.npz", joints=joints, layout="openpose-18", order=order)
+        with pytest.raises(InputError, match=says):
+            ClipSet.load(tmp_path / "own.npz")
+
+
 # Joints, units, pictures
 
 
@@ -239,7 +255,7 @@ def test_coordinates_that_are_no_pixels_ask_for_the_size_of_the_picture(clean, l
     clips = pixels(clean, layout)
     for scaled in (lambda joints: joints / [1920, 1080], lambda joints: joints / [960, 540] - 1):
         found = remark(changed(clips, scaled), "scaled")
-        assert "size=(width, height)" in found.remedy
+        assert "the width and y by the height of the picture" in found.remedy
         assert "20 of 20 clips" in found.what
 
 

@@ -17,6 +17,7 @@ array           shape                  meaning
 ``fps``         () or (N,) float       frames a second
 ``layout``      () str                 a name of :data:`tdsm.data.layouts.LAYOUTS`
 ``classes``     (K,) str               class names in order (left out: sorted labels)
+``order``       () str                 letters of the axes of ``joints`` where it is another than NMTVC, such as NCTVM or NTVC
 ``dataset``     () str                 name of the data set (left out: the file's name without its ending)
 ==============  =====================  ==============================================================
 """
@@ -30,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tdsm.data.axes import in_order
 from tdsm.data.columns import class_column, label_column, number_column, text_column, whole_column
 from tdsm.data.labels import as_labels, check_name, normal_form
 from tdsm.data.layouts import LAYOUTS, Layout, layout_named
@@ -315,13 +317,15 @@ def _span(values: Sequence[int | float], form: str = "d") -> str:
 
 def _from_arrays(arrays: dict[str, np.ndarray], path: Path) -> ClipSet:
     joints = arrays["joints"]
-    if joints.ndim != 5 or joints.dtype.kind not in "fiu":
-        raise InputError(path, f"joints are {joints.dtype} of shape {joints.shape}", "give numbers of shape (clips, persons, frames, joints, coordinates)")
-    count = len(joints)
     try:
         layout = layout_named(str(arrays["layout"]))
     except KeyError as error:
         raise InputError(path, f"layout: {error.args[0]}", "name one of these") from error
+    if joints.dtype.kind not in "fiu" or (joints.ndim != 5 and "order" not in arrays):
+        remedy = "give numbers of shape (clips, persons, frames, joints, coordinates), or name the axes in an array order, such as 'NTVC'"
+        raise InputError(path, f"joints are {joints.dtype} of shape {joints.shape}", remedy)
+    joints = in_order(joints, str(arrays["order"]), layout.dims, path) if "order" in arrays else joints
+    count = len(joints)
     frames = whole_column(arrays.get("frames", joints.shape[2]), count, path, "frames", joints.shape[2])
     labels, classes = label_column(arrays.get("labels", ""), class_column(arrays.get("classes", ()), path), count, path)
     subjects, names = (text_column(arrays.get(key, ""), count, path, key) for key in ("subjects", "names"))

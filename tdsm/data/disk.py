@@ -236,7 +236,7 @@ def _sources(folder: Path, layout: Layout, size: int) -> Iterator[_Source]:
                 source = _parse(line)
                 end += 4 * sum(math.prod(_shape(row, layout)) for row in source.clips)
                 sound = end == source.end and all(row.persons > 0 < row.frames and row.fps > 0 for row in source.clips)
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, RecursionError) as error:
                 raise InputError(f"{folder / _INDEX} line {number}", f"is not as it was written ({error})", _AGAIN) from error
             if not sound:
                 raise InputError(f"{folder / _INDEX} line {number}", "its numbers do not fit together", _AGAIN)

@@ -178,7 +178,7 @@ def _frames_as_persons(clips: ClipSet) -> Remark | None:
         return None
     what = f"the first axis of {_of(len(wrong), some)} runs through time, not persons: (T, M, V, C) where (M, T, V, C) is expected"
     mend = Mend("the first two axes exchanged", lambda joints: joints.swapaxes(0, 1))
-    return Remark("axes", len(wrong), what, "exchange the first two axes (numpy.swapaxes(joints, 0, 1), or tdsm prepare --fix)", mend, fatal=True)
+    return Remark("axes", len(wrong), what, "exchange these axes of every clip (numpy.swapaxes), or use tdsm prepare --fix", mend, fatal=True)
 
 
 def _like_frames(joints: Float[np.ndarray, "t v c"]) -> bool:
@@ -204,7 +204,7 @@ def _channels_as_persons(clips: ClipSet) -> Remark | None:
     if 2 * wrong <= len(clips[:_CLIPS]):
         return None
     what = f"coordinates are on the axis of persons in {_of(wrong, len(_some(clips)))}: (C, T, V, M) where (M, T, V, C) is expected"
-    remedy = "give persons first and coordinates last (numpy.moveaxis), or use tdsm prepare --fix"
+    remedy = "give persons first and coordinates last (numpy.moveaxis), add an array order='NCTVM' to the .npz, or use tdsm prepare --fix"
     return Remark("axes", wrong, what, remedy, mend, fatal=True)
 
 
@@ -303,7 +303,7 @@ def _scaled(sample: _Sample) -> Remark | None:
     if 2 * wrong <= judged:
         return None
     what = f"coordinates are no pixels in {_of(wrong, judged)}, and if x and y were scaled apart, the picture's aspect is lost: read as of a square picture"
-    return Remark("scaled", wrong, what, "multiply x by the picture's width and y by its height (size=(width, height) of load_clips)")
+    return Remark("scaled", wrong, what, "multiply x by the width and y by the height of the picture")
 
 
 def _up(sample: _Sample) -> Remark | None:
