@@ -139,7 +139,7 @@ def test_a_val_folder_is_told_apart_and_explained(tmp_path):
 def test_a_file_cut_off_is_refused(tmp_path, keep):
     path = folder_of(tmp_path / "f", published())
     (path / "ztest.npy").write_bytes((path / "ztest.npy").read_bytes()[:keep])
-    with pytest.raises(InputError, match=r"ztest\.npy: not a whole \.npy"):
+    with pytest.raises(InputError, match=r"ztest\.npy: not a readable \.npy"):
         read_features(path)
 
 
@@ -151,13 +151,13 @@ class Trap:
 def test_pickles_are_refused_and_not_executed(tmp_path):
     path = folder_of(tmp_path / "f", published())
     np.save(path / "train_label.npy", np.array([Trap()] * 110, dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match=r"train_label\.npy: not a whole \.npy.*pickled objects are not accepted"):
+    with pytest.raises(InputError, match=r"train_label\.npy: not a readable \.npy.*pickled objects are not read"):
         read_features(path)
     (path / "train_label.npy").write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(InputError, match=r"train_label\.npy: not a whole \.npy"):
+    with pytest.raises(InputError, match=r"train_label\.npy: not a readable \.npy"):
         read_features(path)
     np.savez(tmp_path / "f.npz", train_data=np.array([Trap()], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match=r"f\.npz: not a whole \.npz.*pickled objects are not accepted"):
+    with pytest.raises(InputError, match=r"f\.npz: not a readable \.npz.*pickled objects are not read"):
         read_features(tmp_path / "f.npz")
 
 
@@ -170,7 +170,7 @@ def header(shape, descr="<f4"):
 def test_headers_that_cannot_be_are_refused(tmp_path, content):
     path = folder_of(tmp_path / "f", published())
     (path / "gtest.npy").write_bytes(content + b"\0" * 64)
-    with pytest.raises(InputError, match=r"gtest\.npy: not a whole \.npy"):
+    with pytest.raises(InputError, match=r"gtest\.npy: not a readable \.npy"):
         read_features(path)
 
 
@@ -261,7 +261,7 @@ def test_a_flora_file_with_an_array_missing_or_cut_off_is_refused(tmp_path):
     content = path.read_bytes()
     for keep in (0, 10, 1000, len(content) - 1):
         path.write_bytes(content[:keep])
-        with pytest.raises(InputError, match=r"f\.npz: not a whole \.npz"):
+        with pytest.raises(InputError, match=r"f\.npz: not a readable \.npz"):
             read_flora(path)
     arrays = published()
     np.savez(path, train_data=arrays["train.npy"], train_label=arrays["train_label.npy"], zsl_data=arrays["ztest.npy"])
@@ -318,9 +318,9 @@ def test_what_kind_of_features_it_is_shows_inside(tmp_path):
     assert not any(map(is_features, (tmp_path, tmp_path / "clips.npz", tmp_path / "none", paths[0] / "train.npy")))
     with pytest.raises(InputError, match="holds no features, but joints"):
         read_features(tmp_path / "clips.npz")
-    with pytest.raises(InputError, match="no such file or folder"):
+    with pytest.raises(InputError, match="no such file"):
         read_features(tmp_path / "none")
-    with pytest.raises(InputError, match=r"not a whole \.npz"):
+    with pytest.raises(InputError, match=r"not a readable \.npz"):
         read_features(paths[0] / "train.npy")
 
 

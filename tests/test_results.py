@@ -156,7 +156,7 @@ def test_a_damaged_file_is_one_clear_line(tmp_path, content, suffix):
 
 def test_nothing_is_unpickled(tmp_path):
     np.savez(tmp_path / "bad.npz", about=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(InputError, match="not readable"):
+    with pytest.raises(InputError, match="not JSON|not a readable|not UTF-8"):
         load_results(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         load_results(tmp_path / "nowhere")

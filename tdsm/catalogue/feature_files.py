@@ -14,10 +14,8 @@ seen and the unseen classes, is refused rather than repaired, because nothing in
 names hold seen classes only, split once more to tune a gate; they look alike and are refused too.
 """
 
-import lzma
-import tokenize
+import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,6 +24,7 @@ import numpy as np
 from tdsm.data.features import FeatureSet, clean_features, clean_labels
 from tdsm.util.errors import InputError
 from tdsm.util.files import atomic
+from tdsm.util.npz import read_npy, read_npz, write_npz
 
 __all__ = [
     "is_features",
@@ -41,10 +40,6 @@ __all__ = [
 _SYNSE = {"train": ("train.npy", "train_label.npy"), "unseen": ("ztest.npy", "z_label.npy"), "all": ("gtest.npy", "g_label.npy")}
 _FLORA = {"train": ("train_data", "train_label"), "unseen": ("zsl_data", "zsl_label"), "all": ("gzsl_data", "gzsl_label")}
 _OURS = {part: (f"z_{part}", f"y_{part}") for part in ("train", "unseen", "all")}
-_UNREADABLE = (
-    *(ValueError, EOFError, OSError, MemoryError, SyntaxError, tokenize.TokenError),  # from a header or a size that cannot be
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError),  # RuntimeError: encrypted
-)
 
 
 def is_features(path: str | Path) -> bool:
@@ -55,7 +50,7 @@ def is_features(path: str | Path) -> bool:
     try:
         with zipfile.ZipFile(path) as file:
             return bool({"train_data.npy", "z_train.npy"} & set(file.namelist()))
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, ValueError, RuntimeError, struct.error, zipfile.BadZipFile):  # RuntimeError: NotImplementedError, too
         return False
 
 
@@ -72,7 +67,7 @@ def read_features(path: str | Path, classes: int | None = None) -> FeatureSet:
     path = Path(path)
     if path.is_dir():
         return read_synse_folder(path, classes)
-    arrays = _read_npz(path)
+    arrays = read_npz(path)
     if "train_data" in arrays:
         return _published(path, arrays, _FLORA, classes)
     if "z_train" in arrays:
@@ -95,7 +90,9 @@ def read_synse_folder(path: str | Path, classes: int | None = None) -> FeatureSe
         inside = sorted(file.parent.relative_to(path).as_posix() for depth in ("*", "*/*") for file in path.glob(f"{depth}/train.npy"))
         raise InputError(path, "holds no train.npy", f"give one of: {', '.join(inside[:5])}" if inside else "give a folder of features")
     parts = [part for part, names in _SYNSE.items() if part != "all" or any((path / name).exists() for name in names)]
-    return _published(path, {name: _read_npy(path / name) for part in parts for name in _SYNSE[part]}, _SYNSE, classes)
+    return _published(
+        path, {name: read_npy(path / name, remedy="take a complete copy of the folder") for part in parts for name in _SYNSE[part]}, _SYNSE, classes
+    )
 
 
 def write_synse_folder(path: str | Path, features: FeatureSet) -> Path:
@@ -122,7 +119,7 @@ def read_flora(path: str | Path, classes: int | None = None) -> FeatureSet:
         InputError: no whole ``.npz`` of plain arrays; an array missing; labels of another numbering; and what FeatureSet refuses.
     """
     path = Path(path)
-    return _published(path, _read_npz(path), _FLORA, classes)
+    return _published(path, read_npz(path), _FLORA, classes)
 
 
 def write_flora(path: str | Path, features: FeatureSet) -> Path:
@@ -131,7 +128,7 @@ def write_flora(path: str | Path, features: FeatureSet) -> Path:
     Raises:
         InputError: a clip has more than one token.
     """
-    return _write_npz(Path(path), _arrays(features, _FLORA, path))
+    return write_npz(Path(path), _arrays(features, _FLORA, path))
 
 
 def save_features(path: str | Path, features: FeatureSet) -> Path:
@@ -142,7 +139,7 @@ def save_features(path: str | Path, features: FeatureSet) -> Path:
     if features.encoder_seen is not None:
         values["encoder_seen"] = np.array(features.encoder_seen, dtype=np.str_)
     values |= {"classes": np.array(features.classes), "dataset": np.array(features.dataset)}
-    return _write_npz(Path(path), values | {"class_names": np.array(features.class_names, dtype=np.str_)})
+    return write_npz(Path(path), values | {"class_names": np.array(features.class_names, dtype=np.str_)})
 
 
 def load_features(path: str | Path, classes: int | None = None) -> FeatureSet:
@@ -152,7 +149,7 @@ def load_features(path: str | Path, classes: int | None = None) -> FeatureSet:
         InputError: no whole ``.npz`` of plain arrays; an array missing; another number of classes than ``classes``; and what FeatureSet refuses.
     """
     path = Path(path)
-    return _ours(path, _read_npz(path), classes)
+    return _ours(path, read_npz(path), classes)
 
 
 def _ours(path: Path, arrays: Mapping[str, np.ndarray], classes: int | None) -> FeatureSet:
@@ -212,34 +209,3 @@ def _arrays(features: FeatureSet, keys: Mapping[str, tuple[str, str]], where: ob
             raise InputError(where, f"{z.shape[1]} tokens a clip, published files hold one", "use save_features")
         arrays |= {z_name: z.reshape(len(z), -1), y_name: y}
     return arrays
-
-
-def _read_npy(path: Path) -> np.ndarray:
-    try:
-        with path.open("rb") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise InputError(path, "no such file", "take a complete copy of the folder") from error
-    except _UNREADABLE as error:
-        raise InputError(path, f"not a whole .npy of numbers ({error})", "take another copy; pickled objects are not accepted") from error
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    arrays = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                with archive.open(name) as file:
-                    arrays[name.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise InputError(path, "no such file or folder", "check the path") from error
-    except _UNREADABLE as error:
-        raise InputError(path, f"not a whole .npz of plain arrays ({error})", "take another copy; pickled objects are not accepted") from error
-    return arrays
-
-
-def _write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as partial, partial.open("wb") as file:
-        np.savez(file, **arrays)
-    return path

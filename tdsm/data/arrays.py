@@ -1,11 +1,11 @@
 """Preprocessed clips on disk, for sets that do not fit in memory.
 
-A folder: ``x.npy`` (N, M, T, V, C) float32, which is mapped and never read whole; ``rows.json``, what stands in each row. NTU RGB+D 120 at the
-paper's 300 frames and two bodies is 20 GB of these. Writing goes on where it was killed: ``written.json`` says how far the rows are safe.
+A folder: ``x.npy`` (N, M, T, V, C) float32, which is mapped and read once, for its checksum, when it is opened; ``rows.json``, what is in each row. NTU
+RGB+D 120 at the paper's 300 frames and two bodies is 20 GB of these. A killed writing resumes: ``written.json`` says how far the rows are safe.
 """
 
-import json
 import warnings
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,12 +19,13 @@ from tdsm.data.clips import ClipSet
 from tdsm.data.layouts import Layout, layout_named
 from tdsm.data.preprocess import preprocess
 from tdsm.util.errors import InputError
-from tdsm.util.files import write_json
+from tdsm.util.files import disk_faults, read_sealed, write_sealed
 from tdsm.util.progress import progress_bar
 
 __all__ = ["Arrays", "Rows", "open_arrays", "write_arrays"]
 
 _SAFE_EVERY = 500  # clips
+_AGAIN = "delete the folder and make it again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +101,7 @@ def write_arrays(folder: Path, clips: ClipSet, config: PreprocessConfig, progres
             bad.append(str(error))
         if (number + 1) % _SAFE_EVERY == 0:
             x.flush()
-            write_json(folder / "written.json", {"clips": number + 1, "kept": kept})
+            write_sealed(folder / "written.json", {"clips": number + 1, "kept": kept})
     x.flush()
     if not kept:
         raise InputError(clips.name, "no clip can be used", bad[0])
@@ -113,19 +114,35 @@ def write_arrays(folder: Path, clips: ClipSet, config: PreprocessConfig, progres
         "classes": clips.classes,
         "layout": clips.layout.name,
         "preprocess": asdict(config),
+        "crc": _crc(x),
     }
-    write_json(folder / "rows.json", rows)
+    write_sealed(folder / "rows.json", rows)
+
+
+def _crc(x: np.ndarray) -> int:
+    crc = 0
+    for row in x:
+        crc = zlib.crc32(row, crc)
+    return crc
 
 
 def _begin(folder: Path, shape: tuple[int, ...]) -> tuple[list[int], int, np.memmap]:
     """(clips that stand in the rows so far, first clip to do, the rows)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "written.json").exists():
-        written = json.loads((folder / "written.json").read_text())
-        x = np.lib.format.open_memmap(folder / "x.npy", mode="r+")
-        if x.shape == shape:
-            return written["kept"], written["clips"], x
-    return [], 0, np.lib.format.open_memmap(folder / "x.npy", mode="w+", dtype=np.float32, shape=shape)
+    with disk_faults(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / "written.json").exists():
+            written = read_sealed(folder / "written.json", _AGAIN)
+            x = _mapped(folder, "r+")
+            if x.shape == shape:
+                return written["kept"], written["clips"], x
+        return [], 0, np.lib.format.open_memmap(folder / "x.npy", mode="w+", dtype=np.float32, shape=shape)
+
+
+def _mapped(folder: Path, mode: str) -> np.memmap:
+    try:
+        return np.lib.format.open_memmap(folder / "x.npy", mode=mode, max_header_size=10_000)
+    except (ValueError, TypeError, KeyError, EOFError, OSError, OverflowError, SyntaxError, RecursionError) as error:
+        raise InputError(folder / "x.npy", f"cannot be mapped ({' '.join(str(error).split())[:200]})", _AGAIN) from error
 
 
 def open_arrays(folder: Path) -> Arrays:
@@ -134,9 +151,10 @@ def open_arrays(folder: Path) -> Arrays:
     Raises:
         InputError: a file is missing or damaged.
     """
+    rows, x = read_sealed(folder / "rows.json", _AGAIN), _mapped(folder, "r")
+    if _crc(x) != rows.get("crc"):
+        raise InputError(folder / "x.npy", "damaged: its checksum is wrong", _AGAIN)
     try:
-        rows = json.loads((folder / "rows.json").read_text())
-        x = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
         return Arrays(
             x,
             np.array(rows["y"]),
@@ -146,5 +164,5 @@ def open_arrays(folder: Path) -> Arrays:
             layout_named(rows["layout"]),
             folder.name,
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(folder, f"holds no whole arrays ({error})", "delete the folder and make it again") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(folder / "rows.json", f"does not describe arrays ({error})", _AGAIN) from error

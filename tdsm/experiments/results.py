@@ -23,13 +23,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from tdsm.catalogue.rows import Benchmark
 from tdsm.util.errors import InputError
-from tdsm.util.files import atomic, write_json
+from tdsm.util.files import atomic, parse_json, read_object, write_json
+from tdsm.util.npz import read_npz
 from tdsm.util.provenance import environment
 
 __all__ = ["Number", "Protocol", "Result", "average", "load_results", "newest", "one_protocol", "published", "results_table", "write_result"]
@@ -220,7 +220,9 @@ def _read(path: Path) -> Result:
         numbers = [_number(row, method, said, path) for row, said in rows for method, values in row.items() if method not in _NO_METHOD and values is not None]
         if not rows:
             _protocol(shared, path)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except InputError:
+        raise
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(path, f"not a result file ({error!r})", "keep only files in the form of tdsm/experiments/results.py in this folder") from error
     for name, value in made.items():
         if not isinstance(value, str) or not value:
@@ -231,15 +233,13 @@ def _read(path: Path) -> Result:
 
 def _content(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
     """The JSON of a file, and its arrays. No pickle is read."""
-    try:
-        if path.suffix == ".json":
-            about, arrays = json.loads(path.read_text(encoding="utf-8")), {}
-        else:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            about = json.loads(str(arrays.pop("about")))
-    except (BadZipFile, EOFError, KeyError, OSError, ValueError) as error:
-        raise InputError(path, f"not readable ({error})", "restore the file, or make it again with its command") from error
+    again = "restore the file, or make it again with its command"
+    if path.suffix == ".json":
+        return read_object(path, again), {}
+    arrays = read_npz(path, remedy=again)
+    if "about" not in arrays:
+        raise InputError(path, "array 'about' is missing", again)
+    about = parse_json(str(arrays.pop("about")), path, again)
     if not isinstance(about, dict):
         raise InputError(path, "holds no object", "keep only files in the form of tdsm/experiments/results.py in this folder")
     return about, arrays
@@ -259,18 +259,20 @@ def _std(shares: Sequence[float]) -> float | None:
 
 
 def _number(row: Mapping, method: str, said: Mapping[str, str], path: Path) -> Number:
-    values = row[method]
+    values, variant = row[method], row.get("variant") or {}
+    if not isinstance(row["benchmark"], str) or not isinstance(variant, dict):
+        raise InputError(path, f"benchmark {row['benchmark']!r} is no name, or its variant no object", "write it as tdsm evaluate does")
     shares = {name: values.get(name) for name in ("mean", "std", "low", "high", "chance")}
     for name, value in shares.items():
-        if not (isinstance(value, int | float) and 0 <= value <= 1) and (value is not None or name == "mean"):
+        if not (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1) and (value is not None or name == "mean"):
             raise InputError(path, f"{name} of {method} on {row['benchmark']} is {value!r}", "give a share from 0 to 1")
     seeds = values["seeds"]
-    if not isinstance(seeds, int) or seeds < 1:
+    if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
         raise InputError(path, f"seeds of {method} on {row['benchmark']} is {seeds!r}", "give how many there were")
     if seeds == 1:
         shares["std"] = None
     protocol = Protocol(**({"statistic": "mean" if seeds > 1 else "single"} | said))
-    return Number(row["benchmark"], method, protocol=protocol, file=path.name, seeds=seeds, variant=row.get("variant") or {}, **shares)
+    return Number(row["benchmark"], method, protocol=protocol, file=path.name, seeds=seeds, variant=variant, **shares)
 
 
 def _protocol(said: Mapping[str, str], path: Path) -> dict[str, str]:

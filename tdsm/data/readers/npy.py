@@ -4,16 +4,14 @@ For a layout in the plane, a third channel between 0 and 1 is the confidence of 
 joint of confidence 0 was not found, all others count alike, and one warning says so.
 """
 
-import math
 import warnings
 from pathlib import Path
-from tokenize import TokenError
-from typing import BinaryIO
 
 import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import LAYOUTS, Layout, layout_named
+from tdsm.util import npz
 from tdsm.util.errors import InputError
 
 __all__ = ["read_array", "read_npy", "without_confidence"]
@@ -66,24 +64,7 @@ def read_array(path: Path) -> np.ndarray:
     Raises:
         InputError: no .npy, pickled objects, something else than numbers, or a file of another size than its header claims.
     """
-    try:
-        with path.open("rb") as file:  # np.load would also open zips and pickles
-            _check_size(file, path)
-            array = np.lib.format.read_array(file, allow_pickle=False)
-    except InputError:
-        raise
-    except (ValueError, EOFError, OSError, MemoryError, OverflowError, TypeError, SyntaxError, TokenError, RecursionError) as error:
-        raise InputError(path, f"not a readable .npy of plain numbers ({str(error)[:200]})", _REMEDY) from error
+    array = npz.read_npy(path, remedy=_REMEDY)
     if array.dtype.kind not in "fiu":
         raise InputError(path, f"holds {array.dtype}, not numbers", _REMEDY)
     return array
-
-
-def _check_size(file: BinaryIO, path: Path) -> None:
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    claimed, there = math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
-    if dtype.kind in "fiu" and (claimed != there or any(size < 0 for size in shape)):
-        raise InputError(path, f"has {there:,} bytes for an array of shape {shape}, which needs {claimed:,}", "write or copy it again")
-    file.seek(0)
