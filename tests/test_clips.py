@@ -49,9 +49,56 @@ def test_saving_and_loading_gives_the_same_clips(tmp_path_factory, shapes):
     again = ClipSet.load(first.save(tmp_path_factory.mktemp("clips") / "mine.npz"))
     assert (again.classes, again.layout, again.name) == (first.classes, first.layout, "mine")
     for a, b in zip(again, first, strict=True):
-        assert np.array_equal(a.joints[: len(b.joints)], b.joints)
-        assert not a.joints[len(b.joints) :].any()  # persons that others have are zeros here
+        np.testing.assert_array_equal(a.joints, b.joints, strict=True)
         assert (a.label, a.subject, a.fps, a.name) == (b.label, b.subject, b.fps, b.name)
+
+
+def test_a_long_clip_among_short_ones_costs_its_own_size(tmp_path):
+    rng = np.random.default_rng(0)
+    joints = [rng.normal(size=(1 + row % 2, frames, 20, 3)).astype(np.float32) for row, frames in enumerate([20_000, *[5] * 300])]
+    joints[1][0, 2, 7] = np.nan
+    first = ClipSet(tuple(Clip(one, KINECT_20, "wave", name=str(row)) for row, one in enumerate(joints)))
+    path = first.save(tmp_path / "x.npz")
+    size = sum(one.nbytes for one in joints)
+    assert size < path.stat().st_size < 1.1 * size
+    again = ClipSet.load(path)
+    for a, b in zip(again, joints, strict=True):
+        np.testing.assert_array_equal(a.joints, b, strict=True)
+        assert not a.joints.flags.owndata  # a view of the file
+    again[1].joints[:] = 0.0
+    np.testing.assert_array_equal(ClipSet.load(path)[1].joints, joints[1])
+
+
+def test_a_saved_file_with_one_wrong_bit_is_refused(tmp_path):
+    path = ClipSet((clip(), clip(seed=1))).save(tmp_path / "x.npz")
+    whole, first = path.read_bytes(), ClipSet.load(path)
+    for place in range(0, 8 * len(whole), 37):
+        changed = bytearray(whole)
+        changed[place // 8] ^= 1 << place % 8
+        path.write_bytes(changed)
+        try:
+            again = ClipSet.load(path)
+        except InputError:
+            continue
+        assert [repr(one) for one in again] == [repr(one) for one in first]
+        assert all(np.array_equal(a.joints, b.joints, equal_nan=True) for a, b in zip(again, first, strict=True))
+
+
+@pytest.mark.parametrize(("changes", "says"), [
+    ({"persons": np.array([1, 2])}, "is not the 8 rows"),
+    ({"persons": np.array([2**62, 2**62])}, r"persons\[0\] is"),
+    ({"persons": np.array(["a", "b"])}, "persons are <U1"),
+    ({"frames": np.array([4, 4, 4])}, "3 entries|shape"),
+    ({"joints": np.ones((8, 60), np.float32)}, "joints are float32 of shape"),
+    ({"persons": np.zeros(0, int), "frames": np.zeros(0, int)}, "is not the 8 rows"),
+])  # fmt: skip
+def test_clips_one_behind_the_other_must_fit_together(tmp_path, changes, says):
+    base = {"joints": np.ones((8, 20, 3), np.float32), "persons": np.array([1, 1]), "frames": np.array([4, 4]), "layout": np.array("kinect-20")}
+    np.savez(tmp_path / "x.npz", **base)
+    assert [one.frames for one in ClipSet.load(tmp_path / "x.npz")] == [4, 4]
+    np.savez(tmp_path / "x.npz", **(base | changes))
+    with pytest.raises(InputError, match=says):
+        ClipSet.load(tmp_path / "x.npz")
 
 
 def test_a_saved_set_keeps_its_name_whatever_the_file_is_called(tmp_path):

@@ -128,7 +128,7 @@ def write_flora(path: str | Path, features: FeatureSet) -> Path:
     Raises:
         InputError: a clip has more than one token.
     """
-    return write_npz(Path(path), _arrays(features, _FLORA, path))
+    return write_npz(Path(path), _arrays(features, _FLORA, path), checksum=False)
 
 
 def save_features(path: str | Path, features: FeatureSet) -> Path:

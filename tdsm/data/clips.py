@@ -3,7 +3,7 @@
 Every reader in :mod:`tdsm.data.readers` ends here and everything after starts here. A clip is an array ``(M, T, V, C)``:
 M persons, T frames, V joints in the order of its layout, C coordinates. A person who is absent in a frame is all zeros
 in it; a joint of a present person that was not seen is NaN in all its coordinates (:func:`normalised` brings other forms
-to this one). The file format of :meth:`ClipSet.save` is also the format in which users hand in their own clips:
+to this one). Users hand in their own clips as one ``.npz`` of these arrays:
 
 ==============  =====================  ==============================================================
 array           shape                  meaning
@@ -20,10 +20,12 @@ array           shape                  meaning
 ``order``       () str                 letters of the axes of ``joints`` where it is another than NMTVC, such as NCTVM or NTVC
 ``dataset``     () str                 name of the data set (left out: the file's name without its ending)
 ==============  =====================  ==============================================================
+
+:meth:`ClipSet.save` pads nothing: its ``joints`` are (sum of M T, V, C) float32, one clip behind the other, ``persons`` (N,) and ``frames`` (N,) say M and
+T of each clip, and a checksum is kept. When such a file is loaded, ``joints`` are mapped into memory and read once, to check them.
 """
 
 import math
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -36,8 +38,8 @@ from tdsm.data.columns import class_column, label_column, number_column, text_co
 from tdsm.data.labels import as_labels, check_name, normal_form
 from tdsm.data.layouts import LAYOUTS, Layout, layout_named
 from tdsm.util.errors import InputError
-from tdsm.util.files import atomic
 from tdsm.util.html import SHOWN, html_table, shortened
+from tdsm.util.npz import read_npz, write_npz
 
 __all__ = ["Clip", "ClipSet", "normalised"]
 
@@ -244,45 +246,35 @@ class ClipSet(Sequence):
         return ClipSet(tuple(clip for clip in self.clips if clip.label in wanted), classes, self.name)
 
     def save(self, path: str | Path) -> Path:
-        """Write all clips to one ``.npz`` (the format at the top of this module), atomically; returns the path."""
+        """Write all clips to one ``.npz`` (the second format at the top of this module), atomically; returns the path.
+
+        Raises:
+            InputError: the disk refuses.
+        """
         path = Path(path)
-        shape = [max(clip.joints.shape[axis] for clip in self.clips) for axis in range(4)]
-        joints = np.zeros((len(self), *shape), np.float32)
-        for row, clip in enumerate(self.clips):
-            persons, frames = clip.joints.shape[:2]
-            joints[row, :persons, :frames] = clip.joints
-        with atomic(path) as partial, partial.open("wb") as file:
-            np.savez_compressed(
-                file,
-                joints=joints,
-                frames=np.array([clip.frames for clip in self.clips]),
-                labels=np.array([clip.label or "" for clip in self.clips]),
-                subjects=self.subjects,
-                names=np.array([clip.name for clip in self.clips]),
-                fps=np.array([clip.fps for clip in self.clips]),
-                layout=np.array(self.layout.name),
-                classes=np.array(self.classes),
-                dataset=np.array(self.name),
-            )
-        return path
+        joints = [clip.joints.reshape(-1, *clip.joints.shape[2:]) for clip in self.clips]
+        columns = {
+            "persons": np.array([len(clip.joints) for clip in self.clips]),
+            "frames": np.array([clip.frames for clip in self.clips]),
+            "labels": np.array([clip.label or "" for clip in self.clips]),
+            "subjects": self.subjects,
+            "names": np.array([clip.name for clip in self.clips]),
+            "fps": np.array([clip.fps for clip in self.clips]),
+            "layout": np.array(self.layout.name),
+            "classes": np.array(self.classes, dtype=np.str_),
+            "dataset": np.array(self.name),
+        }
+        return write_npz(path, {"joints": joints} | columns)
 
     @classmethod
     def load(cls, path: str | Path) -> "ClipSet":
-        """Read a ``.npz`` in the format at the top of this module. Nothing in it is ever executed.
+        """Read a ``.npz`` in one of the formats at the top of this module. Nothing in it is ever executed.
 
         Raises:
-            InputError: not an npz, a pickled object inside, a missing array, an unknown layout, or a bad clip.
+            InputError: not an npz, damaged, a pickled object inside, a missing array, an unknown layout, or a bad clip.
         """
         path = Path(path)
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in file.files}
-        except FileNotFoundError as error:
-            raise InputError(path, "no such file", "check the path") from error
-        except (ValueError, EOFError, OSError, zipfile.BadZipFile, AttributeError) as error:
-            raise InputError(
-                path, f"not a readable .npz of plain arrays ({error})", "write it with ClipSet.save or numpy.savez, without object arrays"
-            ) from error
+        arrays = read_npz(path, mapped={"joints"}, remedy="write it with ClipSet.save or numpy.savez, without object arrays")
         for key in ("joints", "layout"):
             if key not in arrays:
                 raise InputError(path, f"array {key!r} is missing", "see the table in tdsm/data/clips.py")
@@ -316,19 +308,32 @@ def _span(values: Sequence[int | float], form: str = "d") -> str:
 
 
 def _from_arrays(arrays: dict[str, np.ndarray], path: Path) -> ClipSet:
-    joints = arrays["joints"]
     try:
         layout = layout_named(str(arrays["layout"]))
     except KeyError as error:
         raise InputError(path, f"layout: {error.args[0]}", "name one of these") from error
-    if joints.dtype.kind not in "fiu" or (joints.ndim != 5 and "order" not in arrays):
-        remedy = "give numbers of shape (clips, persons, frames, joints, coordinates), or name the axes in an array order, such as 'NTVC'"
-        raise InputError(path, f"joints are {joints.dtype} of shape {joints.shape}", remedy)
-    joints = in_order(joints, str(arrays["order"]), layout.dims, path) if "order" in arrays else joints
+    joints = _cut(arrays, layout, path)
     count = len(joints)
-    frames = whole_column(arrays.get("frames", joints.shape[2]), count, path, "frames", joints.shape[2])
     labels, classes = label_column(arrays.get("labels", ""), class_column(arrays.get("classes", ()), path), count, path)
     subjects, names = (text_column(arrays.get(key, ""), count, path, key) for key in ("subjects", "names"))
     fps = number_column(arrays.get("fps", 30.0), count, path, "fps")
-    clips = [Clip(joints[row, :, : frames[row]], layout, labels[row], subjects[row], fps[row], names[row] or f"{path.name}[{row}]") for row in range(count)]
+    clips = [Clip(joints[row], layout, labels[row], subjects[row], fps[row], names[row] or f"{path.name}[{row}]") for row in range(count)]
     return ClipSet(tuple(clips), classes, str(arrays.get("dataset", path.stem)))
+
+
+def _cut(arrays: dict[str, np.ndarray], layout: Layout, path: Path) -> list[np.ndarray]:
+    """(M, T, V, C) of each clip, as views of ``joints``, which holds the clips one behind the other, or padded to one length."""
+    joints, persons = arrays["joints"], arrays.get("persons")
+    if joints.dtype.kind not in "fiu" or (joints.ndim != 5 and "order" not in arrays if persons is None else joints.ndim != 3):
+        remedy = "give numbers of shape (clips, persons, frames, joints, coordinates), or name the axes in an array order, such as 'NTVC'"
+        raise InputError(path, f"joints are {joints.dtype} of shape {joints.shape}", remedy)
+    if persons is None:
+        joints = in_order(joints, str(arrays["order"]), layout.dims, path) if "order" in arrays else joints
+        frames = whole_column(arrays.get("frames", joints.shape[2]), len(joints), path, "frames", joints.shape[2])
+        return [joints[row, :, :length] for row, length in enumerate(frames)]
+    persons, frames = (whole_column(arrays.get(key), persons.size, path, key, len(joints)) for key in ("persons", "frames"))
+    ends = np.cumsum([many * length for many, length in zip(persons, frames, strict=True)], dtype=np.int64)
+    if not len(ends) or ends[-1] != len(joints):
+        raise InputError(path, f"persons times frames is not the {len(joints):,} rows of joints", "write it with ClipSet.save")
+    parts = np.split(joints, ends[:-1])
+    return [part.reshape(many, length, *joints.shape[1:]) for part, many, length in zip(parts, persons, frames, strict=True)]

@@ -33,12 +33,14 @@ _UNREADABLE = (
 )
 
 
-def write_npz(path: Path, arrays: Mapping[str, np.ndarray | Sequence[np.ndarray]]) -> Path:
-    """Write arrays to an uncompressed .npz with a checksum, atomically; returns the path. The same arrays give the same bytes.
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray | Sequence[np.ndarray]], checksum: bool = True) -> Path:
+    """Write arrays to an uncompressed .npz, atomically; returns the path. The same arrays give the same bytes.
 
     Args:
         path: the file.
         arrays: by name; a list of arrays is written as one, joined along the first axis, without being copied together first.
+
+        checksum: add a checksum, as one more array; False for files in a format of others.
 
     Raises:
         InputError: the disk refuses.
@@ -46,7 +48,8 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray | Sequence[np.ndarray]
     with atomic(path) as partial, zipfile.ZipFile(partial, "w") as archive:
         for name, value in arrays.items():
             _write_member(archive, name, list(value) if isinstance(value, list | tuple) else [np.asarray(value)])
-        _write_member(archive, _CHECKSUM, [np.array(_seal(archive))])
+        if checksum:
+            _write_member(archive, _CHECKSUM, [np.array(_seal(archive))])
     return path
 
 
