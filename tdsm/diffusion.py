@@ -22,6 +22,10 @@ def alphas_cumprod(timesteps: int, schedule: str = "mild") -> Float[Tensor, " ti
         timesteps: T.
         schedule: "mild", the paper's; "cosine" goes all the way to noise (alpha-bar is cos² over a quarter turn), so that at late steps nothing but
             the text is left to say what the feature was.
+
+    Example:
+        >>> alphas_cumprod(50)[[0, 49]]  # mild: three quarters of the feature are left at the last step
+        tensor([0.9991, 0.7...])
     """
     if schedule == "cosine":
         return torch.cos((torch.arange(timesteps) + 0.5) / timesteps * torch.pi / 2).square().clamp(1e-4, 0.9999)
@@ -37,7 +41,13 @@ def _signal_and_noise(alpha_bar: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
 def add_noise(
     z_x: Float[Tensor, "batch token width"], noise: Float[Tensor, "batch token width"], t: Int[Tensor, " batch"], alpha_bar: Float[Tensor, " time"]
 ) -> Float[Tensor, "batch token width"]:
-    """z_{x,t} = sqrt(alpha-bar_t) z_x + sqrt(1 - alpha-bar_t) noise (paper, equation 1)."""
+    """z_{x,t} = sqrt(alpha-bar_t) z_x + sqrt(1 - alpha-bar_t) noise (paper, equation 1).
+
+    Example:
+        >>> z_x, noise = torch.ones(2, 1, 3), torch.zeros(2, 1, 3)
+        >>> add_noise(z_x, noise, torch.tensor([0, 1]), torch.tensor([1.0, 0.25]))[:, 0, 0]
+        tensor([1.0000, 0.5000])
+    """
     signal, blur = _signal_and_noise(alpha_bar[t], z_x)
     return signal * z_x + blur * noise
 
@@ -49,6 +59,11 @@ def diffusion_target(
 
     Raises:
         ValueError: another target.
+
+    Example:
+        >>> z_x, noise = torch.ones(1, 1, 3), torch.zeros(1, 1, 3)
+        >>> diffusion_target("sample", z_x, noise, torch.tensor([0]), alphas_cumprod(50))
+        tensor([[[1., 1., 1.]]])
     """
     if target == "epsilon":
         return noise
@@ -61,7 +76,12 @@ def diffusion_target(
 
 
 def sample_errors(prediction: Float[Tensor, "*batch token width"], target: Float[Tensor, "*batch token width"]) -> Float[Tensor, "*batch"]:
-    """Mean squared error of each sample over tokens and channels. Its mean over right prompts is L_diff."""
+    """Mean squared error of each sample over tokens and channels. Its mean over right prompts is L_diff.
+
+    Example:
+        >>> sample_errors(torch.zeros(2, 1, 4), torch.full((2, 1, 4), 2.0))
+        tensor([4., 4.])
+    """
     return (prediction.float() - target.float()).square().mean(dim=(-2, -1))
 
 
@@ -71,5 +91,11 @@ def triplet_diffusion_loss(
     same: Bool[Tensor, " batch"],
     margin: float,
 ) -> Float[Tensor, ""]:
-    """L_TD = mean of max(e_p - e_n + margin, 0), counted 0 where the drawn negative is the right label itself."""
+    """L_TD = mean of max(e_p - e_n + margin, 0), counted 0 where the drawn negative is the right label itself.
+
+    Example:
+        >>> right, wrong = torch.tensor([0.25, 0.25]), torch.tensor([0.5, 2.0])
+        >>> triplet_diffusion_loss(right, wrong, same=torch.tensor([False, False]), margin=1.0)  # (0.75 + 0) / 2
+        tensor(0.3750)
+    """
     return torch.where(same, 0.0, (positive - negative + margin).clamp(min=0)).mean()

@@ -58,6 +58,15 @@ class Clip:
 
     Raises:
         InputError: wrong number of axes, no frame, wrong joint or coordinate count, infinite values, or something else than numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> from tdsm.data.layouts import KINECT_20
+        >>> clip = Clip(np.ones((40, 20, 3)), KINECT_20, label="wave", name="mine")  # one person: (T, V, C) becomes (1, T, V, C)
+        >>> clip
+        Clip('mine', label='wave', subject=None, (M, T, V, C)=(1, 40, 20, 3), kinect-20, 30 fps)
+        >>> clip.frames
+        40
     """
 
     joints: np.ndarray
@@ -135,6 +144,15 @@ def normalised(joints: np.ndarray) -> np.ndarray:
 
     Returns:
         The same array where it has this form already, else a new one.
+
+    Example:
+        >>> import numpy as np
+        >>> joints = np.ones((1, 1, 3, 2), np.float32)
+        >>> joints[0, 0, 1] = 0  # what a detector writes for a joint that it did not see
+        >>> normalised(joints)[0, 0]
+        array([[ 1.,  1.],
+               [nan, nan],
+               [ 1.,  1.]], dtype=float32)
     """
     lost = np.isnan(joints).any(axis=3)
     zero = ~joints.any(axis=3)
@@ -159,6 +177,16 @@ class ClipSet(Sequence):
 
     Raises:
         InputError: no clip, clips of different layouts, a label outside ``classes``, or one label in two spellings.
+
+    Example:
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> clips = synthetic_clips(2, actions=["bow", "squat", "jump"])
+        >>> clips
+        ClipSet('synthetic': 6 clips, 3 classes, ... subjects, ntu-25)
+        >>> clips.of_classes(["jump", "bow"]).y
+        array([1, 1, 0, 0])
+        >>> len(clips.where(lambda clip: clip.label != "bow")), clips[0].label
+        (4, 'bow')
     """
 
     clips: tuple[Clip, ...]

@@ -153,6 +153,15 @@ def convert(clip: Clip, layout: Layout) -> Converted:
 
     Raises:
         InputError: no joint or recipe leads to a joint of the target, for want of a layout that the recipes know or of hips and shoulders.
+
+    Example:
+        >>> from tdsm.data.layouts import KINECT_20
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> converted = convert(synthetic_clips(1, actions=["bow"])[0], KINECT_20)
+        >>> converted.clip.joints.shape[2:]
+        (20, 3)
+        >>> converted.note
+        'converted from ntu-25 to kinect-20: 1 joints filled from their neighbours (spine)'
     """
     source = clip.layout
     if source == layout:
@@ -190,6 +199,12 @@ def convert_all(clips: ClipSet, layout: Layout) -> ConvertedSet:
 
     Raises:
         InputError: as :func:`convert`, with the clip's name.
+
+    Example:
+        >>> from tdsm.data.layouts import COCO_17
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> convert_all(synthetic_clips(1, actions=["bow", "jump"]), COCO_17).filled
+        ('nose', 'left eye', 'right eye', 'left ear', 'right ear')
     """
     every = [convert(clip, layout) for clip in clips]
     return ConvertedSet(

@@ -113,7 +113,18 @@ def _mended(clip: Clip, mends: Sequence[Mend]) -> Clip:
 
 
 def examine(clips: ClipSet) -> list[Remark]:
-    """One remark per kind of doubt about these clips; none for clips that look as their layout promises."""
+    """One remark per kind of doubt about these clips; none for clips that look as their layout promises.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> clips = synthetic_clips(2, actions=["bow", "jump"])
+        >>> examine(clips)
+        []
+        >>> mirrored = replace(clips, clips=tuple(replace(clip, joints=clip.joints * [-1, 1, 1]) for clip in clips))
+        >>> [(remark.kind, remark.clips) for remark in examine(mirrored)]
+        [('mirrored', 4)]
+    """
     axes = _first(clips, (_frames_as_persons, _channels_as_persons))
     if axes:  # nothing else that could be said would be true
         return axes

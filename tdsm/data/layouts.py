@@ -191,6 +191,11 @@ def layout_named(name: str) -> Layout:
 
     Raises:
         KeyError: no such layout; the message lists the names.
+
+    Example:
+        >>> layout = layout_named("coco-17")
+        >>> len(layout), layout.dims, layout.joints[layout.shoulders[0]]
+        (17, 2, 'left shoulder')
     """
     for layout in LAYOUTS:
         if layout.name == name:

@@ -38,6 +38,11 @@ def preprocess(clip: Clip, config: PreprocessConfig) -> np.ndarray:
 
     Raises:
         InputError: a clip in which nobody is ever there, or (with ``scale``) whose lead has no size.
+
+    Example:
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> preprocess(synthetic_clips(1, actions=["bow"])[0], PreprocessConfig(frames=32, bodies=1)).shape
+        (1, 32, 25, 3)
     """
     joints = clip.joints.astype(np.float64)
     _check_someone(joints, clip)
@@ -93,6 +98,11 @@ def resample(joints: np.ndarray, frames: int) -> np.ndarray:
     """Linear interpolation to ``frames`` frames, evenly spaced from the first to the last; a single frame is repeated.
 
     Between a frame in which a person is there and one in which not, the nearer one is taken: half a person is nobody.
+
+    Example:
+        >>> joints = np.arange(1.0, 4.0).reshape(1, 3, 1, 1)  # one joint with one coordinate: 1, 2, 3
+        >>> resample(joints, 5).ravel()
+        array([1. , 1.5, 2. , 2.5, 3. ])
     """
     count = joints.shape[1]
     times = np.linspace(0, count - 1, frames)

@@ -222,6 +222,10 @@ def synthetic_clips(clips_per_class: int = 24, seed: int = 0, actions: Sequence[
 
     Raises:
         InputError: an unknown action, none at all, or ``clips_per_class`` below 1.
+
+    Example:
+        >>> synthetic_clips(2, actions=["bow", "jump"])[0]
+        Clip('bow #0', label='bow', subject='p1', (M, T, V, C)=(1, ..., 25, 3), ntu-25, 30 fps)
     """
     labels = tuple(ACTIONS if actions is None else actions)
     for label in labels:
@@ -237,6 +241,10 @@ def perform(label: str, body: Body = SUBJECTS["p4"], take: Take = Take()) -> np.
 
     Raises:
         InputError: an unknown action.
+
+    Example:
+        >>> perform("bow", take=Take(frames=16)).shape
+        (16, 25, 3)
     """
     action = _known(label)
     time = np.linspace(0, 1, take.frames)

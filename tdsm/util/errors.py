@@ -6,6 +6,12 @@ class InputError(ValueError):
 
     The message is one line that names the file (or option), the field in it, and the remedy, because the command line
     prints it alone, without a traceback, and exits with code 2.
+
+    Example:
+        >>> raise InputError("clips.csv", "column file is missing", "add it")
+        Traceback (most recent call last):
+        ...
+        tdsm.util.errors.InputError: clips.csv: column file is missing; add it
     """
 
     def __init__(self, where: object, what: str, remedy: str) -> None:

@@ -45,6 +45,12 @@ def load_prompts(dataset: str) -> dict[str, str]:
 
     Raises:
         InputError: no descriptions for this data set.
+
+    Example:
+        >>> load_prompts("utd-mhad")["tennis serve"]
+        '...'
+        >>> len(load_prompts("ntu-60"))
+        60
     """
     return {row["name"]: row["description"] for row in _rows(dataset)}
 
@@ -54,12 +60,21 @@ def load_motions(dataset: str) -> dict[str, Motion]:
 
     Raises:
         InputError: no descriptions for this data set.
+
+    Example:
+        >>> list(load_motions("utd-mhad")["tennis serve"].parts)
+        ['head', 'hands', 'torso', 'legs']
     """
     return {row["name"]: Motion(row["description"], row["parts"], row["phases"]) for row in _rows(dataset)}
 
 
 def packaged_prompts() -> list[str]:
-    """The data sets that :func:`load_prompts` knows."""
+    """The data sets that :func:`load_prompts` knows.
+
+    Example:
+        >>> "ntu-120" in packaged_prompts()
+        True
+    """
     files = [path.name for path in importlib.resources.files("tdsm.data.prompts").iterdir()]
     return sorted([*SUBSETS, *(name.removesuffix(".json").replace("_", "-") for name in files if name.endswith(".json"))])
 
@@ -79,5 +94,9 @@ def class_prompts(labels: Sequence[str | Label], descriptions: Descriptions | No
 
     Raises:
         InputError: no label, a label or its description that is empty or not text, or two labels with the same normal form.
+
+    Example:
+        >>> class_prompts(["jump", "bow"], {"bow": "The torso bends forward."})
+        [('jump',), ('bow', 'The torso bends forward.')]
     """
     return [label.prompts for label in as_labels(labels, descriptions)]

@@ -57,6 +57,12 @@ def load_clips(path: str | Path, layout: str | None = None, *, strict: bool = Fa
     Raises:
         InputError: nothing known is inside, more than one data set is inside, the clips have another layout than asked
             for, the reader found a fault, or (``strict``) there is a remark about the clips.
+
+    Example:
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> path = synthetic_clips(2, actions=["bow", "jump"]).save("mine.npz")
+        >>> load_clips(path)
+        ClipSet('synthetic': 4 clips, 2 classes, ... subjects, ntu-25)
     """
     clips = _load(check_path(path), layout, reading)
     if layout is not None and clips.layout.name != layout:

@@ -1,0 +1,54 @@
+"""The examples in docstrings run, and every exported name has one."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+
+import pytest
+
+import tdsm
+
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+WITHOUT = {"Config", "Recognizer", "Run", "default", "paper", "train_recognizer", "zero_shot_report"}  # a debt, which only shrinks
+
+
+def modules() -> list[str]:
+    return sorted(module.name for module in pkgutil.walk_packages(tdsm.__path__, "tdsm."))
+
+
+def documented(module: object) -> Iterator[tuple[str, str]]:
+    """(name, docstring) of the module and of all that is defined in it and has an example. Checks of shapes wrap functions, so doctest's finder cannot."""
+    found = {module.__name__: module}
+    for name, value in vars(module).items():
+        if getattr(value, "__module__", None) == module.__name__ and (inspect.isclass(value) or inspect.isroutine(value)):
+            found[f"{module.__name__}.{name}"] = value
+            if inspect.isclass(value):
+                found |= {f"{module.__name__}.{name}.{key}": inspect.unwrap(getattr(part, "__func__", part)) for key, part in vars(value).items()}
+    for name, value in found.items():
+        text = getattr(value, "__doc__", None)
+        if isinstance(text, str) and ">>> " in text:
+            yield name, text
+
+
+@pytest.mark.parametrize("name", modules())
+def test_examples_of_a_module_run(name, tmp_path, monkeypatch):
+    module = importlib.import_module(name)
+    monkeypatch.chdir(tmp_path)
+    for place, text in documented(module):
+        report: list[str] = []
+        test = doctest.DocTestParser().get_doctest(text, dict(vars(module)), place, inspect.getsourcefile(module), 0)
+        doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.append)
+        assert not report, "".join(report)
+
+
+def test_every_exported_name_has_an_example():
+    assert {name for name in tdsm.__all__ if ">>> " not in (inspect.getdoc(getattr(tdsm, name)) or "")} <= WITHOUT
+
+
+def test_an_example_that_is_wrong_is_found():
+    module = importlib.import_module("tdsm.util.errors")
+    assert [name for name, _ in documented(module)] == ["tdsm.util.errors.InputError"]
+    test = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, 0)
+    assert doctest.DocTestRunner(optionflags=FLAGS).run(test, out=lambda text: None).failed == 1
