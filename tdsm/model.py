@@ -15,19 +15,20 @@ Reading order: ``encode_text`` turns K labels into a :class:`TextStream`; ``deno
 """
 
 import math
-import pickle
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tdsm.config import ModelConfig
 from tdsm.util.errors import InputError
+from tdsm.util.files import check_file
+from tdsm.util.weights import check_weights
 
 __all__ = ["CrossDiT", "TextStream", "official_denoiser"]
 
@@ -320,20 +321,41 @@ def official_denoiser(path: str | Path, heads: int = 12) -> CrossDiT:
         >>> model.config.depth, model.training
         (2, False)
     """
-    path = Path(path)
+    path, remedy = Path(path), "give the denoiser's state_dict of the release"
+    weights = {str(name).removeprefix("module."): value for name, value in _checkpoint(path).items()}
     try:
-        weights = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        first_line = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(path, f"not a checkpoint of plain tensors ({first_line})", "save a state_dict with safetensors or torch.save") from error
-    try:
-        weights = {name.removeprefix("module."): value for name, value in weights.items()}
         width, features = weights["x_embedder.weight"].shape
-        depth = 1 + max(int(name.split(".")[1]) for name in weights if name.startswith("blocks."))
-        config = ModelConfig("joint", width, depth, heads)
-        model = CrossDiT(features, weights["fl_embedder.weight"].shape[1], weights["fl_pos_embed"].shape[1], config)
+        blocks = {int(name.split(".")[1]) for name in weights if name.startswith("blocks.")}
+        if blocks != set(range(len(blocks))):
+            raise ValueError(f"its {len(blocks)} blocks are not numbered from 0")
+        sizes = features, weights["fl_embedder.weight"].shape[1], weights["fl_pos_embed"].shape[1], ModelConfig("joint", width, len(blocks), heads)
+        with torch.device("meta"):  # no memory is taken before all sizes are known to fit
+            expected = CrossDiT(*sizes).state_dict()
+        check_weights(expected, weights, path)
+        model = CrossDiT(*sizes)
         model.load_state_dict(weights)
-    except (AttributeError, KeyError, RuntimeError, ValueError) as error:
-        first_line = str(error).splitlines()[0]
-        raise InputError(path, f"not a CrossDiT state dict ({first_line})", "give the denoiser's state_dict of the release") from error
+    except InputError as error:
+        raise InputError(path, f"not a CrossDiT state dict ({error})", remedy) from error
+    except (AttributeError, IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(path, f"not a CrossDiT state dict ({_first_line(error)})", remedy) from error
     return model.eval()
+
+
+def _checkpoint(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, by name; pickles are read with ``weights_only``."""
+    size, remedy = check_file(path), "save a state_dict with safetensors or torch.save"
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if sum(info.file_size for info in archive.infolist()) > size:
+                    raise ValueError("claims to hold more than the file")
+        weights = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # what unpickling raises of a damaged file has no common kind
+        raise InputError(path, f"not a checkpoint of plain tensors ({_first_line(error)})", remedy) from error
+    if not isinstance(weights, dict) or not weights or not all(isinstance(value, Tensor) and value.is_floating_point() for value in weights.values()):
+        raise InputError(path, "not a checkpoint of plain tensors (it holds something else)", remedy)
+    return weights
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:300]

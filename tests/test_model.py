@@ -102,7 +102,7 @@ class Bomb:
         return (os.mkdir, (str(self.path),))
 
 
-@pytest.mark.parametrize("damage", ["hostile", "empty", "other", "size"])
+@pytest.mark.parametrize("damage", ["hostile", "empty", "other", "size", "blocks", "vector", "nan", "list", "pipe"])
 def test_a_checkpoint_that_is_none_is_refused_and_never_executed(golden, tmp_path, damage):
     weights = {key.removeprefix("weights."): value for key, value in golden.items() if key.startswith("weights.")}
     path = tmp_path / "release.pt"
@@ -112,9 +112,19 @@ def test_a_checkpoint_that_is_none_is_refused_and_never_executed(golden, tmp_pat
         torch.save({"x_embedder.weight": Bomb(tmp_path / "executed")}, path)
     elif damage == "other":
         torch.save({"fc.weight": torch.zeros(3)}, path)
+    elif damage == "blocks":
+        torch.save(weights | {"blocks.5000000.mlp.fc1.weight": torch.zeros(7, 7)}, path)
+    elif damage == "vector":
+        torch.save(weights | {"fl_embedder.weight": torch.zeros(3)}, path)
+    elif damage == "nan":
+        torch.save(weights | {"x_embedder.weight": torch.full_like(weights["x_embedder.weight"], torch.nan)}, path)
+    elif damage == "list":
+        torch.save([torch.zeros(3)], path)
+    elif damage == "pipe":
+        os.mkfifo(path)
     else:
         torch.save(weights | {"blocks.1.mlp.fc1.weight": torch.zeros(7, 7)}, path)
-    with pytest.raises(InputError, match=r"release\.pt: not a") as caught:
+    with pytest.raises(InputError, match=r"release\.pt: (is )?not a") as caught:
         official_denoiser(path, heads=4)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "executed").exists()

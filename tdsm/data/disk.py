@@ -4,8 +4,8 @@ A store is a folder of three files::
 
     about.json    format, data set, layout, classes, the reader that writes it, and whether the reading came to its end
     joints.f32    the joints of all clips, one clip behind the other, each (M, T, V, C), float32, little endian, no padding
-    clips.jsonl   one line a source file: its name, the end of its clips in joints.f32 (bytes), their CRC-32, and of each clip name, label,
-                  subject, frames a second, M and T
+    clips.jsonl   one line per source file: CRC-32 of the line, then, as JSON, the file's name, the end of its clips in joints.f32 (bytes), their
+                  CRC-32, and of each clip name, label, subject, frames per second, M and T
 
 **Writing** is a stream: :class:`ClipStore` appends a source file's joints first and its line after them. Whatever a killed process leaves
 behind, the lines that are whole and whose joints are there are a valid store; the next :class:`ClipStore` cuts off the rest and goes on. A
@@ -14,8 +14,8 @@ what ``verify`` is for.
 
 **Opening** maps ``joints.f32`` into memory, read-only: no joint is copied, the system loads what is used and drops what is not. What
 :class:`~tdsm.data.clips.Clip` demands (finite numbers above all) was checked before the clips were written and is not checked again, as that
-would read the whole file. What opening does check is that index and joints agree to the byte. Joints that changed since are
-found by ``verify=True``, which reads everything.
+would take longer than to read them. What opening does check is that index and joints agree to the byte, and, by reading all joints once unless
+``verify=False``, that their checksums are right.
 """
 
 import json
@@ -34,12 +34,12 @@ import numpy as np
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import Layout, layout_named
 from tdsm.util.errors import InputError
-from tdsm.util.files import atomic
+from tdsm.util.files import parse_json, read_sealed, write_sealed
 
 __all__ = ["ClipStore", "is_store", "open_store"]
 
 _ABOUT, _JOINTS, _INDEX = "about.json", "joints.f32", "clips.jsonl"
-_FORMAT = "tdsm clip store 1"
+_FORMAT = "tdsm clip store 2"
 _AGAIN = "delete the folder and read the data set again"
 
 
@@ -48,14 +48,14 @@ def is_store(folder: str | Path) -> bool:
     return all((Path(folder) / name).is_file() for name in (_ABOUT, _JOINTS, _INDEX))
 
 
-def open_store(folder: str | Path, *, verify: bool = False) -> ClipSet:
+def open_store(folder: str | Path, *, verify: bool = True) -> ClipSet:
     """The clips of a store, in the order in which they were written; their joints are read-only views of the file.
 
     A store whose reading did not come to its end gives the clips that are there, with one warning.
 
     Args:
         folder: the store; it must stay where it is as long as the clips are used.
-        verify: also read all joints and compare their checksums.
+        verify: read all joints once and compare their checksums.
 
     Raises:
         InputError: no store, a store of another version, no clip in it, or a file that was cut off or changed.
@@ -145,7 +145,8 @@ class ClipStore:
             self._mark(complete=False)
             self._joints.writelines(blocks)
             self._joints.flush()
-            self._index.write(json.dumps([source, end, crc, rows]).encode() + b"\n")
+            text = json.dumps([source, end, crc, rows]).encode()
+            self._index.write(b"%08x %b\n" % (zlib.crc32(text), text))
             self._index.flush()
         except OSError as error:
             raise InputError(self.folder, f"cannot be written ({error.strerror})", "make room and run again, it goes on where it stopped") from error
@@ -197,8 +198,7 @@ class ClipStore:
     def _mark(self, complete: bool) -> None:
         if self._about["complete"] != complete:
             self._about["complete"] = complete
-            with atomic(self.folder / _ABOUT) as partial:
-                partial.write_text(json.dumps(self._about, indent=2) + "\n", encoding="utf-8")
+            write_sealed(self.folder / _ABOUT, self._about)
 
 
 # The files
@@ -246,25 +246,26 @@ def _sources(folder: Path, layout: Layout, size: int) -> Iterator[_Source]:
 
 
 def _parse(line: bytes) -> _Source:
-    name, end, crc, rows = json.loads(line)
+    if int(line[:8], 16) != zlib.crc32(line[9:-1]):
+        raise ValueError("its checksum is wrong")
+    name, end, crc, rows = parse_json(line[9:-1], "line")
     known = [_Row(str(called), *(value and sys.intern(value) for value in (label, subject)), float(fps), int(persons), int(frames))
              for called, label, subject, fps, persons, frames in rows]  # fmt: skip
     return _Source(str(name), end, crc, known, len(line))
 
 
 def _read_about(folder: Path) -> dict:
-    try:
-        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(folder, "is no clip store", f"give a folder with {_ABOUT}, {_JOINTS} and {_INDEX}") from error
-    except (OSError, ValueError) as error:
-        raise InputError(folder / _ABOUT, f"cannot be read ({error})", _AGAIN) from error
-    if not isinstance(about, dict) or about.get("format") != _FORMAT:
+    if not (folder / _ABOUT).exists():
+        raise InputError(folder, "is no clip store", f"give a folder with {_ABOUT}, {_JOINTS} and {_INDEX}")
+    about = read_sealed(folder / _ABOUT, _AGAIN)
+    if about.get("format") != _FORMAT:
         raise InputError(folder / _ABOUT, f"is not the head of a {_FORMAT}", "open it with the version of tdsm that wrote it, or read again")
     kinds = {"dataset": str, "layout": str, "classes": list, "reader": str, "complete": bool}
     for key, kind in kinds.items():
         if not isinstance(about.get(key), kind):
             raise InputError(folder / _ABOUT, f"field {key!r} is missing or no {kind.__name__}", _AGAIN)
+    if not all(isinstance(name, str) for name in about["classes"]):
+        raise InputError(folder / _ABOUT, "field 'classes' holds something else than names", _AGAIN)
     return about
 
 
