@@ -378,6 +378,8 @@ def _unmirrored(sample: _Sample) -> Mend:
     across = np.ones(sample.layout.dims, np.float32)
     across[0 if sample.layout.up[0] else 1] = -1
     how = f"{'x' if sample.layout.up[0] else 'y'} negated, left and right joints kept, as {one_handed}"
+    if judged < 8 or right / judged < 0.75:
+        how += "; that does not rule out exchanged sides: if actions of the right hand are now done by the left, exchange the joints instead"
     return Mend(how, lambda joints: joints * across)
 
 
