@@ -1,6 +1,9 @@
 """Data sets: one module each, from the download to a :class:`~tdsm.data.clips.ClipSet`."""
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+
+import numpy as np
 
 from tdsm.data.clips import ClipSet
 from tdsm.data.disk import ClipStore, is_store, open_store
@@ -17,13 +20,14 @@ from tdsm.data.readers.openpose_json import read_openpose_json
 from tdsm.data.readers.pku_mmd import read_pku_mmd
 from tdsm.data.readers.pyskl import read_pyskl
 from tdsm.data.readers.reading import Reading
+from tdsm.data.readers.results import holds_results, read_result, read_results
 from tdsm.data.readers.sniff import check_path, kind_of
 from tdsm.data.readers.utd_mhad import read_utd_mhad
 from tdsm.util.errors import InputError
 
 __all__ = [
     "Reading", "load_clips", "read_folder", "read_kinetics", "read_msr_action3d", "read_ntu", "read_nw_ucla", "read_openpose_json", "read_pku_mmd",
-    "read_pyskl", "read_utd_mhad",
+    "read_pyskl", "read_results", "read_utd_mhad",
 ]  # fmt: skip
 
 _READERS = (  # data set, pattern of its files' names (with or without their folders), reader
@@ -37,19 +41,29 @@ _READERS = (  # data set, pattern of its files' names (with or without their fol
 )
 _SUPPORTED = (
     "give UTD-MHAD's Skeleton.zip, NW-UCLA's all_sqe zip, NTU RGB+D's .skeleton files, PKU-MMD's skeletons with its labels, MSR-Action3D's "
-    "..._skeleton3D.txt, Kinetics-skeleton's kinetics_train and kinetics_val, what OpenPose's --write_json wrote, any of them as a zip or a folder, a pickle "
-    "of pyskl, a .npz of ClipSet.save, a clip store, or a folder with clips.csv"
+    "..._skeleton3D.txt, Kinetics-skeleton's kinetics_train and kinetics_val, what OpenPose's --write_json wrote, JSON or CSV of AlphaPose, MMPose, YOLO or "
+    "MediaPipe, any of them as a zip or a folder, a pickle of pyskl, a .npz of ClipSet.save, a clip store, or a folder with clips.csv"
 )
 
 
-def load_clips(path: str | Path, layout: str | None = None, *, strict: bool = False, fix: bool = False, reading: Reading = Reading()) -> ClipSet:
+def load_clips(
+    path: str | Path,
+    layout: str | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    strict: bool = False,
+    fix: bool = False,
+    reading: Reading = Reading(),
+) -> ClipSet:
     """Read skeleton clips, whatever the path is: what stands inside decides, never the name of the file or folder.
 
     Args:
-        path: a data set (UTD-MHAD, NW-UCLA, MSR-Action3D, NTU RGB+D, PKU-MMD, Kinetics-skeleton) or what OpenPose wrote, as a zip or a folder, a
-            pickle of pyskl or MMAction2, a ``.npz`` in the format of :mod:`tdsm.data.clips`, a ``.npy`` with its ``layout``, a clip store
+        path: a data set (UTD-MHAD, NW-UCLA, MSR-Action3D, NTU RGB+D, PKU-MMD, Kinetics-skeleton) or what OpenPose wrote, as a zip or a folder, the
+            JSON or CSV of AlphaPose, MMPose, YOLO or MediaPipe (:mod:`tdsm.data.readers.results`) as a file, zip or folder, a pickle of
+            pyskl or MMAction2, a ``.npz`` in the format of :mod:`tdsm.data.clips`, a ``.npy`` with its ``layout``, a clip store
             (:mod:`tdsm.data.disk`), or a folder of ``.npy`` with ``clips.csv`` in the format of :mod:`tdsm.data.readers.folder`.
         layout: layout name, for a ``.npy`` and for a folder whose table gives none.
+        size: (width, height) of the picture in pixels, for coordinates in the plane that are parts of these (0 to 1); nothing else says it.
         strict: refuse clips that do not look as their layout promises (see :mod:`tdsm.data.door`), rather than warn.
         fix: mend what can be known of such clips, in memory, and say so.
         reading: how to go through many files, and whether to keep the clips in a store.
@@ -64,13 +78,15 @@ def load_clips(path: str | Path, layout: str | None = None, *, strict: bool = Fa
         >>> load_clips(path)
         ClipSet('synthetic': 4 clips, 2 classes, ... subjects, ntu-25)
     """
-    clips = _load(check_path(path), layout, reading)
+    clips = _load(check_path(path), layout, size is not None, reading)
+    if size is not None:
+        clips = _in_pixels(clips, size, Path(path), reading)
     if layout is not None and clips.layout.name != layout:
         raise InputError(path, f"its clips have layout {clips.layout.name}, not {layout}", "leave the layout out: the data say it")
     return admit(clips, strict=strict, fix=fix)
 
 
-def _load(path: Path, layout: str | None, reading: Reading) -> ClipSet:
+def _load(path: Path, layout: str | None, sized: bool, reading: Reading) -> ClipSet:
     if is_store(path):
         return _kept(open_store(path), path, reading)
     kind = "folder" if path.is_dir() else kind_of(path).name
@@ -78,12 +94,17 @@ def _load(path: Path, layout: str | None, reading: Reading) -> ClipSet:
         return read_pyskl(path, reading=reading)
     if kind == "npy":
         return _kept(read_npy(path, layout), path, reading)
+    if kind in ("json", "csv"):
+        return _kept(read_result(path, sized=sized), path, reading)
     with Archive(path) as archive:
         names = archive.names
-    bases = [PurePosixPath(name).name for name in names]
-    if kind != "folder" and bases and all(base.endswith(".npy") for base in bases):
-        return _kept(ClipSet.load(path), path, reading)
-    fitting = {title: read for title, pattern, read in _READERS if any(map(pattern.fullmatch, bases)) or any(map(pattern.fullmatch, names))}
+        bases = [PurePosixPath(name).name for name in names]
+        if kind != "folder" and bases and all(base.endswith(".npy") for base in bases):
+            return _kept(ClipSet.load(path), path, reading)
+        fitting = {title: read for title, pattern, read in _READERS if any(map(pattern.fullmatch, bases)) or any(map(pattern.fullmatch, names))}
+        results = not fitting and not any(base.endswith(".npy") for base in bases) and holds_results(archive)
+    if results:
+        return read_results(path, sized=sized, reading=reading)
     if kind == "folder" and TABLE in names and set(fitting) != {"OpenPose"}:
         return read_folder(path, layout, reading=reading)
     if len(fitting) > 1:
@@ -92,6 +113,18 @@ def _load(path: Path, layout: str | None, reading: Reading) -> ClipSet:
         raise InputError(path, f"none of its {len(bases)} files belongs to a known data set", _SUPPORTED)
     (read,) = fitting.values()
     return read(path, reading=reading)
+
+
+def _in_pixels(clips: ClipSet, size: tuple[int, int], path: Path, reading: Reading) -> ClipSet:
+    """Clips whose coordinates are parts of the picture's width and height, times these."""
+    if reading.store is not None:
+        raise InputError(path, "size was given together with a store, which holds clips as they were read", "leave the store out, and save the clips")
+    if len(size) != 2 or not all(0 < side < 1e6 for side in size):
+        raise InputError(path, f"size is {size!r:.60}", "give (width, height) in pixels")
+    if clips.layout.dims != 2 or any(np.nanmax(np.abs(clip.joints)) > 3 for clip in clips):
+        raise InputError(path, "size was given, but coordinates are not parts of a picture's width and height", "leave the size out")
+    scaled = tuple(replace(clip, joints=clip.joints * np.array(size, np.float32)) for clip in clips)
+    return ClipSet(scaled, clips.classes, clips.name)
 
 
 def _kept(clips: ClipSet, path: Path, reading: Reading) -> ClipSet:

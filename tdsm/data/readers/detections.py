@@ -18,7 +18,7 @@ import numpy as np
 
 from tdsm.util.errors import InputError
 
-__all__ = ["MEMORY", "Person", "joints_of", "person"]
+__all__ = ["MEMORY", "Frames", "Person", "joints_of", "person"]
 
 MEMORY = 2.0  # seconds
 _REACH = 0.5  # of a person's extent: further than that nobody gets from one frame to the next
@@ -36,6 +36,10 @@ class Person(NamedTuple):
 
     joints: np.ndarray
     number: int | str | None = None
+
+
+Frames = dict[int, list[Person]]
+"""Frame number to the people in it; numbers that are left out are frames with nobody."""
 
 
 def person(places: np.ndarray, confidence: np.ndarray | None, number: int | str | None = None) -> Person | None:

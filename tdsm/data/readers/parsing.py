@@ -1,5 +1,7 @@
-"""Text that others wrote, read without surprises: JSON of bounded size, and lists of numbers in it."""
+"""Text that others wrote, read without surprises: JSON of bounded size, tables, and lists of numbers in them."""
 
+import csv
+import io
 import json
 from collections.abc import Sequence
 
@@ -7,7 +9,7 @@ import numpy as np
 
 from tdsm.util.errors import InputError
 
-__all__ = ["numbers", "parse_json"]
+__all__ = ["Rows", "numbers", "parse_csv", "parse_json"]
 
 _LARGEST = 1 << 30  # bytes of memory for what stands in one JSON file
 _CONTAINER, _ITEM = 88, 40  # bytes of memory, about: an empty list or dictionary with its place, a number with its place
@@ -32,6 +34,39 @@ def parse_json(content: bytes, where: object, remedy: str) -> object:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InputError(where, f"not JSON ({str(error)[:200]})", remedy) from error
+
+
+class Rows(list):
+    """The rows of a table, each a dictionary of its cells by column.
+
+    Attributes:
+        columns: the names in its first row.
+    """
+
+    def __init__(self, columns: Sequence[str], rows: Sequence[dict[str, str]]) -> None:
+        super().__init__(rows)
+        self.columns = tuple(columns)
+
+
+def parse_csv(content: bytes, where: object) -> Rows:
+    """A table with commas, semicolons or tabs, and names in its first row.
+
+    Raises:
+        InputError: not UTF-8, columns of one name, or rows of another length than the first.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        first = text.partition("\n")[0]
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count)))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(where, f"not a table in UTF-8 ({str(error)[:200]})", "save it as CSV UTF-8") from error
+    columns, rows = [name.strip() for name in rows[0]] if rows else [], [row for row in rows[1:] if row]
+    if len(set(columns)) < len(columns):
+        raise InputError(where, "has several columns of one name", "name each column once, in the first row")
+    wrong = next((number for number, row in enumerate(rows, 2) if len(row) != len(columns)), None)
+    if wrong is not None:
+        raise InputError(where, f"row {wrong} has {len(rows[wrong - 2])} cells, not {len(columns)}", "put cells that hold commas in double quotes")
+    return Rows(columns, [dict(zip(columns, row, strict=True)) for row in rows])
 
 
 def numbers(values: object, width: int, what: str, where: object) -> np.ndarray:

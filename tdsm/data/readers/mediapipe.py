@@ -1,0 +1,177 @@
+"""Landmarks of MediaPipe's pose models, as people save them: JSON or CSV.
+
+MediaPipe (0.8 to 0.10; https://ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker) writes no files. Read are:
+
+JSON: a list of frames (or such a list under ``frames`` or another name). A frame is 33 landmarks, each ``{"x", "y", "z", "visibility"}`` or
+``[x, y, z, visibility]``, or a list of people of 33 landmarks each, or a dictionary that has them under ``pose_world_landmarks``, ``world_landmarks``,
+``pose_landmarks``, ``landmarks`` or ``landmark`` (in camel case, too; world landmarks are taken before the others) and perhaps its number under ``frame``;
+nothing, or null, is a frame with nobody.
+
+CSV: a row a frame, columns ``x0, y0, z0, v0, x1, ...`` (from 0 or 1 on; ``x_0`` and ``0_x``, too) or ``NOSE_x, NOSE_y, NOSE_z, NOSE_visibility, ...``,
+and perhaps ``frame``.
+
+**World or image.** World landmarks are metres from the middle of the hips: layout mediapipe-33. Image landmarks are parts of the picture's width and
+height and no body of true proportions; which of both stands in a file is seen from the hips, not from its name. Image landmarks are refused, unless the
+picture's size is given: then the 17 joints of COCO among them are read, in pixels.
+
+A landmark of visibility 0.1 or less was not seen. Visibility that is left out or null is unknown.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from tdsm.data.layouts import COCO_17, MEDIAPIPE_33, Layout
+from tdsm.data.readers.detections import Frames, Person, person
+from tdsm.data.readers.parsing import Rows, numbers
+from tdsm.util.errors import InputError
+
+__all__ = ["fits", "frames"]
+
+_V = len(MEDIAPIPE_33)
+_UNSEEN = 0.1  # visibility
+_KEYS = (
+    "pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks", "pose_landmarks", "poseLandmarks", "landmarks", "landmark", "keypoints",
+)  # fmt: skip
+_FRAME = ("frame", "frame_id", "frame_index", "frame_number", "index")
+_COCO = [MEDIAPIPE_33.joints.index(joint) for joint in COCO_17.joints]
+_HIPS = list(MEDIAPIPE_33.hips)
+_AXIS = {"x": 0, "y": 1, "z": 2, "v": 3, "vis": 3, "visibility": 3}
+_NUMBERED = re.compile(r"(?:landmark_?)?(?:(?P<a>x|y|z|v|vis|visibility)_?(?P<n>\d{1,2})|(?P<m>\d{1,2})_(?P<b>x|y|z|v|vis|visibility))")
+_NAMED = re.compile(r"(?P<name>[a-z_ ]+)[_. ](?P<axis>x|y|z|v|vis|visibility)")
+
+
+def fits(value: object) -> bool:
+    """Whether a JSON file or table is of this kind."""
+    if isinstance(value, Rows):
+        return _columns(value) is not None
+    return any(_people(frame) for frame in _list(value)[:1000])
+
+
+def frames(value: object, where: object, sized: bool = False) -> tuple[Layout, Frames]:
+    """The people of each frame.
+
+    Args:
+        value: the JSON or the table.
+        where: what to name in a message.
+        sized: the picture's size is known, so that image landmarks may be read.
+
+    Raises:
+        InputError: a frame of another form, or image landmarks without the picture's size.
+    """
+    found = _from_table(value, where) if isinstance(value, Rows) else _from_json(value, where)
+    bodies = [body for people in found.values() for body in people]
+    hips = np.array([body[_HIPS, :3].mean(axis=0) for body in bodies]).reshape(-1, 3)
+    hips = hips[np.isfinite(hips).all(axis=1)]
+    world = not len(hips) or np.median(np.linalg.norm(hips, axis=1)) < 0.05
+    if not world and not sized and np.nanmax(np.abs(np.array(bodies)[:, :, :2])) <= 3:
+        what = "holds image landmarks, parts of the picture's width and height, not world landmarks in metres"
+        raise InputError(where, what, "save pose_world_landmarks, or give the picture's size (size=(1920, 1080), --size 1920x1080)")
+    kept, dims, layout = (slice(None), 3, MEDIAPIPE_33) if world else (_COCO, 2, COCO_17)
+    people = {
+        number: [one for index, body in enumerate(there) if (one := _seen(body[kept], dims, index if world and len(there) > 1 else None))]
+        for number, there in found.items()
+    }
+    return layout, people
+
+
+def _seen(body: np.ndarray, dims: int, number: int | None) -> Person | None:
+    visibility = np.where(np.isnan(body[:, 3]), 1.0, body[:, 3])
+    return person(body[:, :dims], np.where(visibility <= _UNSEEN, 0.0, visibility), number)
+
+
+# JSON
+
+
+def _list(value: object) -> list:
+    """The list of frames."""
+    if isinstance(value, dict) and not any(key in value for key in _KEYS):
+        value = next((inner for inner in value.values() if isinstance(inner, list)), [])
+    elif isinstance(value, dict) and not _people(value):
+        value = next(value[key] for key in _KEYS if key in value)
+    return value if isinstance(value, list) else [value]
+
+
+def _people(frame: object) -> list[list] | None:
+    """The people of a frame, each a list of 33 landmarks; none for an empty frame, None for something else."""
+    for _ in range(3):  # {"pose_landmarks": {"landmark": [...]}}
+        if isinstance(frame, dict):
+            frame = next((frame[key] for key in _KEYS if key in frame), frame)
+    if frame is None or frame == []:
+        return []
+    if not isinstance(frame, list):
+        return None
+    if _is_body(frame):
+        return [frame]
+    bodies = [next((one[key] for key in _KEYS if key in one), one) if isinstance(one, dict) else one for one in frame]
+    return bodies if all(map(_is_body, bodies)) else None
+
+
+def _is_body(value: object) -> bool:
+    if not isinstance(value, list) or len(value) != _V:
+        return False
+    if isinstance(value[0], dict):
+        return all(isinstance(one, dict) and {"x", "y", "z"} <= one.keys() for one in value)
+    return all(isinstance(one, list) and len(one) in (3, 4) for one in value)
+
+
+def _from_json(value: object, where: object) -> dict[int, list[np.ndarray]]:
+    found: dict[int, list[np.ndarray]] = {}
+    for row, frame in enumerate(_list(value)):
+        number = next((frame[key] for key in _FRAME if key in frame), row) if isinstance(frame, dict) else row
+        people, here = _people(frame), f"{where} frame {row}"
+        if people is None or not isinstance(number, int) or not 0 <= number < 10**18 or number in found:
+            raise InputError(here, f"is no frame of its own with {_V} landmarks of x, y and z", "save every frame alike, [] where nobody was found")
+        found[number] = [_body(body, here) for body in people]
+    return found
+
+
+def _body(body: Sequence, where: str) -> np.ndarray:
+    """(33, 4) x, y, z, visibility."""
+    rows = [[one["x"], one["y"], one["z"], one.get("visibility")] if isinstance(one, dict) else [*one, None][:4] for one in body]
+    return numbers([number for row in rows for number in row], 4, "landmarks", where)
+
+
+# CSV
+
+
+def _columns(table: Rows) -> dict[str, tuple[int, int]] | None:
+    """Column to (joint, axis); None when not all 33 have x, y and z."""
+    names = {joint.replace(" ", "_"): index for index, joint in enumerate(MEDIAPIPE_33.joints)} | {"mouth_left": 9, "mouth_right": 10}
+    of: dict[str, tuple[int, int]] = {}
+    for column in table.columns:
+        text = column.strip().lower()
+        if match := _NUMBERED.fullmatch(text):
+            of[column] = int(match["n"] or match["m"]), _AXIS[match["a"] or match["b"]]
+        elif (match := _NAMED.fullmatch(text)) and match["name"].replace(" ", "_") in names:
+            of[column] = names[match["name"].replace(" ", "_")], _AXIS[match["axis"]]
+    first = min((joint for joint, _ in of.values()), default=0)
+    of = {column: (joint - first, axis) for column, (joint, axis) in of.items()}
+    return of if {(joint, axis) for joint in range(_V) for axis in range(3)} <= set(of.values()) and max(joint for joint, _ in of.values()) < _V else None
+
+
+def _from_table(table: Rows, where: object) -> dict[int, list[np.ndarray]]:
+    of = _columns(table) or {}
+    numbered = next((column for column in table.columns if column.strip().lower() in _FRAME), None)
+    found: dict[int, list[np.ndarray]] = {}
+    for row, cells in enumerate(table):
+        here = f"{where} row {row + 1}"
+        number = cells[numbered].partition(".")[0].strip() if numbered else str(row)
+        if not number.isdecimal() or len(number) > 18 or int(number) in found:
+            raise InputError(here, f"{numbered} is {cells[numbered or '']!r:.40}, no frame of its own", "number the frames")
+        body = np.full((_V, 4), np.nan)
+        for column, place in of.items():
+            body[place] = _float(cells[column], f"{here} {column}")
+        found[int(number)] = [body] if np.nan_to_num(body[:, :3]).any() else []
+    return found
+
+
+def _float(cell: str, where: str) -> float:
+    try:
+        value = float(cell.strip() or "nan")
+    except ValueError as error:
+        raise InputError(where, f"is {cell!r:.40}, no number", "leave the cell empty where nothing was found") from error
+    if np.isinf(value):
+        raise InputError(where, "is infinite", "leave the cell empty where nothing was found")
+    return value

@@ -1,0 +1,185 @@
+"""What pose detectors wrote, as JSON or CSV: one file, or a folder or zip of them, one clip a film.
+
+Which tool wrote a file is decided by what is in it: :mod:`~tdsm.data.readers.alphapose`, :mod:`~tdsm.data.readers.mmpose`, :mod:`~tdsm.data.readers.yolo` or
+:mod:`~tdsm.data.readers.mediapipe`. In a folder of files of one frame each (``NAME_000012.json``) the files of one name are one film, and the last number
+is the frame. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`). None of the files says how many frames a second there are.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import Layout
+from tdsm.data.readers import alphapose, mediapipe, mmpose, yolo
+from tdsm.data.readers.archive import Archive
+from tdsm.data.readers.detections import Frames, joints_of
+from tdsm.data.readers.folder import TABLE
+from tdsm.data.readers.listing import Listed, listed_by
+from tdsm.data.readers.parsing import parse_csv, parse_json
+from tdsm.data.readers.reading import Reading, read_files
+from tdsm.util.errors import InputError
+
+__all__ = ["holds_results", "read_result", "read_results"]
+
+_MEMBER = re.compile(r".+\.(?:json|jsonl|ndjson|csv)", re.IGNORECASE)
+_FRAME = re.compile(r"(.*?)[_\-. ]?(\d{1,18})")  # of a name without its ending
+_LARGEST = 256 << 20  # bytes of a file: an hour of film
+_KNOWN = "give JSON or CSV as AlphaPose, MMPose, YOLO (Ultralytics), MediaPipe or COCO write it, OpenPose's folder, or save the joints as .npy"
+
+
+class _Tool(NamedTuple):
+    title: str
+    fits: Callable[[object], bool]
+    single: Callable[[object], bool]  # one frame alone
+    frames: Callable[[object, object, bool], tuple[Layout, Frames]]
+
+
+def _never(_: object) -> bool:
+    return False
+
+
+_TOOLS = (
+    _Tool("AlphaPose", alphapose.fits, _never, lambda value, where, _: alphapose.frames(value, where)),
+    _Tool("MMPose", mmpose.fits, mmpose.single, lambda value, where, _: mmpose.frames(value, where)),
+    _Tool("YOLO", yolo.fits, yolo.single, lambda value, where, _: yolo.frames(value, where)),
+    _Tool("MediaPipe", mediapipe.fits, _never, mediapipe.frames),
+)
+
+
+def read_result(path: Path, *, sized: bool = False, fps: float = 30.0, bodies: int = 2) -> ClipSet:
+    """One file as one clip.
+
+    Args:
+        path: a JSON, JSON Lines or CSV file.
+        sized: the picture's size is known, so that image landmarks of MediaPipe may be read.
+        fps: frames a second.
+        bodies: how many persons to keep at most: those found in most frames.
+
+    Raises:
+        InputError: no tool's file, a fault in it, or nobody in any frame.
+    """
+    if path.stat().st_size > _LARGEST:
+        raise InputError(path, f"has {path.stat().st_size / 1e6:,.0f} MB, more than {_LARGEST >> 20}", "write one file per film")
+    layout, frames = _film(path.read_bytes(), path, sized)
+    return ClipSet((Clip(joints_of(frames, path, fps, bodies), layout, None, None, fps, path.stem),), (), path.stem)
+
+
+def holds_results(archive: Archive) -> bool:
+    """Whether one of its first JSON or CSV files is a tool's."""
+    for name in _members(archive)[:20]:
+        try:
+            _tool(_parse(archive.read(name, _LARGEST), archive.path / name), archive.path / name)
+        except InputError:
+            continue
+        return True
+    return False
+
+
+def read_results(path: str | Path, *, sized: bool = False, fps: float = 30.0, bodies: int = 2, reading: Reading = Reading()) -> ClipSet:
+    """A folder or zip of files; the arguments are those of :func:`read_result`.
+
+    Returns:
+        ClipSet named after the folder, clips named by their files and folders.
+
+    Raises:
+        InputError: no tool's file, films of several layouts, no usable file, or what :class:`~tdsm.data.readers.reading.Reading` raises.
+    """
+    with Archive(path) as archive:
+        layout, single, title = _first(archive, sized)
+        films = _films(archive, single)
+        listing = listed_by(archive, {first: _name(first, single) for first in films}, fps)
+    read = _ReadFilm(layout, single, sized, bodies, listing.table, listing.of, films)
+    return read_files(title, Path(path), list(films), read, reading, name=Path(path).resolve().stem, layout=layout, classes=listing.classes)
+
+
+def _members(archive: Archive) -> list[str]:
+    return [name for name in archive.names if _MEMBER.fullmatch(name) and PurePosixPath(name).name != TABLE]
+
+
+def _first(archive: Archive, sized: bool) -> tuple[Layout, bool, str]:
+    """Layout, whether files are single frames, and the tool, by the first file with somebody in it."""
+    fault = InputError(archive.path, "nobody was found in any file", _KNOWN)
+    for name in _members(archive):
+        try:
+            value = _parse(archive.read(name, _LARGEST), archive.path / name)
+            tool = _tool(value, archive.path / name)
+            layout, frames = tool.frames(value, archive.path / name, sized)
+        except InputError as error:
+            fault = error
+            continue
+        if any(frames.values()):
+            return layout, tool.single(value) and _FRAME.fullmatch(PurePosixPath(name).stem) is not None, tool.title
+    raise fault
+
+
+def _films(archive: Archive, single: bool) -> dict[str, dict[int, str]]:
+    """First file of each film to all its files by frame number."""
+    if not single:
+        return {name: {0: name} for name in _members(archive)}
+    found: dict[tuple[PurePosixPath, str], dict[int, str]] = {}
+    for name in _members(archive):
+        match = _FRAME.fullmatch(PurePosixPath(name).stem)
+        if match:
+            found.setdefault((PurePosixPath(name).parent, match[1]), {})[int(match[2])] = name
+    films = [dict(sorted(frames.items())) for frames in found.values()]
+    return {next(iter(frames.values())): frames for frames in films}
+
+
+def _name(first: str, single: bool) -> str:
+    path = PurePosixPath(first)
+    match = _FRAME.fullmatch(path.stem) if single else None
+    return path.with_suffix("").as_posix() if match is None else (path.parent / match[1]).as_posix() if match[1] else path.parent.as_posix()
+
+
+@dataclass(frozen=True)
+class _ReadFilm:
+    """Reads the film whose first file is given."""
+
+    layout: Layout
+    single: bool
+    sized: bool
+    bodies: int
+    table: str
+    listed: Mapping[str, Listed] = field(repr=False)
+    films: Mapping[str, Mapping[int, str]] = field(repr=False)
+
+    def __call__(self, archive: Archive, first: str) -> Sequence[Clip]:
+        frames: Frames = {}
+        for number, name in self.films[first].items():
+            content = archive.read(name, _LARGEST)
+            layout, found = _film(content, archive.path / name, self.sized) if content.strip() != b"[]" else (self.layout, {0: []})
+            if layout is not self.layout:
+                raise InputError(archive.path / name, f"its bodies are {layout.name}, those of the first file {self.layout.name}", "read them by themselves")
+            frames |= {number: [one for people in found.values() for one in people]} if self.single else found
+        about = self.listed[first]
+        joints = joints_of(frames, archive.path / first, about.fps, self.bodies)
+        return [Clip(joints, self.layout, about.label, about.subject, about.fps, _name(first, self.single))]
+
+
+def _film(content: bytes, where: Path, sized: bool) -> tuple[Layout, Frames]:
+    value = _parse(content, where)
+    return _tool(value, where).frames(value, where, sized)
+
+
+def _tool(value: object, where: object) -> _Tool:
+    tool = next((tool for tool in _TOOLS if tool.fits(value)), None)
+    if tool is None:
+        raise InputError(where, f"is a {'table' if str(where).lower().endswith('.csv') else 'file'} of no pose detector that is known", _KNOWN)
+    return tool
+
+
+def _parse(content: bytes, where: Path) -> object:
+    """JSON, JSON Lines or a table."""
+    start = content.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start[:1] not in (b"{", b"["):
+        return parse_csv(content, where)
+    try:
+        return parse_json(content, where, _KNOWN)
+    except InputError:
+        lines = [line for line in start.split(b"\n") if line.strip()]
+        if len(lines) < 2 or any(line.strip()[-1:] not in b"}]" for line in lines):
+            raise
+        return [parse_json(line, f"{where} line {number}", _KNOWN) for number, line in enumerate(lines, 1)]

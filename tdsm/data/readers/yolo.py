@@ -1,0 +1,117 @@
+"""Results of Ultralytics YOLO pose models, as JSON or CSV.
+
+Ultralytics 8.1 to 8.4 (https://docs.ultralytics.com, ``Results.to_json()``, ``Results.summary()``, ``Results.to_csv()``) gives for each frame a list of
+people::
+
+    [{"name": "person", "class": 0, "confidence": 0.9, "box": {...}, "track_id": 1, "keypoints": {"x": [17], "y": [17], "visible": [17]}}, ...]
+
+Read are: one such list (one frame; in a folder the last number of each file's name is the frame), a list of them, one a line (JSON Lines), a dictionary of
+them by frame, a list of ``{"frame": 12, "detections": [...]}``, and the CSV, in which ``keypoints`` is such a dictionary and a column ``frame`` says the
+frame. ``track_id`` is there when the model tracked (``model.track``). ``visible`` is the confidence of a joint, 0 where it was not found; it may be
+left out (8.4.5), which is unknown. What is no person is left out.
+
+``result.keypoints.data`` saved as .npy, (T, 17, 3) or (T, M, 17, 3), is read by :mod:`tdsm.data.readers.npy`; the latter has its axes exchanged first.
+"""
+
+import json
+
+import numpy as np
+
+from tdsm.data.layouts import COCO_17, Layout
+from tdsm.data.readers.detections import Frames, Person, person
+from tdsm.data.readers.parsing import Rows, numbers
+from tdsm.util.errors import InputError
+
+__all__ = ["fits", "frames", "single"]
+
+_FRAME = ("frame", "frame_id", "frame_index", "frame_number")
+_PEOPLE = ("detections", "predictions", "results", "persons", "people", "objects")
+_AGAIN = "give what Results.to_json() gives, for each frame"
+
+
+def _is_person(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("keypoints"), dict) and {"x", "y"} <= value["keypoints"].keys()
+
+
+def _is_frame(value: object) -> bool:
+    return isinstance(value, dict) and any(isinstance(value.get(key), list) for key in _PEOPLE) and any(key in value for key in _FRAME)
+
+
+def _people(value: object) -> list | None:
+    """The list of people in a frame."""
+    if _is_frame(value):
+        return next(value[key] for key in _PEOPLE if isinstance(value.get(key), list))
+    return value if isinstance(value, list) else None
+
+
+def single(value: object) -> bool:
+    """Whether this is one frame, whose number only the file's name can say."""
+    if isinstance(value, Rows):
+        return fits(value) and not any(key in value.columns for key in _FRAME)
+    return isinstance(value, list) and bool(value) and all(map(_is_person, value)) and not any(key in value[0] for key in _FRAME)
+
+
+def fits(value: object) -> bool:
+    """Whether a JSON file or table is of this kind."""
+    if isinstance(value, Rows):
+        return {"name", "class", "keypoints"} <= set(value.columns)
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    first = next((one for one in value if one), None)
+    people = _people(first) if not _is_person(first) else value
+    return people is not None and any(map(_is_person, people))
+
+
+def frames(value: object, where: object) -> tuple[Layout, Frames]:
+    """The people of each frame.
+
+    Raises:
+        InputError: another form, or another number of joints.
+    """
+    if isinstance(value, Rows):
+        value = [_from_row(row, f"{where} row {number}") for number, row in enumerate(value, 1)]
+    if isinstance(value, list) and all(map(_is_person, value)):
+        numbered = [(next((one[key] for key in _FRAME if key in one), 0), [one]) for one in value]
+    elif isinstance(value, dict):
+        numbered = list(value.items())
+    else:
+        numbered = [(next((frame[key] for key in _FRAME if key in frame), row) if _is_frame(frame) else row, _people(frame)) for row, frame in enumerate(value)]
+    found: dict[int, list[Person]] = {}
+    for number, people in numbered:
+        here = f"{where} frame {str(number)[:20]}"
+        if not isinstance(people, list):
+            raise InputError(here, "is no list of people", _AGAIN)
+        there = (_person(one, here) for one in people)
+        found.setdefault(_number(number, here), []).extend(one for one in there if one)
+    return COCO_17, found
+
+
+def _number(number: object, where: str) -> int:
+    text = str(number)[:20] if isinstance(number, int | str) else ""
+    if not text.isdecimal() or len(text) > 18:
+        raise InputError(where, "the frame is no whole number from 0 on", "number the frames")
+    return int(text)
+
+
+def _person(one: object, where: str) -> Person | None:
+    if not _is_person(one):
+        raise InputError(where, "somebody has no keypoints with x and y", _AGAIN)
+    if one.get("name", "person") != "person":
+        return None
+    columns = [numbers(one["keypoints"][key], 1, f"keypoints {key}", where) for key in ("x", "y", "visible") if one["keypoints"].get(key) is not None]
+    if any(len(column) != len(COCO_17) for column in columns):
+        raise InputError(where, f"keypoints has {len(columns[0])} joints, not {len(COCO_17)}", "use a pose model of COCO, such as yolo11n-pose")
+    number = one.get("track_id")
+    return person(np.hstack(columns[:2]), columns[2][:, 0] if len(columns) > 2 else None, number if isinstance(number, int) else None)
+
+
+def _from_row(row: dict[str, str], where: str) -> dict:
+    """A person from a row of the CSV, in which nested values are written as Python or JSON writes them."""
+    try:
+        points = json.loads(row["keypoints"].replace("'", '"').replace("None", "null"))
+        made = {"name": row["name"], "keypoints": points} | ({"track_id": int(float(row["track_id"]))} if row.get("track_id") else {})
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise InputError(where, f"keypoints or track_id cannot be read ({str(error)[:100]})", _AGAIN) from error
+    return made | {key: row[key].partition(".")[0] for key in _FRAME if row.get(key)}

@@ -1,0 +1,275 @@
+"""What pose detectors write is read as its tool means it: people, frames, joints that were not found; bad files are named."""
+
+import csv
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from tdsm.data.clips import Clip
+from tdsm.data.convert import convert
+from tdsm.data.layouts import COCO_17, MEDIAPIPE_33, NTU_25
+from tdsm.data.readers import load_clips
+from tdsm.data.readers.reading import Reading
+from tdsm.data.synthetic import Take, perform
+from tdsm.util.errors import InputError
+
+QUIET = Reading(progress=False)
+T = 5
+BODY = perform("wave the right hand", take=Take(frames=T))
+PICTURE = convert(Clip(BODY, NTU_25), COCO_17).clip.joints[0] * 200 + [600, 400]  # (T, 17, 2), pixels
+WORLD = convert(Clip(BODY, NTU_25), MEDIAPIPE_33).clip.joints[0]
+WORLD = WORLD - WORLD[:, list(MEDIAPIPE_33.hips)].mean(axis=1, keepdims=True)  # (T, 33, 3), metres from the middle of the hips
+SCORE = np.full((T, 17), 0.9)
+SCORE[2, 9] = 0
+SEEN = np.where(SCORE[..., None] > 0, PICTURE, np.nan).astype(np.float32)
+
+
+def message(call, *args, **kwargs):
+    with pytest.raises(InputError) as caught:
+        call(*args, **kwargs)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
+    return str(caught.value)
+
+
+def written(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+    return path
+
+
+def triples(frame, extra=0):
+    """[x, y, score, ...] of a frame, with some more joints behind the 17."""
+    return np.concatenate([np.hstack([PICTURE[frame], SCORE[frame][:, None]]), np.ones((extra, 3))]).ravel().tolist()
+
+
+def alphapose(extra=0, **more):
+    return [{"image_id": f"{frame}.jpg", "category_id": 1, "keypoints": triples(frame, extra), "score": 2.5} | more for frame in range(T)]
+
+
+def instance(frame, **more):
+    return {"keypoints": PICTURE[frame].tolist(), "keypoint_scores": SCORE[frame].tolist(), "bbox": [[0, 0, 9, 9]], "bbox_score": 1.0} | more
+
+
+def yolo(frame, /, **more):
+    x, y = PICTURE[frame].T.tolist()
+    points = {"x": x, "y": y, "visible": SCORE[frame].tolist()}
+    return {"name": "person", "class": 0, "confidence": 0.9, "box": {"x1": 0.0, "y1": 0.0, "x2": 9.0, "y2": 9.0}, "keypoints": points} | more
+
+
+def landmarks(frame, body=WORLD, visibility=0.9):
+    return [{"x": float(x), "y": float(y), "z": float(z), "visibility": visibility} for x, y, z in body[frame]]
+
+
+def table(rows):
+    file = io.StringIO()
+    writer = csv.DictWriter(file, rows[0].keys())
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+FILMS = {
+    "alphapose": alphapose(), "alphapose, 26 joints of Halpe": alphapose(9), "alphapose, tracked": alphapose(idx=3), "alphapose, 136": alphapose(119),
+    "coco results": [entry | {"image_id": number} for number, entry in enumerate(alphapose())],
+    "mmpose, video": [{"frame_id": frame, "instances": [instance(frame)]} for frame in range(T)],
+    "mmpose, demo": {"meta_info": {"dataset_name": "coco", "keypoint_id2name": {str(i): name.replace(" ", "_") for i, name in enumerate(COCO_17.joints)}},
+                     "instance_info": [{"frame_id": frame + 1, "instances": [instance(frame)]} for frame in range(T)]},
+    "mmpose, returned": {"predictions": [[instance(frame)] for frame in range(T)], "visualization": []},
+    "yolo": [[yolo(frame)] for frame in range(T)], "yolo, a cat": [[yolo(frame), yolo(frame, name="cat")] for frame in range(T)],
+    "yolo, lines": "\n".join(json.dumps([yolo(frame)]) for frame in range(T)) + "\n",
+    "yolo, by frame": {str(frame): [yolo(frame, track_id=7)] for frame in range(T)},
+    "yolo, numbered": [{"frame": frame + 10, "detections": [yolo(frame)]} for frame in range(T)],
+    "yolo, people with frames": [yolo(frame, frame=frame) for frame in range(T)],
+    "yolo, csv": table([{key: str(value) for key, value in yolo(frame, frame=frame).items()} for frame in range(T)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", FILMS.values(), ids=FILMS.keys())
+@pytest.mark.parametrize("called", ["wave.json", "no ending"])
+def test_one_film_in_one_file(tmp_path, value, called):
+    (clip,) = clips = load_clips(written(tmp_path / called, value))
+    assert (clips.layout, clip.label, clip.fps) == (COCO_17, None, 30.0)
+    np.testing.assert_allclose(clip.joints, SEEN[None], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["alphapose", "mmpose", "yolo"])
+def test_frames_that_are_left_out_or_empty_are_frames_with_nobody(tmp_path, kind):
+    value = {"alphapose": alphapose(), "mmpose": FILMS["mmpose, video"], "yolo": FILMS["yolo"]}[kind]
+    value = [*value[:3], *([[]] if kind == "yolo" else []), *value[4:]]
+    (clip,) = load_clips(written(tmp_path / "x.json", value))
+    assert clip.joints[0].any(axis=(1, 2)).tolist() == [True, True, True, False, True]
+
+
+def test_two_people_are_followed_by_the_tools_numbers_or_by_their_places(tmp_path):
+    for numbers in ((4, 9), (None, None)):
+        frames = []
+        for frame in range(T):
+            near, far = yolo(frame), yolo(frame)
+            far["keypoints"] = far["keypoints"] | {"x": [x + 500 for x in far["keypoints"]["x"]]}
+            pair = [one | ({"track_id": number} if number else {}) for one, number in zip((near, far), numbers, strict=True)]
+            frames.append(pair if frame % 2 else pair[::-1])
+        (clip,) = load_clips(written(tmp_path / "x.json", frames))
+        assert np.ptp(np.nanmean(clip.joints[..., 0], axis=2), axis=1).max() < 100
+
+
+def test_visibility_that_is_left_out_or_null_is_unknown_and_a_joint_at_0_0_is_not_seen(tmp_path):
+    for change in ({}, {"visible": None}):
+        frame = yolo(0)
+        points = {key: value for key, value in frame["keypoints"].items() if key != "visible"} | change
+        points["x"][3] = points["y"][3] = 0.0
+        (clip,) = load_clips(written(tmp_path / "x.json", [[frame | {"keypoints": points}]]))
+        assert np.isnan(clip.joints[0, 0]).any(axis=1).nonzero()[0].tolist() == [3]
+
+
+def test_a_folder_and_a_zip_of_films_with_labels(tmp_path):
+    for label, names in {"wave": ("anna", "ben"), "clap": ("anna",)}.items():
+        for name in names:
+            written(tmp_path / "films" / label / f"{name}.json", alphapose())
+    with pytest.warns(UserWarning, match="folders .clap, wave. are taken as the labels of 3 videos"):
+        clips = load_clips(tmp_path / "films", reading=QUIET)
+    assert {clip.name: clip.label for clip in clips} == {"wave/anna": "wave", "wave/ben": "wave", "clap/anna": "clap"}
+    (tmp_path / "films" / "clips.csv").write_text("file,label,fps\nwave/anna.json,hello,25\nben,hello,25\nclap/anna,clap,50\n")
+    with zipfile.ZipFile(tmp_path / "films.zip", "w") as archive:
+        for file in (tmp_path / "films").rglob("*.*"):
+            archive.write(file, file.relative_to(tmp_path / "films").as_posix())
+    for path in (tmp_path / "films", tmp_path / "films.zip"):
+        assert {(clip.name, clip.label, clip.fps) for clip in load_clips(path, reading=QUIET)} == {
+            ("wave/anna", "hello", 25.0), ("wave/ben", "hello", 25.0), ("clap/anna", "clap", 50.0),
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "make", [lambda frame: [yolo(frame)], lambda frame: [instance(frame)], lambda frame: table([{k: str(v) for k, v in yolo(frame).items()}])]
+)
+def test_a_folder_of_single_frames_is_one_film_for_each_name(tmp_path, make):
+    for frame in range(T):
+        for name in ("a_", "b_"):
+            value = make(frame)
+            written(tmp_path / f"{name}{frame + 8}.{'csv' if isinstance(value, str) else 'json'}", value)
+    clips = load_clips(tmp_path, reading=QUIET)
+    assert [clip.name for clip in clips] == ["a", "b"]
+    np.testing.assert_allclose(clips[1].joints, SEEN[None], rtol=1e-5)
+
+
+# MediaPipe
+
+
+def row(frame, names, at=WORLD):
+    cells = {}
+    for index, point in enumerate(at[frame]):
+        for axis, value in zip("xyzv", (*point, 0.9), strict=True):
+            cells[names(index, axis)] = float(value)
+    return cells
+
+
+def official(index):
+    """MediaPipe's name of a landmark."""
+    side, _, rest = MEDIAPIPE_33.joints[index].partition(" ")
+    return "MOUTH_" + side.upper() if rest == "mouth" else MEDIAPIPE_33.joints[index].replace(" ", "_").upper()
+
+
+MEDIAPIPE = {
+    "frames": [landmarks(frame) for frame in range(T)],
+    "rows": [[[*map(float, point), 0.9] for point in WORLD[frame]] for frame in range(T)],
+    "rows without visibility": WORLD.tolist(),
+    "people": [[landmarks(frame)] for frame in range(T)],
+    "under names": {"fps": 30, "frames": [{"frame": frame, "landmarks": landmarks(frame)} for frame in range(T)]},
+    "tasks": [{"pose_landmarks": [landmarks(frame, WORLD + 9)], "pose_world_landmarks": [landmarks(frame)]} for frame in range(T)],
+    "protobuf": [{"poseWorldLandmarks": {"landmark": landmarks(frame)}} for frame in range(T)],
+    "null visibility": [landmarks(frame, visibility=None) for frame in range(T)],
+    "csv, x0": table([row(frame, lambda index, axis: f"{axis}{index}") for frame in range(T)]),
+    "csv, x1": table([{"frame": frame} | row(frame, lambda index, axis: f"{axis}{index + 1}") for frame in range(T)]),
+    "csv, 0_x": table([row(frame, lambda index, axis: f"{index}_{'visibility' if axis == 'v' else axis}") for frame in range(T)]),
+    "csv, names": table([row(frame, lambda index, axis: f"{official(index)}_{axis}") for frame in range(T)]),
+}
+
+
+@pytest.mark.parametrize("value", MEDIAPIPE.values(), ids=MEDIAPIPE.keys())
+def test_world_landmarks(tmp_path, value):
+    (clip,) = load_clips(written(tmp_path / "x", value))
+    assert clip.layout is MEDIAPIPE_33
+    np.testing.assert_allclose(clip.joints[0], WORLD, atol=1e-5)
+
+
+def test_landmarks_of_low_visibility_and_frames_with_nobody(tmp_path):
+    frames = [landmarks(frame) for frame in range(T)]
+    frames[1][7]["visibility"] = 0.02
+    frames[3] = []
+    (clip,) = load_clips(written(tmp_path / "x.json", frames))
+    assert np.argwhere(np.isnan(clip.joints[0]).all(axis=2)).tolist() == [[1, 7]]
+    assert clip.joints[0].any(axis=(1, 2)).tolist() == [True, True, True, False, True]
+
+
+def test_image_landmarks_are_refused_under_any_name_and_read_in_pixels_when_the_size_is_given(tmp_path):
+    image = WORLD * 0.3 + 0.5
+    path = written(tmp_path / "x.json", [{"pose_world_landmarks": landmarks(frame, image)} for frame in range(T)])
+    said = message(load_clips, path)
+    assert "image landmarks" in said and "size=(1920, 1080)" in said
+    clips = load_clips(path, size=(1920, 1080))
+    assert clips.layout is COCO_17
+    nose = MEDIAPIPE_33.joints.index("nose")
+    np.testing.assert_allclose(clips[0].joints[0, :, 0], image[:, nose, :2] * [1920, 1080], rtol=1e-5)
+
+
+def test_a_size_is_for_parts_of_a_picture_alone(tmp_path):
+    assert "leave the size out" in message(load_clips, written(tmp_path / "x.json", alphapose()), size=(1920, 1080))
+    assert "give (width, height)" in message(load_clips, tmp_path / "x.json", size=(0, 1080))
+    parts = [[yolo(frame)] for frame in range(T)]
+    for (person,) in parts:
+        person["keypoints"] |= {"x": [x / 1920 for x in person["keypoints"]["x"]], "y": [y / 1080 for y in person["keypoints"]["y"]]}
+    (clip,) = load_clips(written(tmp_path / "x.json", parts), size=(1920, 1080))
+    np.testing.assert_allclose(clip.joints, SEEN[None], rtol=1e-5)
+
+
+# Bad files
+
+BAD = [
+    ([{"image_id": "1.jpg", "keypoints": [1, 2]}], "keypoints is no list of 3 numbers"),
+    ([{"image_id": "1.jpg", "keypoints": [1.0] * 60}], "keypoints has 20 joints"),
+    ([{"image_id": "one.jpg", "keypoints": triples(0)}], "image_id has no number"),
+    ([{"image_id": ["1"], "keypoints": triples(0)}], "image_id has no number"),
+    ([*alphapose(), 3], "[5]: is no entry"),
+    ([*alphapose(), {"image_id": "other7.jpg", "keypoints": triples(0)}], "pictures of 2 films"),
+    ([*alphapose(), alphapose()[0] | {"image_id": 10**17}], "frame numbers 0 to 100000000000000000"),
+    ([{"image_id": "1.jpg", "keypoints": ["x"] * 51}], "something else than numbers"),
+    ([{"image_id": "1.jpg", "keypoints": [10**400] * 51}], "something else than numbers"),
+    ('[{"image_id": "1.jpg", "keypoints": [' + "1e999, " * 50 + "1]}]", "infinite"),
+    ('[{"image_id": "1.jpg", "keypoints": [' + "9" * 5000 + "]}]", "not JSON"),
+    ([{"image_id": "1.jpg", "keypoints": [0.0] * 51}], "nobody was found"),
+    ("[" * 100_000, "not JSON"),
+    ("[" + "{}," * 20_000_000 + "{}]", "more than 1 GB of memory"),
+    ([instance(0, keypoints=[[1, 2, 3]] * 17)], "lifted to space"),
+    ([instance(0, keypoint_scores=[1.0] * 16)], "17 joints and 16 scores"),
+    ([{"frame_id": 0, "instances": 7}], "is no frame with a frame_id"),
+    ({"instance_info": 7}, "instance_info is no list"),
+    ({"meta_info": {"keypoint_id2name": {"0": "root"}}, "instance_info": []}, "its joint 0 is 'root'"),
+    ([[yolo(0, keypoints={"x": [1.0], "y": [1.0]})]], "keypoints has 1 joints"),
+    ([[yolo(0)], 7], "is no list of people"),
+    ({"seven": [yolo(0)]}, "the frame is no whole number"),
+    (table([{"name": "person", "class": "0", "keypoints": "__import__('os')"}]), "cannot be read"),
+    ([landmarks(0), landmarks(1)[:32]], "frame 1: is no frame"),
+    (table([row(0, lambda index, axis: f"{axis}{index}") | {"x5": "left"}]), "is 'left', no number"),
+    ({"a": 1}, "no pose detector that is known"),
+    ([1, 2], "no pose detector that is known"),
+    ("a,b\n1,2\n", "no pose detector that is known"),
+    ("a,b\n1,2,3\n", "row 2 has 3 cells, not 2"),
+    ("a,a\n1,2\n", "several columns of one name"),
+]
+
+
+@pytest.mark.parametrize(("value", "says"), BAD, ids=[says for _, says in BAD])
+def test_a_bad_file_is_one_line(tmp_path, value, says):
+    assert says in message(load_clips, written(tmp_path / "x.json", value))
+
+
+def test_a_bad_file_among_good_ones_is_skipped_and_reported(tmp_path):
+    written(tmp_path / "good.json", alphapose())
+    written(tmp_path / "bad.json", [{"image_id": "1.jpg", "keypoints": [1, 2]}])
+    written(tmp_path / "worse.json", "[" * 100_000)
+    written(tmp_path / "other.json", MEDIAPIPE["frames"])
+    said = []
+    assert [clip.name for clip in load_clips(tmp_path, reading=Reading(progress=False, report=said.extend))] == ["good"]
+    assert {one.name for one in said} == {"bad.json", "worse.json", "other.json"}
