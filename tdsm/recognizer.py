@@ -22,7 +22,7 @@ from tdsm.config import Config
 from tdsm.data.clips import Clip
 from tdsm.data.labels import Label, as_labels, merged
 from tdsm.data.layouts import Layout, layout_named
-from tdsm.data.preprocess import preprocess_all
+from tdsm.data.preprocess import preprocess_all, usable
 from tdsm.data.prompts import Descriptions
 from tdsm.matcher import Matcher
 from tdsm.model import TextStream
@@ -156,7 +156,7 @@ class Recognizer:
         return self.matcher.errors(z_x.to(self.device), stream) - bias
 
     def predict(self, clips: Clip | Sequence[Clip], labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> Predictions:
-        """Rank ``labels``, any names at all, for each clip.
+        """Rank ``labels``, any names at all, for each clip; clips in which nobody, or too little of everybody, is seen are left out with a warning.
 
         Args:
             clips: a clip, a list of clips or a ClipSet, of the layout that was trained on.
@@ -166,7 +166,7 @@ class Recognizer:
         Raises:
             InputError: clips or labels that cannot be used.
         """
-        clips = [clips] if isinstance(clips, Clip) else list(clips)
+        clips = usable([clips] if isinstance(clips, Clip) else list(clips), self.config.preprocess)
         errors = self.errors(self.features(clips), labels, descriptions)
         return Predictions(tuple(clip.name for clip in clips), tuple(label.name for label in as_labels(labels)), errors.cpu().numpy())
 

@@ -22,7 +22,7 @@ from tdsm.baselines import ridge_to_text
 from tdsm.config import Config
 from tdsm.data.clips import ClipSet
 from tdsm.data.labels import normal_form, same_name
-from tdsm.data.preprocess import preprocess_all
+from tdsm.data.preprocess import preprocess_all, usable
 from tdsm.data.prompts import Descriptions
 from tdsm.evaluate import Report
 from tdsm.loop import History, fingerprint, train_encoder, train_matcher
@@ -63,6 +63,7 @@ def train_recognizer(
     """
     if len(clips.classes) < 2:
         raise InputError(clips.name, f"has {len(clips.classes)} class to train on", "give at least two seen classes")
+    clips = usable(clips, config.preprocess)
     y = torch.from_numpy(clips.y)
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     x = torch.from_numpy(preprocess_all(clips, config.preprocess))
@@ -160,8 +161,13 @@ def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:
     Raises:
         InputError: a class of ``clips`` was trained on.
     """
+<<<<<<< HEAD
     seen = {normal_form(label) for label in recognizer.seen}
     overlap = sorted(label for label in clips.classes if normal_form(label) in seen)
+=======
+    clips = usable(clips, recognizer.config.preprocess)
+    overlap = sorted(set(clips.classes) & set(recognizer.seen))
+>>>>>>> bf952a9 (Interpolate and fill joints that were not seen before preprocessing; leave out clips of which too little is seen)
     if overlap:
         raise InputError(clips.name, f"class {overlap[0]!r} was trained on, so this is no zero-shot test", "test on unseen classes only")
     errors = recognizer.errors(recognizer.features(clips), clips.classes)
@@ -170,6 +176,7 @@ def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:
 
 def ridge_report(recognizer: Recognizer, train: ClipSet, test: ClipSet) -> Report:
     """The simple baseline on the recognizer's own features and text: ridge regression to the text, candidates as in :func:`zero_shot_report`."""
+    train, test = (usable(clips, recognizer.config.preprocess) for clips in (train, test))
     labels = (*train.classes, *test.classes)
     z_g = label_text(recognizer.encoder, recognizer.text_encoder, labels, recognizer.descriptions).z_g.cpu()
     seen, unseen = z_g[: len(train.classes)], z_g[len(train.classes) :]
@@ -186,6 +193,7 @@ def cosine_report(recognizer: Recognizer, test: ClipSet) -> Report:
     """
     if not isinstance(recognizer.encoder, Aligner):
         raise ValueError("cosine_report needs an aligned encoder")
+    test = usable(test, recognizer.config.preprocess)
     told = label_text(recognizer.encoder, recognizer.text_encoder, test.classes, recognizer.descriptions).z_g
     similarity, usual = ((z_x[:, 0] @ told.T / told.shape[1]).cpu() for z_x in (recognizer.features(test), recognizer.matcher.reference))
     bias = usual.mean(0) if len(usual) else 0.0

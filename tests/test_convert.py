@@ -7,8 +7,9 @@ import pytest
 
 from tdsm.config import PreprocessConfig
 from tdsm.data.clips import Clip, ClipSet
-from tdsm.data.convert import RECIPES, convert, convert_all
+from tdsm.data.convert import convert, convert_all
 from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, MEDIAPIPE_33, NTU_25, OPENPOSE_18, OPENPOSE_25, SMPL_22, Layout
+from tdsm.data.missing import RECIPES
 from tdsm.data.preprocess import align, preprocess
 from tdsm.data.synthetic import Take, perform, synthetic_clips
 from tdsm.util.errors import InputError

@@ -1,12 +1,22 @@
 """Joints that were not seen: one form inside the package, and what is made of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdsm.data.clips import Clip, normalised
-from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS
+from tdsm.config import Config, DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig, TrainConfig
+from tdsm.data.clips import Clip, ClipSet, normalised
+from tdsm.data.convert import convert, convert_all
+from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, MEDIAPIPE_33, NTU_25, OPENPOSE_18, Layout
+from tdsm.data.missing import complete, filling
+from tdsm.data.preprocess import preprocess, preprocess_all, usable
+from tdsm.data.synthetic import Take, perform, synthetic_clips
+from tdsm.recognizer import Recognizer
+from tdsm.train import train_recognizer, zero_shot_report
+from tdsm.util.errors import InputError
 
 
 def body(layout, persons=1, frames=6, seed=0):
@@ -63,3 +73,250 @@ def test_whole_clips_are_not_copied():
     joints = body(KINECT_20, persons=2)
     joints[1, 3:] = 0
     assert Clip(joints, KINECT_20).joints is joints
+
+
+# What preprocessing makes of them
+
+BODY = PreprocessConfig(frames=32)
+
+
+def moving(layout, action="wave the right hand", frames=40):
+    """A clip of one person; in pixels where the layout is 2-D."""
+    clip = convert(Clip(perform(action, take=Take(frames=frames)), NTU_25), layout).clip
+    return replace(clip, joints=300 * clip.joints + 600, name=action) if layout.dims == 2 else replace(clip, name=action)
+
+
+def without(clip, joint, frames=slice(None), person=0):
+    joints = clip.joints.copy()
+    joints[person, frames, clip.layout.joints.index(joint) if isinstance(joint, str) else joint] = np.nan
+    return replace(clip, joints=joints)
+
+
+def change(clip, other, leave=()):
+    """Mean change of the preprocessed joints, as a share of their mean size."""
+    kept = [joint for joint in range(len(clip.layout)) if clip.layout.joints[joint] not in leave]
+    one, two = (preprocess(each, BODY)[:, :, kept] for each in (clip, other))
+    return np.abs(one - two).mean() / np.abs(one).mean()
+
+
+def old_preprocess(joints, layout, frames):
+    """What preprocessing gave before it knew of joints that were not seen, for one person who is always there, in three dimensions."""
+    joints = joints.astype(np.float64)
+    count = joints.shape[1]
+    times = np.linspace(0, count - 1, frames)
+    before = times.astype(int)
+    weight = (times - before)[None, :, None, None]
+    joints = joints[:, before] * (1 - weight) + joints[:, np.minimum(before + 1, count - 1)] * weight
+    joints = joints - joints[0, 0, list(layout.torso[0])].mean(axis=0)
+
+    def size():
+        return np.median(np.linalg.norm(joints[0][:, child] - joints[0][:, parent], axis=-1).sum(axis=-1))
+
+    child, parent = np.array(layout.bones).T
+    start = joints[0, : max(1, round(frames / 10))]
+    up = (start[:, list(layout.torso[1])].mean(axis=(0, 1)) - start[:, list(layout.torso[0])].mean(axis=(0, 1))) / size()
+    right = (start[:, layout.shoulders[1]] - start[:, layout.shoulders[0]]).mean(axis=0) / size()
+    up = up / np.linalg.norm(up)
+    right = right - right @ up * up
+    right = right / np.linalg.norm(right)
+    joints = joints @ np.stack([right, up, np.cross(right, up)]).T
+    return (joints / size()).astype(np.float32)
+
+
+@pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout.dims == 3], ids=lambda layout: layout.name)
+def test_clips_without_missing_joints_keep_their_bits(layout):
+    clip = moving(layout)
+    np.testing.assert_array_equal(preprocess(clip, BODY), old_preprocess(clip.joints, layout, 32))
+    np.testing.assert_array_equal(complete(clip).joints, clip.joints)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_a_joint_lost_in_some_frames_is_interpolated_between_those_in_which_it_was_seen(layout):
+    clip = moving(layout)
+    joint = clip.layout.joints.index("right wrist")
+    made = complete(without(clip, joint, [0, 5, 6, 39]))
+    expected = clip.joints[0].astype(float)
+    expected[5, joint] = (2 * expected[4, joint] + expected[7, joint]) / 3
+    expected[6, joint] = (expected[4, joint] + 2 * expected[7, joint]) / 3
+    expected[[0, 39], joint] = expected[[1, 38], joint]
+    np.testing.assert_allclose(made.joints[0], expected, rtol=1e-6)
+    assert (made.filling.bridged, made.filling.filled, made.filling.unseen) == (("right wrist",), (), 4)
+    assert made.filling.positions == 40 * len(layout)
+    assert "interpolated over time: right wrist" in made.filling.note
+
+
+def test_interpolation_keeps_the_time_of_frames_without_the_person():
+    clip = moving(KINECT_20)
+    joints = clip.joints.copy()
+    joints[0, :, 7] = np.arange(40)[:, None]
+    joints[0, 10:13], joints[0, 13, 7] = 0, np.nan
+    made = complete(replace(clip, joints=joints)).joints[0]
+    np.testing.assert_allclose(made[13, 7], 13)
+    assert not made[10:13].any()
+
+
+@pytest.mark.parametrize("layout", [COCO_17, OPENPOSE_18, MEDIAPIPE_33], ids=lambda layout: layout.name)
+def test_one_ear_never_seen_leaves_the_other_joints_where_they_are(layout):
+    whole = moving(layout)
+    for never in (
+        without(whole, "left ear"),
+        replace(whole, joints=np.where(np.arange(len(layout))[:, None] == layout.joints.index("left ear"), 0, whole.joints)),
+    ):
+        if layout.dims == 2 or np.isnan(never.joints).any():  # in space a joint that is always at the origin may be a root
+            assert change(whole, never, {"left ear"}) < 0.02
+            assert filling([never]).filled == ("left ear",)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
+def test_joints_missing_at_random_hardly_change_the_body(layout, share):
+    whole = moving(layout)
+    lost = np.random.default_rng(0).random(whole.joints.shape[:3]) < share
+    assert change(whole, replace(whole, joints=np.where(lost[..., None], np.nan, whole.joints))) < 0.02
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_every_joint_alone_may_be_one_that_was_never_seen(layout):
+    whole = moving(layout)
+    for joint in layout.joints:
+        never = without(whole, joint)
+        array = preprocess(never, BODY)
+        assert np.isfinite(array).all() and change(whole, never, {joint}) < 0.15, joint
+        assert filling([never]).filled == (joint,)
+
+
+def test_hips_or_shoulders_never_seen_are_filled_from_the_spine():
+    whole = moving(KINECT_20)
+    for part in ("hip", "shoulder"):
+        never = without(without(whole, f"left {part}"), f"right {part}")
+        assert change(whole, never, {f"left {part}", f"right {part}"}) < 0.05
+        assert set(filling([never]).filled) == {f"left {part}", f"right {part}"}
+
+
+def test_one_side_never_seen_is_taken_to_be_behind_the_other():
+    whole = moving(COCO_17)
+    never = without(without(whole, "left hip"), "left shoulder")
+    made = complete(never).joints[0]
+    for part in ("hip", "shoulder"):
+        np.testing.assert_array_equal(made[:, COCO_17.joints.index(f"left {part}")], whole.joints[0, :, COCO_17.joints.index(f"right {part}")])
+    assert np.isfinite(preprocess(never, BODY)).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(LAYOUTS), st.sampled_from(["body", "yaw", "none"]), st.booleans())
+def test_nan_never_leaves_preprocessing(seed, layout, align, drop):
+    rng = np.random.default_rng(seed)
+    one = moving(layout, frames=int(rng.integers(1, 12)))
+    joints = np.concatenate([one.joints, one.joints + 0.5])
+    joints[rng.random(joints.shape[:3]) < rng.choice([0.02, 0.3, 0.8])] = np.nan
+    joints[rng.random(joints.shape[:2]) < rng.choice([0, 0.5])] = 0
+    joints[:, :, rng.random(len(layout)) < rng.choice([0, 0.2])] = np.nan
+    config = PreprocessConfig(frames=int(rng.integers(0, 20)), bodies=int(rng.integers(1, 4)), align=align, drop_null=drop)
+    try:
+        array = preprocess(replace(one, joints=joints), config)
+    except InputError as error:
+        assert "leave the clip out" in str(error)
+    else:
+        assert np.isfinite(array).all() and array.any()
+
+
+def mirrored(clip):
+    axis = clip.layout.axes[0].nonzero()[0][0]
+    joints = clip.joints[:, :, list(clip.layout.mirror)].copy()
+    joints[..., axis] *= -1
+    return replace(clip, joints=joints)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_filling_commutes_with_mirroring(layout):
+    clip = moving(layout)
+    clip = replace(clip, joints=np.where(np.random.default_rng(1).random(clip.joints.shape[:3])[..., None] < 0.2, np.nan, clip.joints))
+    for never in (clip, without(clip, "left wrist"), without(without(clip, "left hip"), "right knee")):
+        left, right = preprocess(mirrored(never), BODY)[0], preprocess(never, BODY)[0][:, list(layout.mirror)] * ([-1] + [1] * (layout.dims - 1))
+        np.testing.assert_allclose(left, right, atol=1e-5)
+
+
+def test_a_joint_of_an_unknown_layout_goes_where_its_parent_is():
+    dog = Layout("dog-4", ("rump", "withers", "snout", "tail"), (-1, 0, 1, 0), ((0,), (1,)), (0, 0), (1, 1))
+    joints = np.random.default_rng(0).normal(size=(1, 5, 4, 3)) + 3
+    joints[0, :, 3] = np.nan
+    made = complete(Clip(joints, dog))
+    np.testing.assert_allclose(made.joints[0, :, 3], joints[0, :, 0], rtol=1e-6)
+    assert made.filling.filled == ("tail",)
+
+
+def test_converting_fills_as_preprocessing_does():
+    never = without(without(moving(KINECT_20), "left elbow"), "head", [3, 4])
+    made = convert(never, NTU_25)
+    assert made.bridged == ("head",) and "left elbow" in made.filled and (made.unseen, made.positions) == (42, 800)
+    common = [(KINECT_20.points.index(point), joint) for joint, point in enumerate(NTU_25.points) if point in KINECT_20.points]
+    kinect, ntu = (list(side) for side in zip(*common, strict=True))
+    flip = KINECT_20.axes.T @ NTU_25.axes
+    np.testing.assert_allclose(made.clip.joints[:, :, ntu], complete(never).joints[:, :, kinect] @ flip, atol=1e-6)
+
+
+# Clips of which too little is seen
+
+
+def nobody(layout=KINECT_20):
+    return Clip(np.zeros((1, 10, len(layout), layout.dims)), layout, "wave", name="empty")
+
+
+def cut(clip):
+    """Hips and everything below them outside of the picture."""
+    low = [joint for joint, name in enumerate(clip.layout.joints) if name.split()[-1] in ("hip", "knee", "ankle")]
+    return replace(without(clip, low), name="desk")
+
+
+def test_too_little_seen_is_said():
+    with pytest.raises(InputError, match=r"^desk: joints: too little was seen to place 'left hip'; leave the clip out"):
+        preprocess(cut(moving(COCO_17)), BODY)
+    with pytest.raises(InputError, match=r"^empty: joints: all zero, nobody is there in any frame"):
+        preprocess(nobody(), BODY)
+
+
+def test_unusable_clips_are_left_out_with_one_warning():
+    whole = moving(COCO_17)
+    clips = ClipSet((nobody(COCO_17), replace(whole, label="wave"), cut(whole)), ("wave",), "mine")
+    with pytest.warns(UserWarning, match=r"2 of 3 clips cannot be used and are left out; the first: empty: .*nobody") as caught:
+        kept = usable(clips, BODY)
+    assert len(caught) == 1
+    assert [clip.name for clip in kept] == [whole.name] and (kept.classes, kept.name) == (("wave",), "mine")
+    assert preprocess_all(kept, BODY).shape == (1, 1, 32, 17, 2)
+    assert usable([whole], BODY) == [whole]
+    with pytest.raises(InputError, match=r"clips: 2 of 2 clips cannot be used; the first: empty: .*nobody"):
+        usable([clips[0], clips[2]], BODY)
+
+
+def test_a_set_with_a_clip_that_cannot_be_converted_is_converted():
+    clips = ClipSet((moving(COCO_17), cut(moving(COCO_17))))
+    made = convert_all(clips, KINECT_20)
+    assert made.left_out == 1
+    assert [clip.joints.any() for clip in made.clips] == [True, False]
+    with pytest.raises(InputError, match=r"desk: cannot be converted from coco-17 to kinect-20: nothing stands for"):
+        convert_all(clips[1:], KINECT_20)
+
+
+TINY = Config(
+    preprocess=PreprocessConfig(frames=8),
+    encoder=EncoderConfig(width=8, features=16, steps=2, batch=8),
+    model=ModelConfig(width=32, depth=1, heads=2),
+    diffusion=DiffusionConfig(noises=2),
+    train=TrainConfig(steps=2, batch=8),
+)
+
+
+def test_training_and_prediction_leave_unusable_clips_out():
+    clips = synthetic_clips(1)
+    empty = replace(clips[0], joints=0 * clips[0].joints, name="empty")
+    seen, unseen = clips.classes[:3], clips.classes[3:5]
+    train = ClipSet((empty, *clips.of_classes(seen)), seen)
+    with pytest.warns(UserWarning, match=r"1 of \d+ clips cannot be used.*empty"):
+        recognizer: Recognizer = train_recognizer(train, TINY)
+    with pytest.warns(UserWarning, match=r"1 of 3 clips cannot be used.*empty"):
+        answers = recognizer.predict([clips[0], empty, without(clips[1], "left wrist")], ["wave", "kick"])
+    assert list(answers.clips) == [clips[0].name, clips[1].name]
+    test = ClipSet((replace(empty, label=unseen[0]), *clips.of_classes(unseen)), unseen)
+    with pytest.warns(UserWarning, match="cannot be used"):
+        report = zero_shot_report(recognizer, test)
+    assert len(report.y) == len(test) - 1

@@ -1,7 +1,8 @@
 """Preprocessing: from a clip, as recorded, to the array that a skeleton encoder eats.
 
 The encoder should see the movement, not where the person stood, which way the camera looked, how tall the person is or how
-long the clip lasts. Each step below removes one of these, and each is a small pure function of an array (M, T, V, C):
+long the clip lasts. Joints that were not seen are interpolated and filled first (:mod:`tdsm.data.missing`), so that no NaN is in
+what follows. Each step below removes one of these, and each is a small pure function of an array (M, T, V, C):
 
 1. :func:`drop_null_frames`: no frame without people.
 2. :func:`keep_bodies`: exactly M persons, the one that moves most first.
@@ -12,22 +13,27 @@ long the clip lasts. Each step below removes one of these, and each is a small p
 
 The lead is the first person who is there at all, after step 2 the one that moves most. A person who is absent in a frame is
 all zeros in it, and stays so in every step. Coordinates after ``align`` are right-handed: +x to the lead's right, +y up,
-+z to the back. In 2-D +y points up too (pixels point down), and a joint that a detector left at (0, 0) counts as seen there.
++z to the back. In 2-D +y points up too (pixels point down).
 The recipe follows 2s-AGCN and Shift-GCN (centre, upright, shoulders); theirs aligns with the first frame only, ours with
 the first tenth of the clip, because single frames of a Kinect are noisy.
 """
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from tdsm.config import PreprocessConfig
-from tdsm.data.clips import Clip
+from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import Layout
+from tdsm.data.missing import complete
 from tdsm.util.errors import InputError
 from tdsm.util.progress import progress_bar
 
-__all__ = ["align", "center", "drop_null_frames", "keep_bodies", "preprocess", "preprocess_all", "resample", "scale"]
+__all__ = ["align", "center", "drop_null_frames", "keep_bodies", "preprocess", "preprocess_all", "resample", "scale", "usable"]
+
+Clips = TypeVar("Clips", bound=Sequence[Clip])
 
 
 def preprocess(clip: Clip, config: PreprocessConfig) -> np.ndarray:
@@ -37,15 +43,17 @@ def preprocess(clip: Clip, config: PreprocessConfig) -> np.ndarray:
         (M, T, V, C) float32 with M = ``config.bodies`` and T = ``config.frames`` (0: the clip's own length without null frames).
 
     Raises:
-        InputError: a clip in which nobody is ever there, or (with ``scale``) whose lead has no size.
+        InputError: a clip in which nobody is ever there or too little of everybody is seen, or (with ``scale``) whose lead has no size.
 
     Example:
         >>> from tdsm.data.synthetic import synthetic_clips
         >>> preprocess(synthetic_clips(1, actions=["bow"])[0], PreprocessConfig(frames=32, bodies=1)).shape
         (1, 32, 25, 3)
     """
-    joints = clip.joints.astype(np.float64)
-    _check_someone(joints, clip)
+    _check_someone(clip.joints, clip)
+    joints, _, lacking = complete(clip)
+    if lacking is not None and not joints.any():
+        raise InputError(clip.name, f"joints: too little was seen to place {lacking!r}", "leave the clip out, or give one in which hips and shoulders are seen")
     if config.drop_null:
         joints = drop_null_frames(joints)
     joints = keep_bodies(joints, config.bodies)
@@ -69,13 +77,41 @@ def preprocess_all(clips: Iterable[Clip], config: PreprocessConfig, progress: bo
         (N, M, T, V, C) float32.
 
     Raises:
-        InputError: a clip that cannot be used, or ``config.frames`` is 0 and the clips differ in length.
+        InputError: a clip that cannot be used (:func:`usable` leaves such clips out), or ``config.frames`` is 0 and the clips differ in length.
     """
     arrays = [preprocess(clip, config) for clip in progress_bar(clips, shown=progress, desc="preprocess", unit="clip", leave=False)]
     lengths = {array.shape[1] for array in arrays}
     if len(lengths) > 1:
         raise InputError("preprocess", f"frames is 0, but clips have {min(lengths)} to {max(lengths)} frames", "give frames, the length of all of them")
     return np.stack(arrays)
+
+
+def usable(clips: Clips, config: PreprocessConfig) -> Clips:
+    """The clips that :func:`preprocess` accepts, in order, with one warning about the others.
+
+    Returns:
+        A ClipSet of a ClipSet (classes stay as they are), else a list.
+
+    Raises:
+        InputError: no clip can be used; the reason is that of the first.
+    """
+    faults = {row: fault for row, clip in enumerate(clips) if (fault := _fault(clip, config))}
+    if not faults:
+        return clips
+    count, first = f"{len(faults)} of {len(clips)} clips cannot be used", next(iter(faults.values()))
+    if len(faults) == len(clips):
+        raise InputError("clips", f"{count}; the first: {first}", "give clips in which hips and shoulders of a person are seen")
+    warnings.warn(f"{count} and are left out; the first: {first}", stacklevel=2)
+    kept = [clip for row, clip in enumerate(clips) if row not in faults]
+    return ClipSet(tuple(kept), clips.classes, clips.name) if isinstance(clips, ClipSet) else kept
+
+
+def _fault(clip: Clip, config: PreprocessConfig) -> InputError | None:
+    try:
+        preprocess(clip, config)
+    except InputError as error:
+        return error
+    return None
 
 
 def drop_null_frames(joints: np.ndarray) -> np.ndarray:

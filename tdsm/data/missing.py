@@ -1,0 +1,241 @@
+"""Joints that were not seen: interpolated over time, or filled from other joints.
+
+A joint that was seen in some frames is *bridged*: interpolated linearly over time between the frames in which it was seen, and held before the first
+and after the last. A joint that was never seen is *filled*: put at a weighted mean of other points of the body by the first recipe of :data:`RECIPES`
+whose points were seen. :mod:`tdsm.data.preprocess` does this before anything else, :mod:`tdsm.data.convert` for joints that a layout lacks as well.
+
+Recipes are in points of the body (:attr:`tdsm.data.layouts.Layout.points`), which have the same names in all layouts. The weights of a recipe sum to 1 and
+are the same on both sides, so that filling commutes with moving, turning, mirroring and scaling a body. Fractions of trunk, hands and feet are measured
+on UTD-MHAD, NW-UCLA and SMPL bodies; those of the face, and of limbs never seen (arms and legs hang down straight), are rough. A joint of a layout of your
+own that has no recipe is put where the joint is that it hangs on.
+"""
+
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from tdsm.data.clips import Clip
+from tdsm.data.layouts import Layout
+
+__all__ = ["RECIPES", "Complete", "Filling", "complete", "filling", "weights"]
+
+Recipe = dict[str, float]  # point to weight
+
+# "own" and "other" stand for either side. What holds for a recipe's points holds for the points that they are filled from.
+_RECIPES: dict[str, tuple[Recipe, ...]] = {
+    # Trunk and head. Fractions of the spine: 0.2 Kinect v1 and SMPL, 0.5 Kinect v2 and SMPL, 0.6 SMPL.
+    "pelvis": ({"left hip": 0.5, "right hip": 0.5},),
+    "lower spine": ({"pelvis": 0.8, "neck base": 0.2},),
+    "middle spine": ({"pelvis": 0.5, "neck base": 0.5},),
+    "upper spine": ({"pelvis": 0.4, "neck base": 0.6},),
+    "neck base": ({"left shoulder": 0.5, "right shoulder": 0.5},),
+    "neck": ({"neck base": 0.6, "head": 0.4},),
+    "skull base": ({"neck base": 0.5, "head": 0.5},),
+    "head": (
+        {"left ear": 0.5, "right ear": 0.5},
+        {"left eye": 0.5, "right eye": 0.5},
+        {"nose": 1.0},
+        {"skull base": 2.0, "neck base": -1.0},
+        {"neck base": 1.5, "pelvis": -0.5},
+    ),
+    # Shoulders are twice as wide as hips. Of a person in profile one side may never be seen; it is then taken to be behind the other.
+    "own hip": (
+        {"pelvis": 2.0, "other hip": -1.0},
+        {"other hip": 1.0, "own shoulder": 0.5, "other shoulder": -0.5},
+        {"pelvis": 1.0, "own shoulder": 0.25, "other shoulder": -0.25},
+        {"other hip": 1.0},
+    ),
+    "own collar": ({"own shoulder": 0.4, "neck base": 0.45, "pelvis": 0.15},),
+    "own shoulder": (
+        {"neck base": 2.0, "other shoulder": -1.0},
+        {"other shoulder": 1.0, "own hip": 2.0, "other hip": -2.0},
+        {"neck base": 1.0, "own hip": 1.0, "other hip": -1.0},
+        {"other shoulder": 1.0},
+    ),
+    # Face: beside the nose or the head along the line of the shoulders, which is two and a half heads wide.
+    "nose": ({"head": 1.0},),
+    "own eye": ({"nose": 1.0, "own shoulder": 0.08, "other shoulder": -0.08},),
+    "own eye inner": ({"own eye": 0.75, "other eye": 0.25},),
+    "own eye outer": ({"own eye": 1.25, "other eye": -0.25},),
+    "own ear": ({"head": 1.0, "own shoulder": 0.2, "other shoulder": -0.2},),
+    "own mouth": ({"nose": 0.75, "neck base": 0.25, "own shoulder": 0.07, "other shoulder": -0.07},),
+    # Arms: the palm lies 0.3 of the forearm beyond the wrist (UTD-MHAD 0.30, NW-UCLA 0.33), the finger tips as far again, thumb and knuckles between.
+    "own elbow": ({"own shoulder": 0.3, "own hip": 0.7},),
+    "own wrist": ({"own elbow": 1.9, "own shoulder": -0.9},),
+    "own hand": ({"own wrist": 1 / 3, "own index": 1 / 3, "own pinky": 1 / 3}, {"own wrist": 1.3, "own elbow": -0.3}),
+    "own hand tip": ({"own hand": 2.0, "own wrist": -1.0},),
+    "own thumb": ({"own hand": 1.5, "own wrist": -0.5},),
+    "own index": ({"own hand": 1.5, "own wrist": -0.5},),
+    "own pinky": ({"own hand": 1.5, "own wrist": -0.5},),
+    # Legs: sole and front of the foot lie 0.17 of the shank under the ankle where nothing says which way the foot points.
+    "own knee": ({"own hip": 1.9, "own shoulder": -0.9},),
+    "own ankle": ({"own knee": 2.0, "own hip": -1.0},),
+    "own foot": ({"own big toe": 0.5, "own small toe": 0.5}, {"own ankle": 1.17, "own knee": -0.17}),
+    "own big toe": ({"own foot": 1.0},),
+    "own small toe": ({"own big toe": 1.0},),
+    "own heel": ({"own ankle": 1.17, "own knee": -0.17},),
+}
+
+
+def _both_sides() -> Iterator[tuple[str, tuple[Recipe, ...]]]:
+    for own, other in (("left", "right"), ("right", "left")):
+
+        def named(point: str, own: str = own, other: str = other) -> str:
+            return point.replace("own ", f"{own} ").replace("other ", f"{other} ")
+
+        for point, recipes in _RECIPES.items():
+            yield named(point), tuple({named(part): weight for part, weight in recipe.items()} for recipe in recipes)
+
+
+RECIPES = dict(_both_sides())
+"""Point to the ways of filling it from others, best first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filling:
+    """How much of a clip, or of several, was not seen, and what was put in its place.
+
+    Attributes:
+        bridged: names of joints that were seen in some frames only, in the layout's order.
+        filled: names of joints that were never seen (of some person) and were filled from others, in the layout's order.
+        unseen: how many joint positions, each of one joint in one frame, were not seen.
+        positions: how many joint positions the persons who are present have in all.
+        left_out: persons of whom too little was seen to place every joint; they are taken as absent.
+    """
+
+    bridged: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
+    unseen: int = 0
+    positions: int = 0
+    left_out: int = 0
+
+    @property
+    def note(self) -> str:
+        """One line for a user; empty when everything was seen."""
+        if not self.unseen:
+            return ""
+        return f"{self.unseen / self.positions:.1%} of joint positions not seen: {'; '.join(self._parts())}"
+
+    def _parts(self) -> list[str]:
+        parts = [f"interpolated over time: {', '.join(self.bridged)}"] if self.bridged else []
+        parts += [f"never seen and filled from other joints: {', '.join(self.filled)}"] if self.filled else []
+        return parts + ([f"persons left out, too little of them seen: {self.left_out}"] if self.left_out else [])
+
+
+class Complete(NamedTuple):
+    """A clip's joints (M, T, V, C) float64 without NaN, what was filled, and the joint for which the last person left out was left out."""
+
+    joints: np.ndarray
+    filling: Filling
+    lacking: str | None
+
+
+def complete(clip: Clip, layout: Layout | None = None) -> Complete:
+    """Bridge and fill the joints of a clip that were not seen.
+
+    Args:
+        clip: any layout.
+        layout: whose joints to give, in the clip's own axes; the clip's own when left out. Joints that the clip's layout does not have are filled too.
+
+    Returns:
+        Joints (M, T, len(layout), C) without NaN. A person of whom too little is seen to place every joint, such as no hip or no shoulder, is all zeros.
+    """
+    source, target = clip.layout, layout or clip.layout
+    old = clip.joints.astype(np.float64)
+    joints = old if source == target else np.zeros((*old.shape[:2], len(target), old.shape[3]))
+    unseen = np.isnan(old).any(axis=3)
+    present = old.any(axis=(2, 3))
+    bridged, filled, left_out, lacking = set(), set(), 0, None
+    for person, (body, there, lost) in enumerate(zip(old, present, unseen, strict=True)):
+        if not there.any() or (source == target and not lost.any()):
+            continue
+        ever = ~lost[there].all(axis=0)
+        placed, without = weights(source, target, tuple(ever.tolist()))
+        if placed is None:
+            joints[person] = 0.0
+            left_out, lacking = left_out + 1, target.joints[without[0]]
+            continue
+        joints[person, there] = placed @ _bridged(body, there, lost)[there]
+        filled.update(without)
+        bridged.update(np.flatnonzero(ever & lost.any(axis=0)).tolist())
+    counts = {"unseen": int(unseen.sum()), "positions": int(present.sum()) * len(source), "left_out": left_out}
+    return Complete(joints, Filling(bridged=_names(source, bridged), filled=_names(target, filled), **counts), lacking)
+
+
+def filling(clips: Iterable[Clip]) -> Filling:
+    """What :func:`complete` fills in clips of one layout, all together."""
+    clips = list(clips)
+    return gathered(clips[0].layout, clips[0].layout, [complete(clip).filling for clip in clips])
+
+
+def gathered(source: Layout, target: Layout, every: Iterable[Filling]) -> Filling:
+    """Several clips' fillings as one: joints of any, numbers of all."""
+    every = list(every)
+    names = {field: {joint for one in every for joint in getattr(one, field)} for field in ("bridged", "filled")}
+    return Filling(
+        bridged=tuple(joint for joint in source.joints if joint in names["bridged"]),
+        filled=tuple(joint for joint in target.joints if joint in names["filled"]),
+        **{field: sum(getattr(one, field) for one in every) for field in ("unseen", "positions", "left_out")},
+    )
+
+
+def _names(layout: Layout, joints: set[int]) -> tuple[str, ...]:
+    return tuple(layout.joints[joint] for joint in sorted(joints))
+
+
+def _bridged(body: np.ndarray, there: np.ndarray, lost: np.ndarray) -> np.ndarray:
+    """(T, V, C) with joints seen in some frames interpolated over time, and those never seen at 0, which have no weight."""
+    whole = np.where(lost[..., None], 0.0, body)
+    for joint in np.flatnonzero(lost.any(axis=0)):
+        frames, gaps = np.flatnonzero(there & ~lost[:, joint]), np.flatnonzero(lost[:, joint])
+        for axis in range(body.shape[2]) if len(frames) else ():
+            whole[gaps, joint, axis] = np.interp(gaps, frames, body[frames, joint, axis])
+    return whole
+
+
+@functools.lru_cache(maxsize=256)
+def weights(source: Layout, target: Layout, usable: tuple[bool, ...]) -> tuple[np.ndarray | None, tuple[int, ...]]:
+    """Weights (V_target, V_source) of the source's joints in each of the target's, and the target's joints that are filled.
+
+    Args:
+        usable: which joints of the source were ever seen.
+
+    Returns:
+        None in place of weights: nothing leads to the one joint named.
+    """
+    known = {point: row for point, row, use in zip(source.points, np.eye(len(source)), usable, strict=True) if use}
+    rows = [_place(point, known) for point in target.points]
+    for joint in _from_the_root(target) if source == target else ():
+        if rows[joint] is None and target.points[joint] not in RECIPES and target.parents[joint] >= 0:  # a layout of the user's own
+            rows[joint] = rows[target.parents[joint]]
+    for joint, row in enumerate(rows):
+        if row is None:
+            return None, (joint,)
+    return np.stack(rows), tuple(joint for joint, point in enumerate(target.points) if point not in known)
+
+
+def _from_the_root(layout: Layout) -> list[int]:
+    """Joints, each after the one it hangs on."""
+    order = [joint for joint, parent in enumerate(layout.parents) if parent < 0]
+    for joint in order:
+        order += [child for child, parent in layout.bones if parent == joint]
+    return order
+
+
+def _place(point: str, known: dict[str, np.ndarray], asked: tuple[str, ...] = ()) -> np.ndarray | None:
+    """Weights of a point: its own joint, or the first recipe whose points all have a place without asking for this one again."""
+    if point in known or point in asked:
+        return known.get(point)
+    for recipe in RECIPES.get(point, ()):
+        total = 0.0
+        for part, weight in recipe.items():
+            row = _place(part, known, (*asked, point))
+            if row is None:
+                break
+            total = total + weight * row
+        else:
+            return total
+    return None
