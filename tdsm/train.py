@@ -161,13 +161,9 @@ def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:
     Raises:
         InputError: a class of ``clips`` was trained on.
     """
-<<<<<<< HEAD
+    clips = usable(clips, recognizer.config.preprocess)
     seen = {normal_form(label) for label in recognizer.seen}
     overlap = sorted(label for label in clips.classes if normal_form(label) in seen)
-=======
-    clips = usable(clips, recognizer.config.preprocess)
-    overlap = sorted(set(clips.classes) & set(recognizer.seen))
->>>>>>> bf952a9 (Interpolate and fill joints that were not seen before preprocessing; leave out clips of which too little is seen)
     if overlap:
         raise InputError(clips.name, f"class {overlap[0]!r} was trained on, so this is no zero-shot test", "test on unseen classes only")
     errors = recognizer.errors(recognizer.features(clips), clips.classes)

@@ -43,6 +43,8 @@ from tdsm.util.npz import read_npz, write_npz
 
 __all__ = ["Clip", "ClipSet", "normalised"]
 
+_LOOKED_AT = 1000  # clips whose joints are read to show a set, which may be mapped from disk
+
 
 @dataclass(frozen=True, eq=False)
 class Clip:
@@ -323,6 +325,11 @@ class ClipSet(Sequence):
             ("subjects", shortened(subjects) if subjects else "unknown"),
         ]
         counts = Counter(clip.label for clip in self.clips)
+        unseen = sum(int(np.isnan(clip.joints[..., 0]).sum()) for clip in self.clips[:_LOOKED_AT])
+        if unseen:
+            positions = sum(int(clip.joints.any(axis=(2, 3)).sum()) * len(layout) for clip in self.clips[:_LOOKED_AT])
+            some = f" (first {_LOOKED_AT} clips)" if len(self) > _LOOKED_AT else ""
+            about += [("joints not seen", f"{unseen / positions:.1%}{some}; interpolated and filled in preprocessing")]
         about += [("without a label", f"{counts[None]} clips")] if counts[None] else []
         more = len(self.classes) - SHOWN
         note = f"and {more} more classes" if more > 0 else ""

@@ -12,15 +12,16 @@ own that has no recipe is put where the joint is that it hangs on.
 
 import functools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from tdsm.data.clips import Clip
 from tdsm.data.layouts import Layout
+from tdsm.util.errors import InputError
 
-__all__ = ["RECIPES", "Complete", "Filling", "complete", "filling", "weights"]
+__all__ = ["RECIPES", "Complete", "Filling", "complete", "completed", "filling", "gathered", "weights"]
 
 Recipe = dict[str, float]  # point to weight
 
@@ -163,6 +164,22 @@ def complete(clip: Clip, layout: Layout | None = None) -> Complete:
         bridged.update(np.flatnonzero(ever & lost.any(axis=0)).tolist())
     counts = {"unseen": int(unseen.sum()), "positions": int(present.sum()) * len(source), "left_out": left_out}
     return Complete(joints, Filling(bridged=_names(source, bridged), filled=_names(target, filled), **counts), lacking)
+
+
+def completed(clip: Clip) -> Clip:
+    """The clip with a place for every joint of everybody who is present; the clip itself where every joint was seen.
+
+    Raises:
+        InputError: nobody is ever there, or too little was seen of everybody.
+    """
+    if not clip.joints.any():
+        raise InputError(clip.name, "joints: all zero, nobody is there in any frame", "leave the clip out")
+    if not np.isnan(clip.joints).any():
+        return clip
+    joints, _, lacking = complete(clip)
+    if not joints.any():
+        raise InputError(clip.name, f"joints: too little was seen to place {lacking!r}", "leave the clip out, or give one in which hips and shoulders are seen")
+    return replace(clip, joints=joints)
 
 
 def filling(clips: Iterable[Clip]) -> Filling:

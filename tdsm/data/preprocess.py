@@ -27,7 +27,7 @@ import numpy as np
 from tdsm.config import PreprocessConfig
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import Layout
-from tdsm.data.missing import complete
+from tdsm.data.missing import completed
 from tdsm.util.errors import InputError
 from tdsm.util.progress import progress_bar
 
@@ -50,16 +50,15 @@ def preprocess(clip: Clip, config: PreprocessConfig) -> np.ndarray:
         >>> preprocess(synthetic_clips(1, actions=["bow"])[0], PreprocessConfig(frames=32, bodies=1)).shape
         (1, 32, 25, 3)
     """
-    _check_someone(clip.joints, clip)
-    joints, _, lacking = complete(clip)
-    if lacking is not None and not joints.any():
-        raise InputError(clip.name, f"joints: too little was seen to place {lacking!r}", "leave the clip out, or give one in which hips and shoulders are seen")
+    joints = completed(clip).joints.astype(np.float64)
     if config.drop_null:
         joints = drop_null_frames(joints)
     joints = keep_bodies(joints, config.bodies)
     if config.frames:
         joints = resample(joints, config.frames)
-        _check_someone(joints, clip)
+        if not joints.any():
+            what = f"joints: nobody is there in the {config.frames} frames that are kept of {clip.frames}"
+            raise InputError(clip.name, what, "leave the clip out, or keep more frames or bodies")
     if config.center:
         joints = center(joints, clip.layout)
     joints = align(joints, clip.layout, config.align)
@@ -204,11 +203,6 @@ _SHORTEST = 1e-3  # of the body's size
 def _present(joints: np.ndarray) -> np.ndarray:
     """(M, T) bool."""
     return joints.any(axis=(2, 3))
-
-
-def _check_someone(joints: np.ndarray, clip: Clip) -> None:
-    if not joints.any():
-        raise InputError(clip.name, "joints: all zero, nobody is there in any frame", "leave the clip out")
 
 
 def _lead(joints: np.ndarray) -> np.ndarray:

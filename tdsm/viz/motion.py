@@ -8,6 +8,8 @@ its own number of frames, so a window looks like a slower movement than the clip
 part is held still as :func:`tdsm.viz.parts.held_still` says. What this takes away is movement; a pose that is held all the time, such as an arm stretched
 out, stays.
 
+Joints that were not seen are filled first, from the whole clip (:mod:`tdsm.data.missing`), so that every window and every variant has them.
+
 Occlusion proves nothing. A held part is a movement that nobody makes and the encoder never saw; two parts that say the same hide each other; and a part can
 matter to the model for a reason that has nothing to do with the action.
 """
@@ -27,6 +29,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from tdsm.data.clips import Clip
+from tdsm.data.missing import completed
 from tdsm.recognizer import Recognizer
 from tdsm.util.errors import InputError
 from tdsm.util.files import atomic
@@ -59,9 +62,8 @@ def scores_over_time(
         InputError: fewer than two labels or windows, nobody in any frame, a clip too short for so many windows, or what ``recognizer.predict`` refuses.
     """
     _check_labels(labels)
+    clip = completed(clip)
     there = np.flatnonzero(clip.joints.any(axis=(0, 2, 3)))
-    if not len(there):
-        raise InputError(clip.name, "joints: all zero, nobody is there in any frame", "leave the clip out")
     if windows < 2:
         raise InputError(clip.name, f"windows is {windows}", "give 2 or more")
     if len(there) < 2 * windows:
@@ -106,6 +108,7 @@ def occlusion(recognizer: Recognizer, clip: Clip, labels: Sequence[str]) -> dict
         InputError: fewer than two labels, nobody in any frame, or what ``recognizer.predict`` refuses.
     """
     _check_labels(labels)
+    clip = completed(clip)
     errors = recognizer.predict([clip, *(held_still(clip, part) for part in PARTS)], labels).errors
     return dict(zip(PARTS, errors[0] - errors[1:], strict=True))
 
