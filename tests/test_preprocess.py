@@ -113,7 +113,7 @@ CASES = [
 def test_invariances_of_random_clips(change, config, off, seed):
     clip = random_clip(seed)
     assert difference(clip, change(clip, seed), config) < 1e-4
-    assert difference(clip, change(clip, seed), replace(config, **off)) > 1e-2
+    assert difference(clip, change(clip, seed), replace(config, **off)) > 1e-3  # a turn may happen to be nearly about the vertical
 
 
 @pytest.mark.parametrize(("change", "config", "off"), CASES)
