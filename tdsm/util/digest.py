@@ -54,7 +54,7 @@ def _entries(path: Path, cache: Path) -> list[tuple[str, str]]:
         entry = [*stamp, _sha256(file)]
         (found if time.time() - max(stamp[1], stamp[2]) / 1e9 > _SETTLED else fresh)[name] = entry
     if found != known:
-        write_sealed(kept, found)
+        write_sealed(kept, {"files": found})
     both = found | fresh
     return [(name, str(both[name][4])) for name in sorted(both)]
 
@@ -84,6 +84,6 @@ def _known(kept: Path) -> _Known:
     if not os.path.lexists(kept):
         return {}
     try:
-        return {name: entry for name, entry in read_sealed(kept).items() if isinstance(entry, list) and len(entry) == 5}
-    except InputError:
+        return read_sealed(kept)["files"]
+    except (InputError, KeyError):
         return {}

@@ -113,10 +113,13 @@ def write_json(path: Path, values: object) -> Path:
 
 def write_sealed(path: Path, values: Mapping[str, object]) -> Path:
     """A JSON object with a checksum, for files that only the package itself reads and writes; written atomically."""
-    return write_text(path, json.dumps({"sha256": _seal(values), "values": values}) + "\n")
+    return write_json(path, dict(values) | {_SEAL: _seal(values)})
 
 
-def _seal(values: object) -> str:
+_SEAL = "sha256"  # the name under which the checksum is kept
+
+
+def _seal(values: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
@@ -219,9 +222,8 @@ def read_sealed(path: Path, remedy: str = AGAIN) -> dict[str, object]:
     Raises:
         InputError: not readable, or changed since it was written.
     """
-    said = read_object(path, remedy, limit=2**31)
-    values = said.get("values")
-    if not isinstance(values, dict) or said.get("sha256") != _seal(values):
+    values = read_object(path, remedy, limit=2**31)
+    if values.pop(_SEAL, None) != _seal(values):
         raise InputError(path, "damaged: its checksum is wrong", remedy)
     return values
 
