@@ -1,0 +1,262 @@
+"""What is damaged: small files of every kind that the package reads, and how each is read."""
+
+import functools
+import io
+import json
+import pickle
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+import standins
+import torch
+
+from tdsm.backbones.encoder_files import load_encoder, save_encoder
+from tdsm.backbones.nets import build_encoder
+from tdsm.catalogue.doctor import inspect
+from tdsm.catalogue.feature_files import read_features, save_features, write_flora, write_synse_folder
+from tdsm.cli import _descriptions
+from tdsm.config import Config, EncoderConfig, ModelConfig, PreprocessConfig
+from tdsm.data.arrays import open_arrays, write_arrays
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.disk import ClipStore, open_store
+from tdsm.data.features import FeatureSet
+from tdsm.data.layouts import KINECT_20, NTU_25
+from tdsm.data.prompts import load_prompts
+from tdsm.data.prompts.published import published_prompts
+from tdsm.data.readers import Reading, load_clips
+from tdsm.experiments.results import load_results, results_table
+from tdsm.model import CrossDiT, official_denoiser
+from tdsm.runs import Run
+from tdsm.util.files import read_text
+from tdsm.util.history import write_history
+from tdsm.util.weights import cached_tensors, load_tensors, save_tensors
+
+__all__ = ["Target", "targets"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One kind of file.
+
+    Attributes:
+        write: makes a file or a folder of files at a path.
+        read: what is got of it, as something with a repr that tells any two contents apart.
+        sealed: with a checksum: a damaged file gives the same answer or none.
+    """
+
+    write: Callable[[Path], object]
+    read: Callable[[Path], object]
+    sealed: bool = False
+
+
+def _clips(path: Path, layout: str | None = None) -> object:
+    return _content(load_clips(path, layout, reading=Reading(progress=False, workers=1)))
+
+
+def _content(clips: ClipSet) -> object:
+    return clips.name, clips.classes, [(repr(clip), clip.joints.tobytes()) for clip in clips]
+
+
+def _some(layout: str = "ntu-25") -> ClipSet:
+    body = KINECT_20 if layout == "kinect-20" else NTU_25
+    joints = [standins.motion(label, number, frames=6 + number) for label in range(2) for number in range(2)]
+    joints = [one[:, [0, 1, 20, 3, *range(4, 20)]] if body is KINECT_20 else one for one in joints]
+    return ClipSet(tuple(Clip(one, body, "ab"[row // 2], f"s{row}", 30.0, f"clip {row}") for row, one in enumerate(joints)), ("a", "b"), "mine")
+
+
+def _utd(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, clip in enumerate(_some("kinect-20")):
+            file = io.BytesIO()
+            scipy.io.savemat(file, {"d_skel": clip.joints[0].transpose(1, 2, 0)}, do_compression=number % 2 == 0)
+            archive.writestr(f"Skeleton/a{1 + number}_s1_t1_skeleton.mat", file.getvalue())
+
+
+def _ucla(path: Path, packed: bool = False) -> None:
+    files = {
+        f"a{code:02}_s01_e00_v01.json": json.dumps({"skeletons": clip.joints[0].round(4).tolist(), "label": 1})
+        for code, clip in zip((1, 2, 3), _some("kinect-20"), strict=False)
+    }
+    if packed:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, text in files.items():
+                archive.writestr(f"all_sqe/{name}", text)
+        return
+    path.mkdir()
+    for name, text in files.items():
+        (path / name).write_text(text)
+
+
+def _openpose(path: Path) -> None:
+    path.mkdir()
+    rng = np.random.default_rng(0)
+    for frame in range(4):
+        people = [{"pose_keypoints_2d": np.c_[rng.normal(300, 80, (25, 2)), np.full(25, 0.8)].ravel().round(3).tolist()}]
+        (path / f"clip_{frame:012}_keypoints.json").write_text(json.dumps({"version": 1.3, "people": people}))
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+    rows = ["file,layout,label,subject,fps"]
+    for row, clip in enumerate(_some()):
+        np.save(path / f"{row}.npy", clip.joints)
+        rows.append(f"{row}.npy,ntu-25,{clip.label},anna,30")
+    (path / "clips.csv").write_text("\n".join(rows) + "\n")
+
+
+def _padded(path: Path) -> None:
+    joints = np.zeros((4, 1, 7, 25, 3), np.float32)
+    for row, clip in enumerate(_some()):
+        joints[row, :, : clip.frames] = clip.joints
+    frames, labels = np.array([clip.frames for clip in _some()]), np.array(["a", "a", "b", "b"])
+    np.savez_compressed(path, joints=joints, frames=frames, labels=labels, fps=np.array(30.0), layout=np.array("ntu-25"))
+
+
+def _store(path: Path) -> None:
+    with ClipStore(path, "mine", NTU_25, ("a", "b")) as store:
+        for clip in _some():
+            store.add(clip.name, [clip])
+
+
+def _features() -> FeatureSet:
+    rng = np.random.default_rng(0)
+    return FeatureSet(
+        rng.normal(size=(8, 4)).astype("f4"), np.repeat([0, 1, 2, 3], 2), rng.normal(size=(4, 4)).astype("f4"), np.array([4, 4, 5, 5]), None, None, 6
+    )
+
+
+def _encoder(path: Path) -> None:
+    config, preprocess = EncoderConfig(kind="tcn", width=8, features=16), PreprocessConfig(frames=8)
+    save_encoder(path, build_encoder(config, KINECT_20, preprocess.bodies, 2), config, preprocess, KINECT_20, "mine", ["a", "b"])
+
+
+def _encoder_content(path: Path) -> object:
+    encoder, about = load_encoder(path)
+    return asdict(about.config), about.classes, about.dataset, [value.numpy().tobytes() for value in encoder.state_dict().values()]
+
+
+def _release(path: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(CrossDiT(8, 8, 4, ModelConfig("joint", 16, 2, 2)).state_dict(), path)
+
+
+def _run(path: Path) -> None:
+    path.mkdir()
+    (path / "config.json").write_text(Config().to_json())
+    (path / "env.json").write_text(json.dumps({"seed": 0, "date": "2026-01-01", "commit": "abc", "hardware": "CPU", "versions": {"tdsm": "1"}}))
+    (path / "metrics.json").write_text(json.dumps({"tdsm": {"top1": 0.5, "class_mean": 0.5, "chance": 0.2}, "seed": 0}))
+    write_history(path / "history.csv", {"encoder": [{"step": 0, "lr": 0.1, "loss": 1.5}, {"step": 10, "lr": 0.05, "loss": 1.0}]})
+
+
+def _run_content(path: Path) -> object:
+    run = Run(path)
+    return repr(run), run._repr_html_(), run.history
+
+
+def _results(path: Path, arrays: bool = False) -> None:
+    path.mkdir()
+    protocol = {"setting": "inductive zero-shot", "selection": "none", "partition": "all", "statistic": "mean"}
+    rows = [{"benchmark": "nw-ucla-purls-8-2", "variant": {"a.b": 1}, "protocol": protocol, "tdsm": {"seeds": 5, "mean": 0.6, "std": 0.1, "chance": 0.5}}]
+    about = {"environment": {"command": "c", "commit": "c", "date": "2026-01-01T00:00:00+00:00", "hardware": "h"}, "rows": rows}
+    if arrays:
+        np.savez_compressed(path / "a.npz", about=np.array(json.dumps(about)), x=np.arange(5.0))
+    else:
+        (path / "a.json").write_text(json.dumps(about))
+
+
+def _results_content(path: Path) -> object:
+    results = load_results(path)
+    return results_table(results), [result.when for result in results]
+
+
+def _pyskl(path: Path) -> None:
+    rows = [
+        {"frame_dir": f"S001C001P001R001A00{1 + row}", "label": row, "total_frames": clip.frames, "keypoint": clip.joints.astype("f2")}
+        for row, clip in enumerate(_some())
+    ]
+    path.write_bytes(
+        pickle.dumps({"split": {"xsub_train": [rows[0]["frame_dir"]], "xsub_val": [row["frame_dir"] for row in rows[1:]]}, "annotations": rows}, 4)
+    )
+
+
+def _tensors() -> dict[str, torch.Tensor]:
+    return {"z": torch.arange(12.0).reshape(3, 4), "mask": torch.tensor([True, False])}
+
+
+def _tensor_content(tensors: dict[str, torch.Tensor]) -> object:
+    return {name: value.tolist() for name, value in sorted(tensors.items())}
+
+
+def _cache(path: Path) -> object:
+    return _tensor_content(cached_tensors(path, _tensors))
+
+
+def _ntu(path: Path) -> None:
+    path.mkdir()
+    for action in (1, 2):
+        (path / f"S001C001P001R001A{action:03}.skeleton").write_text(standins.skeleton_text(standins.motion(action, 0, 4)[None]), newline="")
+
+
+def _class_list(path: Path) -> None:
+    path.mkdir()
+    names = list(load_prompts("pku-mmd"))
+    (path / "pku51.csv").write_text("idx,label\n" + "".join(f"{row},{name}\n" for row, name in enumerate(names)))
+
+
+def _kinetics(path: Path) -> None:
+    standins.write_kinetics(path, ["abseiling", "air drumming"])
+
+
+def _arrays_content(path: Path) -> object:
+    arrays = open_arrays(path)
+    return arrays.x.tobytes(), arrays.y.tolist(), arrays.names, arrays.subjects.tolist(), arrays.classes, arrays.layout.name
+
+
+def targets() -> dict[str, Target]:
+    """Name -> target."""
+    msr = Target(standins.write_msr, _clips)
+    clip = functools.partial(np.save, arr=_some()[0].joints)
+    found = {
+        "UTD-MHAD zip": Target(_utd, _clips),
+        "NW-UCLA folder": Target(_ucla, _clips),
+        "NW-UCLA zip": Target(functools.partial(_ucla, packed=True), _clips),
+        "NTU .skeleton": Target(_ntu, _clips),
+        "PKU-MMD": Target(functools.partial(standins.write_pku, classes=2), _clips),
+        "MSR-Action3D": msr,
+        "Kinetics-skeleton": Target(_kinetics, _clips),
+        "OpenPose": Target(_openpose, _clips),
+        "pyskl pickle": Target(_pyskl, _clips),
+        "clips.csv folder": Target(_folder, _clips),
+        "one .npy": Target(lambda path: clip(path.with_suffix(".npy")), lambda path: _clips(path, "ntu-25")),
+        "user's .npz": Target(_padded, _clips),
+        "saved .npz": Target(lambda path: _some().save(path), _clips, sealed=True),
+        "clip store": Target(_store, lambda path: _content(open_store(path)), sealed=True),
+        "arrays": Target(lambda path: write_arrays(path, _some(), PreprocessConfig(frames=4), progress=False), _arrays_content, sealed=True),
+        "features, SynSE": Target(lambda path: write_synse_folder(path, _features()), lambda path: repr(asdict(read_features(path)))),
+        "features, Flora": Target(lambda path: write_flora(path, _features()), lambda path: repr(asdict(read_features(path)))),
+        "features, ours": Target(lambda path: save_features(path, _features()), lambda path: repr(asdict(read_features(path))), sealed=True),
+        "encoder file": Target(_encoder, _encoder_content, sealed=True),
+        "checkpoint": Target(
+            lambda path: save_tensors(path, _tensors(), {"step": 3}, "training"),
+            lambda path: (_tensor_content(load_tensors(path, "training")[0]), load_tensors(path, "training")[1]),
+            sealed=True,
+        ),
+        "cache": Target(lambda path: cached_tensors(path, _tensors), _cache, sealed=True),
+        "release .pt": Target(_release, lambda path: [value.numpy().tobytes() for value in official_denoiser(path, 2).state_dict().values()]),
+        "config.json": Target(lambda path: path.write_text(Config().to_json()), lambda path: Config.from_json(read_text(path), str(path))),
+        "descriptions": Target(lambda path: path.write_text('{"wave": "The right hand goes up.", "sit": ["a", "b"]}'), lambda path: _descriptions(path, None)),
+        "class lists": Target(_class_list, lambda path: published_prompts(path, "pku-mmd")),
+        "run folder": Target(_run, _run_content),
+        "results .json": Target(_results, _results_content),
+        "results .npz": Target(functools.partial(_results, arrays=True), _results_content),
+    }
+    doctored = ("user's .npz", "saved .npz", "clip store", "features, SynSE", "run folder", "clips.csv folder", "pyskl pickle", "NW-UCLA zip")
+    return found | {f"doctor: {name}": Target(found[name].write, lambda path: inspect(path)) for name in doctored}
+
+
+warnings.simplefilter("ignore")
