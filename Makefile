@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: help demo test lint notebooks figures lab clean
+.PHONY: help demo test fuzz lint notebooks figures lab clean
 
 help:
 	@echo "make demo   train on synthetic clips, recognise actions never trained on, leave a run folder (about a minute)"
 	@echo "make test   every test, and the notebooks"
+	@echo "make fuzz   damage files of every kind thousands of times: an answer or one line, never a traceback (10 to 20 minutes)"
 	@echo "make lint   ruff"
 	@echo "make notebooks  run the notebooks again, outputs kept in them"
 	@echo "make figures  draw the figures and tables of figures/out from results/ alone; nothing is trained"
@@ -23,6 +24,9 @@ test: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest tests
 	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider notebooks
+
+fuzz: $(VENV)/ready
+	$(BIN)/python -m tests.fuzz
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
