@@ -14,7 +14,11 @@ the language model does not attend to padding, and z_l is zero and ``mask`` Fals
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterator, Sequence
+import re
+import unicodedata
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +32,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from tdsm.config import TextConfig
+from tdsm.data.labels import Label, as_labels, spoken
 from tdsm.data.prompts import class_prompts, load_prompts
 from tdsm.util.errors import InputError
 from tdsm.util.files import user_cache
@@ -36,7 +41,19 @@ from tdsm.util.weights import cached_tensors
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["MINILM", "OPENCLIP_H", "SD21", "TextEncoder", "TextFeatures", "cache_folder", "class_prompts", "directions", "load_prompts"]
+__all__ = [
+    "MINILM",
+    "OPENCLIP_H",
+    "SD21",
+    "LabelReading",
+    "TextEncoder",
+    "TextFeatures",
+    "TextWarning",
+    "cache_folder",
+    "class_prompts",
+    "directions",
+    "load_prompts",
+]
 
 MINILM = TextConfig()
 """all-MiniLM-L6-v2 (384-d) from a wheel: no network, the default."""
@@ -84,6 +101,37 @@ class TextFeatures:
         return TextFeatures(self.z_g[rows], self.z_l[rows], self.mask[rows])
 
 
+class TextWarning(UserWarning):
+    """A text is not read as its writer may expect: it is cut, unknown to the text encoder, or read as another one is."""
+
+
+@dataclass(frozen=True)
+class LabelReading:
+    """What the text encoder makes of one label; ``str`` gives it as one line.
+
+    Attributes:
+        label: the label.
+        how: what it is read from: "name", "description" (with the name, in the paper's mode), "prompts" (its own list), "lexicon" (the description predicted
+            from its name) or "description+lexicon".
+        remarks: what is not understood of it, one phrase each.
+    """
+
+    label: Label
+    how: str
+    remarks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "; ".join((f"label {self.label.name!r}, read from its {self.how}", *self.remarks))
+
+
+class _Tokens(NamedTuple):
+    """Of one text: the tokens that are read, how many there are in all, and how many of those read are known."""
+
+    read: tuple[int, ...]
+    total: int
+    known: int
+
+
 class _Prompt(NamedTuple):
     z_g: Float[Tensor, " C"]
     z_l: Float[Tensor, "tokens C"]
@@ -114,15 +162,18 @@ class TextEncoder:
         The number of prompts P sets the shape: C_g = C_l = P·C for "channels", M_l = P·tokens for "tokens". A class with fewer prompts
         repeats its first one ("channels"), is masked where the others would stand ("tokens"), or is the mean of what it has ("mean").
 
+        Warns (:class:`TextWarning`) of prompts that are cut, of a class of which no token is known, and of classes that are read as the same tokens.
+
         Args:
             prompts: K sequences of prompts, as from :func:`tdsm.data.prompts.class_prompts`.
             prompts_per_class: P; None takes the most that any of these classes has. Give it when the classes must fit a trained model.
 
         Raises:
-            InputError: no class, a class without prompt, an empty prompt, more prompts than P, a model that cannot be had or does not
-                fit the settings, or a cache folder that cannot be written.
+            InputError: no class, a class without prompt, a prompt without words, more prompts than P, two classes of which the model knows no token, a
+                model that cannot be had or does not fit the settings, or a cache folder that cannot be written.
         """
         count = _check_prompts(prompts, prompts_per_class)
+        self._warn(prompts)
         told = [_join([self._prompt(text) for text in of_class], self.config.combine, count) for of_class in prompts]
         return TextFeatures(*(torch.stack(part) for part in zip(*told, strict=True)))
 
@@ -131,10 +182,16 @@ class TextEncoder:
         """Two views of many sentences side by side (:mod:`tdsm.backbones.aligned`), each of length 1: z_g, and the mean of the words' input embeddings.
 
         The second knows which words there are, before context has blended them. Sentences may be 64 tokens long; those of one length are read together,
-        so that none is padded. Nothing is cached.
+        so that none is padded; what is longer is cut (:meth:`examine` says so of labels). Nothing is cached.
+
+        Raises:
+            InputError: a sentence without a token.
         """
-        tokenizer, model = self._model
-        tokens = tokenizer(list(sentences), truncation=True, max_length=_LONGEST)["input_ids"]
+        model = self._model
+        tokens = self._tokenizer(list(sentences), truncation=True, max_length=_LONGEST)["input_ids"]
+        for sentence, words in zip(sentences, tokens, strict=True):
+            if len(words) <= 2:
+                raise _no_words(sentence)
         by_length: dict[int, list[int]] = {}
         for index, words in enumerate(tokens):
             by_length.setdefault(len(words), []).append(index)
@@ -150,6 +207,88 @@ class TextEncoder:
                 read.update(zip(chosen, torch.cat(views, dim=1), strict=True))
         return torch.stack([read[index] for index in range(len(tokens))])
 
+    def check(self) -> None:
+        """Find the model's files now, before any work depends on them.
+
+        Raises:
+            InputError: the model cannot be had.
+        """
+        _ = self._source
+
+    def examine(self, labels: Sequence[str | Label], lexicon: bool = False, *, aligned: bool = False) -> tuple[LabelReading, ...]:
+        """What is made of each label, and what is not understood of it.
+
+        Args:
+            labels: as :func:`tdsm.data.labels.as_labels` takes them.
+            lexicon: labels are read by an aligned backbone with a lexicon (:mod:`tdsm.backbones.lexicon`).
+            aligned: they are read by an aligned backbone (:meth:`read_sentences`); else by :meth:`encode`.
+
+        Raises:
+            InputError: labels that cannot be used, a text without a token, or two labels of which no token is known, which cannot be told apart.
+        """
+        asked = as_labels(labels)
+        limit = _LONGEST if aligned or lexicon else self.config.tokens
+        texts = [_texts_of(label, aligned or lexicon, lexicon) for label in asked]
+        tokens = self._tokens({text for of_label in texts for text, _ in of_label}, limit)
+        _refuse_unknown([label.name for label in asked], [[tokens[text] for text, _ in of_label] for of_label in texts])
+        equal = _equal([label.name for label in asked], [tuple(tokens[text].read for text, _ in of_label) for of_label in texts])
+        readings = []
+        for label, of_label in zip(asked, texts, strict=True):
+            remarks = [remark for text, what in of_label for remark in self._remarks(text, what, tokens[text])]
+            remarks += ["its name is only a number"] if label.description is None and _is_number(label.name) else []
+            remarks += [f"reads equal to {_listed([repr(name) for name in equal[label.name]])}"] if label.name in equal else []
+            readings.append(LabelReading(label, _how(label, lexicon), tuple(dict.fromkeys(remarks))))
+        return tuple(readings)
+
+    def _remarks(self, text: str, what: str, tokens: _Tokens) -> list[str]:
+        """What is not understood of one text of a label."""
+        unknown, found = len(tokens.read) - tokens.known, []
+        if not tokens.known:
+            found.append(f"the text encoder knows no word of its {what}")
+        elif unknown:
+            found.append(f"{unknown} of {len(tokens.read)} tokens of its {what} are unknown to the text encoder")
+        if tokens.total > len(tokens.read):
+            end = self._tokenizer.decode(tokens.read[-4:]).strip()
+            found.append(f"its {what} is cut: {len(tokens.read)} of {tokens.total} tokens are read, up to '... {end}'")
+        if negation := _NEGATION.search(text):
+            found.append(f"negation ({negation[0]!r}) is not understood")
+        if script := _foreign_script(text) if self._reads_english else None:
+            found.append(f"its {what} is in {script} script, the text encoder has learned English")
+        return found
+
+    @property
+    def _reads_english(self) -> bool:
+        return self.config.repo == "minilm-wheel" or self.config.family == "clip"
+
+    def _warn(self, prompts: Sequence[Sequence[str]]) -> None:
+        """One warning per kind of doubt about the prompts of classes."""
+        tokens = self._tokens({text for of_class in prompts for text in of_class}, self.config.tokens)
+        names, of_classes = [_shown(of_class[0]) for of_class in prompts], [[tokens[text] for text in of_class] for of_class in prompts]
+        _refuse_unknown(names, of_classes)
+        lines = []
+        if cut := [text for text, found in tokens.items() if found.total > len(found.read)]:
+            read, total = len(tokens[cut[0]].read), tokens[cut[0]].total
+            lines.append(f"{len(cut)} of {len(tokens)} prompts are cut, the first, {_shown(cut[0])}, to {read} of its {total} tokens; give shorter sentences")
+        unknown = [name for name, found in zip(names, of_classes, strict=True) if not any(one.known for one in found)]
+        lines += [f"the text encoder knows no word of {name}; give a description or another name" for name in unknown]
+        alike = _equal([str(row) for row in range(len(prompts))], [tuple(one.read for one in found) for found in of_classes])
+        for row, others in alike.items():
+            if int(row) < int(others[0]):
+                lines.append(f"{_listed([names[int(place)] for place in (row, *others)])} are read as the same tokens and cannot be told apart")
+        for line in lines:
+            warnings.warn(line, TextWarning, stacklevel=3)
+
+    def _tokens(self, texts: Iterable[str], limit: int) -> dict[str, _Tokens]:
+        """The tokens of each text, without the marks of beginning and end."""
+        texts = sorted(texts)
+        special, room = set(self._tokenizer.all_special_ids), limit - self._tokenizer.num_special_tokens_to_add()
+        found = {}
+        for text, ids in zip(texts, self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"], strict=True):
+            if not ids:
+                raise _no_words(text)
+            found[text] = _Tokens(tuple(ids[:room]), len(ids), sum(token not in special for token in ids[:room]))
+        return found
+
     def _prompt(self, text: str) -> _Prompt:
         if text not in self._known:
             self._known[text] = self._cached(text) if self.cache else self._read_alone(text)
@@ -163,11 +302,10 @@ class TextEncoder:
     # One prompt a call, not a batch: as fast on a CPU, and not a bit of a prompt's feature depends on the prompts beside it.
     @torch.no_grad()
     def _read_alone(self, text: str) -> _Prompt:
-        tokenizer, model = self._model
-        batch = tokenizer([text], padding="max_length", truncation=True, max_length=self.config.tokens, return_tensors="pt")
+        batch = self._tokenizer([text], padding="max_length", truncation=True, max_length=self.config.tokens, return_tensors="pt")
         words = batch["attention_mask"]
         attended = words if self.config.mask_padding else torch.ones_like(words)
-        output = model(**{**batch, "attention_mask": attended})
+        output = self._model(**{**batch, "attention_mask": attended})
         z_l, mask = output.last_hidden_state[0], attended[0].bool()
         z_g = output.pooler_output[0] if self.config.family == "clip" else F.normalize(z_l[words[0].bool()].mean(0), dim=0)
         return _Prompt(z_g, torch.where(mask[:, None], z_l, 0.0), mask)
@@ -182,13 +320,74 @@ class TextEncoder:
         return _locate(self.config)
 
     @cached_property
-    def _model(self) -> "tuple[PreTrainedTokenizerBase, PreTrainedModel]":
-        return _load_model(self.config, self._source)
+    def _tokenizer(self) -> "PreTrainedTokenizerBase":
+        return _load_tokenizer(self.config, self._source)
+
+    @cached_property
+    def _model(self) -> "PreTrainedModel":
+        return _load_model(self.config, self._source, len(self._tokenizer))
 
 
 def directions(read: Float[Tensor, "sentence word"], center: Float[Tensor, " word"]) -> Float[Tensor, "sentence word"]:
     """Readings of :meth:`TextEncoder.read_sentences` without what they share (``center``), of length 1; their two views count alike."""
     return (F.normalize((read - center).unflatten(-1, (2, -1)), dim=-1) / 2**0.5).flatten(-2)
+
+
+_NEGATION = re.compile(r"\b(?:not|no|never|without|neither|nor|cannot)\b|\b\w+n['’]t\b", re.IGNORECASE)
+
+
+def _texts_of(label: Label, aligned: bool, lexicon: bool) -> list[tuple[str, str]]:
+    """The texts that are read for a label, and what each is."""
+    if label.description is None:
+        return [(spoken(label.name), "name")]
+    prompts = label.prompts[-1:] if aligned else label.prompts
+    kind = "description" if isinstance(label.description, str) else "prompt"
+    texts = [(text, "name" if text == spoken(label.name) else kind) for text in prompts]
+    return [*texts, (spoken(label.name), "name")] if lexicon else texts
+
+
+def _how(label: Label, lexicon: bool) -> str:
+    if label.description is None:
+        return "lexicon" if lexicon else "name"
+    return ("description" if isinstance(label.description, str) else "prompts") + ("+lexicon" if lexicon else "")
+
+
+def _refuse_unknown(names: Sequence[str], tokens: Sequence[Sequence[_Tokens]]) -> None:
+    unknown = [name for name, of_label in zip(names, tokens, strict=True) if not any(one.known for one in of_label)]
+    if len(unknown) > 1:
+        raise InputError("labels", f"the text encoder knows no word of {_listed(unknown)}, so it cannot tell them apart", "give descriptions or other names")
+
+
+def _equal(names: Sequence[str], keys: Sequence[tuple]) -> dict[str, list[str]]:
+    """Of each name that shares its key, the others that have the same."""
+    groups = defaultdict(list)
+    for name, key in zip(names, keys, strict=True):
+        groups[key].append(name)
+    return {name: [other for other in group if other != name] for group in groups.values() if len(group) > 1 for name in group}
+
+
+def _foreign_script(text: str) -> str | None:
+    """The first script in a text that is not Latin, such as "Cyrillic"."""
+    letters = (char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) in ("Lu", "Ll", "Lt", "Lo"))
+    scripts = (unicodedata.name(char, "UNKNOWN").split()[0] for char in letters)
+    script = next((script for script in scripts if script not in ("LATIN", "FEMININE", "MASCULINE")), None)
+    return script if script in (None, "CJK") else script.capitalize()
+
+
+def _is_number(name: str) -> bool:
+    return any(char.isdigit() for char in name) and not any(char.isalpha() for char in name)
+
+
+def _no_words(text: str) -> InputError:
+    return InputError("labels", f"{_shown(text)} holds nothing that the text encoder can read", "give it words")
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= 60 else repr(text[:57] + "...")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _check_prompts(prompts: Sequence[Sequence[str]], prompts_per_class: int | None) -> int:
@@ -271,25 +470,35 @@ def _digest(weights: Path, tokenizer: Path) -> dict[str, str]:
     return found
 
 
-def _load_model(config: TextConfig, source: _Source) -> "tuple[PreTrainedTokenizerBase, PreTrainedModel]":
-    from transformers import AutoModel, AutoTokenizer, CLIPTextModel
+def _load_tokenizer(config: TextConfig, source: _Source) -> "PreTrainedTokenizerBase":
+    from transformers import AutoTokenizer
+
+    with _quiet():
+        try:
+            return AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(f"text encoder {config.repo!r}", f"cannot be loaded ({_first_line(error)})", "check the files, repo and subfolder") from error
+
+
+def _load_model(config: TextConfig, source: _Source, vocabulary: int) -> "PreTrainedModel":
+    """The language model, which needs to know ``vocabulary`` tokens."""
+    from transformers import AutoModel, CLIPTextModel
 
     kind = CLIPTextModel if config.family == "clip" else AutoModel
     where = f"text encoder {config.repo!r}"
     with _quiet():
         try:
-            tokenizer = AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
             model, loading = kind.from_pretrained(source.weights, use_safetensors=True, trust_remote_code=False, output_loading_info=True)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise InputError(where, f"cannot be loaded ({_first_line(error)})", "check the files, repo, subfolder and family") from error
     missing = [name for name in loading["missing_keys"] if not name.startswith("pooler.")]  # a sentence model's pooler is not used
     if missing:
         raise InputError(where, f"weights lack {len(missing)} tensors of a {config.family} model", "correct family, repo or subfolder")
-    if len(tokenizer) > model.config.vocab_size:
-        raise InputError(where, f"tokenizer has {len(tokenizer)} tokens, the model {model.config.vocab_size}", "correct tokenizer_subfolder")
+    if vocabulary > model.config.vocab_size:
+        raise InputError(where, f"tokenizer has {vocabulary} tokens, the model {model.config.vocab_size}", "correct tokenizer_subfolder")
     if config.tokens > model.config.max_position_embeddings:
         raise InputError("config", f"tokens is {config.tokens}", f"give at most {model.config.max_position_embeddings} for {config.repo}")
-    return tokenizer, model.float()  # half-precision checkpoints are widened: exact, and a CPU needs it
+    return model.float()  # half-precision checkpoints are widened: exact, and a CPU needs it
 
 
 def _first_line(error: Exception) -> str:

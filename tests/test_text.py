@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 
 import tdsm.text
 from tdsm.config import TextConfig, paper
+from tdsm.data.labels import Label
 from tdsm.data.prompts import class_prompts, load_prompts
-from tdsm.text import MINILM, SD21, TextEncoder
+from tdsm.text import MINILM, SD21, LabelReading, TextEncoder, TextWarning
 from tdsm.util.errors import InputError
 
 PROMPTS = [["sit", "the hips go down"], ["stand", "the hips go up"], ["wave"]]
@@ -123,7 +124,8 @@ def test_clip_is_what_transformers_computes_without_an_attention_mask(clip):
 
 
 def test_clip_truncates_a_long_prompt_and_keeps_its_end_mark(clip):
-    features = TextEncoder(clip).encode([["the hips go down and then they come up again"]])
+    with pytest.warns(TextWarning, match="1 of 1 prompts are cut, the first, 'the hips .*', to 18 of its 3[0-9] tokens"):
+        features = TextEncoder(clip).encode([["the hips go down and then they come up again"]])
     torch.testing.assert_close(features.z_g[0], features.z_l[0, -1])
 
 
@@ -308,6 +310,90 @@ def test_a_file_where_the_cache_folder_belongs(bert, tmp_path):
 def test_bad_prompts(bert, prompts, message):
     with pytest.raises(InputError, match=message):
         TextEncoder(bert).encode(prompts, prompts_per_class=2)
+
+
+@pytest.mark.parametrize("text", ["\u0301", "\u200b", "\ufeff", "\ufffd", "\x00"])
+def test_a_text_without_a_token_is_refused(bert, text):
+    with pytest.raises(InputError, match="holds nothing that the text encoder can read"):
+        TextEncoder(bert).encode([["sit"], ["wave", text]])
+    with pytest.raises(InputError, match="holds nothing that the text encoder can read"):
+        TextEncoder(bert).read_sentences(["sit", text])
+
+
+# What is made of a label
+
+
+def reading(bert, label, *others, **how):
+    return TextEncoder(bert).examine([label, *others], **how)[0]
+
+
+def test_how_a_label_is_read(bert):
+    described, prompts = Label("sit", "the hips go down"), Label("sit", ("sit", "hips down"))
+    for label, how, expected in (
+        (Label("sit"), {}, "name"),
+        (described, {}, "description"),
+        (prompts, {}, "prompts"),
+        (Label("sit"), {"aligned": True}, "name"),
+        (described, {"aligned": True}, "description"),
+        (Label("sit"), {"lexicon": True}, "lexicon"),
+        (described, {"lexicon": True}, "description+lexicon"),
+    ):
+        assert reading(bert, label, **how) == LabelReading(label, expected)
+    assert str(reading(bert, described)) == "label 'sit', read from its description"
+
+
+def test_what_is_not_understood_of_a_label(bert):
+    def remarks(label, *others, **how):
+        return "; ".join(reading(bert, label, *others, **how).remarks)
+
+    assert remarks("sit up") == ""
+    assert "knows no word of its name" in remarks("swim")
+    assert "knows no word of its name" in remarks(Label("swim", "sit down"), lexicon=True)
+    assert remarks(Label("swim", "sit down"), aligned=True) == ""
+    assert "1 of 2 tokens of its name are unknown" in remarks("sit yonder")
+    assert "its description is cut: 6 of 8 tokens are read, up to '... go down the hips'" in remarks(Label("sit", "the hips go down the hips go up"))
+    assert "cut" not in remarks(Label("sit", "the hips go down the hips go up"), aligned=True)
+    assert "its description is cut: 62 of 70 tokens" in remarks(Label("sit", "go " * 70), aligned=True)
+    for negated in ("do not sit", "sit without hips", "never sit", "doesn't sit", "doesn’t sit"):
+        assert "negation" in remarks(negated)
+    assert "negation" not in remarks("sit notably, nowhere")
+    assert "only a number" in remarks("42") and "only a number" not in remarks(Label("42", "sit down")) + remarks("sit 42")
+    assert "reads equal to 'sit yonder'" in remarks("sit kayak", "sit yonder", "wave")
+    assert "reads equal to 'stand'" in remarks(Label("sit", "hips up"), Label("stand", "hips up"), aligned=True)
+    assert "reads equal" not in remarks(Label("sit", "hips up"), Label("stand", "hips up"))
+
+
+def test_two_labels_of_which_no_word_is_known_are_refused(bert):
+    with pytest.raises(InputError, match="knows no word of swim, 挥手, so it cannot tell them apart"):
+        TextEncoder(bert).examine(["sit", "swim", "挥手"])
+    with pytest.raises(InputError, match="knows no word of 'swim', '挥手'"):
+        TextEncoder(bert).encode([["sit"], ["swim"], ["挥手"]])
+    assert len(TextEncoder(bert).examine([Label("swim", "sit"), "挥手"])) == 2
+
+
+def test_encode_warns_of_what_it_cannot_read(bert):
+    with pytest.warns(TextWarning, match="knows no word of 'swim'"):
+        TextEncoder(bert).encode([["sit"], ["swim"]])
+    with pytest.warns(TextWarning, match="'sit kayak', 'sit yonder' are read as the same tokens") as caught:
+        features = TextEncoder(bert).encode([["sit kayak"], ["wave"], ["sit yonder"]])
+    assert len(caught) == 1 and same(features.select([0]), features.select([2]))
+    with pytest.warns(TextWarning, match="2 of 3 prompts are cut"):
+        TextEncoder(bert).encode([["sit"], ["go " * 9], ["up " * 9]])
+
+
+@needs_wheel
+def test_another_script_than_the_encoders_is_named():
+    remarks = {reading.label.name: "; ".join(reading.remarks) for reading in TextEncoder(MINILM).examine(["挥手", "招手", "привет", "wave", "hélas"])}
+    assert "CJK script" in remarks["挥手"] and "reads equal to '招手'" in remarks["挥手"]
+    assert "Cyrillic script" in remarks["привет"]
+    assert remarks["wave"] == remarks["hélas"] == ""
+
+
+def test_check_finds_the_files_without_loading_anything(bert, tmp_path, monkeypatch):
+    forbid_loading(monkeypatch)
+    TextEncoder(bert).check()
+    with pytest.raises(InputError, match=r"no \.safetensors weights"):
+        TextEncoder(dataclasses.replace(bert, repo=str(tmp_path))).check()
 
 
 def test_a_model_that_cannot_be_had(bert, monkeypatch):

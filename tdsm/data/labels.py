@@ -19,6 +19,7 @@ Descriptions = Mapping[str, str | Sequence[str]]
 _FINAL = ".,;:!?。、؟،؛।॥ "
 _QUOTES = str.maketrans("‘’ʼ`“”", "''''\"\"")
 _SHOWN = 3
+_LONGEST = 10_000  # characters of a name or a description
 _LOOKED_AT = 500  # unmatched descriptions for which a near label is looked for
 
 
@@ -225,6 +226,8 @@ def _check_text(text: object, where: object) -> str:
     if not isinstance(text, str):
         raise InputError(where, f"{_short(text)} is {type(text).__name__}, not text", "give it as text")
     text = str(text)  # numpy's strings become plain ones
+    if len(text) > _LONGEST:
+        raise InputError(where, f"{_short(text)} has {len(text):,} characters", f"give at most {_LONGEST:,}")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
