@@ -1,5 +1,6 @@
 """The command line: one verb a job, each a thin call of a function that a notebook can call too."""
 
+import csv
 import importlib.metadata
 import json
 import sys
@@ -9,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from tdsm.data.labels import parse_labels, unmatched_line
 from tdsm.data.prompts import Descriptions
 from tdsm.util.errors import InputError
 
@@ -148,10 +150,12 @@ def train(
         benchmark = benchmarks_of(clips.name, split)[0]
         protocol, (seen, test) = protocol_of(benchmark), benchmark.divide(clips)
     else:
-        protocol, held = PROTOCOL, _labels(unseen)
+        protocol, held = PROTOCOL, parse_labels(unseen, "--unseen")
         test = clips.of_classes(held) if held else None
-        seen = clips.of_classes([label for label in clips.classes if label not in held])
-    recognizer = train_recognizer(seen, config, descriptions=_descriptions(descriptions, clips.name), folder=out, seed=seed)
+        seen = clips.without_classes(held)
+    sentences = _descriptions(descriptions, clips.name)
+    _say(unmatched_line(sentences, clips.classes))
+    recognizer = train_recognizer(seen, config, descriptions=sentences, folder=out, seed=seed)
     print(f"{recognizer}\nwritten to {out}/model")
     if test is not None:
         report = zero_shot_report(recognizer, test)
@@ -185,6 +189,7 @@ def evaluate(
     for clips, benchmark in work:
         folder = out / benchmark.name
         sentences = _descriptions(descriptions, clips.name)
+        _say(unmatched_line(sentences, clips.classes))
         rows.append(run_benchmark(benchmark, clips, config, folder, seeds=seeds, descriptions=sentences, text_encoder=text_encoder))
         print(f"{benchmark.name}: TDSM {rows[-1].tdsm} | ridge {rows[-1].ridge}" + (f" | cosine {rows[-1].cosine}" if rows[-1].cosine else ""))
     path = write_table(rows, out)
@@ -265,7 +270,7 @@ def results(
 def predict(
     model: Annotated[Path, typer.Argument(help="Folder written by save_pretrained, `tdsm train` or `tdsm demo` (RUN/model).")],
     data: Data,
-    labels: Annotated[str, typer.Option(help="Comma-separated names of actions, trained on or not.")],
+    labels: Annotated[str, typer.Option(help="Comma-separated names of actions, trained on or not; a name that holds a comma in double quotes.")],
     descriptions: Sentences = None,
     layout: Layout = None,
     best: Annotated[int, typer.Option(min=1, help="How many labels to print for each clip.")] = 3,
@@ -274,21 +279,27 @@ def predict(
     from tdsm.data.convert import convert_all
     from tdsm.data.readers import load_clips
     from tdsm.recognizer import Recognizer
+    from tdsm.text import TextWarning
 
-    names = _labels(labels)
+    names = parse_labels(labels, "--labels")
     sentences = _descriptions(descriptions, None)
     recognizer = Recognizer.from_pretrained(model)
     converted = convert_all(load_clips(data, layout), recognizer.layout)
-    if converted.note:
-        print(f"tdsm: {converted.note}", file=sys.stderr)
-    made = recognizer.predict(converted.clips, names, sentences)
-    print("clip," + ",".join(f"label {place},score {place}" for place in range(1, 1 + min(best, len(names)))))
+    _say(converted.note, unmatched_line(sentences, names))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TextWarning)  # the readings say the same, per label
+        made = recognizer.predict(converted.clips, names, sentences)
+    _say(*map(str, made.readings))
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["clip", *(f"{what} {place}" for place in range(1, 1 + min(best, len(names))) for what in ("label", "score"))])
     for row, name in enumerate(made.clips):
-        print(f"{name}," + ",".join(f"{label},{score:.5f}" for label, score in made.ranking(row)[:best]))
+        table.writerow([name, *(cell for label, score in made.ranking(row)[:best] for cell in (label, f"{score:.5f}"))])
 
 
-def _labels(text: str) -> list[str]:
-    return [label.strip() for label in text.split(",") if label.strip()]
+def _say(*lines: str | None) -> None:
+    """One line each on stderr; nothing for None or an empty line."""
+    for line in filter(None, lines):
+        print(f"tdsm: {' '.join(line.split())}", file=sys.stderr)
 
 
 def _config(preset: str):
@@ -329,6 +340,8 @@ def main() -> None:
         else:
             shown(message, category, *place, **more)
 
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files that are not UTF-8
     try:
         with warnings.catch_warnings():
             warnings.showwarning = show

@@ -26,7 +26,7 @@ from tdsm.data.preprocess import preprocess_all, usable
 from tdsm.data.prompts import Descriptions
 from tdsm.matcher import Matcher
 from tdsm.model import TextStream
-from tdsm.text import TextEncoder, TextFeatures, cache_folder, class_prompts
+from tdsm.text import LabelReading, TextEncoder, TextFeatures, cache_folder, class_prompts
 from tdsm.util.errors import InputError
 from tdsm.util.files import write_json
 from tdsm.util.html import html_table, shortened
@@ -43,11 +43,13 @@ class Predictions:
         clips: B clip names.
         labels: K labels, as asked.
         errors: (B, K) denoising errors, comparable between labels of one clip; the smallest is the answer.
+        readings: how each label was read, and what was not understood of it.
     """
 
     clips: tuple[str, ...]
     labels: tuple[str, ...]
     errors: np.ndarray
+    readings: tuple[LabelReading, ...] = ()
 
     @property
     def top(self) -> list[str]:
@@ -67,12 +69,14 @@ class Predictions:
 
     def __repr__(self) -> str:
         lines = [f"{row[0]}: " + ", ".join(f"{place}. {cell}" for place, cell in enumerate(row[1:], 1)) for row in self._rows()]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(str(reading) for reading in self.readings if reading.remarks)])
 
     def _repr_html_(self) -> str:
         rows = self._rows()
         head = ["clip", *(f"{place}." for place in range(1, len(rows[0])))]
-        return html_table(rows, head, note="score: minus the denoising error, higher is better")
+        answer = html_table(rows, head, note="score: minus the denoising error, higher is better")
+        read = [(reading.label, reading.how, "; ".join(reading.remarks)) for reading in self.readings]
+        return answer + (html_table(read, ("label", "read from", "remarks")) if read else "")
 
 
 class Recognizer:
@@ -166,9 +170,12 @@ class Recognizer:
         Raises:
             InputError: clips or labels that cannot be used.
         """
+        asked = as_labels(labels, merged(self.descriptions, descriptions or {}))
+        aligned = isinstance(self.encoder, Aligner)
+        readings = self.text_encoder.examine(asked, _lexicon_of(self.encoder) is not None, aligned=aligned)
         clips = usable([clips] if isinstance(clips, Clip) else list(clips), self.config.preprocess)
         errors = self.errors(self.features(clips), labels, descriptions)
-        return Predictions(tuple(clip.name for clip in clips), tuple(label.name for label in as_labels(labels)), errors.cpu().numpy())
+        return Predictions(tuple(clip.name for clip in clips), tuple(label.name for label in asked), errors.cpu().numpy(), readings)
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write recognizer.json, encoder.safetensors and matcher.safetensors, each atomically; returns the folder."""

@@ -21,7 +21,7 @@ from tdsm.backbones.pairs import generated_pairs, pretrained_aligner
 from tdsm.baselines import ridge_to_text
 from tdsm.config import Config
 from tdsm.data.clips import ClipSet
-from tdsm.data.labels import normal_form, same_name
+from tdsm.data.labels import as_labels, normal_form, same_name
 from tdsm.data.preprocess import preprocess_all, usable
 from tdsm.data.prompts import Descriptions
 from tdsm.evaluate import Report
@@ -66,6 +66,8 @@ def train_recognizer(
     clips = usable(clips, config.preprocess)
     y = torch.from_numpy(clips.y)
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
+    text_encoder.check()
+    text_encoder.examine(as_labels(clips.classes, descriptions), config.align.pairs > 0 and config.align.guess > 0, aligned=config.align.pairs > 0)
     x = torch.from_numpy(preprocess_all(clips, config.preprocess))
     if folder is None:
         return _train(x, y, clips, descriptions or {}, config, text_encoder, seed, None)

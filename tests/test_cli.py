@@ -1,5 +1,8 @@
 """The command line as a stranger meets it: help, and one clear line with exit code 2 for bad input."""
 
+import csv
+import dataclasses
+import io
 import json
 import subprocess
 import sys
@@ -20,8 +23,10 @@ from tdsm.catalogue.rows import all_benchmarks
 from tdsm.data.clips import ClipSet
 from tdsm.data.convert import convert_all
 from tdsm.data.layouts import layout_named
+from tdsm.data.prompts import load_prompts
 from tdsm.data.readers import load_clips
 from tdsm.data.synthetic import SEEN, synthetic_clips
+from tdsm.train import train_recognizer
 
 
 def call(monkeypatch, capsys, *args) -> tuple[int, str, str]:
@@ -81,6 +86,71 @@ def test_train_then_predict(monkeypatch, capsys, clips_file, settings, tmp_path)
     assert rows[0] == "clip,label 1,score 1"
     assert len(rows) == 1 + 15
     assert {row.split(",")[1] for row in rows[1:]} <= {"squat", "tennis serve"}
+
+
+@pytest.fixture(scope="module")
+def model(clips_file, tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained")
+    train_recognizer(load_clips(clips_file), TINY, descriptions=load_prompts("synthetic"), folder=out)
+    return out / "model"
+
+
+def predicted(monkeypatch, capsys, model, clips, labels, *more):
+    """The table as rows, and what is said on stderr."""
+    code, printed, error = call(monkeypatch, capsys, "predict", model, clips, "--labels", labels, *more)
+    assert code == 0, error
+    return list(csv.reader(io.StringIO(printed))), error
+
+
+def test_commas_and_quotes_in_labels_and_names(monkeypatch, capsys, model, clips_file, tmp_path):
+    first = load_clips(clips_file)[0]
+    own = ClipSet((dataclasses.replace(first, name='wave, "anna".npy'),)).save(tmp_path / "own.npz")
+    rows, _ = predicted(monkeypatch, capsys, model, own, 'jump,"stand, then ""sit""",squat')
+    assert rows[0] == ["clip", "label 1", "score 1", "label 2", "score 2", "label 3", "score 3"]
+    assert rows[1][0] == 'wave, "anna".npy' and set(rows[1][1::2]) == {"jump", 'stand, then "sit"', "squat"}
+
+
+def test_how_labels_are_read_is_said_and_descriptions_of_no_label_are_named(monkeypatch, capsys, model, clips_file, tmp_path):
+    (tmp_path / "d.json").write_text(json.dumps({"Squat.": "The knees bend and the hips sink low.", "jmup": "Both feet leave the floor."}))
+    rows, said = predicted(monkeypatch, capsys, model, clips_file, "squat,jump,sit_down,42", "--descriptions", tmp_path / "d.json")
+    assert "tdsm: descriptions: 1 of 2 match no label and are not used: 'jmup' (did you mean 'jump'?)" in said
+    assert "'squat'" in said and "from its description" in said
+    assert "only a number" in said
+    bare, _ = predicted(monkeypatch, capsys, model, clips_file, "squat,jump,sit_down,42")
+    assert bare != rows
+
+
+def test_a_label_finds_its_description_in_any_spelling(monkeypatch, capsys, model, clips_file):
+    label = next(iter(load_prompts("synthetic")))
+    plain, said = predicted(monkeypatch, capsys, model, clips_file, f"{label},jump")
+    shouted, also = predicted(monkeypatch, capsys, model, clips_file, f"{label.upper().replace(' ', '_')}.,jump")
+    assert "from its description" in said and "from its description" in also
+    assert [row[2::2] for row in plain[1:]] == [row[2::2] for row in shouted[1:]]
+
+
+@pytest.mark.parametrize("labels", ["walk,caf\udce9", "walk,\u200b", "walk,\u0301", "walk,\ufeff", "walk, Walk.", '"walk, jump', "walk,\ufffd", ",", "挥,👋"])
+def test_labels_that_cannot_be_asked_are_one_line(monkeypatch, capsys, model, clips_file, labels):
+    code, printed, error = call(monkeypatch, capsys, "predict", model, clips_file, "--labels", labels)
+    assert (code, printed) == (2, "")
+    assert error.count("\n") == 1 and "label" in error
+
+
+@pytest.mark.parametrize("content", [
+    b'{"squat": ""}', b'{"squat": 3}', b'{"squat": null}', b'{"squat": {"a": "b"}}', b'{"squat": [3]}', b'{"squat": []}', b'["squat"]', b'"squat"',
+    b'{"squat": "a", "Squat": "b"}', b'{"squat": "a", "squat": "b"}', b'{"squat": ' + b"9" * 5000 + b"}", b"[" * 100_000,
+    '{"squat": "é"}'.encode("utf-16"), '{"squat": "é"}'.encode("latin-1"), b'{"squat": "\\ud800"}', b"", b"PK\x03\x04",
+])  # fmt: skip
+def test_descriptions_that_cannot_be_used_are_one_line(monkeypatch, capsys, model, clips_file, tmp_path, content):
+    (tmp_path / "d.json").write_bytes(content)
+    code, printed, error = call(monkeypatch, capsys, "predict", model, clips_file, "--labels", "squat,jump", "--descriptions", tmp_path / "d.json")
+    assert (code, printed) == (2, "")
+    assert error.count("\n") == 1 and len(error) < 600
+
+
+def test_unseen_labels_are_kept_out_of_training_in_any_spelling(monkeypatch, capsys, clips_file, settings, tmp_path):
+    unseen = SEEN[4].upper().replace(" ", "-") + "."
+    code, printed, _ = call(monkeypatch, capsys, "train", clips_file, "--out", tmp_path / "run", "--unseen", unseen, "--preset", settings)
+    assert code == 0 and "4 seen labels" in printed
 
 
 def test_prepare_writes_what_it_read(monkeypatch, capsys, clips_file, tmp_path):

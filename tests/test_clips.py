@@ -241,6 +241,10 @@ def test_classes_are_found_by_any_spelling():
     assert clips.y.tolist() == [0, 1, 0]
     chosen = clips.of_classes(["SIT  DOWN", "Tennis_Serve"])
     assert (chosen.classes, chosen.y.tolist()) == (("sit down", "tennis serve"), [1, 0, 1])
+    assert clips.without_classes(["Sit-down"]).classes == ("tennis serve", "jump")
+    assert clips.without_classes([]).classes == clips.classes
+    with pytest.raises(InputError, match="has no class 'sitt'"):
+        clips.without_classes(["sitt"])
     with pytest.raises(InputError, match="are the same name"):
         clips.of_classes(["sit down", "Sit down"])
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdsm.data.labels import Label, as_labels, description_of, merged, normal_form, spoken, unmatched, unmatched_line
+from tdsm.data.labels import Label, as_labels, description_of, merged, normal_form, parse_labels, spoken, unmatched, unmatched_line
 from tdsm.data.prompts import class_prompts, load_prompts, packaged_prompts
 from tdsm.util.errors import InputError
 
@@ -104,6 +104,8 @@ def test_two_descriptions_of_one_label() -> None:
     assert as_labels(["WAVE"], {"wave": "a", "Wave": "a"})[0].description == "a"
     assert as_labels(["walk"], {"wave": "a", "Wave": "b"})[0].description is None  # nobody asked
     assert merged({"wave": "a", "walk": "c"}, {"Wave": "b"}) == {"Wave": "b", "walk": "c"}
+    with pytest.raises(InputError, match="the same label with different texts"):
+        as_labels(["wave"], merged({"wave": "c"}, {"wave": "a", "Wave": "b"}))
     assert description_of("tennis_serve", {"Tennis serve": "a"}) == "a"
     assert description_of("tennis", {"Tennis serve": "a"}) is None
 
@@ -124,3 +126,18 @@ def test_many_descriptions_take_no_time() -> None:
     begin = time.process_time()
     unmatched_line(dict.fromkeys(names, "a"), load_prompts("kinetics-400"))
     assert time.process_time() - begin < 5
+
+
+def test_labels_of_a_command_line_are_comma_separated_values() -> None:
+    assert parse_labels('walk, "stand, then sit" ,jump,') == ["walk", "stand, then sit", "jump"]
+    assert parse_labels('"say ""hello""",wave\n') == ['say "hello"', "wave"]
+    assert parse_labels("") == parse_labels(" , ") == []
+    for wrong, says in (
+        ('"walk, jump', "comma-separated"),
+        ("walk,Walk.", "are the same name"),
+        ("walk,caf\udce9", "not valid Unicode"),
+        ("walk,...", "no letter"),
+    ):
+        with pytest.raises(InputError, match=says) as refusal:
+            parse_labels(wrong, "--labels")
+        assert str(refusal.value).startswith("--labels: ") and "\n" not in str(refusal.value)

@@ -275,6 +275,15 @@ class ClipSet(Sequence):
         wanted = set(classes)
         return ClipSet(tuple(clip for clip in self.clips if clip.label in wanted), classes, self.name)
 
+    def without_classes(self, labels: Sequence[str]) -> "ClipSet":
+        """The clips of all other classes, such as the seen ones if ``labels`` are the unseen ones.
+
+        Raises:
+            InputError: an unknown class, one twice, or no class left.
+        """
+        out = {normal_form(label) for label in self.of_classes(labels).classes} if labels else set()
+        return self.of_classes([label for label in self.classes if normal_form(label) not in out])
+
     def save(self, path: str | Path) -> Path:
         """Write all clips to one ``.npz`` (the second format at the top of this module), atomically; returns the path.
 

@@ -4,6 +4,9 @@ Names are compared by their normal form everywhere: "Tennis serve", "tennis_serv
 was given is kept for display.
 """
 
+import csv
+import io
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +14,20 @@ from functools import lru_cache
 
 from tdsm.util.errors import InputError
 
-__all__ = ["Descriptions", "Label", "as_labels", "check_name", "description_of", "merged", "normal_form", "same_name", "spoken", "unmatched", "unmatched_line"]
+__all__ = [
+    "Descriptions",
+    "Label",
+    "as_labels",
+    "check_name",
+    "description_of",
+    "merged",
+    "normal_form",
+    "parse_labels",
+    "same_name",
+    "spoken",
+    "unmatched",
+    "unmatched_line",
+]
 
 Descriptions = Mapping[str, str | Sequence[str]]
 """Label -> a sentence about its movement, or label -> all prompts of that label (published prompt lists). Keys are compared by normal form."""
@@ -146,6 +162,24 @@ def _described(name: str, description: object) -> Label:
     return Label(name, tuple(_check_text(text, where) for text in description))
 
 
+def parse_labels(text: str, where: object = "labels") -> list[str]:
+    """Names out of one line of comma-separated values; a name that holds a comma stands in double quotes. Empty fields are dropped.
+
+    Raises:
+        InputError: unbalanced quotes, a field that is no name, or a name twice.
+
+    >>> parse_labels('walk, "stand, then sit"')
+    ['walk', 'stand, then sit']
+    """
+    try:
+        closed = io.StringIO(re.sub(r'"\s+(,|$)', r'"\1', text), newline="")  # no blank behind a closing quote
+        fields = [field.strip() for row in csv.reader(closed, skipinitialspace=True, strict=True) for field in row]
+    except csv.Error as error:
+        raise InputError(where, f"cannot be read as comma-separated names ({error})", "put a name that holds a comma between double quotes") from error
+    names = [field for field in fields if field]
+    return [label.name for label in as_labels(names, where=where)] if names else []
+
+
 def description_of(name: str, descriptions: Descriptions) -> str | tuple[str, ...] | None:
     """The description whose key has the normal form of ``name``; None where there is none.
 
@@ -170,12 +204,12 @@ def _by_form(descriptions: Mapping[str, object], wanted: set[str]) -> dict[str, 
 
 
 def merged(*several: Descriptions) -> dict[str, str | Sequence[str]]:
-    """All descriptions in one mapping; of two whose keys have the same normal form, the later text replaces the earlier one, with its own spelling."""
-    by_form: dict[str, tuple[str, str | Sequence[str]]] = {}
+    """All descriptions in one mapping; those of a later mapping replace those of an earlier one whose keys have the same normal form."""
+    together: dict[str, str | Sequence[str]] = {}
     for descriptions in several:
-        for key, text in descriptions.items():
-            by_form[normal_form(key)] = (key, text)
-    return dict(by_form.values())
+        forms = {normal_form(key) for key in descriptions}
+        together = {key: text for key, text in together.items() if normal_form(key) not in forms} | dict(descriptions)
+    return together
 
 
 def unmatched(descriptions: Descriptions, labels: Iterable[str | Label]) -> list[tuple[str, str | None]]:
@@ -200,7 +234,7 @@ def unmatched_line(descriptions: Descriptions, labels: Iterable[str | Label]) ->
 
 
 def _nearest(form: str, forms: Mapping[str, str]) -> str | None:
-    best, name = max(1, min(len(form), 60) // 4) + 1, None
+    best, name = min(len(form), 60) // 4 + 2, None
     for other, spelled in forms.items():
         distance = _distance(form[:60], other[:60], best)
         if distance < best:
