@@ -317,16 +317,17 @@ def _config(preset: str):
 def _descriptions(path: Path | None, dataset: str | None) -> Descriptions:
     from tdsm.data.prompts import load_prompts, packaged_prompts
     from tdsm.data.prompts.published import published_prompts
-    from tdsm.util.files import parse_json, read_text
+    from tdsm.util.files import read_object
 
     if path is None:
         return load_prompts(dataset) if dataset in packaged_prompts() else {}
     if dataset is not None and path.suffix in (".xlsx", ".csv", ".txt"):
         return published_prompts(path, dataset)
-    sentences = parse_json(read_text(path), path, 'give a file such as {"wave": "The right hand ..."}')
-    told = sentences.values() if isinstance(sentences, dict) else [None]
-    if not all(isinstance(one, str) or (isinstance(one, list) and all(isinstance(text, str) for text in one)) for one in told):
-        raise InputError(path, "does not map labels to sentences (or to lists of prompts)", 'give a file such as {"wave": "The right hand ..."}')
+    remedy = 'give a UTF-8 file such as {"wave": "The right hand ..."}'
+    sentences = read_object(path, remedy)
+    for label, text in sentences.items():
+        if not (isinstance(text, str) or (isinstance(text, list) and all(isinstance(one, str) for one in text))):
+            raise InputError(path, f"the description of {label!r:.100} is neither a sentence nor a list of prompts", remedy)
     return sentences
 
 

@@ -167,8 +167,8 @@ def bad(tmp_path, kind):
     good = {"joints": np.ones((1, 1, 4, 25, 3), np.float32), "layout": np.array("ntu-25"), "labels": np.array(["wave"])}
     if kind == "empty":
         path.write_bytes(b"")
-    elif kind == "nan":
-        good["joints"][0, 0, 2, 7] = np.nan
+    elif kind == "infinite":
+        good["joints"][0, 0, 2, 7] = np.inf
         np.savez(path, **good)
     elif kind == "joints":
         np.savez(path, **good | {"joints": np.ones((1, 1, 4, 19, 3))})
@@ -199,7 +199,7 @@ def bad(tmp_path, kind):
 
 
 @pytest.mark.parametrize(("kind", "says"), [
-    ("missing", "no such"), ("empty", "is empty"), ("nan", "frame 2, joint 7"), ("joints", "19 joints"),
+    ("missing", "no such"), ("empty", "is empty"), ("infinite", "frame 2, joint 7"), ("joints", "19 joints"),
     ("pickle", "not a readable"), ("labels", "'wave' is not among"), ("zip", "cut.zip"),
     ("pt", "hostile.pt"), ("csv", "clips.csv"), ("mat", "d_skel"),
 ])  # fmt: skip
@@ -219,7 +219,7 @@ def test_bad_data_is_one_line_and_exit_code_2_and_touches_nothing(monkeypatch, c
     (("train", "CLIPS", "--out", "OUT", "--split", "22/5"), "no data set 'synthetic'"),
     (("train", "CLIPS", "--out", "OUT", "--unseen", "moonwalk"), "no class 'moonwalk'"),
     (("train", "CLIPS", "--out", "OUT", "--preset", "best"), "neither a preset nor a file"),
-    (("train", "CLIPS", "--out", "OUT", "--descriptions", "CLIPS"), "not readable as JSON"),
+    (("train", "CLIPS", "--out", "OUT", "--descriptions", "CLIPS"), "give a UTF-8 file such as"),
     (("predict", "OUT", "CLIPS", "--labels", "wave"), "recognizer.json: no such file"),
     (("prepare", "CLIPS", "OUT.csv"), "ends in .csv"),
     (("reproduce", "ntu-60", "--data", "CLIPS"), "no row 'ntu-60'"),

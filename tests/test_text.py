@@ -381,7 +381,6 @@ def test_encode_warns_of_what_it_cannot_read(bert):
         TextEncoder(bert).encode([["sit"], ["go " * 9], ["up " * 9]])
 
 
-@needs_wheel
 def test_another_script_than_the_encoders_is_named():
     remarks = {reading.label.name: "; ".join(reading.remarks) for reading in TextEncoder(MINILM).examine(["挥手", "招手", "привет", "wave", "hélas"])}
     assert "CJK script" in remarks["挥手"] and "reads equal to '招手'" in remarks["挥手"]
