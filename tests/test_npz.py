@@ -71,6 +71,15 @@ def test_what_numpy_writes_is_read_alike(tmp_path_factory, array, packed):
     np.testing.assert_array_equal(read_npy((folder / "x.npy").read_bytes(), "x"), array, strict=True)
 
 
+@pytest.mark.parametrize("code", [0x110000, 0xFFFFFFFF, 0xD800])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_text_that_is_no_unicode_is_refused(tmp_path, code, order):
+    text = np.array([code, 65], f"{order}u4").view(f"{order}U1")
+    np.savez(tmp_path / "x.npz", labels=text)
+    for mapped in ((), ("labels",)):
+        assert "text that is no Unicode" in message(read_npz, tmp_path / "x.npz", mapped)
+
+
 def test_a_list_is_written_as_one_array(tmp_path):
     blocks = [ARRAYS["joints"][:2], ARRAYS["joints"][2:3], ARRAYS["joints"][3:]]
     same(read_npz(write_npz(tmp_path / "x.npz", {"joints": blocks})), {"joints": ARRAYS["joints"]})

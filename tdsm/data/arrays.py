@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import torch
@@ -141,7 +142,7 @@ def _begin(folder: Path, shape: tuple[int, ...]) -> tuple[list[int], int, np.mem
 def _mapped(folder: Path, mode: str) -> np.memmap:
     try:
         return np.lib.format.open_memmap(folder / "x.npy", mode=mode, max_header_size=10_000)
-    except (ValueError, TypeError, KeyError, EOFError, OSError, OverflowError, SyntaxError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, EOFError, OSError, OverflowError, SyntaxError, TokenError, RecursionError) as error:
         raise InputError(folder / "x.npy", f"cannot be mapped ({' '.join(str(error).split())[:200]})", _AGAIN) from error
 
 

@@ -130,7 +130,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, ma
         crc = zlib.crc32(whole[first : first + 2**24], crc)
     if crc != info.CRC:
         raise ValueError(f"the checksum of {info.filename!r} is wrong")
-    return np.asarray(whole)[start:].view(dtype).reshape(shape, order=order)
+    return _checked(np.asarray(whole)[start:].view(dtype)).reshape(shape, order=order)
 
 
 def _offset(path: Path, info: zipfile.ZipInfo) -> int:
@@ -199,7 +199,15 @@ def _read_numbers(file: io.BufferedIOBase, size: int, dtype: np.dtype) -> np.nda
         done += len(part)
     if file.read(1):  # of a zip, the checksum is compared here
         raise ValueError("has more than its array")
-    return content.view(dtype) if size else np.empty(0, dtype)
+    return _checked(content.view(dtype)) if size else np.empty(0, dtype)
+
+
+def _checked(array: np.ndarray) -> np.ndarray:
+    """The array; text is refused that could be neither printed nor saved."""
+    codes = array.view(array.dtype.byteorder.replace("|", "=") + "u4") if array.dtype.kind == "U" else np.zeros(0, "u4")
+    if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+        raise ValueError("text that is no Unicode")
+    return array
 
 
 def _first_line(error: BaseException) -> str:

@@ -64,19 +64,20 @@ def outcomes(target: Target, name: str, seeds: range):
     context = multiprocessing.get_context("fork")
     todo = list(seeds)
     while todo:
-        ours, theirs = context.Pipe()
-        worker = context.Process(target=work, args=(target, name, todo, theirs))
-        worker.start()
-        theirs.close()
-        try:
-            while todo:
-                outcome = wait(ours, worker.pid)
-                yield todo.pop(0), *outcome
-                if outcome[0] in ("HANG", "DIED"):
-                    break
-        finally:
-            worker.kill()
-            worker.join()
+        with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+            ours, theirs = context.Pipe()
+            worker = context.Process(target=work, args=(target, name, list(todo), theirs, Path(folder)))
+            worker.start()
+            theirs.close()
+            try:
+                while todo:
+                    outcome = wait(ours, worker.pid)
+                    yield todo.pop(0), *outcome
+                    if outcome[0] in ("HANG", "DIED"):
+                        break
+            finally:
+                worker.kill()
+                worker.join()
 
 
 def wait(connection: Connection, pid: int) -> tuple[str, str]:
@@ -100,25 +101,24 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def work(target: Target, name: str, seeds: list[int], connection: Connection) -> None:
+def work(target: Target, name: str, seeds: list[int], connection: Connection, folder: Path) -> None:
     """Read mutants, one after the other, and send what comes of each."""
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        original, path = Path(folder) / "original" / "x.npz", Path(folder) / "mutant" / "x.npz"
-        for place in (original, path):
-            place.parent.mkdir()
-        target.write(original)
-        (original,) = (one for one in original.parent.iterdir() if one.suffix != ".lock")
-        path = path.with_name(original.name)
+    original, path = folder / "original" / "x.npz", folder / "mutant" / "x.npz"
+    for place in (original, path):
+        place.parent.mkdir()
+    target.write(original)
+    (original,) = original.parent.iterdir()
+    path = path.with_name(original.name)
+    copy(original, path)
+    right = repr(target.read(path))
+    limit = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    for seed in seeds:
+        draw = random.Random(f"{name} {seed}")
         copy(original, path)
-        right = repr(target.read(path))
-        limit = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        for seed in seeds:
-            draw = random.Random(f"{name} {seed}")
-            copy(original, path)
-            file = draw.choice(sorted(one for one in path.rglob("*") if one.is_file())) if path.is_dir() else path
-            file.write_bytes(mutated(file.read_bytes(), draw))
-            connection.send(outcome(target, path, right))
+        file = draw.choice(sorted(one for one in path.rglob("*") if one.is_file())) if path.is_dir() else path
+        file.write_bytes(mutated(file.read_bytes(), draw))
+        connection.send(outcome(target, path, right))
 
 
 def copy(original: Path, path: Path) -> None:

@@ -142,7 +142,7 @@ def _array(content: bytes, draw: random.Random) -> bytes:
     numbers = array.size if array.dtype.kind in "US" else array
     other = draw.choice([
         lambda: np.zeros(array.shape, draw.choice(["U3", "S2", "c8", "M8[D]", "?", "i1", "u8", "f2", "V4", "m8[s]"])),
-        lambda: array.ravel(), lambda: array[None], lambda: array[:0], lambda: array[..., :0] if array.ndim else array,
+        lambda: array.ravel(), lambda: array[None], lambda: array[:0] if array.ndim else array, lambda: array[..., :0] if array.ndim else array,
         lambda: np.zeros(()), lambda: np.full(array.shape, draw.choice([np.nan, np.inf, -1.0, 1e300, 2.0**63])),
         lambda: np.concatenate([array, array]) if array.ndim else array, lambda: np.asfortranarray(array), lambda: np.asarray(numbers) * -1,
         lambda: np.array(draw.choice(["", "x" * 1000, "ntu-25"])), lambda: array.astype(array.dtype.newbyteorder()),
