@@ -8,7 +8,6 @@ fit what is there (RFC 9110, sections 13.1.5 and 14). Otherwise it starts over. 
 
 import hashlib
 import http.client
-import json
 import re
 import socket
 import ssl
@@ -24,7 +23,7 @@ from urllib.parse import urlsplit
 
 from tdsm.catalogue.fetch.catalogue import RemoteFile, Source
 from tdsm.util.errors import InputError
-from tdsm.util.files import check_space, disk_faults, write_json
+from tdsm.util.files import check_space, disk_faults, locked, read_object, write_json
 from tdsm.util.progress import progress_bar
 
 __all__ = ["Patience", "fetch_source"]
@@ -58,7 +57,7 @@ def fetch_source(source: Source, folder: str | Path, *, progress: bool = True, p
     """
     home = Path(folder) / source.name
     done: list[Path] = []
-    with disk_faults(home):
+    with locked(home, note="another process is downloading into it"), disk_faults(home):
         notes = _read_json(home / "fetched.json")
         missing = [file for file in source.files if not (home / file.name).exists()]
         check_space(home, sum(file.size or 0 for file in missing))
@@ -242,10 +241,9 @@ def _discard(part: Path) -> None:
 def _read_json(path: Path) -> dict:
     """The object in a JSON file; empty when there is none, or nothing to be made of it: then nothing is known."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        return read_object(path)
+    except InputError:
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _digest(path: Path) -> str:

@@ -23,6 +23,7 @@ from tdsm.data.readers.reading import Reading
 from tdsm.data.readers.results import holds_results, read_result, read_results
 from tdsm.data.readers.sniff import check_path, kind_of
 from tdsm.data.readers.utd_mhad import read_utd_mhad
+from tdsm.util.digest import digest_of
 from tdsm.util.errors import InputError
 
 __all__ = [
@@ -128,10 +129,10 @@ def _in_pixels(clips: ClipSet, size: tuple[int, int], path: Path, reading: Readi
 
 
 def _kept(clips: ClipSet, path: Path, reading: Reading) -> ClipSet:
-    """What came from one file: as it is, or copied to the store that the reading asks for, which remembers the file and its date."""
+    """What came from one file: as it is, or copied to the store that the reading asks for, which remembers the file and its content."""
     if reading.store is None:
         return clips
-    source = f"{path.resolve()} of {path.stat().st_mtime_ns}"
+    source = f"{path.resolve()} with sha256 {digest_of([path])}"
     with ClipStore(reading.store, clips.name, clips.layout, clips.classes, source) as store:
         for row, clip in enumerate(clips):
             if str(row) not in store.done:
