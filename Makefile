@@ -4,11 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-.PHONY: help demo test fuzz lint notebooks figures lab clean
+# Two processes of one thread each use two cores better than one process of two threads.
+PYTEST := OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider notebooks
+
+.PHONY: help demo test test-all test-arithmetic arithmetic fuzz lint notebooks figures lab clean
 
 help:
 	@echo "make demo   train on synthetic clips, recognise actions never trained on, leave a run folder (about a minute)"
-	@echo "make test   every test, and the notebooks"
+	@echo "make test   ruff, the quick tests, and the notebooks up to their first slow cell (6 minutes at most on two quiet cores)"
+	@echo "make test-all   every test, every cell of the notebooks, and the quick tests once more under other arithmetic; what CI runs"
 	@echo "make fuzz   damage files of every kind thousands of times: an answer or one line, never a traceback (10 to 20 minutes)"
 	@echo "make lint   ruff"
 	@echo "make notebooks  run the notebooks again, outputs kept in them"
@@ -19,11 +24,27 @@ help:
 demo: $(VENV)/ready
 	$(BIN)/tdsm demo
 
-test: $(VENV)/ready
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest tests
-	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider notebooks
+test: lint
+	$(PYTEST) -m "not slow and not browser" tests
+	$(PYTEST) $(NBVAL)
+
+test-all: lint
+	$(PYTEST) --durations=10 tests
+	$(PYTEST) --every-cell $(NBVAL)
+	$(MAKE) test-arithmetic
+
+# The quick tests with the instruction sets of other machines, with one and with two threads. A library that does not know a variable ignores it;
+# the first line printed says what torch and numpy use.
+test-arithmetic: $(VENV)/ready
+	ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTIONS=SSE4_2 ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Prescott \
+		$(MAKE) arithmetic THREADS=1
+	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell \
+		$(MAKE) arithmetic THREADS=2
+
+arithmetic:
+	@$(BIN)/python -c "import numpy, torch, threadpoolctl; \
+		print(torch.backends.cpu.get_cpu_capability(), [one.get('architecture') for one in threadpoolctl.threadpool_info()])"
+	OMP_NUM_THREADS=$(THREADS) TQDM_DISABLE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not browser" tests
 
 fuzz: $(VENV)/ready
 	$(BIN)/python -m tests.fuzz

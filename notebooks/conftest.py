@@ -1,7 +1,42 @@
-"""What nbval does not compare: pictures, widgets and progress bars. Text that a cell prints is compared."""
+"""How the notebooks are tested: text that a cell prints is compared; pictures, widgets and progress bars are not.
+
+Without ``--every-cell`` a notebook runs up to its first cell tagged ``slow``. The model that most notebooks load is trained first, since
+several processes would otherwise train it at once.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DEMO = "from pathlib import Path; from tdsm.demo import demo_recognizer; demo_recognizer(Path('../runs/notebooks/demo'))"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--every-cell", action="store_true", help="run the notebooks beyond their first cell tagged slow")
+
+
+def pytest_sessionstart(session):
+    if not hasattr(session.config, "workerinput"):  # not in a worker of xdist
+        subprocess.run([sys.executable, "-c", DEMO], cwd=Path(__file__).parent, check=True)
 
 
 def pytest_collectstart(collector):
     """Tell nbval's collector of each notebook what to skip."""
     if collector.__class__.__name__ == "IPyNbFile":
         collector.skip_compare += ("text/html", "image/png", "application/vnd.plotly.v1+json", "stderr")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Leave out each notebook's cells from the first slow one on."""
+    if config.getoption("--every-cell"):
+        return
+    kept, left_out, slow = [], [], set()
+    for item in items:
+        if "slow" in item.cell.get("metadata", {}).get("tags", ()):
+            slow.add(item.path)
+        (left_out if item.path in slow else kept).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left_out)

@@ -61,3 +61,19 @@ def test_commands_in_the_readme_exist():
     verbs = {command.callback.__name__ for command in tdsm.cli.app.registered_commands}
     for verb in set(re.findall(r"\btdsm ([a-z]+)\b", text)) - {"import"}:
         assert verb in verbs, verb
+
+
+def test_every_file_of_the_package_is_installed():
+    """What is no Python file has to be named under package-data."""
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["tdsm"]
+    named = {path for pattern in patterns for path in (ROOT / "tdsm").glob(pattern)}
+    there = {path for path in (ROOT / "tdsm").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert there == named
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_the_quick_cells_of_a_notebook_are_more_than_its_imports(path):
+    """`make test` runs a notebook up to its first cell tagged slow."""
+    tags = [cell["metadata"].get("tags", []) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    slow = [index for index, names in enumerate(tags) if "slow" in names]
+    assert not slow or slow[0] >= 4
