@@ -9,6 +9,7 @@ anybody, copies, labels and frame rates are looked for in all clips. What holds 
 its clips, never for one clip alone.
 """
 
+import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from tdsm.util.errors import InputError
 
 __all__ = ["DoorWarning", "Mend", "Remark", "admit", "examine", "mend_all"]
 
+_NUMBER = re.compile(r"[0-9]{1,15}([.][0-9]{1,15})?")
 _FRAMES, _CLIPS = 24, 2000  # looked at, per clip and per set
 _MOST_MENDS = 6  # of a set, one after the other
 
@@ -128,7 +130,7 @@ def examine(clips: ClipSet) -> list[Remark]:
     axes = _first(clips, (_frames_as_persons, _channels_as_persons))
     if axes:  # nothing else that could be said would be true
         return axes
-    return _postures(_sampled(clips)) + _all(clips, (_missing, _too_little, _nobody, _still, _gaps, _copies, _unlabelled, _crowd, _rates))
+    return _postures(_sampled(clips)) + _all(clips, (_missing, _too_little, _nobody, _still, _gaps, _copies, _unlabelled, _numbered, _crowd, _rates))
 
 
 def _all(what: object, checks: Sequence[Callable]) -> list[Remark]:
@@ -491,6 +493,16 @@ def _unlabelled(clips: ClipSet) -> Remark | None:
     if not bare or len(bare) == len(clips):
         return None
     return Remark("no label", len(bare), f"no label in {_of(len(bare), clips)} (first {bare[0]}): read as unknown", "label them all before training")
+
+
+def _numbered(clips: ClipSet) -> Remark | None:
+    numbers = [clip.label for clip in clips if clip.label is not None and _NUMBER.fullmatch(clip.label.strip())]
+    if not numbers:
+        return None
+    there = sorted(set(numbers), key=float)
+    named = f"{', '.join(there[:5])}{', ...' if len(there) > 5 else ''}"
+    what = f"labels are numbers in {_of(len(numbers), clips)} ({named}): each is a class of that name, which says nothing of the movement"
+    return Remark("numbered", len(numbers), what, "give names as labels, or `classes`, the names in order, in the .npz")
 
 
 def _crowd(clips: ClipSet) -> Remark | None:
