@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 
 Data = Annotated[Path, typer.Argument(help="A data set as downloaded (zip or folder), a .npz or store of clips, or a folder with clips.csv.")]
+Size = Annotated[str | None, typer.Option(help="Width and height of the picture, such as 1920x1080, for 2-D coordinates that are parts of these (0 to 1).")]
 Layout = Annotated[str | None, typer.Option(help="Skeleton layout, for a folder of .npy files whose clips.csv does not name it.")]
 Preset = Annotated[str, typer.Option(help="Settings: default, demo, paper, or a config.json to read.")]
 Seed = Annotated[int, typer.Option(help="Seed of weights, batches and noise.")]
@@ -102,6 +103,7 @@ def prepare(
     data: Data,
     out: Annotated[Path, typer.Argument(help="A .npz to write, or a folder (a clip store, for sets larger than memory; a killed call goes on).")],
     layout: Layout = None,
+    size: Size = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a bad file or a doubt about the clips, rather than report it.")] = False,
     fix: Annotated[
         bool, typer.Option("--fix", help="Mend what can be known (mirrored bodies, up axis, unit, order of axes or joints); held in memory.")
@@ -115,10 +117,11 @@ def prepare(
     if out.suffix not in ("", ".npz"):
         raise InputError(out, f"ends in {out.suffix}", "name a .npz file, such as clips.npz, or a folder")
     store = out if out.suffix == "" else None
-    clips = load_clips(data, layout, strict=strict, fix=fix, reading=Reading(strict=strict, store=None if fix else store))
+    held = fix or size is not None
+    clips = load_clips(data, layout, size=_size(size), strict=strict, fix=fix, reading=Reading(strict=strict, store=None if held else store))
     if store is None:
         clips.save(out)
-    elif fix:
+    elif held:
         with ClipStore(store, clips.name, clips.layout, clips.classes, f"mended from {data.resolve()}") as mended:
             for row, clip in enumerate(clips):
                 if str(row) not in mended.done:
@@ -273,6 +276,7 @@ def predict(
     labels: Annotated[str, typer.Option(help="Comma-separated names of actions, trained on or not; a name that holds a comma in double quotes.")],
     descriptions: Sentences = None,
     layout: Layout = None,
+    size: Size = None,
     best: Annotated[int, typer.Option(min=1, help="How many labels to print for each clip.")] = 3,
 ) -> None:
     """Rank any label names for each clip; clips of another body than was trained on are converted, with a note on what was made up."""
@@ -284,7 +288,7 @@ def predict(
     names = parse_labels(labels, "--labels")
     sentences = _descriptions(descriptions, None)
     recognizer = Recognizer.from_pretrained(model)
-    converted = convert_all(load_clips(data, layout), recognizer.layout)
+    converted = convert_all(load_clips(data, layout, size=_size(size)), recognizer.layout)
     _say(converted.note, unmatched_line(sentences, names))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TextWarning)  # the readings say the same, per label
@@ -300,6 +304,15 @@ def _say(*lines: str | None) -> None:
     """One line each on stderr; nothing for None or an empty line."""
     for line in filter(None, lines):
         print(f"tdsm: {' '.join(line.split())}", file=sys.stderr)
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and len(text) < 16):
+        raise InputError("--size", f"is {text[:40]!r}", "give width and height in pixels, such as 1920x1080")
+    return int(width), int(height)
 
 
 def _config(preset: str):

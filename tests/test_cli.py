@@ -304,3 +304,13 @@ def test_fetch_lists_sources_and_explains_what_needs_an_agreement(monkeypatch, c
     assert code == 0
     assert "rose1.ntu.edu.sg" in printed
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_size_of_the_picture_is_given_on_the_command_line(monkeypatch, capsys, tmp_path):
+    points = np.random.default_rng(0).uniform(0.2, 0.8, (6, 1, 17, 2))
+    people = [[{"name": "person", "class": 0, "keypoints": {"x": body[:, 0].tolist(), "y": body[:, 1].tolist()}} for body in frame] for frame in points]
+    (tmp_path / "yolo.json").write_text(json.dumps(people))
+    assert call(monkeypatch, capsys, "prepare", tmp_path / "yolo.json", tmp_path / "out.npz", "--size", "1920x1080")[0] == 0
+    (clip,) = ClipSet.load(tmp_path / "out.npz")
+    np.testing.assert_allclose(clip.joints[0], points[:, 0] * [1920, 1080], rtol=1e-5)
+    assert "--size: is '1920'" in call(monkeypatch, capsys, "prepare", tmp_path / "yolo.json", tmp_path / "out.npz", "--size", "1920")[2]

@@ -255,6 +255,7 @@ BAD = [
     ({"a": 1}, "no pose detector that is known"),
     ([1, 2], "no pose detector that is known"),
     ("a,b\n1,2\n", "no pose detector that is known"),
+    ("a,b\n" + "1,2\n" * 4_000_000, "more than 1 GB of memory"),
     ("a,b\n1,2,3\n", "row 2 has 3 cells, not 2"),
     ("a,a\n1,2\n", "several columns of one name"),
 ]

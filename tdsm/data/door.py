@@ -316,7 +316,7 @@ def _scaled(sample: _Sample) -> Remark | None:
     if 2 * wrong <= judged:
         return None
     what = f"coordinates are no pixels in {_of(wrong, judged)}, and if x and y were scaled apart, the picture's aspect is lost: read as of a square picture"
-    return Remark("scaled", wrong, what, "multiply x by the width and y by the height of the picture")
+    return Remark("scaled", wrong, what, "give the size of the picture (size=(1920, 1080), --size 1920x1080), by which x and y are multiplied")
 
 
 def _up(sample: _Sample) -> Remark | None:

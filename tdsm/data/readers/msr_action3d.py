@@ -39,6 +39,7 @@ CLASSES = (
 MEMBER = re.compile(r"a(\d{2})_s(\d{2})_e(\d{2})_skeleton3D\.txt")
 _SCREEN = re.compile(r"a\d{2}_s\d{2}_e\d{2}_skeleton\.txt")
 _ROWS = 20  # of a frame
+_LARGEST = 4 << 20  # bytes; a clip has 0.1 MB
 _NUMBERS = 4  # of a row
 # the file's row (1-based, as in the bones above) of each joint of KINECT_20
 _FILE_ORDER = np.array([7, 4, 3, 20, 1, 8, 10, 12, 2, 9, 11, 13, 5, 14, 16, 18, 6, 15, 17, 19]) - 1
@@ -76,7 +77,7 @@ def _read_clip(archive: Archive, member: str) -> list[Clip]:
     action, subject = int(match[1]), int(match[2])
     if not 1 <= action <= len(CLASSES):
         raise InputError(where, f"action a{match[1]} does not exist", f"actions are a01 to a{len(CLASSES)}")
-    joints = _joints(archive.read(member), where)
+    joints = _joints(archive.read(member, _LARGEST), where)
     return [Clip(joints, KINECT_20, CLASSES[action - 1], f"s{subject:02}", 15.0, match[0].removesuffix("_skeleton3D.txt"))]
 
 

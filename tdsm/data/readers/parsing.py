@@ -12,6 +12,7 @@ from tdsm.util.errors import InputError
 __all__ = ["Rows", "numbers", "parse_csv", "parse_json"]
 
 _LARGEST = 1 << 30  # bytes of memory for what stands in one JSON file
+_ROW, _CELL = 300, 70  # bytes of memory, about: a row of a table, and a cell
 _CONTAINER, _ITEM = 88, 40  # bytes of memory, about: an empty list or dictionary with its place, a number with its place
 
 
@@ -52,8 +53,12 @@ def parse_csv(content: bytes, where: object) -> Rows:
     """A table with commas, semicolons or tabs, and names in its first row.
 
     Raises:
-        InputError: not UTF-8, columns of one name, or rows of another length than the first.
+        InputError: not UTF-8, columns of one name, rows of another length than the first, or more than fits into a gigabyte of memory.
     """
+    if _ROW * content.count(b"\n") + _CELL * sum(content.count(mark) for mark in (b",", b";", b"\t")) + 4 * len(content) > _LARGEST:
+        raise InputError(
+            where, f"is a table of {len(content) / 1e6:.0f} MB, which needs more than 1 GB of memory", "split it, for instance into one file per video"
+        )
     try:
         text = content.decode("utf-8-sig")
         first = text.partition("\n")[0]
