@@ -1,13 +1,13 @@
 """The ablations of the paper on the synthetic demo clips, and what the pictures of the demo need: files in results/ that figures are drawn from.
 
-    python benchmarks/ablations.py          # 4 seeds, about five minutes on two quiet cores; a killed call goes on
+    python benchmarks/ablations.py          # 4 seeds, about five minutes on two quiet cores; a killed call resumes
 
-Each seed has clips, encoder and denoisers of its own (`tdsm.demo.demo_recognizer`; NTU-25 body, 42 seen and 10 unseen actions). The denoisers of a seed
-differ in one setting and share encoder, features, texts, batches and noises. Settings are the demo's with half the denoiser's steps. Nothing is selected.
+Each seed has clips, encoder and denoisers of its own (`tdsm.demonstration.demo_recognizer`; NTU-25 body, 42 seen and 10 unseen actions). Denoisers of a seed
+differ in one setting and share backbone, features, texts, batches and noises. Settings are the demo's with half the denoiser's steps. Nothing is selected.
 Written are
 
 - ablations_demo.json: top-1 with the weight of the triplet loss 0, 1 and 1000, and with T = 1, 10, 50, 100, 500 (t_test = T / 2);
-- t_test_demo.npz: ``top1`` (seed, step, noise), under each test noise alone, ``together`` (seed, step), under the mean error over noises, ``steps`` (step,);
+- t_test_demo.npz: ``top1`` (seed, step, noise), under each test noise alone, ``together`` (seed, step), under the mean over noises, ``steps`` (step,);
 - pictures_demo.npz, of seed 0: maps of unseen clips in the plane (UMAP, fitted here and not when drawn), and frames of one clip a class.
 
 These clips are a teaching set: the numbers say nothing about recordings of real people, nor about the published ones.
@@ -25,23 +25,23 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from tdsm.config import Config, demo
+from tdsm.backbones.fit import examples_of
+from tdsm.baselines.reports import ridge_report
+from tdsm.config import Config, demo, override
 from tdsm.data.clips import ClipSet
-from tdsm.demo import demo_recognizer
+from tdsm.data.labels import as_labels
+from tdsm.demonstration import demo_recognizer
+from tdsm.evaluate import PROTOCOL, zero_shot_report
 from tdsm.experiments.results import write_result
-from tdsm.experiments.study import PROTOCOL
-from tdsm.loop import train_matcher
-from tdsm.model import TextStream
-from tdsm.recognizer import Recognizer, label_text, new_matcher
-from tdsm.train import ridge_report, zero_shot_report
+from tdsm.recognizer import Recognizer
+from tdsm.train import fit_matcher
 from tdsm.viz.alignment import knn_agreement, project
 
 Variant = Mapping[str, int | float]
 
 NAME = "synthetic-demo"
-CONFIG = replace(demo(), train=replace(demo().train, steps=100))
+CONFIG = override(demo(), {"train.steps": 100})
 VARIANTS: tuple[Variant, ...] = (  # against the preset: weight 1, T = 50
     {"diffusion.triplet_weight": 0.0},
     {"diffusion.triplet_weight": 1000.0},  # AdamW forgets the loss's scale, so this is the triplet loss all but alone
@@ -90,32 +90,23 @@ def run_seed(seed: int, folder: Path) -> Seed:
     recognizer, train, test = demo_recognizer(folder, seed=seed, config=CONFIG)
     reports = [zero_shot_report(recognizer, test)]
     for number, variant in enumerate(VARIANTS):
-        changed = with_denoiser(recognizer, train, varied(CONFIG, variant), seed, folder / f"variant-{number}.safetensors")
+        changed = with_denoiser(recognizer, train, override(CONFIG, variant), seed, folder / f"variant-{number}.safetensors")
         reports.append(zero_shot_report(changed, test))
         print(f"seed {seed}, {variant}: top-1 {reports[-1].top1:.1%}; the preset {reports[0].top1:.1%}", file=sys.stderr, flush=True)
     alone, together = by_test_step(recognizer, test)
     return Seed([report.top1 for report in reports], ridge_report(recognizer, train, test).top1, alone, together, reports[0].chance)
 
 
-def varied(config: Config, variant: Variant) -> Config:
-    """Settings with those of the variant in place, all of which are of the diffusion."""
-    return replace(config, diffusion=replace(config.diffusion, **{name.removeprefix("diffusion."): value for name, value in variant.items()}))
-
-
 def with_denoiser(base: Recognizer, train: ClipSet, config: Config, seed: int, checkpoint: Path | None = None) -> Recognizer:
-    """The encoder of ``base`` with a denoiser trained under other settings, as :func:`tdsm.train.train_recognizer` would."""
-    z_x = base.features(train)
-    text = label_text(base.encoder, base.text_encoder, train.classes, base.descriptions)
-    matcher = new_matcher(z_x, text, config, seed)
-    if config.diffusion.scale_features:
-        matcher.fit_scale(z_x.cpu())
-    train_matcher(matcher, z_x, torch.from_numpy(train.y), text, config.train, seed=seed, checkpoint=checkpoint)
-    return Recognizer(config, base.layout, base.seen, base.descriptions, base.encoder, matcher, base.text_encoder)
+    """The backbone of ``base`` with a denoiser trained under other settings, as :func:`tdsm.train.train_recognizer` would."""
+    labels = as_labels(train.classes, base.descriptions)
+    examples = examples_of(base.backbone, base.features(train), torch.from_numpy(train.y), labels, config)
+    return Recognizer(config, base.backbone, fit_matcher(examples, config, seed=seed, checkpoint=checkpoint)[0], base.descriptions)
 
 
 def by_test_step(recognizer: Recognizer, test: ClipSet) -> tuple[np.ndarray, np.ndarray]:
-    """Share of right answers at each of ``STEPS``, (step, noise) under each test noise alone, and (step,) under their mean error."""
-    z_x, stream, matcher = *_asked(recognizer, test), recognizer.matcher
+    """Share of right answers at each of ``STEPS``, (step, noise) under each test noise alone, and (step,) under their mean."""
+    z_x, stream, matcher = recognizer.features(test)[:, None], recognizer.stream(test.classes), recognizer.matcher
     settings, alone, together = matcher.diffusion, [], []
     for step in STEPS:
         matcher.diffusion = replace(settings, test_step=step * settings.timesteps // 50)
@@ -124,12 +115,6 @@ def by_test_step(recognizer: Recognizer, test: ClipSet) -> tuple[np.ndarray, np.
         together.append((errors.mean(axis=2).argmin(axis=1) == test.y).mean())
     matcher.diffusion = settings
     return np.array(alone), np.array(together)
-
-
-def _asked(recognizer: Recognizer, test: ClipSet) -> tuple[Tensor, TextStream]:
-    """z_x of the clips, and the text of their classes as the denoiser reads it."""
-    told = label_text(recognizer.encoder, recognizer.text_encoder, test.classes, recognizer.descriptions)
-    return recognizer.features(test), recognizer.matcher.encode_text(told.to(recognizer.device))
 
 
 def write(seeds: Sequence[Seed], out: Path, command: str) -> None:
@@ -154,15 +139,15 @@ def summary(shares: Sequence[float], chance: float) -> dict[str, float | None]:
 def maps(recognizer: Recognizer, test: ClipSet) -> dict[str, np.ndarray]:
     """Where unseen clips lie in the plane, and the share of near neighbours of the same class in the full space, seen three ways.
 
-    "encoder": z_x. "denoiser": the denoiser's last hidden state under all labels, side by side. "errors": the errors under all labels, less
+    "encoder": z_x. "denoiser": the denoiser's last hidden state under all labels, side by side. "errors": the scores under all labels, less
     their mean over labels. None of the three knows a clip's class.
     """
-    z_x, stream = _asked(recognizer, test)
+    z_x, stream = recognizer.features(test), recognizer.stream(test.classes)
     report = zero_shot_report(recognizer, test)
     views = {
-        "encoder": z_x[:, 0].cpu().numpy(),
-        "denoiser": recognizer.matcher.fused(z_x, stream).flatten(1).cpu().numpy(),
-        "errors": report.errors - report.errors.mean(axis=1, keepdims=True),
+        "encoder": z_x.cpu().numpy(),
+        "denoiser": recognizer.matcher.fused(z_x[:, None], stream).flatten(1).cpu().numpy(),
+        "errors": report.scores - report.scores.mean(axis=1, keepdims=True),
     }
     made = {"labels": np.array(test.classes), "y": test.y}
     for name, rows in views.items():
@@ -177,7 +162,7 @@ def strips(recognizer: Recognizer, test: ClipSet) -> dict[str, np.ndarray]:
     return {
         "strip_joints": np.stack([test[clip].joints[0, chosen] for clip, chosen in zip(first, frames, strict=True)]).astype(np.float32),
         "strip_seconds": np.stack([chosen / test[clip].fps for clip, chosen in zip(first, frames, strict=True)]).astype(np.float32),
-        "strip_scores": -zero_shot_report(recognizer, test).errors[first],
+        "strip_scores": zero_shot_report(recognizer, test).scores[first],
         "layout": np.array(test.layout.name),
     }
 

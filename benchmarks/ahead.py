@@ -4,20 +4,26 @@
     tdsm evaluate UTD_ZIP UCLA_ZIP --seeds 5 --preset benchmarks/paper_recipe_small.json --out runs/paper
     python benchmarks/ahead.py runs/ours runs/paper
 
-Runs are read from the folders that `tdsm evaluate` leaves; nothing is trained. The second runs are paired by the seeds that both have. Against a
-published number, which is single, the interval is that of our mean over seeds. Time is the median of a seed, all included.
+Runs are read from the cells.csv that `tdsm evaluate` leaves; nothing is trained. The second runs are paired by the seeds that both have. Against a
+published number, which is single, the interval is that of our mean over seeds. Time is the median of a seed's training.
 """
 
 import argparse
-import json
+import csv
+import io
 from pathlib import Path
 
 import numpy as np
 
 from tdsm.catalogue.rows import Benchmark, benchmark_named
+from tdsm.evaluate import mean_std
 from tdsm.experiments.validation import paired_difference
+from tdsm.util.errors import InputError
+from tdsm.util.files import read_text
 
 METHODS = {"ridge": "ridge, same features and text", "cosine": "cosine, no denoiser"}
+Runs = dict[str, dict[str, np.ndarray]]
+"""Benchmark -> method -> top-1 of each seed, 0 to 1, mean over class lists; method "seconds": of each training."""
 
 
 def main() -> None:
@@ -26,43 +32,53 @@ def main() -> None:
     parser.add_argument("runs", type=Path)
     parser.add_argument("second", type=Path, nargs="?", help="runs of another preset, such as the paper's recipe")
     args = parser.parse_args()
-    print("| benchmark | seeds | TDSM | against | its top-1 % | TDSM is ahead by [95 %] | s a seed |\n" + "|---" * 7 + "|")
-    for folder in sorted(folder for folder in args.runs.iterdir() if folder.is_dir()):
-        for line in lines(benchmark_named(folder.name), folder, args.second and args.second / folder.name):
-            print(line)
+    first, second = read(args.runs), read(args.second) if args.second else {}
+    print("| benchmark | seeds | TDSM | against | its top-1 % | TDSM is ahead by [95 %] | s per seed |\n" + "|---" * 7 + "|")
+    for name, methods in first.items():
+        print("\n".join(lines(benchmark_named(name), methods, second.get(name))))
 
 
-def lines(row: Benchmark, folder: Path, second: Path | None) -> list[str]:
+def lines(row: Benchmark, methods: dict[str, np.ndarray], second: dict[str, np.ndarray] | None) -> list[str]:
     """Markdown rows of one benchmark."""
-    runs = read(folder)
-    ours = top1(runs, "tdsm")
-    others = [(name, top1(runs, method), seconds(runs)) for method, name in METHODS.items() if method in runs[0]]
-    if second is not None and second.is_dir():
-        theirs = read(second)
-        others.append(("second runs", top1(theirs, "tdsm")[: len(ours)], seconds(theirs)))
-    others += [(f"{name} (published)", np.full(len(ours), value), "") for name, value in row.published.items()]
-    made = []
+    ours = methods["tdsm"]
+    others = [(name, methods[method], seconds(methods)) for method, name in METHODS.items() if method in methods]
+    if second is not None:
+        others.append(("second runs", second["tdsm"][: len(ours)], seconds(second)))
+    others += [(f"{name} (published)", np.full(len(ours), value / 100), "") for name, value in row.published.items()]
+    found = []
     for name, values, time in others:
         same = ours[: len(values)]
-        mean, low, high = paired_difference(same, values)
+        mean, low, high = paired_difference(100 * same, 100 * values)
         ahead = f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
-        made.append(f"| {row.name} | {len(same)} | {same.mean():.1f} ± {same.std(ddof=1):.1f} | {name} | {values.mean():.1f} | {ahead} | {time} |")
-    return made
+        found.append(f"| {row.name} | {len(same)} | {mean_std(same.tolist())} | {name} | {100 * values.mean():.1f} | {ahead} | {time} |")
+    return found
 
 
-def read(folder: Path) -> list[dict]:
-    """metrics.json of each seed, in order of seed."""
-    return [json.loads((place / "metrics.json").read_text()) for place in sorted(folder.iterdir(), key=lambda place: int(place.name))]
+def read(folder: Path) -> Runs:
+    """cells.csv of a folder.
+
+    Raises:
+        InputError: it is missing, or not what `tdsm evaluate` writes.
+    """
+    path = folder / "cells.csv"
+    cells: dict[str, dict[str, dict[int, list[float]]]] = {}
+    try:
+        for line in csv.DictReader(io.StringIO(read_text(path, "give the --out folder of `tdsm evaluate`"))):
+            methods = cells.setdefault(line["benchmark"], {})
+            methods.setdefault(line["method"], {}).setdefault(int(line["seed"]), []).append(float(line["top1"]))
+            if line["method"] == "tdsm" and line["seconds"]:
+                methods.setdefault("seconds", {}).setdefault(int(line["seed"]), []).append(float(line["seconds"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(path, f"is not what `tdsm evaluate` writes ({error!r})", "give the --out folder of `tdsm evaluate`") from error
+    return {
+        name: {method: np.array([np.mean(values) for _, values in sorted(seeds.items())]) for method, seeds in methods.items()}
+        for name, methods in cells.items()
+    }
 
 
-def top1(runs: list[dict], method: str) -> np.ndarray:
-    """Top-1 % of each seed."""
-    return 100 * np.array([run[method]["top1"] for run in runs])
-
-
-def seconds(runs: list[dict]) -> str:
-    """Median time of a training."""
-    return f"{np.median([run['seconds'] for run in runs]):.0f}"
+def seconds(methods: dict[str, np.ndarray]) -> str:
+    """Median time of a training, where one is known."""
+    return f"{np.median(methods['seconds']):.0f}" if "seconds" in methods else ""
 
 
 if __name__ == "__main__":

@@ -6,16 +6,17 @@ Subjects 1, 3, 5, 7 train and 2, 4, 6, 8 test, with all 27 classes known: no zer
 """
 
 import argparse
-import dataclasses
 import time
 
 import torch
 
+from tdsm.backbones.base import SeenClips
+from tdsm.backbones.classifier import train_net
 from tdsm.backbones.nets import build_encoder
-from tdsm.config import EncoderConfig, PreprocessConfig
+from tdsm.config import demo, override
+from tdsm.data.labels import as_labels
 from tdsm.data.preprocess import preprocess_all
 from tdsm.data.readers import read_utd_mhad
-from tdsm.loop import train_encoder
 
 SETTINGS = [  # frames, encoder, width, steps, batch
     (32, "shift-gcn", 16, 300, 16),
@@ -37,15 +38,17 @@ def main() -> None:
     clips = read_utd_mhad(args.data)
     odd = torch.tensor([int(subject[1:]) % 2 == 1 for subject in clips.subjects])
     y = torch.from_numpy(clips.y)
+    labels = as_labels(clips.classes)
     print("frames encoder width steps batch | seconds | test top-1 % of each seed")
     for frames, kind, width, steps, batch in SETTINGS:
-        x = torch.from_numpy(preprocess_all(clips, PreprocessConfig(frames=frames)))
-        config = dataclasses.replace(EncoderConfig(), kind=kind, width=width, steps=steps, batch=batch)
+        values = {"preprocess.frames": frames, "encoder.kind": kind, "encoder.width": width, "encoder.steps": steps, "encoder.batch": batch}
+        config = override(demo(), values)
+        x = torch.from_numpy(preprocess_all(clips, config.preprocess))
         accuracies, start = [], time.perf_counter()
         for seed in range(args.seeds):
             torch.manual_seed(seed)
-            encoder = build_encoder(config, clips.layout, 1, len(clips.classes))
-            train_encoder(encoder, x[odd], y[odd], config, seed=seed)
+            encoder = build_encoder(config.encoder, clips.layout, 1, len(clips.classes))
+            train_net(encoder, SeenClips(x[odd], y[odd], labels, clips.layout, clips.name), config, seed)
             with torch.no_grad():
                 accuracies.append(100 * (encoder(x[~odd]).argmax(1) == y[~odd]).float().mean().item())
         seconds = (time.perf_counter() - start) / args.seeds

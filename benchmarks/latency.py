@@ -1,33 +1,35 @@
 """How long one clip takes to be ranked under many labels, cached against joint text stream, in one run.
 
-    python benchmarks/latency.py            # 60 labels, the default size
+    python benchmarks/latency.py            # 60 labels, the size of the demo
 
-Times are medians; the weights are random, since they do not change the work. The first call, which reads the labels' text, is told apart
-from the later ones, which know it.
+Times are medians; the weights are random, since they do not change the work. The first call, which reads the labels' text, is shown
+beside the later ones, which know it.
 """
 
 import argparse
-import dataclasses
 import statistics
 import time
 
 import torch
 
+from tdsm.backbones.classifier import Classifier
 from tdsm.backbones.nets import build_encoder
-from tdsm.config import Config, ModelConfig
+from tdsm.config import demo, override
+from tdsm.data.labels import as_labels
 from tdsm.data.synthetic import synthetic_clips
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
+from tdsm.text import TextEncoder, cache_folder
 
 
 def recognizer_with(stream: str) -> Recognizer:
-    """A recognizer of the default size with random weights."""
-    config = dataclasses.replace(Config(), model=ModelConfig(stream=stream))
+    """A recognizer of the demo's size, with a classifier's backbone and its 35 tokens per label, and random weights."""
+    config = override(demo(), {"model.stream": stream})
     layout = synthetic_clips(1, actions=["squat"])[0].layout
     encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, 40)
-    prompts = 2 if config.text.combine == "channels" else 1
-    matcher = Matcher(config.encoder.features, 1, prompts * 384, config.text.tokens, config.model, config.diffusion)
-    return Recognizer(config, layout, ["squat"], {}, encoder, matcher)
+    backbone = Classifier(encoder, config.preprocess, ["squat"], "synthetic", TextEncoder(config.text, cache_folder()))
+    text = backbone.labels(as_labels(["squat"]))
+    return Recognizer(config, backbone, Matcher(backbone.features, 1, text.z_g.shape[1], text.z_l.shape[1], config.model, config.diffusion))
 
 
 def main() -> None:

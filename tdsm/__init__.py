@@ -1,17 +1,22 @@
 """Zero-shot skeleton-based action recognition by Triplet Diffusion for Skeleton-Text Matching (TDSM).
 
 clips = tdsm.load_clips("utd_mhad_skeleton.zip")
-recognizer = tdsm.train_recognizer(clips.of_classes(seen), tdsm.default())
+recognizer = tdsm.train_recognizer(clips.of_classes(seen))
 recognizer.predict(clip, ["squat", "tennis serve", "any other name"])
 """
 
-from tdsm.config import Config, default, paper
+from tdsm.baselines.reports import cosine_report as cosine
+from tdsm.baselines.reports import ridge_report as ridge
+from tdsm.config import Config, demo, override, paper
 from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.convert import convert
+from tdsm.data.labels import Label
 from tdsm.data.prompts import load_prompts
 from tdsm.data.readers import load_clips
-from tdsm.recognizer import Recognizer
+from tdsm.evaluate import Report, zero_shot_report
+from tdsm.recognizer import Predictions, Recognizer
 from tdsm.runs import Run
-from tdsm.train import train_recognizer, zero_shot_report
+from tdsm.train import train_recognizer
 from tdsm.util.errors import InputError
 
 __all__ = [
@@ -19,12 +24,19 @@ __all__ = [
     "ClipSet",
     "Config",
     "InputError",
+    "Label",
+    "Predictions",
     "Recognizer",
+    "Report",
     "Run",
-    "default",
+    "convert",
+    "cosine",
+    "demo",
     "load_clips",
     "load_prompts",
+    "override",
     "paper",
+    "ridge",
     "train_recognizer",
     "zero_shot_report",
 ]

@@ -6,13 +6,16 @@ import json
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tdsm.data.labels import parse_labels, unmatched_line
 from tdsm.data.prompts import Descriptions
 from tdsm.util.errors import InputError
+
+if TYPE_CHECKING:
+    from tdsm.config import Config
 
 app = typer.Typer(
     add_completion=False,
@@ -25,7 +28,8 @@ app = typer.Typer(
 Data = Annotated[Path, typer.Argument(help="A data set as downloaded (zip or folder), a .npz or store of clips, or a folder with clips.csv.")]
 Size = Annotated[str | None, typer.Option(help="Width and height of the picture, such as 1920x1080, for 2-D coordinates that are parts of these (0 to 1).")]
 Layout = Annotated[str | None, typer.Option(help="Skeleton layout, for a folder of .npy files whose clips.csv does not name it.")]
-Preset = Annotated[str, typer.Option(help="Settings: default, demo, paper, or a config.json to read.")]
+Preset = Annotated[str, typer.Option(help="Settings: recommended, paper, demo, or a JSON file of differences from one of them.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="One setting, such as train.precision=bf16; may be given several times.")]
 Seed = Annotated[int, typer.Option(help="Seed of weights, batches and noise.")]
 Sentences = Annotated[
     Path | None,
@@ -50,7 +54,7 @@ def demo(
     seed: Seed = 0,
 ) -> None:
     """Train on synthetic clips and recognise actions that were not trained on; no download, about a minute."""
-    from tdsm.demo import run_demo
+    from tdsm.demonstration import run_demo
 
     recognizer, report = run_demo(out, seed=seed)
     ridge = json.loads((out / "metrics.json").read_text())["ridge"]["top1"]
@@ -132,33 +136,35 @@ def prepare(
 @app.command()
 def train(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Run folder to write; a killed training goes on from it.")],
+    out: Annotated[Path, typer.Option(help="Run folder to write; a killed training resumes from it.")],
     unseen: Annotated[str, typer.Option(help="Comma-separated labels to keep out of training and test on.")] = "",
     split: Annotated[str | None, typer.Option(help="A published split of the data set instead, such as 22/5.")] = None,
-    preset: Preset = "default",
+    preset: Preset = "recommended",
+    settings: Settings = None,
     descriptions: Sentences = None,
     layout: Layout = None,
     seed: Seed = 0,
+    calibrate: Annotated[bool, typer.Option(help="Also learn how to weigh seen against unseen labels; doubles the time.")] = True,
 ) -> None:
     """Train a recognizer on seen classes, and test it on the unseen ones if any are named."""
     from tdsm.catalogue.rows import benchmarks_of
     from tdsm.data.readers import load_clips
-    from tdsm.experiments.study import PROTOCOL, protocol_of
-    from tdsm.train import train_recognizer, zero_shot_report
+    from tdsm.evaluate import PROTOCOL, protocol_of, zero_shot_report
+    from tdsm.train import train_recognizer
     from tdsm.util.files import write_json
 
-    config = _config(preset)
+    config = _config(preset, settings)
     clips = load_clips(data, layout)
     if split is not None:
         benchmark = benchmarks_of(clips.name, split)[0]
-        protocol, (seen, test) = protocol_of(benchmark), benchmark.divide(clips)
+        protocol, (seen, test) = protocol_of(benchmark.partition), benchmark.divide(clips)
     else:
         protocol, held = PROTOCOL, parse_labels(unseen, "--unseen")
         test = clips.of_classes(held) if held else None
         seen = clips.without_classes(held)
     sentences = _descriptions(descriptions, clips.name)
     _say(unmatched_line(sentences, clips.classes))
-    recognizer = train_recognizer(seen, config, descriptions=sentences, folder=out, seed=seed)
+    recognizer = train_recognizer(seen, config, descriptions=sentences, folder=out, seed=seed, calibrate=calibrate and len(seen.classes) >= 4)
     print(f"{recognizer}\nwritten to {out}/model")
     if test is not None:
         report = zero_shot_report(recognizer, test)
@@ -170,33 +176,21 @@ def train(
 def evaluate(
     data: Annotated[list[Path], typer.Argument(help="UTD-MHAD, NW-UCLA or both, as downloaded (zip or unpacked folder).")],
     split: Annotated[str | None, typer.Option(help="One published split or row, such as 22/5; left out: all of each data set.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, each with an encoder and a denoiser of its own.")] = 5,
-    out: Annotated[Path, typer.Option(help="Folder for runs and table; an interrupted evaluation goes on from it.")] = Path("runs/evaluate"),
-    preset: Preset = "default",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, each with a backbone and a denoiser of its own.")] = 5,
+    out: Annotated[Path, typer.Option(help="Folder of all stages and the table; an interrupted evaluation resumes from it.")] = Path("runs/evaluate"),
+    preset: Preset = "recommended",
+    settings: Settings = None,
     descriptions: Sentences = None,
 ) -> None:
-    """Zero-shot accuracy on published splits, mean and std over seeds, beside published numbers and ridge regression."""
-    from tdsm.catalogue.rows import benchmarks_of
-    from tdsm.data.readers import load_clips
-    from tdsm.experiments.study import markdown_table, run_benchmark, write_table
-    from tdsm.text import TextEncoder, cache_folder
+    """Zero-shot accuracy on published splits, mean and std over seeds, beside published numbers, ridge regression and the plain cosine."""
+    from tdsm.experiments.cells import cells_of, source_of
 
-    config = _config(preset)
-    sets = [load_clips(path) for path in data]
-    work = [(clips, benchmark) for clips in sets for benchmark in benchmarks_of(clips.name, split)]
-    for clips in sets:
-        rows = [benchmark.name for other, benchmark in work if other is clips]
-        if len({benchmark.protocol for other, benchmark in work if other is clips}) > 1:
-            raise InputError(clips.name, f"has {len(rows)} rows of several protocols", f"choose one with --split, such as --split {rows[0]}")
-    text_encoder, rows = TextEncoder(config.text, cache_folder()), []
-    for clips, benchmark in work:
-        folder = out / benchmark.name
+    config, cells = _config(preset, settings), []
+    for clips, benchmark in _work(data, split):
         sentences = _descriptions(descriptions, clips.name)
         _say(unmatched_line(sentences, clips.classes))
-        rows.append(run_benchmark(benchmark, clips, config, folder, seeds=seeds, descriptions=sentences, text_encoder=text_encoder))
-        print(f"{benchmark.name}: TDSM {rows[-1].tdsm} | ridge {rows[-1].ridge}" + (f" | cosine {rows[-1].cosine}" if rows[-1].cosine else ""))
-    path = write_table(rows, out)
-    print(f"\n{markdown_table(rows)}\n\nTop-1 % on unseen classes, inductive, nothing selected on test clips; written to {path}")
+        cells += cells_of(benchmark, source_of(benchmark, clips), config, seeds=seeds, descriptions=sentences)
+    _compute(cells, out)
 
 
 @app.command()
@@ -207,56 +201,86 @@ def study(
     draws: Annotated[int, typer.Option(min=1, help="How many times some seen classes play the unseen ones.")] = 3,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 2,
     unseen: Annotated[bool, typer.Option("--unseen", help="Report on the true unseen classes instead. Never choose anything by it.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder of all stages; an interrupted study goes on from it, a larger one does what is new.")] = Path("runs/study"),
-    preset: Preset = "default",
+    out: Annotated[Path, typer.Option(help="Folder of all stages; an interrupted study resumes, a larger one computes what is new.")] = Path("runs/study"),
+    preset: Preset = "recommended",
+    settings: Settings = None,
+    descriptions: Sentences = None,
 ) -> None:
     """Compare settings on pseudo-unseen classes (held out of the seen ones): mean, spread, paired differences, time."""
-    from tdsm.catalogue.rows import benchmarks_of
-    from tdsm.data.readers import load_clips
-    from tdsm.experiments.grid import run_grid, table
+    from tdsm.experiments.cells import cells_of, source_of
+    from tdsm.experiments.run import settings_of
+    from tdsm.util.files import parse_json
 
-    try:
-        settings = json.loads(grid)
-    except json.JSONDecodeError as error:
-        raise InputError("grid", f"{grid!r} is not JSON ({error})", "give for instance '{\"train.steps\": [300, 600]}'") from error
-    if not isinstance(settings, dict):
+    values = parse_json(grid, "grid")
+    if not isinstance(values, dict):
         raise InputError("grid", f"{grid!r} is no object", "give for instance '{\"train.steps\": [300, 600]}'")
-    sets = [load_clips(path) for path in data]
-    work = [(benchmark, clips) for clips in sets for benchmark in benchmarks_of(clips.name, split)]
-    rows = run_grid(settings, work, out, base=_config(preset), part="unseen" if unseen else "pseudo", draws=draws, seeds=seeds)
-    print(f"{table(rows)}\n\nInductive; every cell stands in {out}/results.csv")
+    every, part = settings_of(_config(preset, settings), values), "unseen" if unseen else "pseudo"
+    cells = []
+    for clips, benchmark in _work(data, split):
+        common = {"seeds": seeds, "descriptions": _descriptions(descriptions, clips.name), "part": part, "draws": draws}
+        for setting, config in every:
+            cells += cells_of(benchmark, source_of(benchmark, clips), config, setting=setting, **common)
+    _compute(cells, out)
 
 
 @app.command()
 def reproduce(
     name: Annotated[str, typer.Argument(help="A row of a published table, such as ntu-60-synse-55-5 (`tdsm benchmarks` lists them).")],
     data: Annotated[list[Path], typer.Option(help="Download or published features; give it again for further parts or class lists.")],
-    out: Annotated[Path, typer.Option(help="Folder of all stages and rows; what stands there is not done again.")] = Path("runs/reproduce"),
-    preset: Annotated[str, typer.Option(help="Settings: paper, default, demo, or a config.json to read.")] = "paper",
+    out: Annotated[Path, typer.Option(help="Folder of all stages and rows; what has been computed is not computed again.")] = Path("runs/reproduce"),
+    preset: Annotated[str, typer.Option(help="Settings: paper, recommended, demo, or a JSON file of differences from one of them.")] = "paper",
+    settings: Settings = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many denoisers.")] = 5,
     prompts: Annotated[Path | None, typer.Option(help="Published prompts: SA-DVAE's class_lists or PURLS' gpt3_desc.xlsx. Left out: ours.")] = None,
-    encoder: Annotated[Path | None, typer.Option(help="An encoder file to use instead of training one; refused if it saw an unseen class.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, with sizes and times, and do nothing.")] = False,
+    backbone: Annotated[Path | None, typer.Option(help="A trained backbone (the `model` folder of a run) to use; refused if it saw an unseen class.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, with sizes and times, and compute nothing.")] = False,
 ) -> None:
-    """Make one row of a published table, from the download to the number beside the published one."""
-    from tdsm import config as presets
+    """Compute one row of a published table, from the download to the number beside the published one."""
     from tdsm.catalogue.rows import benchmark_named
+    from tdsm.config import paper
     from tdsm.data.layouts import NTU_25
-    from tdsm.data.prompts import load_prompts
     from tdsm.data.prompts.published import published_prompts
-    from tdsm.experiments.reproduce import markdown, plan_row, run_plan, seconds_a_unit, write_row
+    from tdsm.experiments.cells import cells_of, source_of
+    from tdsm.experiments.estimate import seconds_per_unit
+    from tdsm.experiments.run import plan, plan_table
 
     benchmark = benchmark_named(name)
-    config = presets.paper(benchmark.encoder) if preset == "paper" else _config(preset)
-    descriptions = published_prompts(prompts, benchmark.dataset) if prompts else load_prompts(benchmark.dataset)
-    plan = plan_row(benchmark, data, out, config, seeds=seeds, descriptions=descriptions, encoder=encoder)
-    for remark in plan.remarks:
+    config = _config(preset, settings, paper(benchmark.encoder))
+    source = source_of(benchmark, data)
+    descriptions = published_prompts(prompts, benchmark.dataset) if prompts else None
+    shared = config.backbone == "classifier"  # as in the paper: one encoder per class list
+    cells = cells_of(benchmark, source, config, seeds=seeds, descriptions=descriptions, backbone=backbone, shared_backbone=shared)
+    for remark in source.remarks:
         print(f"tdsm: {remark}", file=sys.stderr)
     if dry_run:
-        print(plan.table(seconds_a_unit(config, NTU_25, benchmark.classes)))
+        print(plan_table(plan(cells, out), seconds_per_unit(config, NTU_25, benchmark.classes)))
         return
-    row = run_plan(plan)
-    print(f"{markdown([row])}\n\nTop-1 % on unseen classes, inductive, nothing selected on test clips; written to {write_row(row, out)}")
+    _compute(cells, out, benchmark.name)
+
+
+def _work(data: list[Path], split: str | None) -> list:
+    """(clips, row) of each data set; its rows must be of one protocol."""
+    from tdsm.catalogue.rows import benchmarks_of
+    from tdsm.data.readers import load_clips
+
+    work = []
+    for clips in map(load_clips, data):
+        rows = benchmarks_of(clips.name, split)
+        if len({row.protocol for row in rows}) > 1:
+            raise InputError(clips.name, f"has {len(rows)} rows of several protocols", f"choose one with --split, such as --split {rows[0].name}")
+        work += [(clips, row) for row in rows]
+    return work
+
+
+def _compute(cells: list, out: Path, name: str = "table") -> None:
+    """Run cells, write cells.csv after each of them and the table at the end, and print it."""
+    from tdsm.experiments.run import run
+    from tdsm.experiments.table import lines_of, markdown, write_cells, write_tables
+
+    scored = run(cells, out, lambda done: write_cells(done, out / "cells.csv"))
+    lines = lines_of(scored)
+    path, part = write_tables(lines, out, name), "unseen" if cells[0].part == "unseen" else "pseudo-unseen"
+    print(f"{markdown(lines)}\n\nTop-1 % on {part} classes, inductive, nothing selected on test clips; written to {path}, every cell to {out}/cells.csv")
 
 
 @app.command()
@@ -289,15 +313,15 @@ def predict(
     sentences = _descriptions(descriptions, None)
     recognizer = Recognizer.from_pretrained(model)
     converted = convert_all(load_clips(data, layout, size=_size(size)), recognizer.layout)
-    _say(converted.note, unmatched_line(sentences, names))
+    _say(converted.note)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TextWarning)  # the readings say the same, per label
-        made = recognizer.predict(converted.clips, names, sentences)
-    _say(*map(str, made.readings))
+        found = recognizer.predict(converted.clips, names, sentences)
+    _say(*found.notes, *map(str, found.readings))
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["clip", *(f"{what} {place}" for place in range(1, 1 + min(best, len(names))) for what in ("label", "score"))])
-    for row, name in enumerate(made.clips):
-        table.writerow([name, *(cell for label, score in made.ranking(row)[:best] for cell in (label, f"{score:.5f}"))])
+    for row, name in enumerate(found.clips):
+        table.writerow([name, *(cell for label, score in found[row][:best] for cell in (label, f"{score:.5f}"))])
 
 
 def _say(*lines: str | None) -> None:
@@ -315,16 +339,21 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return int(width), int(height)
 
 
-def _config(preset: str):
+def _config(preset: str, settings: list[str] | None = None, paper: "Config | None" = None) -> "Config":
+    """Settings of a preset or a file, with those of --set; ``paper`` is what "paper" means here."""
     from tdsm import config
     from tdsm.util.files import read_text
+    from tdsm.util.settings import assignments
 
-    if preset in ("default", "demo", "paper"):
-        return {"default": config.default, "demo": config.demo, "paper": config.paper}[preset]()
-    path = Path(preset)
-    if not path.is_file():
-        raise InputError("--preset", f"{preset!r} is neither a preset nor a file", "give default, demo, paper or a config.json")
-    return config.Config.from_json(read_text(path), preset)
+    if preset == "paper" and paper is not None:
+        base = paper
+    elif preset in config.PRESETS:
+        base = config.preset(preset)
+    elif Path(preset).is_file():
+        base = config.Config.from_json(read_text(Path(preset)), preset)
+    else:
+        raise InputError("--preset", f"{preset!r} is neither a preset nor a file", f"give {', '.join(config.PRESETS)} or a JSON file")
+    return config.override(base, assignments(settings or (), "--set"), "--set")
 
 
 def _descriptions(path: Path | None, dataset: str | None) -> Descriptions:

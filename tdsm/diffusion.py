@@ -8,11 +8,16 @@ The two losses are pure functions of per-sample errors (paper, section 3.4; METH
 prompt, e_n under another one, both with the same z_x, noise and timestep. L_diff pulls e_p down; the triplet loss pushes e_n above it by a margin.
 """
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["add_noise", "alphas_cumprod", "diffusion_target", "sample_errors", "triplet_diffusion_loss"]
+__all__ = ["Loss", "add_noise", "alphas_cumprod", "diffusion_target", "sample_errors", "tdsm_loss", "triplet_diffusion_loss"]
+
+Loss = Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]]
+"""(e_p, e_n, same), each (B,), to named losses, of which "loss" is minimised."""
 
 
 def alphas_cumprod(timesteps: int, schedule: str = "mild") -> Float[Tensor, " time"]:
@@ -99,3 +104,17 @@ def triplet_diffusion_loss(
         tensor(0.3750)
     """
     return torch.where(same, 0.0, (positive - negative + margin).clamp(min=0)).mean()
+
+
+def tdsm_loss(
+    positive: Float[Tensor, " batch"], negative: Float[Tensor, " batch"], same: Bool[Tensor, " batch"], *, weight: float = 1.0, margin: float = 1.0
+) -> dict[str, Tensor]:
+    """L = L_diff + weight * L_TD of a batch, with both parts by name.
+
+    Args:
+        positive, negative: errors e_p under the right prompt and e_n under another one.
+        same: where the other prompt is the right one, or means the same.
+        weight, margin: lambda and tau.
+    """
+    diffusion, triplet = positive.mean(), triplet_diffusion_loss(positive, negative, same, margin)
+    return {"loss": diffusion + weight * triplet, "diffusion": diffusion, "triplet": triplet}

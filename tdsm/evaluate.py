@@ -8,10 +8,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tdsm.data.clips import ClipSet
+from tdsm.data.labels import normal_form
+from tdsm.recognizer import Recognizer
 from tdsm.util.errors import InputError
 from tdsm.util.html import html_table
 
-__all__ = ["Report", "Summary", "subject_interval", "summarise"]
+__all__ = ["PROTOCOL", "SELECTION", "Report", "Summary", "mean_std", "protocol_of", "subject_interval", "summarise", "zero_shot_report"]
+
+SELECTION = "none: a fixed number of steps, nothing is chosen on any test clip"
+
+
+def protocol_of(partition: str = "all", part: str = "unseen") -> dict[str, str]:
+    """What to write beside every number: setting, selection and partition.
+
+    Args:
+        partition: "all" or an official partition of the data set.
+        part: "unseen", or "pseudo" where some seen classes are tested.
+    """
+    test = "unseen" if part == "unseen" else "pseudo-unseen"
+    said = {"setting": f"inductive zero-shot; candidates are the {test} classes", "selection": SELECTION}
+    if part == "pseudo":
+        return said | {"partition": f"{partition}: of its training part, some seen classes train and others test"}
+    if partition == "all":
+        return said | {"partition": "all clips of the seen classes train, all clips of the unseen classes test"}
+    return said | {"partition": f"{partition}: seen classes of its training part train, unseen classes of its test part test"}
+
+
+PROTOCOL = protocol_of()
 
 _WORST = 5  # confusions that a report shows of itself
 
@@ -21,27 +45,27 @@ class Report:
     """Scores of one trained model on test clips.
 
     Attributes:
-        errors: (B, K) denoising errors (or minus similarities); the smallest of a row is its answer.
+        scores: (B, K), higher is better: minus the denoising errors, or similarities; the largest of a row is its answer.
         y: (B,) index of the right label.
         labels: K candidate labels, the unseen classes.
         subjects: (B,) who moved.
     """
 
-    errors: np.ndarray
+    scores: np.ndarray
     y: np.ndarray
     labels: tuple[str, ...]
     subjects: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.errors.shape != (len(self.y), len(self.labels)) or len(self.subjects) != len(self.y):
-            raise ValueError(f"errors {self.errors.shape}, {len(self.y)} clips, {len(self.subjects)} subjects, {len(self.labels)} labels do not fit")
-        if not np.isfinite(self.errors).all():
+        if self.scores.shape != (len(self.y), len(self.labels)) or len(self.subjects) != len(self.y):
+            raise ValueError(f"scores {self.scores.shape}, {len(self.y)} clips, {len(self.subjects)} subjects, {len(self.labels)} labels do not fit")
+        if not np.isfinite(self.scores).all():
             raise InputError("scores", "NaN or infinite", "lower lr, or train longer, and check the clips")
 
     @property
     def predicted(self) -> np.ndarray:
         """(B,) index of the answer."""
-        return self.errors.argmin(axis=1)
+        return self.scores.argmax(axis=1)
 
     @property
     def correct(self) -> np.ndarray:
@@ -127,7 +151,33 @@ class Summary:
     chance: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.1%} ± {self.std:.1%} (95 % over subjects {self.low:.1%} to {self.high:.1%}; {self.seeds} seeds)"
+        spread = f" ± {self.std:.1%}" if self.seeds > 1 else ""
+        return f"{self.mean:.1%}{spread} (95 % over subjects {self.low:.1%} to {self.high:.1%}; {self.seeds} seed{'s' if self.seeds > 1 else ''})"
+
+
+def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:
+    """Zero-shot report: candidates are the classes of ``clips``, none of which the recognizer may have been trained on.
+
+    Clips in which too little of a person is seen are left out, with one warning.
+
+    Raises:
+        InputError: a class of ``clips`` was trained on.
+    """
+    overlap = sorted({normal_form(label) for label in clips.classes} & {normal_form(label) for label in recognizer.seen})
+    if overlap:
+        raise InputError(clips.name, f"class {overlap[0]!r} was trained on, so this is no zero-shot test", "test on unseen classes only")
+    z_x, rows = recognizer.backbone.usable(clips)
+    return Report(recognizer.scores(z_x, clips.classes).cpu().numpy(), clips.y[rows], clips.classes, clips.subjects[rows])
+
+
+def mean_std(shares: Sequence[float], digits: int = 1) -> str:
+    """A cell of a table, in percent: mean ± std over seeds (n - 1); of a single seed the value alone.
+
+    >>> mean_std([0.5, 0.7]), mean_std([0.5])
+    ('60.0 ± 14.1', '50.0')
+    """
+    mean = f"{100 * float(np.mean(shares)):.{digits}f}"
+    return mean if len(shares) < 2 else f"{mean} ± {100 * float(np.std(shares, ddof=1)):.{digits}f}"
 
 
 def summarise(reports: Sequence[Report]) -> Summary:

@@ -2,16 +2,16 @@
 
 A model that was trained on the seen classes prefers them, so that hardly any clip is given to an unseen class. Calibrated stacking (W.-L. Chao,
 S. Changpinyo, B. Gong, F. Sha, "An Empirical Study and Analysis of Generalized Zero-Shot Learning", ECCV 2016) takes a constant gamma from the
-score of every seen class; an error is minus a score, so here gamma is added. At one gamma, S is the accuracy on clips of seen classes, U that on
-clips of unseen classes, each among all candidates, and H = 2SU / (S + U).
+score of every seen class. At one gamma, S is the accuracy on clips of seen classes, U that on clips of unseen classes, each among all candidates,
+and H = 2SU / (S + U).
 
-The clip's margin m = (smallest error of an unseen class) - (smallest error of a seen class) decides everything: it gets a seen class while
+The clip's margin m = (largest score of a seen class) - (largest score of an unseen class) decides everything: it gets a seen class while
 m > gamma. So the curve of (U, S) over all gammas has a corner only at margins of clips that are right within their own part, and is computed
 from the sorted margins, exactly. Its area is AUSUC.
 
 Accuracy is the share of clips, as in SynSE's evaluation; with ``per_class`` it is the mean over classes of each class's share.
 
-Gamma is a setting. It is chosen on pseudo-unseen classes (:mod:`tdsm.experiments.validation`): classes held out of the seen ones play the unseen part, clips of
+Gamma is a setting. It is chosen on pseudo-unseen classes (:mod:`tdsm.data.holdout`): classes held out of the seen ones play the unseen part, clips of
 the others that were kept from training the seen part. Unseen classes have no say in it.
 """
 
@@ -57,18 +57,18 @@ class GeneralisedReport:
     """Scores of one trained model on test clips of seen and unseen classes.
 
     Attributes:
-        errors: (B, K) denoising errors (or minus similarities), without gamma.
+        scores: (B, K), higher is better, without gamma.
         y: (B,) index of the right label.
         labels: K candidate labels, seen and unseen.
         unseen_mask: (K,) which labels are unseen.
-        gamma: what is added to the errors of the seen labels.
+        gamma: what is subtracted from the scores of the seen labels.
         per_class: accuracies are means over classes instead of shares of clips.
 
     Raises:
         InputError: NaN, or no clip of a seen class or of an unseen class.
     """
 
-    errors: Float[np.ndarray, "clip label"]
+    scores: Float[np.ndarray, "clip label"]
     y: Int[np.ndarray, " clip"]
     labels: tuple[str, ...]
     unseen_mask: Bool[np.ndarray, " label"]
@@ -76,14 +76,14 @@ class GeneralisedReport:
     per_class: bool = False
 
     def __post_init__(self) -> None:
-        if self.errors.shape[1] != len(self.labels):
-            raise ValueError(f"errors of {self.errors.shape[1]} labels, but {len(self.labels)} labels are named")
-        _check(self.errors, self.y, self.unseen_mask)
+        if self.scores.shape[1] != len(self.labels):
+            raise ValueError(f"scores of {self.scores.shape[1]} labels, but {len(self.labels)} labels are named")
+        _check(self.scores, self.y, self.unseen_mask)
 
     @property
     def predicted(self) -> Int[np.ndarray, " clip"]:
         """(B,) index of the answer at :attr:`gamma`."""
-        return calibrated_stacking(self.errors, self.unseen_mask, self.gamma).argmin(axis=1)
+        return calibrated_stacking(self.scores, self.unseen_mask, self.gamma).argmax(axis=1)
 
     @property
     def seen(self) -> float:
@@ -103,7 +103,7 @@ class GeneralisedReport:
     @property
     def curve(self) -> Curve:
         """S and U over all gammas; it does not depend on :attr:`gamma`."""
-        return seen_unseen_curve(self.errors, self.y, self.unseen_mask, self.per_class)
+        return seen_unseen_curve(self.scores, self.y, self.unseen_mask, self.per_class)
 
     def at(self, gamma: float) -> "GeneralisedReport":
         """The same scores at another gamma."""
@@ -135,7 +135,7 @@ def generalised_report(recognizer: Recognizer, seen: ClipSet, unseen: ClipSet, g
     """Test a recognizer on clips of both parts; candidates are all classes it was trained on and all classes of ``unseen``.
 
     Args:
-        seen: clips of classes that it was trained on, none of which (the clips) it was trained on: :func:`tdsm.experiments.validation.holdout_clips`.
+        seen: clips of classes that it was trained on, none of which (the clips) it was trained on: :func:`tdsm.data.holdout.holdout_clips`.
         unseen: clips of other classes.
 
     Raises:
@@ -149,30 +149,30 @@ def generalised_report(recognizer: Recognizer, seen: ClipSet, unseen: ClipSet, g
     strange = next((clip for clip in seen if clip.label is None or normal_form(clip.label) not in trained), None)
     if strange is not None:
         raise InputError(strange.name, f"class {strange.label!r} was not trained on", "give clips of the recognizer's seen classes")
-    errors = np.concatenate([recognizer.errors(recognizer.features(clips), labels).cpu().numpy() for clips in (seen, unseen)])
+    scores = np.concatenate([recognizer.scores(recognizer.features(clips), labels).cpu().numpy() for clips in (seen, unseen)])
     index = {normal_form(label): number for number, label in enumerate(labels)}
     y = np.array([index[normal_form(clip.label)] for clips in (seen, unseen) for clip in clips])
-    return GeneralisedReport(errors, y, labels, np.arange(len(labels)) >= len(recognizer.seen), gamma, per_class)
+    return GeneralisedReport(scores, y, labels, np.arange(len(labels)) >= len(recognizer.seen), gamma, per_class)
 
 
-def calibrated_stacking(errors: Float[np.ndarray, "clip label"], unseen_mask: Bool[np.ndarray, " label"], gamma: float) -> Float[np.ndarray, "clip label"]:
-    """The errors with ``gamma`` added to those of the seen labels (gamma is finite; above 0 it favours the unseen ones); float64."""
-    return errors.astype(np.float64) + np.where(unseen_mask, 0.0, gamma)
+def calibrated_stacking(scores: Float[np.ndarray, "clip label"], unseen_mask: Bool[np.ndarray, " label"], gamma: float) -> Float[np.ndarray, "clip label"]:
+    """The scores with ``gamma`` subtracted from those of the seen labels (gamma is finite; above 0 it favours the unseen ones); float64."""
+    return scores.astype(np.float64) - np.where(unseen_mask, 0.0, gamma)
 
 
 def seen_unseen_curve(
-    errors: Float[np.ndarray, "clip label"], y: Int[np.ndarray, " clip"], unseen_mask: Bool[np.ndarray, " label"], per_class: bool = False
+    scores: Float[np.ndarray, "clip label"], y: Int[np.ndarray, " clip"], unseen_mask: Bool[np.ndarray, " label"], per_class: bool = False
 ) -> Curve:
     """S and U at every gamma there is, exactly; arguments as in :class:`GeneralisedReport`.
 
     Raises:
         InputError: NaN, or no clip of a seen class or of an unseen class.
     """
-    _check(errors, y, unseen_mask)
-    scores, of_unseen = errors.astype(np.float64), unseen_mask[y]
-    parts = [np.where(mask, scores, np.inf) for mask in (~unseen_mask, unseen_mask)]
-    margin = parts[1].min(axis=1) - parts[0].min(axis=1)
-    right = np.where(of_unseen, parts[1].argmin(axis=1), parts[0].argmin(axis=1)) == y  # among the labels of its own part
+    _check(scores, y, unseen_mask)
+    scores, of_unseen = scores.astype(np.float64), unseen_mask[y]
+    parts = [np.where(mask, scores, -np.inf) for mask in (~unseen_mask, unseen_mask)]
+    margin = parts[0].max(axis=1) - parts[1].max(axis=1)
+    right = np.where(of_unseen, parts[1].argmax(axis=1), parts[0].argmax(axis=1)) == y  # among the labels of its own part
     corners = np.unique(margin[right])
     weight = _weights(y, unseen_mask, per_class)
 
@@ -187,20 +187,20 @@ def seen_unseen_curve(
 
 
 def choose_gamma(
-    errors: Float[np.ndarray, "clip label"], y: Int[np.ndarray, " clip"], unseen_mask: Bool[np.ndarray, " label"], per_class: bool = False
+    scores: Float[np.ndarray, "clip label"], y: Int[np.ndarray, " clip"], unseen_mask: Bool[np.ndarray, " label"], per_class: bool = False
 ) -> float:
-    """The gamma with the largest H; of several, the one nearest to 0. To be called with errors of pseudo-unseen classes, never of unseen ones.
+    """The gamma with the largest H; of several, the one nearest to 0. To be called with scores of pseudo-unseen classes, never of unseen ones.
 
-    It is measured in errors. It carries over to the real unseen classes as far as the two models' errors are alike, and their numbers of candidates.
+    It has the unit of the scores. It carries over to truly unseen classes as far as the two models' scores are alike, and their numbers of candidates.
 
     Args:
-        errors, y, unseen_mask: as in :class:`GeneralisedReport`, where the labels held out of training count as unseen.
+        scores, y, unseen_mask: as in :class:`GeneralisedReport`, where the labels held out of training count as unseen.
         per_class: which accuracy H is made of.
 
     Raises:
         InputError: NaN, or no clip of one part.
     """
-    curve = seen_unseen_curve(errors, y, unseen_mask, per_class)
+    curve = seen_unseen_curve(scores, y, unseen_mask, per_class)
     best = curve.gamma[curve.harmonic >= curve.harmonic.max() - 1e-12]  # equal but for rounding
     return float(best[np.abs(best).argmin()])
 
@@ -226,10 +226,10 @@ def _weights(y: np.ndarray, unseen_mask: np.ndarray, per_class: bool) -> np.ndar
     return 1.0 / (clips * classes if per_class else total)[y]
 
 
-def _check(errors: np.ndarray, y: np.ndarray, unseen_mask: np.ndarray) -> None:
-    if errors.shape != (len(y), len(unseen_mask)):
-        raise ValueError(f"errors {errors.shape}, {len(y)} clips and {len(unseen_mask)} labels do not fit")
-    if not np.isfinite(errors).all():
+def _check(scores: np.ndarray, y: np.ndarray, unseen_mask: np.ndarray) -> None:
+    if scores.shape != (len(y), len(unseen_mask)):
+        raise ValueError(f"scores {scores.shape}, {len(y)} clips and {len(unseen_mask)} labels do not fit")
+    if not np.isfinite(scores).all():
         raise InputError("scores", "NaN or infinite", "lower lr, or train longer, and check the clips")
     for part, there in (("a seen", ~unseen_mask[y]), ("an unseen", unseen_mask[y])):
         if not there.any():

@@ -1,4 +1,4 @@
-"""Training: one loop that knows nothing of the model, and the two things we train with it.
+"""The training loop, which knows nothing of the model.
 
 Everything random in step i is drawn from (seed, i) and nothing else, so a run that was killed goes on exactly where its last checkpoint
 stands, without saving any generator's state, and every process of a multi-GPU run draws the same global batch and takes its share of it.
@@ -12,21 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tdsm.config import EncoderConfig, TrainConfig
-from tdsm.data.arrays import Rows
-from tdsm.matcher import Matcher
-from tdsm.text import TextFeatures
 from tdsm.util.errors import InputError
 from tdsm.util.progress import progress_bar
 from tdsm.util.weights import load_tensors, save_tensors
 
-__all__ = ["History", "batch_rows", "device", "fingerprint", "fit", "mix", "train_encoder", "train_matcher", "warmup_cosine"]
+__all__ = ["Logged", "batch_rows", "device", "fingerprint", "fit", "mix", "warmup_cosine"]
 
-History = list[dict[str, int | float]]
+Logged = dict[str, int | float]
+"""A logged step: "step", "lr" and the named losses."""
 LossOfStep = Callable[[nn.Module, int, slice], dict[str, Tensor]]
 
 
@@ -43,7 +38,7 @@ def fit(
     precision: str = "no",
     seed: int = 0,
     title: str = "train",
-) -> History:
+) -> list[Logged]:
     """Train ``module`` in place for ``steps`` steps; returns the history, a row for every tenth step.
 
     Args:
@@ -89,84 +84,6 @@ def fit(
     return history
 
 
-def train_matcher(
-    matcher: Matcher,
-    z_x: Float[Tensor, "clip token channel"],
-    labels: Int[Tensor, " clip"],
-    text: TextFeatures,
-    config: TrainConfig,
-    *,
-    seed: int = 0,
-    checkpoint: Path | None = None,
-) -> History:
-    """Train the denoiser on the seen classes (METHOD: losses, training). ``labels`` index ``text``; negatives are drawn uniformly from it."""
-    z_x, labels, text = z_x.to(device()), labels.to(device()), text.to(device())
-    matcher.to(device())
-
-    def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
-        rows = batch_rows(len(z_x), config.batch, seed, step)[share]
-        draw = torch.Generator().manual_seed(mix(seed, step))
-        size = min(config.batch, len(z_x))
-        negative = torch.randint(len(text), (size,), generator=draw)[share]
-        t = torch.randint(matcher.diffusion.timesteps, (size,), generator=draw)[share]
-        noise = torch.randn(size, *z_x.shape[1:], generator=draw)[share]
-        return module(z_x[rows], labels[rows], negative.to(labels.device), t.to(labels.device), noise.to(z_x.device), text)
-
-    optimizer = torch.optim.AdamW(matcher.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
-    return fit(
-        matcher,
-        optimizer,
-        losses,
-        lambda step: warmup_cosine(step, config.lr, config.warmup, config.steps),
-        config.steps,
-        checkpoint=checkpoint,
-        identity=fingerprint(config, matcher.denoiser.config, matcher.diffusion, z_x, labels, text.z_g, text.z_l, seed),
-        save_every=config.save_every,
-        precision=config.precision,
-        seed=seed,
-        title="denoiser",
-    )
-
-
-def train_encoder(
-    encoder: nn.Module,
-    x: Float[Tensor, "clip person time joint coord"] | Rows,
-    labels: Int[Tensor, " clip"],
-    config: EncoderConfig,
-    *,
-    seed: int = 0,
-    checkpoint: Path | None = None,
-    precision: str = "no",
-) -> History:
-    """Train a skeleton encoder as a classifier of the seen classes; cross-entropy, SGD with Nesterov momentum, cosine to 0.
-
-    Args:
-        x: preprocessed clips in memory, or :class:`~tdsm.data.arrays.Rows` of a file.
-        labels: index of each clip's class.
-    """
-    encoder.to(device())
-
-    def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
-        rows = batch_rows(len(x), config.batch, seed, step)[share]
-        target = labels[rows].to(device())
-        logits = module(x[rows].to(device()))
-        return {"loss": F.cross_entropy(logits.float(), target), "accuracy": (logits.argmax(1) == target).float().mean()}
-
-    optimizer = torch.optim.SGD(encoder.parameters(), lr=config.lr, momentum=0.9, nesterov=True, weight_decay=config.weight_decay)
-    return fit(
-        encoder,
-        optimizer,
-        losses,
-        lambda step: warmup_cosine(step, config.lr, config.steps // 20, config.steps),
-        config.steps,
-        checkpoint=checkpoint,
-        identity=fingerprint(config, x, labels, seed),
-        precision=precision,
-        seed=seed,
-        title="encoder",
-    )
-
-
 def warmup_cosine(step: int, lr: float, warmup: int, steps: int) -> float:
     """Learning rate of a step: linear from 0 over ``warmup`` steps, then half a cosine to 0."""
     if step < warmup:
@@ -200,14 +117,14 @@ def batch_rows(clips: int, batch: int, seed: int, step: int) -> Tensor:
     return order[place * batch : (place + 1) * batch]
 
 
-def _save(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step: int, history: History, identity: str) -> None:
+def _save(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step: int, history: list[Logged], identity: str) -> None:
     tensors = {f"module.{name}": value for name, value in module.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items() if value is not None}
     save_tensors(path, tensors, {"step": step, "identity": identity, "history": history}, key="training")
 
 
-def _load(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, identity: str) -> tuple[int, History]:
+def _load(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, identity: str) -> tuple[int, list[Logged]]:
     tensors, about = load_tensors(path, key="training", remedy="delete it to start over")
     if about.get("identity") != identity:
         raise InputError(path, "is a checkpoint of another run (other data, text, settings or seed)", "give another run folder, or delete it")

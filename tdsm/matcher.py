@@ -4,13 +4,15 @@ It holds the denoiser with all that its answer depends on: how features are scal
 are saved with the weights, and a reloaded matcher gives the same bits.
 """
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from tdsm.config import DiffusionConfig, ModelConfig
-from tdsm.diffusion import add_noise, alphas_cumprod, diffusion_target, sample_errors, triplet_diffusion_loss
+from tdsm.diffusion import Loss, add_noise, alphas_cumprod, diffusion_target, sample_errors, tdsm_loss
 from tdsm.model import CrossDiT, TextStream
 from tdsm.text import TextFeatures
 
@@ -26,6 +28,9 @@ class Matcher(nn.Module):
         text_channels, text_tokens: shape of z_l.
         model, diffusion: settings.
         seed: of the initial weights and of the test noises.
+
+    Attributes:
+        loss: (e_p, e_n, same) -> named losses, as :func:`tdsm.diffusion.tdsm_loss`, which it is unless replaced.
     """
 
     def __init__(
@@ -33,6 +38,7 @@ class Matcher(nn.Module):
     ) -> None:
         super().__init__()
         self.diffusion = diffusion
+        self.loss: Loss = partial(tdsm_loss, weight=diffusion.triplet_weight, margin=diffusion.margin)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.denoiser = CrossDiT(features, text_channels, text_tokens, model)
@@ -41,7 +47,6 @@ class Matcher(nn.Module):
         self.register_buffer("alpha_bar", alphas_cumprod(diffusion.timesteps, diffusion.schedule))
         self.register_buffer("center", torch.zeros(features))
         self.register_buffer("scale", torch.ones(()))
-        self.register_buffer("reference", torch.zeros(diffusion.reference, skeleton_tokens, features))
 
     def fit_scale(self, z_x: Float[Tensor, "clip token channel"]) -> None:
         """Centre and scale features by those of the seen training clips: mean 0 a channel, mean square 1 over all channels.
@@ -51,11 +56,6 @@ class Matcher(nn.Module):
         """
         self.center.copy_(z_x.mean(dim=(0, 1)))
         self.scale.copy_((z_x - self.center).square().mean().sqrt())
-
-    def keep_reference(self, z_x: Float[Tensor, "clip token channel"], seed: int = 0) -> None:
-        """Keep ``diffusion.reference`` of these training features, drawn with replacement, for :meth:`bias`."""
-        rows = torch.randint(len(z_x), (len(self.reference),), generator=torch.Generator().manual_seed(seed))
-        self.reference.copy_(z_x[rows.to(z_x.device)])
 
     def normalise(self, z_x: Float[Tensor, "clip token channel"]) -> Float[Tensor, "clip token channel"]:
         """Features as the denoiser sees them."""
@@ -70,18 +70,16 @@ class Matcher(nn.Module):
         noise: Float[Tensor, "batch token channel"],
         text: TextFeatures,
     ) -> dict[str, Tensor]:
-        """Losses of one batch: L_diff, L_TD and their weighted sum. Right and wrong prompt share z_x, t and noise."""
+        """Named losses of one batch, those of :attr:`loss`. Right and wrong prompt share z_x, t and noise."""
         z_x = self.normalise(z_x)
         z_xt = add_noise(z_x, noise, t, self.alpha_bar)
         target = diffusion_target(self.diffusion.target, z_x, noise, t, self.alpha_bar)
         used, labels = torch.cat((positive, negative)).unique(return_inverse=True)  # only texts of this batch are read
-        told = text.select(used)
-        prediction = self.denoiser(z_xt.repeat(2, 1, 1), t.repeat(2), labels, told.z_g, told.z_l, told.mask)
+        read = text.select(used)
+        prediction = self.denoiser(z_xt.repeat(2, 1, 1), t.repeat(2), labels, read.z_g, read.z_l, read.mask)
         e_p, e_n = sample_errors(prediction, target.repeat(2, 1, 1)).chunk(2)
-        diffusion = e_p.mean()
         alike = F.cosine_similarity(text.z_g[positive], text.z_g[negative], dim=-1) > self.diffusion.near
-        triplet = triplet_diffusion_loss(e_p, e_n, (positive == negative) | alike, self.diffusion.margin)
-        return {"loss": diffusion + self.diffusion.triplet_weight * triplet, "diffusion": diffusion, "triplet": triplet}
+        return self.loss(e_p, e_n, (positive == negative) | alike)
 
     @torch.no_grad()
     def encode_text(self, text: TextFeatures) -> TextStream:
@@ -91,20 +89,12 @@ class Matcher(nn.Module):
     def errors(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label"]:
         """Denoising error of each clip under each label at t_test, the mean over the S test noises; the smallest is the answer.
 
-        With ``diffusion.reference``, :meth:`bias` still has to be taken off.
-
         Args:
             z_x: features of B clips.
             text: K labels, from :meth:`encode_text`.
             rows: how many (clip, noise, label) triples to run at once; it bounds memory and changes nothing else.
         """
         return self.noise_errors(z_x, text, rows).mean(dim=2)
-
-    def bias(self, text: TextStream) -> Float[Tensor, " label"]:
-        """How small each label's error is for clips of any class: its mean over the reference clips; 0 without them."""
-        if not len(self.reference):
-            return torch.zeros(len(text), device=self.reference.device)
-        return self.errors(self.reference, text).mean(dim=0)
 
     @torch.no_grad()
     def noise_errors(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label noise"]:

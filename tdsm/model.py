@@ -224,7 +224,7 @@ class CrossDiT(nn.Module):
         super().__init__()
         width = config.width
         if config.prior and features != text_channels:
-            remedy = "leave prior out, or align the encoder (align.pairs above 0)"
+            remedy = "set model.prior to false, or use the aligned backbone"
             raise InputError("config", f"model.prior, but z_x has {features} channels and z_g {text_channels}", remedy)
         self.config = config
         self.x_embedder = nn.Linear(features, width)

@@ -1,111 +1,143 @@
 """What a user holds after training: clips and any label names in, a ranking out.
 
-A clip goes preprocess -> encoder -> z_x; a label goes prompts -> text encoder -> z_g, z_l; the matcher says how badly z_x is denoised
-under each label. A new label needs no retraining, only its text.
+    clips  -> Backbone.clips  -> z_x ----------------\\
+                                                      Matcher -> denoising errors -> scores -> Predictions
+    labels -> Backbone.labels -> z_g, z_l -> stream -/
+
+A new label needs no retraining, only its text. A score is minus the denoising error, so that higher is better.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tdsm.backbones.aligned import Aligner
-from tdsm.backbones.base import extract
-from tdsm.backbones.lexicon import Lexicon, read_labels
-from tdsm.backbones.nets import build_encoder
-from tdsm.config import Config
-from tdsm.data.clips import Clip
-from tdsm.data.labels import Label, as_labels, merged
-from tdsm.data.layouts import Layout, layout_named
-from tdsm.data.preprocess import preprocess_all, usable
+from tdsm.backbones.base import Backbone
+from tdsm.backbones.fit import MakeNet, load_backbone, save_backbone
+from tdsm.config import Config, paper
+from tdsm.data.clips import Clip, as_clips
+from tdsm.data.labels import Label, as_labels, merged, normal_form, unmatched_line
+from tdsm.data.layouts import Layout
 from tdsm.data.prompts import Descriptions
 from tdsm.matcher import Matcher
-from tdsm.model import TextStream
-from tdsm.text import LabelReading, TextEncoder, TextFeatures, cache_folder, class_prompts
+from tdsm.model import TextStream, official_denoiser
+from tdsm.text import LabelReading, TextFeatures, TextModel
 from tdsm.util.errors import InputError
-from tdsm.util.files import write_json
+from tdsm.util.files import read_object, write_json
 from tdsm.util.html import html_table, shortened
 from tdsm.util.weights import load_weights, save_weights
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Predictions", "Recognizer"]
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class Predictions(Sequence):
     """The answer for B clips and K labels; shows itself as a table.
+
+    ``predictions[i]`` is the ranking of clip i: (label, score) pairs, best first.
 
     Attributes:
         clips: B clip names.
         labels: K labels, as asked.
-        errors: (B, K) denoising errors, comparable between labels of one clip; the smallest is the answer.
-        readings: how each label was read, and what was not understood of it.
+        scores: (B, K), higher is better: minus the denoising error, comparable between labels of one clip. With calibration gamma has been
+            subtracted from the seen labels.
+        readings: how each label was read: from its description, from its name, through the lexicon; and what was not understood of it.
+        notes: one line for each thing that was assumed.
+
+    >>> import numpy as np
+    >>> found = Predictions(("a.npy",), ("squat", "wave"), np.array([[-0.9, -0.2]]))
+    >>> found[0]
+    [('wave', -0.2), ('squat', -0.9)]
+    >>> found.top
+    ['wave']
     """
 
     clips: tuple[str, ...]
     labels: tuple[str, ...]
-    errors: np.ndarray
+    scores: Float[np.ndarray, "clip label"]
     readings: tuple[LabelReading, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def top(self) -> list[str]:
         """The answer for each clip."""
-        return [self.labels[index] for index in self.errors.argmin(axis=1)]
-
-    def ranking(self, clip: int = 0) -> list[tuple[str, float]]:
-        """(label, score) of one clip, best first; the score is minus the denoising error, so that more is better."""
-        order = np.argsort(self.errors[clip], kind="stable")
-        return [(self.labels[index], -float(self.errors[clip, index])) for index in order]
+        return [self.labels[index] for index in self.scores.argmax(axis=1)]
 
     def __len__(self) -> int:
         return len(self.clips)
 
+    def __getitem__(self, index: int) -> list[tuple[str, float]]:
+        row = self.scores[index]
+        return [(self.labels[place], float(row[place])) for place in np.argsort(-row, kind="stable")]
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """A DataFrame of scores: a row per clip, a column per label.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise InputError("to_pandas", "pandas is not installed", "pip install pandas") from error
+        return pandas.DataFrame(self.scores, index=list(self.clips), columns=list(self.labels))
+
     def _rows(self, best: int = 5) -> list[list[str]]:
-        return [[name, *(f"{label} ({score:.4f})" for label, score in self.ranking(row)[:best])] for row, name in enumerate(self.clips)]
+        return [[name, *(f"{label} ({score:.4f})" for label, score in self[row][:best])] for row, name in enumerate(self.clips)]
 
     def __repr__(self) -> str:
         lines = [f"{row[0]}: " + ", ".join(f"{place}. {cell}" for place, cell in enumerate(row[1:], 1)) for row in self._rows()]
-        return "\n".join([*lines, *(str(reading) for reading in self.readings if reading.remarks)])
+        return "\n".join([*lines, *self.remarks])
+
+    @property
+    def remarks(self) -> list[str]:
+        """The notes, and what was not understood of labels, one line each."""
+        return [*self.notes, *(f"label {reading.label.name!r}: {remark}" for reading in self.readings for remark in reading.remarks)]
 
     def _repr_html_(self) -> str:
         rows = self._rows()
         head = ["clip", *(f"{place}." for place in range(1, len(rows[0])))]
         answer = html_table(rows, head, note="score: minus the denoising error, higher is better")
-        read = [(reading.label, reading.how, "; ".join(reading.remarks)) for reading in self.readings]
-        return answer + (html_table(read, ("label", "read from", "remarks")) if read else "")
+        how = [(reading.label.name, reading.how, "; ".join(reading.remarks)) for reading in self.readings]
+        return (
+            answer + (html_table(how, ("label", "read from", "remarks")) if how else "") + (html_table([(note,) for note in self.notes]) if self.notes else "")
+        )
 
 
 class Recognizer:
-    """A trained encoder and matcher, with the text encoder they were trained with.
+    """A trained backbone and matcher.
 
     Args:
         config: the settings it was trained with.
-        layout: the body it was trained on.
-        seen: labels it was trained on.
-        descriptions: label -> sentence about the movement, used as second prompt for these labels. Others have their name alone, or what an
-            aligned encoder's lexicon makes of it (:mod:`tdsm.backbones.lexicon`).
-        encoder, matcher: trained modules.
-        text_encoder: made from ``config.text`` when left out; it keeps prompts in the user's cache folder.
+        backbone, matcher: trained modules.
+        descriptions: label -> sentence about the movement, for labels asked later. Others are read from their name alone, or through the lexicon
+            of an aligned backbone (:mod:`tdsm.backbones.lexicon`).
+        gamma: what is subtracted from scores of seen labels when seen and unseen labels are asked together; None where it was not calibrated.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        layout: Layout,
-        seen: Sequence[str],
-        descriptions: Descriptions,
-        encoder: nn.Module,
-        matcher: Matcher,
-        text_encoder: TextEncoder | None = None,
-    ) -> None:
-        self.config, self.layout, self.seen, self.descriptions = config, layout, tuple(seen), dict(descriptions)
-        self.encoder, self.matcher = encoder.eval(), matcher.eval()
-        self.text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
-        self._streams: dict[tuple[tuple[str, ...], ...], tuple[TextStream, Tensor]] = {}
+    def __init__(self, config: Config, backbone: Backbone, matcher: Matcher, descriptions: Descriptions | None = None, gamma: float | None = None) -> None:
+        self.config, self.backbone, self.matcher = config, backbone.eval(), matcher.eval()
+        self.descriptions, self.gamma = dict(descriptions or {}), gamma
+        self._stream: tuple[tuple[Label, ...], TextStream] | None = None  # of the labels asked last
+
+    @property
+    def layout(self) -> Layout:
+        """The body it was trained on."""
+        return self.backbone.layout
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Labels it was trained on."""
+        return self.backbone.seen
 
     @property
     def device(self) -> torch.device:
@@ -114,90 +146,112 @@ class Recognizer:
 
     def to(self, device: torch.device | str) -> "Recognizer":
         """Move the weights; returns itself."""
-        self.encoder.to(device)
+        self.backbone.to(device)
         self.matcher.to(device)
-        self._streams = {}
+        self._stream = None
         return self
 
-    def features(self, clips: Clip | Sequence[Clip]) -> Float[Tensor, "clip one channel"]:
-        """z_x of clips.
+    def features(self, clips: Clip | Sequence[Clip | np.ndarray] | np.ndarray, layout: str | None = None) -> Float[Tensor, "clip channel"]:
+        """z_x of clips, (N, C).
+
+        Args:
+            clips, layout: as :meth:`predict`.
 
         Raises:
             InputError: no clip, or a clip of another layout.
         """
-        clips = [clips] if isinstance(clips, Clip) else list(clips)
-        if not clips:
-            raise InputError("clips", "none given", "give at least one clip")
-        for clip in clips:
-            if clip.layout.name != self.layout.name:
-                raise InputError(
-                    clip.name,
-                    f"layout is {clip.layout.name}",
-                    f"convert them to {self.layout.name}, on which it was trained: tdsm.data.convert.convert_all(clips, recognizer.layout).clips",
-                )
-        if self.config.preprocess.frames == 0:  # clips keep their own lengths, so each goes alone
-            return torch.cat([extract(self.encoder, self._prepared([clip])) for clip in clips])
-        return extract(self.encoder, self._prepared(clips))
+        return self.backbone.clips(as_clips(clips, layout))
 
-    def _prepared(self, clips: Sequence[Clip]) -> Tensor:
-        return torch.from_numpy(preprocess_all(clips, self.config.preprocess))
-
-    def errors(
-        self, z_x: Float[Tensor, "clip one channel"], labels: Sequence[str | Label], descriptions: Descriptions | None = None
-    ) -> Float[Tensor, "clip label"]:
-        """Denoising errors of features under labels. Nothing in a column depends on the other columns.
+    def text(self, labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> TextFeatures:
+        """z_g and z_l of labels, as the denoiser reads them.
 
         Raises:
             InputError: no label, an empty one, or one twice.
         """
-        asked = as_labels(labels, merged(self.descriptions, descriptions or {}))
-        labels, descriptions = [label.name for label in asked], {label.name: label.description for label in asked if label.description}
-        prompts = tuple(class_prompts(labels, descriptions))
-        if prompts not in self._streams:
-            stream = self.matcher.encode_text(label_text(self.encoder, self.text_encoder, labels, descriptions).to(self.device))
-            self._streams = {prompts: (stream, self.matcher.bias(stream))}
-        stream, bias = self._streams[prompts]
-        return self.matcher.errors(z_x.to(self.device), stream) - bias
+        return self.backbone.labels(self._labels(labels, descriptions))
 
-    def predict(self, clips: Clip | Sequence[Clip], labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> Predictions:
-        """Rank ``labels``, any names at all, for each clip; clips in which nobody, or too little of everybody, is seen are left out with a warning.
+    def stream(self, labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> TextStream:
+        """What the denoiser computes of labels alone; kept for the labels asked last."""
+        asked = self._labels(labels, descriptions)
+        if self._stream is None or self._stream[0] != asked:
+            self._stream = asked, self.matcher.encode_text(self.backbone.labels(asked).to(self.device))
+        return self._stream[1]
+
+    def scores(
+        self, z_x: Float[Tensor, "clip channel"], labels: Sequence[str | Label], descriptions: Descriptions | None = None
+    ) -> Float[Tensor, "clip label"]:
+        """Scores of features under labels, higher is better: minus the denoising errors. Nothing in a column depends on the other columns.
+
+        Raises:
+            InputError: no label, an empty one, or one twice.
+        """
+        return -self.matcher.errors(z_x.to(self.device)[:, None], self.stream(labels, descriptions))
+
+    def predict(
+        self,
+        clips: Clip | Sequence[Clip | np.ndarray] | np.ndarray,
+        labels: Sequence[str | Label],
+        descriptions: Descriptions | None = None,
+        *,
+        layout: str | None = None,
+        calibrate: bool | float = True,
+    ) -> Predictions:
+        """Rank ``labels``, any names at all, for each clip; clips in which too little of everybody is seen are left out with a warning.
 
         Args:
-            clips: a clip, a list of clips or a ClipSet, of the layout that was trained on.
-            labels: names of actions, seen or not.
-            descriptions: label -> a sentence about the body's movement; a label without one, and not described in training, goes by its name.
+            clips: a clip, a list of clips, a ClipSet, or arrays (T, V, C), (M, T, V, C) or (N, M, T, V, C), or a list of such.
+            labels: names of actions, trained on or not, or :class:`~tdsm.data.labels.Label` with descriptions.
+            descriptions: label -> a sentence about the body's movement.
+            layout: of arrays; left out: the layout that was trained on, which their shape has to fit.
+            calibrate: subtract :attr:`gamma` from the scores of seen labels where seen and unseen labels are asked together; a number is taken as
+                gamma, False leaves the scores as they are.
 
         Raises:
             InputError: clips or labels that cannot be used.
         """
-        asked = as_labels(labels, merged(self.descriptions, descriptions or {}))
-        aligned = isinstance(self.encoder, Aligner)
-        readings = self.text_encoder.examine(asked, _lexicon_of(self.encoder) is not None, aligned=aligned)
-        clips = usable([clips] if isinstance(clips, Clip) else list(clips), self.config.preprocess)
-        errors = self.errors(self.features(clips), labels, descriptions)
-        return Predictions(tuple(clip.name for clip in clips), tuple(label.name for label in asked), errors.cpu().numpy(), readings)
+        asked = self._labels(labels, descriptions)
+        readings = self.backbone.text_encoder.examine(asked, self.backbone.lexicon is not None, aligned=self.backbone.kind == "aligned")
+        clips = as_clips(clips, layout or self.layout.name)
+        z_x, rows = self.backbone.usable(clips)
+        scores = self.scores(z_x, asked).cpu().numpy()
+        notes = [line for line in [unmatched_line(descriptions or {}, asked)] if line]
+        notes += [f"{len(clips) - len(rows)} of {len(clips)} clips have no answer: too little of a person is seen"] if len(rows) < len(clips) else []
+        seen = np.isin([normal_form(label.name) for label in asked], [normal_form(label) for label in self.seen])
+        if seen.any() and not seen.all():
+            gamma, note = self._calibration(calibrate, int(seen.sum()), len(asked))
+            scores = scores - np.where(seen, np.float32(gamma), np.float32(0))
+            notes.append(note)
+        return Predictions(tuple(clips[row].name for row in rows), tuple(label.name for label in asked), scores, readings, tuple(notes))
+
+    def _labels(self, labels: Sequence[str | Label], descriptions: Descriptions | None) -> tuple[Label, ...]:
+        return as_labels(labels, merged(self.descriptions, descriptions or {}))
+
+    def _calibration(self, calibrate: bool | float, seen: int, labels: int) -> tuple[float, str]:
+        mixed = f"{seen} of the {labels} labels were trained on, and score higher for it"
+        if calibrate is False:
+            return 0.0, f"{mixed}; calibration is switched off"
+        gamma = self.gamma if calibrate is True else float(calibrate)
+        if gamma is None:
+            return 0.0, f"{mixed}; train with calibrate=True, or ask seen and unseen labels separately"
+        return gamma, f"{mixed}: {gamma:.4g} is subtracted from their scores"
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write recognizer.json, encoder.safetensors and matcher.safetensors, each atomically; returns the folder."""
+        """Write recognizer.json, backbone.json, backbone.safetensors and matcher.safetensors, each atomically; returns the folder."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, module in (("encoder", self.encoder), ("matcher", self.matcher)):
-            save_weights(module, folder / f"{name}.safetensors")
+        save_backbone(folder, self.backbone, self.config)
+        save_weights(self.matcher, folder / "matcher.safetensors")
         tokens, channels = self.matcher.denoiser.fl_pos_embed.shape[1], self.matcher.denoiser.fl_embedder.in_features
-        about = {
-            "format": 1,
-            "layout": self.layout.name,
-            "seen": self.seen,
-            "descriptions": self.descriptions,
-            "text": {"tokens": tokens, "channels": channels} | (_reading(self.encoder) if isinstance(self.encoder, Aligner) else {}),
-            "config": asdict(self.config),
-        }
+        about = {"format": 2, "descriptions": self.descriptions, "gamma": self.gamma, "text": {"tokens": tokens, "channels": channels}}
+        about |= {"config": asdict(self.config)}
         write_json(folder / "recognizer.json", about)
         return folder
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, text_encoder: TextEncoder | None = None) -> "Recognizer":
-        """Read what :meth:`save_pretrained` wrote; only JSON and safetensors, so nothing in it is executed.
+    def from_pretrained(cls, folder: str | Path, text_encoder: TextModel | None = None, net: MakeNet | None = None) -> "Recognizer":
+        """Read what :meth:`save_pretrained` wrote; only JSON and safetensors, so that nothing in it is executed.
+
+        Args:
+            text_encoder, net: of your own, where the recognizer was trained with such.
 
         Raises:
             InputError: a file is missing, damaged, or of another size than recognizer.json says.
@@ -206,70 +260,96 @@ class Recognizer:
         path = folder / "recognizer.json"
         if not path.is_file():
             raise InputError(path, "no such file", "give a folder that save_pretrained or `tdsm train` wrote (its `model` folder)")
+        about = read_object(path)
+        if about.get("format") != 2:
+            raise InputError(path, f"has format {about.get('format')!r}, this version reads 2", "train the recognizer again")
+        backbone, _ = load_backbone(folder, text_encoder, net)
         try:
-            about = json.loads(path.read_text(encoding="utf-8"))
-            layout = layout_named(about["layout"])
             config = Config.from_json(json.dumps(about["config"]), str(path))
-            tokens, channels, seen, descriptions = about["text"]["tokens"], about["text"]["channels"], about["seen"], about["descriptions"]
-        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise InputError(path, f"not a recognizer ({error!r})", "save it again, or take another copy") from error
-        encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, 1 if config.align.pairs else len(seen))
-        if config.align.pairs:
-            words, names = about["text"]["words"], about["text"].get("names", 0)
-            encoder = Aligner(encoder, words, config.align.width)
-            encoder.lexicon = Lexicon(names, words, config.align.guess) if names else None
-        matcher = Matcher(encoder.features, 1, channels, tokens, config.model, config.diffusion)
-        for name, module in (("encoder", encoder), ("matcher", matcher)):
-            load_weights(module, folder / f"{name}.safetensors")
-        return cls(config, layout, seen, descriptions, encoder, matcher, text_encoder)
+            tokens, channels = about["text"]["tokens"], about["text"]["channels"]
+            gamma, descriptions = about["gamma"], _descriptions(about["descriptions"])
+            if not (gamma is None or (isinstance(gamma, int | float) and not isinstance(gamma, bool))):
+                raise ValueError(f"gamma {gamma!r}")
+            with torch.device("meta"):
+                Matcher(backbone.features, 1, channels, tokens, config.model, config.diffusion)
+            matcher = Matcher(backbone.features, 1, channels, tokens, config.model, config.diffusion)
+        except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+            raise InputError(path, f"is not the description of a recognizer ({error!s:.200})", "save it again, or take another copy") from error
+        load_weights(matcher, folder / "matcher.safetensors")
+        return cls(config, backbone, matcher, descriptions, gamma)
+
+    @classmethod
+    def from_release(
+        cls,
+        checkpoint: str | Path,
+        backbone: Backbone,
+        config: Config | None = None,
+        *,
+        descriptions: Descriptions | None = None,
+        heads: int = 12,
+        seed: int = 0,
+    ) -> "Recognizer":
+        """A recognizer of a denoiser checkpoint of the paper's release.
+
+        The release's checkpoints hold the denoiser alone: clips are encoded by ``backbone``, which has to be trained as the release's was, and labels are
+        read by its text encoder, that of Stable Diffusion 2.1.
+
+        Args:
+            checkpoint: see :func:`tdsm.model.official_denoiser`.
+            backbone: a classifier backbone, such as ``Recognizer.from_pretrained(folder).backbone``.
+            config: diffusion settings; left out: the paper's.
+            heads: attention heads, which no weight tells.
+            seed: of the test noises.
+
+        Raises:
+            InputError: not a checkpoint of the release, or features or texts of another width.
+        """
+        denoiser = official_denoiser(checkpoint, heads)
+        config = config or paper()
+        config = replace(config, model=denoiser.config)
+        read = backbone.labels(as_labels(["walk"]))
+        widths = {"features": (denoiser.x_embedder.in_features, backbone.features), "text channels": (denoiser.fl_embedder.in_features, read.z_l.shape[2])}
+        widths |= {"text tokens": (denoiser.fl_pos_embed.shape[1], read.z_l.shape[1])}
+        for what, (theirs, ours) in widths.items():
+            if theirs != ours:
+                raise InputError(checkpoint, f"needs {theirs} {what}, the backbone gives {ours}", "give the backbone and text encoder it was trained with")
+        matcher = Matcher(backbone.features, 1, read.z_l.shape[2], read.z_l.shape[1], denoiser.config, config.diffusion, seed)
+        matcher.denoiser.load_state_dict(denoiser.state_dict())
+        return cls(config, backbone, matcher, descriptions)
 
     def __repr__(self) -> str:
         return (
-            f"Recognizer({self.layout.name}, {self.config.encoder.kind}, {self.config.model.stream} text stream, "
+            f"Recognizer({self.layout.name if self.layout else 'published features'}, {self.backbone.kind}, {self.config.model.stream} text stream, "
             f"{len(self.seen)} seen labels: {', '.join(self.seen[:3])}{', ...' if len(self.seen) > 3 else ''})"
         )
 
     def _repr_html_(self) -> str:
-        config, layout = self.config, self.layout
+        config, layout, backbone = self.config, self.layout, self.backbone
         about = [
-            ("body", f"{layout.name}: {len(layout)} joints, {layout.dims} coordinates in {layout.unit}"),
-            ("clips are taken to", f"{config.preprocess.bodies} person(s), {config.preprocess.frames or 'their own number of'} frames"),
-            ("skeleton encoder", f"{config.encoder.kind}, z_x of {self.encoder.features} numbers, {_weights_of(self.encoder)}"),
+            ("body", f"{layout.name}: {len(layout)} joints, {layout.dims} coordinates in {layout.unit}" if layout else "published features"),
+            ("clips are resampled to", f"{config.preprocess.bodies} person(s), {config.preprocess.frames or 'their own number of'} frames"),
+            ("backbone", f"{backbone.kind} ({config.encoder.kind}), z_x of {backbone.features} numbers, {_weights_of(backbone)}"),
             ("denoiser", f"{config.model.depth} blocks of width {config.model.width}, {config.model.stream} text stream, {_weights_of(self.matcher.denoiser)}"),
             ("test", f"error over {config.diffusion.noises} fixed noises at step {config.diffusion.test_step} of {config.diffusion.timesteps}"),
-            ("text encoder", f"{config.text.repo}, {config.text.tokens} tokens a prompt"),
+            ("text encoder", f"{config.text.repo}, {config.text.tokens} tokens per prompt"),
             (f"{len(self.seen)} seen labels", shortened(self.seen)),
-            ("sentences", f"for {len(self.descriptions)} labels"),
-            *([("lexicon", f"{len(self.encoder.lexicon.names)} actions, for labels without a sentence")] if _lexicon_of(self.encoder) else []),
+            ("descriptions", f"for {len(self.descriptions)} labels"),
+            *([("lexicon", f"{len(backbone.lexicon.names)} actions, for labels without a description")] if backbone.lexicon else []),
+            ("calibration", "none" if self.gamma is None else f"{self.gamma:.4g} off the scores of seen labels among unseen ones"),
             ("weights are on", self.device),
         ]
         return html_table(about, title="Recognizer", note="predict(clips, labels, descriptions) ranks any labels, seen or not")
 
 
-def _reading(aligner: Aligner) -> dict[str, int]:
-    """The sizes that a saved aligner's text side has."""
-    return {"words": aligner.read.in_features, "names": len(aligner.lexicon.names) if aligner.lexicon else 0}
-
-
-def _lexicon_of(encoder: nn.Module) -> Lexicon | None:
-    return encoder.lexicon if isinstance(encoder, Aligner) else None
+def _descriptions(values: object) -> dict[str, str | tuple[str, ...]]:
+    """Descriptions out of a JSON file."""
+    if not isinstance(values, dict):
+        raise ValueError("descriptions are no object")
+    read = {label: value if isinstance(value, str) else tuple(value) for label, value in values.items()}
+    if not all(isinstance(value, str) or all(isinstance(part, str) for part in value) for value in read.values()):
+        raise ValueError("descriptions hold something else than text")
+    return read
 
 
 def _weights_of(module: nn.Module) -> str:
     return f"{sum(weight.numel() for weight in module.parameters()):,} weights"
-
-
-def label_text(encoder: nn.Module, text_encoder: TextEncoder, labels: Sequence[str], descriptions: Descriptions | None = None) -> TextFeatures:
-    """What the denoiser is told of labels: their prompts as read, or, for an aligned encoder, the direction of each label's last prompt.
-
-    An aligned encoder also has a lexicon, which says what a name would be told like (:mod:`tdsm.backbones.lexicon`).
-    """
-    prompts = class_prompts(labels, descriptions)
-    if not isinstance(encoder, Aligner):
-        return text_encoder.encode(prompts, prompts_per_class=2)
-    return encoder.label_features(read_labels(labels, [told[-1] for told in prompts], text_encoder, encoder.lexicon))
-
-
-def new_matcher(z_x: Float[Tensor, "clip token channel"], text: TextFeatures, config: Config, seed: int) -> Matcher:
-    """A matcher of the size of these features and texts."""
-    return Matcher(z_x.shape[2], z_x.shape[1], text.z_g.shape[1], text.z_l.shape[1], config.model, config.diffusion, seed)

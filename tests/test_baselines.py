@@ -2,32 +2,41 @@
 
 import functools
 import inspect
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 from jaxtyping import TypeCheckError
+from standins import TINY_ALIGNED, TINY_CLASSIFIER
 
 from tdsm import baselines
+from tdsm.backbones.base import Examples
 from tdsm.baselines import _vae
 from tdsm.baselines._fit import hinge, info_nce, prepare
 from tdsm.baselines.flow_matching import attune
 from tdsm.baselines.jpose import triplet
+from tdsm.baselines.reports import cosine_report, ridge_report
 from tdsm.baselines.revise import mmd
+from tdsm.config import override
+from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
+from tdsm.evaluate import zero_shot_report
+from tdsm.text import TextFeatures
+from tdsm.train import fit_matcher, train_recognizer
 from tdsm.util.errors import InputError
 
-SEEN, UNSEEN, WORDS, CHANNELS = 40, 8, 8, 16
+KNOWN, NEW, WORDS, CHANNELS = 40, 8, 8, 16
 FITS = {  # with as little training as shows the effect
-    "devise": functools.partial(baselines.fit_devise, steps=400),
-    "revise": functools.partial(baselines.fit_revise, steps=300, batch=64, lr=3e-3),
-    "jpose": functools.partial(baselines.fit_jpose, steps=200, batch=64, lr=5e-3),
-    "contrastive": functools.partial(baselines.fit_contrastive, steps=200),
-    "smie": functools.partial(baselines.fit_smie, hidden=(128, 64), steps=400, lr=2e-3),
-    "purls": functools.partial(baselines.fit_purls, hidden=128, steps=200),
-    "cada_vae": functools.partial(baselines.fit_cada_vae, latent=16, hidden=64, steps=300, lr=3e-3),
-    "synse": functools.partial(baselines.fit_synse, latent=16, cycles=2, steps=300, lr=1e-2),
-    "sa_dvae": functools.partial(baselines.fit_sa_dvae, semantic=16, other=4, cycles=2, steps=300, lr=1e-2),
-    "flow_matching": functools.partial(baselines.fit_flow_matching, latent=16, hidden=64, steps=(200, 300), lr=3e-3),
+    "devise": functools.partial(baselines.devise.fit, steps=400),
+    "revise": functools.partial(baselines.revise.fit, steps=300, batch=64, lr=3e-3),
+    "jpose": functools.partial(baselines.jpose.fit, steps=200, batch=64, lr=5e-3),
+    "contrastive": functools.partial(baselines.contrastive.fit, steps=200),
+    "smie": functools.partial(baselines.smie.fit, hidden=(128, 64), steps=400, lr=2e-3),
+    "purls": functools.partial(baselines.purls.fit, hidden=128, steps=200),
+    "cada_vae": functools.partial(baselines.cada_vae.fit, latent=16, hidden=64, steps=300, lr=3e-3),
+    "synse": functools.partial(baselines.synse.fit, latent=16, cycles=2, steps=300, lr=1e-2),
+    "sa_dvae": functools.partial(baselines.sa_dvae.fit, semantic=16, other=4, cycles=2, steps=300, lr=1e-2),
+    "flow_matching": functools.partial(baselines.flow_matching.fit, latent=16, hidden=64, steps=(200, 300), lr=3e-3),
 }
 each_method = pytest.mark.parametrize("method", FITS)
 
@@ -41,10 +50,10 @@ def steps(method, count):
 def planted():
     """Features that are a linear map of their class's text, and noise: (z_x, y, seen text, test z_x, test y, unseen text)."""
     draw = torch.Generator().manual_seed(0)
-    text, mix = torch.randn(SEEN + UNSEEN, WORDS, generator=draw), torch.randn(WORDS, CHANNELS, generator=draw)
-    y, test_y = torch.arange(600) % SEEN, torch.arange(80) % UNSEEN
-    z_x, test_z_x = (3 + 5 * (t @ mix + 0.2 * torch.randn(len(t), CHANNELS, generator=draw)) for t in (text[y], text[SEEN:][test_y]))
-    return z_x, y, text[:SEEN], test_z_x, test_y, text[SEEN:]
+    text, mix = torch.randn(KNOWN + NEW, WORDS, generator=draw), torch.randn(WORDS, CHANNELS, generator=draw)
+    y, test_y = torch.arange(600) % KNOWN, torch.arange(80) % NEW
+    z_x, test_z_x = (3 + 5 * (t @ mix + 0.2 * torch.randn(len(t), CHANNELS, generator=draw)) for t in (text[y], text[KNOWN:][test_y]))
+    return z_x, y, text[:KNOWN], test_z_x, test_y, text[KNOWN:]
 
 
 @functools.cache
@@ -59,7 +68,9 @@ def accuracy(score):
 
 
 def test_every_method_of_the_package_is_tested_here():
-    assert {f"fit_{name}" for name in FITS} | {"fit_tdsm"} == {name for name in baselines.__all__ if name.startswith("fit_")}  # TDSM: tests/test_teaching.py
+    methods = {path.stem for path in Path(baselines.__file__).parent.glob("[a-z]*.py")} - {"reports"}
+    assert methods == set(baselines.__all__) - {"Score"}
+    assert methods == set(FITS) | {"ridge", "cosine", "tdsm"}  # these three are tested at the end
 
 
 @each_method
@@ -70,7 +81,7 @@ def test_recovers_a_planted_map_on_unseen_classes(method):
 @each_method
 def test_texts_of_other_classes_destroy_it(method):
     z_x, y, text, *_ = planted()
-    wrong = text[torch.randperm(SEEN, generator=torch.Generator().manual_seed(1))]
+    wrong = text[torch.randperm(KNOWN, generator=torch.Generator().manual_seed(1))]
     assert accuracy(FITS[method](z_x, y, wrong)) < 0.5
 
 
@@ -79,7 +90,7 @@ def test_a_score_depends_on_one_clip_and_one_label(method):
     *_, test_z_x, _, unseen = planted()
     score = fitted(method)
     whole = score(test_z_x, unseen)
-    assert whole.shape == (80, UNSEEN)
+    assert whole.shape == (80, NEW)
     assert not whole.requires_grad
     torch.testing.assert_close(score(test_z_x[3:4], unseen), whole[3:4], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(score(test_z_x, unseen[[2, 0]]), whole[:, [2, 0]], rtol=1e-4, atol=1e-4)
@@ -133,15 +144,16 @@ def test_parts_must_divide_the_text(method):
 
 
 def test_every_method_takes_the_same_arguments():
-    for name in FITS:
-        names = list(inspect.signature(getattr(baselines, f"fit_{name}")).parameters)
-        assert names[:4] == ["z_x", "labels", "text", "seed"]
+    for name in (*FITS, "ridge", "cosine"):
+        parameters = inspect.signature(getattr(baselines, name).fit).parameters
+        assert list(parameters)[:4] == ["z_x", "labels", "text", "seed"]
+        assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in list(parameters.values())[3:])
 
 
 def test_part_aware_purls_finds_what_single_tokens_hold():
     """Token p holds only prompt p, beside noise tokens, three times as large, that a mean over tokens takes in."""
     draw = torch.Generator().manual_seed(1)
-    text, mix = torch.randn(SEEN + UNSEEN, WORDS, generator=draw), torch.randn(2, WORDS // 2, CHANNELS, generator=draw)
+    text, mix = torch.randn(KNOWN + NEW, WORDS, generator=draw), torch.randn(2, WORDS // 2, CHANNELS, generator=draw)
     marks = 4 * F.normalize(torch.randn(4, CHANNELS, generator=draw), dim=1)
 
     def clips(y):
@@ -149,11 +161,11 @@ def test_part_aware_purls_finds_what_single_tokens_hold():
         noise = 3 * torch.randn(2, len(y), CHANNELS, generator=draw)
         return torch.stack([first, second, *noise], dim=1) + marks
 
-    y, test_y = torch.arange(600) % SEEN, torch.arange(80) % UNSEEN
-    z_x, test_z_x = clips(y), clips(test_y + SEEN)
-    aware = baselines.fit_purls(z_x, y, text[:SEEN], hidden=128, steps=300)
-    pooled = baselines.fit_purls(z_x.mean(dim=1), y, text[:SEEN], hidden=128, steps=300)
-    right = [(answer.argmax(dim=1) == test_y).float().mean().item() for answer in (aware(test_z_x, text[SEEN:]), pooled(test_z_x.mean(dim=1), text[SEEN:]))]
+    y, test_y = torch.arange(600) % KNOWN, torch.arange(80) % NEW
+    z_x, test_z_x = clips(y), clips(test_y + KNOWN)
+    aware = baselines.purls.fit(z_x, y, text[:KNOWN], hidden=128, steps=300)
+    pooled = baselines.purls.fit(z_x.mean(dim=1), y, text[:KNOWN], hidden=128, steps=300)
+    right = [(answer.argmax(dim=1) == test_y).float().mean().item() for answer in (aware(test_z_x, text[KNOWN:]), pooled(test_z_x.mean(dim=1), text[KNOWN:]))]
     assert right[0] > 0.6
     assert right[0] > right[1]
 
@@ -214,3 +226,61 @@ def test_standardised_by_the_training_clips_alone():
     assert data.x.mean(dim=0).abs().max() < 1e-4
     assert data.x.square().mean().item() == pytest.approx(1, abs=1e-4)
     torch.testing.assert_close(data.features(test_z_x[:1]), data.features(test_z_x)[:1])
+
+
+# Ridge, the plain cosine, and TDSM itself
+
+
+def test_ridge_recovers_a_linear_map_to_unseen_texts():
+    draw = torch.Generator().manual_seed(0)
+    text, mix = torch.randn(30, 16, generator=draw), torch.randn(16, 32, generator=draw)
+    labels = torch.arange(2000) % 25
+    z_x = text[labels] @ mix + 0.1 * torch.randn(2000, 32, generator=draw)
+    test = text[25:] @ mix
+    similarity = baselines.ridge.fit(z_x, labels, text[:25], penalty=1e-3)(test, text[25:])
+    assert similarity.argmax(1).tolist() == [0, 1, 2, 3, 4]
+    moved = baselines.ridge.fit(5 * z_x + 2, labels, text[:25], penalty=1e-3)(5 * test + 2, text[25:])
+    torch.testing.assert_close(moved, similarity, rtol=1e-3, atol=1e-4)
+    assert torch.equal(baselines.ridge.fit(z_x, labels, text[:25], penalty=1e-3, seed=5)(test, text[25:]), similarity)  # nothing is drawn
+
+
+def test_the_plain_cosine_is_that_of_clip_and_label():
+    z_x, z_g = (20**0.5 * F.normalize(torch.randn(count, 20, generator=torch.Generator().manual_seed(count)), dim=1) for count in (5, 3))
+    score = baselines.cosine.fit(z_g, torch.arange(3), z_g)
+    torch.testing.assert_close(score(z_x, z_g), F.cosine_similarity(z_x[:, None], z_g[None], dim=2))
+
+
+def texts(z_g):
+    return TextFeatures(z_g, z_g[:, None], torch.ones(len(z_g), 1, dtype=torch.bool))
+
+
+def test_tdsm_scores_as_its_matcher_does_higher_is_better():
+    z_x, y, text, test_z_x, _, unseen = planted()
+    config = override(TINY_CLASSIFIER, {"train.steps": 4})
+    score = baselines.tdsm.fit(z_x, y, texts(text), config, seed=3)
+    matcher, _ = fit_matcher(Examples(z_x[:, None], y, texts(text)), config, seed=3)
+    torch.testing.assert_close(score(test_z_x, texts(unseen)), -matcher.errors(test_z_x[:, None], matcher.encode_text(texts(unseen))))
+    assert not torch.allclose(baselines.tdsm.fit(z_x, y, texts(text), config, seed=4)(test_z_x, texts(unseen)), score(test_z_x, texts(unseen)))
+
+
+@pytest.fixture(scope="module")
+def divided():
+    clips = synthetic_clips(2, seed=0)
+    return clips.of_classes(SEEN[:4]), clips.of_classes(UNSEEN[:3])
+
+
+@pytest.mark.parametrize("config", [TINY_CLASSIFIER, TINY_ALIGNED], ids=["classifier", "aligned"])
+def test_reports_of_ridge_and_cosine_are_on_the_recognizers_own_features(divided, config):
+    train, test = divided
+    recognizer = train_recognizer(train, config)
+    report = ridge_report(recognizer, train, test)
+    assert report.labels == zero_shot_report(recognizer, test).labels == test.classes
+    seen, unseen = (recognizer.text(part.classes).z_g for part in (train, test))
+    score = baselines.ridge.fit(recognizer.features(train), torch.from_numpy(train.y), seen)
+    torch.testing.assert_close(torch.from_numpy(report.scores), score(recognizer.features(test), unseen))
+    if config is TINY_ALIGNED:
+        wanted = F.cosine_similarity(recognizer.features(test)[:, None], unseen[None], dim=2)
+        torch.testing.assert_close(torch.from_numpy(cosine_report(recognizer, test).scores), wanted, rtol=1e-4, atol=1e-5)
+    else:
+        with pytest.raises(InputError, match="the backbone is a classifier, whose z_x and z_g lie in different spaces"):
+            cosine_report(recognizer, test)

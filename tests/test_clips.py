@@ -1,14 +1,10 @@
-"""Clips, layouts and settings: round trips, and refusal of what does not fit."""
-
-import dataclasses
-import json
+"""Clips and layouts: round trips, and refusal of what does not fit."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdsm.config import Config, EncoderConfig, ModelConfig, TrainConfig, default, demo, paper
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import KINECT_20, LAYOUTS, NTU_25, layout_named
 from tdsm.util.errors import InputError
@@ -253,42 +249,3 @@ def test_classes_are_found_by_any_spelling():
 def test_a_label_is_a_name_or_none(label):
     with pytest.raises(InputError, match="label"):
         Clip(np.ones((4, 20, 3)), KINECT_20, label)
-
-
-@pytest.mark.parametrize("config", [default(), demo(), paper(), demo(4)])
-def test_presets_go_to_json_and_back(config):
-    assert Config.from_json(config.to_json()) == config
-
-
-def test_the_paper_preset_holds_the_published_settings():
-    config = paper()
-    assert (config.model.width, config.model.depth, config.model.heads, config.model.stream) == (768, 12, 12, "joint")
-    assert (config.train.steps, config.train.batch, config.train.lr, config.train.weight_decay, config.train.warmup) == (50_000, 256, 1e-4, 0.01, 100)
-    diffusion = config.diffusion
-    assert (diffusion.timesteps, diffusion.test_step, diffusion.triplet_weight, diffusion.margin, diffusion.scale_features) == (50, 25, 1.0, 1.0, False)
-    assert (config.text.tokens, config.text.combine, config.text.mask_padding) == (35, "channels", False)
-
-
-@pytest.mark.parametrize(("change", "says"), [
-    ({"modle": {}}, "unknown key 'modle' for Config; known keys: preprocess, encoder"),
-    ({"model": {"widht": 3}}, "unknown key 'widht' for ModelConfig"),
-    ({"model": {"width": "wide"}}, "'wide' is not int"),
-    ({"model": {"width": True}}, "True is not int"),
-    ({"model": {"stream": "both"}}, "'both' is not 'joint' or 'cached'"),
-    ({"model": {"width": 10, "heads": 4}}, "width is 10; give a multiple of heads"),
-    ({"diffusion": {"test_step": 50}}, "test_step is 50"),
-    ({"train": 3}, "3 where an object belongs"),
-])  # fmt: skip
-def test_settings_that_do_not_fit_are_refused(change, says):
-    with pytest.raises(InputError, match=says):
-        Config.from_json(json.dumps(change), "mine.json")
-
-
-def test_settings_check_themselves_when_made():
-    for make in (lambda: EncoderConfig(width=0), lambda: TrainConfig(steps=0), lambda: ModelConfig(heads=5)):
-        with pytest.raises(InputError):
-            make()
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        default().model.width = 3  # type: ignore[misc]
-    with pytest.raises(InputError, match="not JSON"):
-        Config.from_json("{")

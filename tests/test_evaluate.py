@@ -1,17 +1,16 @@
-"""Reports, seeds, intervals, and the simple baseline."""
+"""Reports, seeds and intervals."""
 
 import numpy as np
 import pytest
 
-from tdsm.baselines import ridge_to_text
-from tdsm.evaluate import Report, subject_interval, summarise
+from tdsm.evaluate import Report, mean_std, protocol_of, subject_interval, summarise
 from tdsm.util.errors import InputError
 
 
 def report(answers, y, labels=("a", "b", "c"), subjects=None) -> Report:
-    errors = np.ones((len(y), len(labels)))
-    errors[np.arange(len(y)), answers] = 0
-    return Report(errors, np.array(y), labels, np.array(subjects or ["s"] * len(y)))
+    scores = np.zeros((len(y), len(labels)))
+    scores[np.arange(len(y)), answers] = 1
+    return Report(scores, np.array(y), labels, np.array(subjects or ["s"] * len(y)))
 
 
 def test_top1_class_mean_and_confusion():
@@ -47,15 +46,27 @@ def test_interval_over_subjects_is_wider_than_over_clips_when_subjects_differ():
     assert subject_interval(np.ones(20), np.repeat(["p", "q"], 10)) == (1.0, 1.0)
 
 
-def test_ridge_recovers_a_linear_map_to_unseen_texts():
-    import torch
+def test_a_cell_of_a_table_has_a_spread_only_over_several_seeds():
+    assert mean_std([0.5, 0.7]) == "60.0 ± 14.1"
+    assert mean_std([0.501], digits=0) == "50"
+    y = [0, 0, 1, 1]
+    one, two = (str(summarise([report(answers, y) for answers in every])) for every in ([[0, 0, 1, 0]], [[0, 0, 1, 0], [0, 0, 1, 1]]))
+    assert one.startswith("75.0% (95 % over subjects")
+    assert two.startswith("87.5% ± 17.7% (95 % over subjects")
 
-    torch.manual_seed(0)
-    text, mix = torch.randn(30, 16), torch.randn(16, 32)
-    labels = torch.arange(2000) % 25
-    z_x = text[labels] @ mix + 0.1 * torch.randn(2000, 32)
-    test = text[25:] @ mix
-    similarity = ridge_to_text(z_x, labels, text[:25], test, text[25:], penalty=1e-3)
-    assert similarity.argmax(1).tolist() == [0, 1, 2, 3, 4]
-    moved = ridge_to_text(5 * z_x + 2, labels, text[:25], 5 * test + 2, text[25:], penalty=1e-3)
-    torch.testing.assert_close(moved, similarity, rtol=1e-3, atol=1e-4)
+
+@pytest.mark.parametrize(
+    ("partition", "part", "wanted"),
+    [
+        ("all", "unseen", "all clips of the seen"),
+        ("xsub", "unseen", "xsub: seen classes of its training part"),
+        ("xsub", "pseudo", "xsub: of its training part"),
+    ],
+)
+def test_what_was_tested_is_said_beside_a_number(partition, part, wanted):
+    said = protocol_of(partition, part)
+    assert set(said) == {"setting", "selection", "partition"}
+    assert said["setting"].startswith("inductive zero-shot")
+    assert ("pseudo-unseen" in said["setting"]) == (part == "pseudo")
+    assert said["selection"].startswith("none")
+    assert said["partition"].startswith(wanted)

@@ -15,9 +15,9 @@ from test_recognizer import TINY
 from tdsm.catalogue.rows import benchmark_named
 from tdsm.data.prompts import load_prompts
 from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
+from tdsm.evaluate import PROTOCOL, zero_shot_report
 from tdsm.experiments.results import load_results, write_result
-from tdsm.experiments.study import PROTOCOL
-from tdsm.train import train_recognizer, zero_shot_report
+from tdsm.train import train_recognizer
 from tdsm.util.errors import InputError
 from tdsm.viz import style
 

@@ -1,20 +1,22 @@
 """The lexicon: what a bare name would be told like, and that a data set's own sentences are not in it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
-from test_align import TINY
+from standins import TINY_ALIGNED
 
 from tdsm.backbones.lexicon import Lexicon, fit_lexicon, read_labels, sentences_of_others
+from tdsm.config import override
 from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.labels import Label, normal_form
 from tdsm.data.layouts import KINECT_20
 from tdsm.data.prompts import load_prompts
-from tdsm.recognizer import Recognizer, label_text
-from tdsm.text import TextEncoder, directions
+from tdsm.recognizer import Recognizer
+from tdsm.text import TextEncoder, TextModel, directions
 from tdsm.train import train_recognizer
 from tdsm.util.errors import InputError
+
+TINY = override(TINY_ALIGNED, {"align.guess": 0.5})
 
 SENTENCES = {
     "tennis serve": "The right arm swings from above the head down to the front.",
@@ -41,15 +43,15 @@ def nearest(read, text_encoder, sentences=SENTENCES):
 
 @pytest.mark.parametrize("name, like", [("clapping hands", "clap"), ("kicking a ball", "kick"), ("serve in tennis", "tennis serve")])
 def test_a_new_name_is_read_like_the_sentence_of_the_name_most_like_it(name, like, lexicon, text_encoder):
-    assert nearest(read_labels([name], [name], text_encoder, lexicon), text_encoder) == like
+    assert nearest(read_labels([Label(name)], text_encoder, lexicon), text_encoder) == like
 
 
 def test_a_bare_name_is_its_guess_and_a_sentence_is_met_half_way(lexicon, text_encoder):
-    labels, texts = ["clap", "clap"], ["clap", "The left arm goes up."]
-    read, (name, sentence) = read_labels(labels, texts, text_encoder, lexicon), text_encoder.read_sentences(texts)
+    labels = [Label("clap"), Label("clap", "The left arm goes up.")]
+    read, (name, sentence) = read_labels(labels, text_encoder, lexicon), text_encoder.read_sentences(["clap", "The left arm goes up."])
     guess = lexicon(name[None])[0]
     torch.testing.assert_close(read, torch.stack([guess, (guess + sentence) / 2]))
-    torch.testing.assert_close(read_labels(labels, texts, text_encoder, None), torch.stack([name, sentence]))
+    torch.testing.assert_close(read_labels(labels, text_encoder, None), torch.stack([name, sentence]))
 
 
 def test_a_guess_does_not_depend_on_the_other_names(lexicon, text_encoder):
@@ -74,7 +76,7 @@ def test_what_a_data_set_has_itself_is_left_out_wherever_it_stands(dataset):
     found, own = sentences_of_others(dataset), load_prompts(dataset)
     assert len(found) > 150
     assert not set(own.values()) & set(found.values())
-    assert not {name.lower() for name in own} & {name.lower() for name in found}
+    assert not {normal_form(name) for name in own} & {normal_form(name) for name in found}
 
 
 def test_sentences_for_a_new_data_set_are_all_there_are():
@@ -97,26 +99,22 @@ def moving_clips(count=24):
 def recognizers(text_encoder, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        told = {"clap": SENTENCES["clap"], "kick": SENTENCES["kick"]}
-        yield [
-            train_recognizer(moving_clips(), replace(TINY, align=replace(TINY.align, guess=guess)), descriptions=told, text_encoder=text_encoder)
-            for guess in (0.5, 0.0)
-        ]
+        told = {"Clap": SENTENCES["clap"], "kick": SENTENCES["kick"]}
+        yield [train_recognizer(moving_clips(), override(TINY, {"align.guess": guess}), descriptions=told, text_encoder=text_encoder) for guess in (0.5, 0.0)]
 
 
 def test_a_trained_recognizer_reads_labels_with_its_lexicon_if_it_has_one(recognizers, text_encoder):
-    labels, texts = ["clap", "playing tennis"], [SENTENCES["clap"], "playing tennis"]
+    labels = [Label("clap", SENTENCES["clap"]), Label("playing tennis")]
     for recognizer in recognizers:
-        told = label_text(recognizer.encoder, text_encoder, labels, recognizer.descriptions).z_g
-        read = read_labels(labels, texts, text_encoder, recognizer.encoder.lexicon)
-        torch.testing.assert_close(told, recognizer.encoder.label_features(read).z_g)
-    assert recognizers[0].encoder.lexicon.share == 0.5
-    assert recognizers[1].encoder.lexicon is None
+        read = read_labels(labels, text_encoder, recognizer.backbone.lexicon)
+        torch.testing.assert_close(recognizer.text(["clap", "playing tennis"]).z_g, recognizer.backbone.label_features(read).z_g)
+    assert recognizers[0].backbone.lexicon.share == 0.5
+    assert recognizers[1].backbone.lexicon is None
     assert ["lexicon" in recognizer._repr_html_() for recognizer in recognizers] == [True, False]
 
 
 def test_the_sentences_of_the_seen_classes_are_learned_too(recognizers):
-    names = recognizers[0].encoder.lexicon.names
+    names = recognizers[0].backbone.lexicon.names
     assert len(names) == len(sentences_of_others("mine") | {"clap": "", "kick": ""})
 
 
@@ -125,7 +123,35 @@ def test_the_lexicon_is_saved_with_the_model(recognizers, text_encoder, tmp_path
     for recognizer in recognizers:
         again = Recognizer.from_pretrained(recognizer.save_pretrained(tmp_path / str(recognizer.config.align.guess)), text_encoder)
         labels = ["clap", "playing tennis"]
-        np.testing.assert_array_equal(again.predict(clips, labels).errors, recognizer.predict(clips, labels).errors)
+        np.testing.assert_array_equal(again.predict(clips, labels).scores, recognizer.predict(clips, labels).scores)
+
+
+def test_a_saved_recognizer_asks_for_the_text_model_it_was_trained_with(recognizers, tmp_path):
+    folder = recognizers[0].save_pretrained(tmp_path)
+    other = Counts()
+    with pytest.raises(InputError, match=r"backbone\.json: was trained with another text model"):
+        Recognizer.from_pretrained(folder, other)
+
+
+class Counts(TextModel):
+    """A text model of one's own, which counts letters."""
+
+    identity = "letters"
+
+    def encode(self, prompts, prompts_per_class=None):
+        raise NotImplementedError
+
+    def read_sentences(self, sentences):
+        rows = [[sentence.count(letter) + 1.0 for letter in "abcdefgh"] for sentence in sentences]
+        view = torch.nn.functional.normalize(torch.tensor(rows), dim=1)
+        return torch.cat((view, view.flip(1)), dim=1)
+
+
+def test_a_text_model_without_settings_can_be_learned_from_and_has_a_cache_of_its_own(text_encoder, tmp_path):
+    fit_lexicon(SENTENCES, 0.5, text_encoder, tmp_path)
+    own = fit_lexicon(SENTENCES, 0.5, Counts(), tmp_path)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert own.names.shape == (3, 16)
 
 
 def test_too_few_sentences_are_named(text_encoder, tmp_path):

@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from standins import TINY_CLASSIFIER
 
-from tdsm.config import Config, DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig, TrainConfig
+from tdsm.config import PreprocessConfig
 from tdsm.data.clips import Clip, ClipSet, normalised
 from tdsm.data.convert import convert, convert_all
 from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, MEDIAPIPE_33, NTU_25, OPENPOSE_18, Layout
 from tdsm.data.missing import complete, filling
-from tdsm.data.preprocess import preprocess, preprocess_all, usable
+from tdsm.data.preprocess import preprocess, preprocess_all, preprocess_usable
 from tdsm.data.synthetic import Take, perform, synthetic_clips
+from tdsm.evaluate import zero_shot_report
 from tdsm.recognizer import Recognizer
-from tdsm.train import train_recognizer, zero_shot_report
+from tdsm.train import train_recognizer
 from tdsm.util.errors import InputError
 
 
@@ -279,13 +281,12 @@ def test_unusable_clips_are_left_out_with_one_warning():
     whole = moving(COCO_17)
     clips = ClipSet((nobody(COCO_17), replace(whole, label="wave"), cut(whole)), ("wave",), "mine")
     with pytest.warns(UserWarning, match=r"2 of 3 clips cannot be used and are left out; the first: empty: .*nobody") as caught:
-        kept = usable(clips, BODY)
+        x, rows = preprocess_usable(clips, BODY)
     assert len(caught) == 1
-    assert [clip.name for clip in kept] == [whole.name] and (kept.classes, kept.name) == (("wave",), "mine")
-    assert preprocess_all(kept, BODY).shape == (1, 1, 32, 17, 2)
-    assert usable([whole], BODY) == [whole]
-    with pytest.raises(InputError, match=r"clips: 2 of 2 clips cannot be used; the first: empty: .*nobody"):
-        usable([clips[0], clips[2]], BODY)
+    assert rows == [1] and np.array_equal(x, preprocess_all([whole], BODY))
+    assert preprocess_usable([whole, whole], BODY)[1] == [0, 1]
+    with pytest.raises(InputError, match=r"clips: none of 2 can be used; the first: empty: .*nobody"):
+        preprocess_usable([clips[0], clips[2]], BODY)
 
 
 def test_a_set_with_a_clip_that_cannot_be_converted_is_converted():
@@ -297,22 +298,13 @@ def test_a_set_with_a_clip_that_cannot_be_converted_is_converted():
         convert_all(clips[1:], KINECT_20)
 
 
-TINY = Config(
-    preprocess=PreprocessConfig(frames=8),
-    encoder=EncoderConfig(width=8, features=16, steps=2, batch=8),
-    model=ModelConfig(width=32, depth=1, heads=2),
-    diffusion=DiffusionConfig(noises=2),
-    train=TrainConfig(steps=2, batch=8),
-)
-
-
 def test_training_and_prediction_leave_unusable_clips_out():
     clips = synthetic_clips(1)
     empty = replace(clips[0], joints=0 * clips[0].joints, name="empty")
     seen, unseen = clips.classes[:3], clips.classes[3:5]
     train = ClipSet((empty, *clips.of_classes(seen)), seen)
     with pytest.warns(UserWarning, match=r"1 of \d+ clips cannot be used.*empty"):
-        recognizer: Recognizer = train_recognizer(train, TINY)
+        recognizer: Recognizer = train_recognizer(train, TINY_CLASSIFIER)
     with pytest.warns(UserWarning, match=r"1 of 3 clips cannot be used.*empty"):
         answers = recognizer.predict([clips[0], empty, without(clips[1], "left wrist")], ["wave", "kick"])
     assert list(answers.clips) == [clips[0].name, clips[1].name]

@@ -4,13 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from standins import TINY_CLASSIFIER, kinect_set, scored
 
 from tdsm.catalogue.rows import benchmark_named
-from tdsm.evaluate import Summary
-from tdsm.experiments.reproduce.row import Row as ReproducedRow
-from tdsm.experiments.reproduce.row import write_row
+from tdsm.data.prompts import load_prompts
+from tdsm.evaluate import PROTOCOL
+from tdsm.experiments.cells import Source, cells_of
 from tdsm.experiments.results import average, load_results, newest, one_protocol, published, results_table, write_result
-from tdsm.experiments.study import PROTOCOL, Row, write_table
+from tdsm.experiments.table import lines_of, write_tables
 from tdsm.util.errors import InputError
 
 NAME = "nw-ucla-purls-8-2"
@@ -36,26 +37,37 @@ def with_command(path):
     path.write_text(json.dumps(about))
 
 
-def test_what_a_study_writes_is_a_result_once_it_says_its_command(tmp_path):
-    ours, ridge = Summary(10, 0.6, 0.1, 0.61, 0.5, 0.7, 0.5), Summary(10, 0.5, 0.02, 0.5, 0.45, 0.55, 0.5)
-    write_table([Row(benchmark_named(NAME), ours, ridge, None, 10.0)], tmp_path)
-    with_command(tmp_path / "table.json")
-    (result,) = load_results(tmp_path)
-    assert [(number.method, number.mean, number.std, number.seeds) for number in result.numbers] == [("tdsm", 0.6, 0.1, 10), ("ridge", 0.5, 0.02, 10)]
+def table_of(folder, shares, name="table", **others):
+    """What `tdsm evaluate` or `tdsm study` writes of these accuracies, a seed each."""
+    source = Source(kinect_set("nw-ucla", load_prompts("nw-ucla"), 1))
+    cells = cells_of(benchmark_named(NAME), source, TINY_CLASSIFIER, seeds=len(shares), **others)
+    write_tables(lines_of([scored(cell, share, 10.0) for cell, share in zip(cells, shares, strict=True)]), folder, name)
+    with_command(folder / f"{name}.json")
+    (result,) = load_results(folder)
+    return result
+
+
+def test_the_table_of_a_run_is_a_result(tmp_path):
+    result = table_of(tmp_path, [0.55, 0.65], NAME)
+    assert [(number.method, number.mean, number.seeds) for number in result.numbers] == [("tdsm", pytest.approx(0.6), 2), ("ridge", pytest.approx(0.6), 2)]
+    assert result.numbers[0].std == pytest.approx(np.std([0.55, 0.65], ddof=1))
     protocol = one_protocol(result.numbers)
     assert (protocol.setting, protocol.statistic, protocol.selection) == ("inductive zero-shot", "mean", "none")
-    assert newest([result], NAME, "ridge").low == 0.45
+    assert newest([result], NAME, "ridge").low == pytest.approx(0.6)
     assert newest([result], NAME, "cosine") is None
 
 
-def test_what_reproduce_writes_is_a_result(tmp_path):
-    row = ReproducedRow(benchmark_named("ntu-60-synse-55-5"), 55, 5, (100,), (20,), (0.8, 0.9), (0.7, 0.8), 0.5)
-    write_row(row, tmp_path)
-    with_command(tmp_path / "ntu-60-synse-55-5.json")
-    tdsm, ridge = load_results(tmp_path)[0].numbers
-    assert (tdsm.benchmark, tdsm.mean, tdsm.seeds, tdsm.chance) == ("ntu-60-synse-55-5", pytest.approx(0.85), 2, 0.2)
-    assert tdsm.std == pytest.approx(np.std([0.8, 0.9], ddof=1))
-    assert (ridge.mean, ridge.seeds, ridge.std, ridge.protocol.statistic) == (0.5, 1, None, "single")
+def test_of_one_seed_there_is_no_spread(tmp_path):
+    result = table_of(tmp_path, [0.55])
+    assert (result.numbers[0].std, result.numbers[0].protocol.statistic) == (None, "single")
+
+
+def test_a_setting_of_a_study_is_a_variant_and_pseudo_unseen_classes_are_another_protocol(tmp_path):
+    result = table_of(tmp_path / "a", [0.5, 0.6], part="pseudo", draws=1, setting={"train.steps": 3})
+    assert newest([result], NAME, "tdsm") is None
+    number = newest([result], NAME, "tdsm", {"train.steps": 3})
+    with pytest.raises(InputError, match="partition"):
+        one_protocol([number, table_of(tmp_path / "b", [0.5, 0.6]).numbers[0]])
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz"])

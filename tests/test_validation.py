@@ -9,9 +9,10 @@ from scipy import stats
 
 from tdsm.catalogue.rows import benchmarks_of
 from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.holdout import held_classes, holdout_clips, pseudo_unseen
 from tdsm.data.layouts import KINECT_20
 from tdsm.data.readers.nw_ucla import CLASSES
-from tdsm.experiments.validation import held_classes, holdout_clips, paired_difference, pseudo_unseen, pseudo_unseen_of
+from tdsm.experiments.validation import paired_difference, pseudo_unseen_of
 from tdsm.util.errors import InputError
 
 

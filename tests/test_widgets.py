@@ -11,12 +11,13 @@ from IPython.display import HTML, Image
 from ipywidgets import Button, Dropdown, GridBox, IntSlider, Text
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from test_recognizer import TINY
+from standins import TINY_CLASSIFIER as TINY
 
 from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.prompts import load_prompts
 from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
-from tdsm.text import load_prompts
-from tdsm.train import train_recognizer, zero_shot_report
+from tdsm.evaluate import zero_shot_report
+from tdsm.train import train_recognizer
 from tdsm.util.errors import InputError
 from tdsm.util.files import write_json
 from tdsm.util.history import write_history
@@ -26,7 +27,7 @@ FEW = replace(
     TINY,
     encoder=replace(TINY.encoder, steps=2),
     train=replace(TINY.train, steps=2),
-    diffusion=replace(TINY.diffusion, schedule="cosine", target="sample", reference=5),
+    diffusion=replace(TINY.diffusion, schedule="cosine", target="sample"),
 )
 
 
@@ -161,11 +162,10 @@ def test_ask_shows_a_new_ranking_for_other_labels_and_one_line_for_bad_ones(reco
 
 
 def test_with_the_recognizers_own_settings_the_mean_over_noises_is_its_answer(recognizer, unseen):
-    assert len(recognizer.matcher.reference) == 5
     labels = [*UNSEEN[:4], "something nobody described"]
     alone = widgets.noise_scores(recognizer, unseen[2], labels)
     assert alone.shape == (5, 3)
-    np.testing.assert_allclose(alone.mean(axis=1), recognizer.errors(recognizer.features(unseen[2]), labels)[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(alone.mean(axis=1), recognizer.scores(recognizer.features(unseen[2]), labels)[0], rtol=1e-4, atol=1e-6)
     assert alone.std(axis=1).min() > 0
 
 
@@ -182,7 +182,7 @@ def test_more_noises_keep_the_first_and_another_step_gives_other_scores(recogniz
 def test_the_study_leaves_the_recognizer_as_it_was(recognizer, unseen, shown):
     matcher = recognizer.matcher
     before = {name: value.clone() for name, value in matcher.state_dict().items()}
-    settings, errors = matcher.diffusion, recognizer.predict(unseen, UNSEEN[:4]).errors
+    settings, scores = matcher.diffusion, recognizer.predict(unseen, UNSEEN[:4]).scores
     sliders = parts(widgets.noise_study(recognizer, unseen[0], UNSEEN[:4]), IntSlider)
     assert (sliders["t_test"].value, sliders["t_test"].max, sliders["noises"].value) == (25, 49, 3)
     sliders["t_test"].value = 5
@@ -193,7 +193,7 @@ def test_the_study_leaves_the_recognizer_as_it_was(recognizer, unseen, shown):
     after = matcher.state_dict()
     assert after.keys() == before.keys()
     assert all(torch.equal(after[name], value) for name, value in before.items())
-    np.testing.assert_array_equal(recognizer.predict(unseen, UNSEEN[:4]).errors, errors)
+    np.testing.assert_array_equal(recognizer.predict(unseen, UNSEEN[:4]).scores, scores)
 
 
 def test_the_noise_figure_says_how_many_noises_agree(recognizer, unseen):

@@ -1,8 +1,8 @@
-"""Alignment: a skeleton encoder and a reading of text, trained together so that a movement and its description meet.
+"""Our backbone: a skeleton tower and a text tower, trained together so that a movement and its description lie close in one space.
 
-Zero-shot recognition is short of classes: five or twenty texts cannot teach what words mean for bodies. So the two towers first learn from generated
-pairs (:mod:`tdsm.data.procedural`): random movements of a body, told by templates, thousands of them, none of them a class of any data set. Then the
-clips of the seen classes join in, with the generated pairs kept in the batch (without them the meaning of words is forgotten in a hundred steps).
+Five or twenty seen classes cannot teach what words mean for bodies. The towers are therefore first trained on generated pairs
+(:mod:`tdsm.data.procedural`): thousands of random movements with template sentences, none of them a class of any data set. Then the clips of the seen
+classes are added, with the generated pairs kept in the batch (without them the meaning of words is forgotten within a hundred steps).
 
     clip -> encoder -> linear -> length 1 --\\
                                              cosine
@@ -21,13 +21,15 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tdsm.backbones.lexicon import Lexicon
-from tdsm.config import AlignConfig
+from tdsm.backbones.base import Backbone, SeenClips
+from tdsm.backbones.lexicon import Lexicon, read_labels
+from tdsm.config import AlignConfig, PreprocessConfig
+from tdsm.data.labels import Label
 from tdsm.data.layouts import Layout
-from tdsm.loop import History, batch_rows, device, fingerprint, fit, mix, warmup_cosine
-from tdsm.text import TextFeatures, directions
+from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix, warmup_cosine
+from tdsm.text import TextFeatures, TextModel, directions
 
-__all__ = ["Aligner", "Pairs", "Seen", "augment", "exchange_sides", "mirror", "seen_with_mirrors", "train_on_pairs", "train_with_seen"]
+__all__ = ["Aligned", "Pairs", "Seen", "augment", "exchange_sides", "mirror", "seen_with_mirrors", "train_on_pairs", "train_with_seen"]
 
 
 _SAME = 0.9999
@@ -48,47 +50,59 @@ class Seen(NamedTuple):
     z_g: Tensor
 
 
-class Aligner(nn.Module):
+class Aligned(Backbone):
     """The two towers.
 
     Args:
-        encoder: with ``pool`` and ``features``.
+        net: skeleton encoder with ``pool``, ``features``, ``layout`` and ``bodies``.
         text_channels: width of z_g; its two halves are read apart (:meth:`tdsm.text.TextEncoder.read_sentences`).
-        width: of the common space.
+        width: channels of the common space.
+        preprocess, text_encoder: see :class:`~tdsm.backbones.base.Backbone`.
 
     Attributes:
-        lexicon: reads labels that have no sentence; None leaves them their names.
+        lexicon: predicts the description of a label from its name; None leaves labels their names.
     """
 
-    def __init__(self, encoder: nn.Module, text_channels: int, width: int) -> None:
+    kind = "aligned"
+
+    def __init__(self, net: nn.Module, text_channels: int, width: int, preprocess: PreprocessConfig, text_encoder: TextModel) -> None:
         super().__init__()
-        self.encoder = encoder
-        self.layout, self.bodies, self.features = encoder.layout, encoder.bodies, width
-        self.project = nn.Linear(encoder.features, width)
+        self.net = net
+        self.layout, self.features, self.preprocess, self.text_encoder = net.layout, width, preprocess, text_encoder
+        self.seen, self.dataset = (), ""
+        self.project = nn.Linear(net.features, width)
         self.read = nn.Linear(text_channels, width)
         self.log_scale = nn.Parameter(torch.tensor(2.3))
-        self.register_buffer("offset", torch.zeros(self.bodies, 1, len(self.layout), self.layout.dims))
+        self.register_buffer("offset", torch.zeros(net.bodies, 1, len(self.layout), self.layout.dims))
         self.register_buffer("text_center", torch.zeros(text_channels))
         self.lexicon: Lexicon | None = None
 
+    def sizes(self) -> dict[str, int]:
+        """Words: width of z_g; names: number of pairs in the lexicon, 0 without one."""
+        return {"words": self.read.in_features, "names": len(self.lexicon.names) if self.lexicon else 0}
+
     def skeleton(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip width"]:
         """Directions of preprocessed clips in the common space."""
-        return F.normalize(self.project(self.encoder.pool(x)), dim=-1)
+        return F.normalize(self.project(self.net.pool(x)), dim=-1)
 
     def text(self, z_g: Float[Tensor, "label word"]) -> Float[Tensor, "label width"]:
         """Directions of texts in the common space; what all generated sentences share is taken off first."""
         return F.normalize(self.read(directions(z_g, self.text_center)), dim=-1)
 
     @torch.no_grad()
-    def pool(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip width"]:
-        """z_x of recorded clips: their directions, at mean square 1 a channel."""
+    def encode(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip width"]:
+        """z_x of recorded clips: their directions, scaled to mean square 1 per channel."""
         return self.skeleton(x + self.offset) * self.features**0.5
+
+    def labels(self, labels: Sequence[Label]) -> TextFeatures:
+        """Directions of K labels, read through the lexicon if there is one."""
+        return self.label_features(read_labels(labels, self.text_encoder, self.lexicon))
 
     @torch.no_grad()
     def label_features(self, z_g: Float[Tensor, "label word"]) -> TextFeatures:
-        """What the denoiser is told of labels: their directions, at mean square 1 a channel, as global feature and as the one local token."""
-        told = self.text(z_g.to(self.offset.device)) * self.features**0.5
-        return TextFeatures(told, told[:, None], torch.ones(len(told), 1, dtype=torch.bool, device=told.device))
+        """Directions of texts, scaled to mean square 1 per channel, as global feature and as the one local token."""
+        read = self.text(z_g.to(self.offset.device)) * self.features**0.5
+        return TextFeatures(read, read[:, None], torch.ones(len(read), 1, dtype=torch.bool, device=read.device))
 
     def scale(self) -> Tensor:
         """What cosines are multiplied by in the losses."""
@@ -115,7 +129,9 @@ class Aligner(nn.Module):
         return {"loss": pairs + seen_weight * seen, "pairs": pairs, "seen": seen}
 
 
-def train_on_pairs(aligner: Aligner, pairs: Pairs, config: AlignConfig, *, seed: int = 0, checkpoint: Path | None = None) -> History:
+def train_on_pairs(
+    aligner: Aligned, pairs: Pairs, config: AlignConfig, *, seed: int = 0, checkpoint: Path | None = None, precision: str = "no"
+) -> list[Logged]:
     """The first stage: generated pairs alone. It knows no data set, so that one result serves all."""
     x, z_g = pairs
     aligner.to(device()).text_center.copy_(z_g.mean(0))
@@ -124,18 +140,12 @@ def train_on_pairs(aligner: Aligner, pairs: Pairs, config: AlignConfig, *, seed:
         rows = batch_rows(len(x), config.batch, seed, step)[share]
         return module(augment(x[rows], seed, step).to(device()), z_g[rows].to(device()))
 
-    return _fit(aligner, losses, config.pretrain_steps, config.lr, config, fingerprint(config, x, z_g, seed), seed, checkpoint, "pairs")
+    return _fit(aligner, losses, config.pretrain_steps, config.lr, config, fingerprint(config, x, z_g, seed), seed, checkpoint, precision, "pairs")
 
 
 def train_with_seen(
-    aligner: Aligner,
-    pairs: Pairs,
-    seen: Seen,
-    config: AlignConfig,
-    *,
-    seed: int = 0,
-    checkpoint: Path | None = None,
-) -> History:
+    aligner: Aligned, pairs: Pairs, seen: Seen, config: AlignConfig, *, seed: int = 0, checkpoint: Path | None = None, precision: str = "no"
+) -> list[Logged]:
     """The second stage: generated pairs and clips of the seen classes, which are moved to where generated bodies begin (``aligner.offset``)."""
     x, z_g = pairs
     aligner.to(device()).offset.copy_(_first_frame(x) - _first_frame(seen.x))
@@ -148,16 +158,16 @@ def train_with_seen(
         return module(both[: len(rows)], z_g[rows].to(device()), both[len(rows) :], seen.y[clips].to(device()), seen_z_g, config.seen_weight)
 
     identity = fingerprint(config, x, z_g, *seen, seed)
-    return _fit(aligner, losses, config.steps, config.tune_lr, config, identity, seed, checkpoint, "seen")
+    return _fit(aligner, losses, config.steps, config.tune_lr, config, identity, seed, checkpoint, precision, "seen")
 
 
-def _fit(aligner, losses, steps, lr, config, identity, seed, checkpoint, title) -> History:  # noqa: ANN001
+def _fit(aligner, losses, steps, lr, config, identity, seed, checkpoint, precision, title) -> list[Logged]:  # noqa: ANN001
     optimizer = torch.optim.AdamW(aligner.parameters(), lr=lr, weight_decay=config.weight_decay)
 
     def rate(step: int) -> float:
         return warmup_cosine(step, lr, max(1, steps // 20), steps)
 
-    return fit(aligner, optimizer, losses, rate, steps, checkpoint=checkpoint, identity=identity, seed=seed, title=title)
+    return fit(aligner, optimizer, losses, rate, steps, checkpoint=checkpoint, identity=identity, precision=precision, seed=seed, title=title)
 
 
 def _first_frame(x: Tensor) -> Tensor:
@@ -192,21 +202,40 @@ def mirror(x: Float[Tensor, "clip person time joint coord"], layout: Layout) -> 
 
 
 def exchange_sides(sentence: str) -> str:
-    """The sentence with "left" and "right" exchanged."""
-    return re.sub(r"\b(left|right)\b", lambda found: {"left": "right", "right": "left"}[found[0]], sentence)
+    """The sentence with "left" and "right" exchanged, in whatever case they are written.
 
-
-def seen_with_mirrors(
-    x: Tensor, y: Tensor, labels: Sequence[str], texts: Sequence[str], read: Callable[[Sequence[str], Sequence[str]], Tensor], layout: Layout
-) -> Seen:
-    """Seen clips and, behind them, their mirror images, told with left and right exchanged.
-
-    A mirrored clip of a class whose name or text names a side is of a class of its own, behind the others. ``read`` makes text features of labels and
-    their texts.
+    >>> exchange_sides("Left hand waves, then the right")
+    'Right hand waves, then the left'
     """
-    turned = [(exchange_sides(label), exchange_sides(text)) for label, text in zip(labels, texts, strict=True)]
-    sided = [index for index, before in enumerate(zip(labels, texts, strict=True)) if before != turned[index]]
-    number = torch.arange(len(labels))
-    number[sided] = len(labels) + torch.arange(len(sided))
-    z_g = read([*labels, *(turned[index][0] for index in sided)], [*texts, *(turned[index][1] for index in sided)])
-    return Seen(torch.cat((x, mirror(x, layout))), torch.cat((y, number[y])), z_g)
+
+    def other(found: re.Match) -> str:
+        word = "right" if found[0].lower() == "left" else "left"
+        return word.upper() if found[0].isupper() else word.capitalize() if found[0][0].isupper() else word
+
+    return re.sub(r"\b(left|right)\b", other, sentence, flags=re.IGNORECASE)
+
+
+def seen_with_mirrors(clips: SeenClips, read: Callable[[Sequence[Label]], Tensor]) -> Seen:
+    """Seen clips and, behind them, their mirror images, whose texts have left and right exchanged.
+
+    A mirrored clip of a class whose name or description names a side belongs to a class of its own, behind the others.
+
+    Args:
+        read: text features of labels.
+    """
+    turned = [_turned(label) for label in clips.labels]
+    sided = [index for index, label in enumerate(clips.labels) if label != turned[index]]
+    number = torch.arange(len(clips.labels))
+    number[sided] = len(clips.labels) + torch.arange(len(sided))
+    x = clips.x if isinstance(clips.x, Tensor) else clips.x[slice(None)]
+    return Seen(torch.cat((x, mirror(x, clips.layout))), torch.cat((clips.y, number[clips.y])), read([*clips.labels, *(turned[index] for index in sided)]))
+
+
+def _turned(label: Label) -> Label:
+    """The label of the mirrored action."""
+    description = label.description
+    if isinstance(description, str):
+        description = exchange_sides(description)
+    elif description is not None:
+        description = tuple(map(exchange_sides, description))
+    return Label(exchange_sides(label.name), description)

@@ -21,9 +21,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tdsm.data.labels import normal_form, spoken
+from tdsm.data.labels import Label, normal_form, spoken
 from tdsm.data.prompts import SUBSETS, load_prompts, packaged_prompts
-from tdsm.text import TextEncoder, cache_folder, directions
+from tdsm.text import TextModel, cache_folder, directions
 from tdsm.util.errors import InputError
 from tdsm.util.weights import cached_tensors
 
@@ -81,7 +81,7 @@ def sentences_of_others(dataset: str) -> dict[str, str]:
     return {name: told for name, told in found.items() if normal_form(name) not in names and told not in sentences}
 
 
-def fit_lexicon(sentences: Mapping[str, str], share: float, text_encoder: TextEncoder, cache: Path | None = None) -> Lexicon:
+def fit_lexicon(sentences: Mapping[str, str], share: float, text_encoder: TextModel, cache: Path | None = None) -> Lexicon:
     """Learn from name -> sentence; the readings are kept in the user's cache folder.
 
     Args:
@@ -95,7 +95,8 @@ def fit_lexicon(sentences: Mapping[str, str], share: float, text_encoder: TextEn
     """
     if len(sentences) < 2:
         raise InputError("lexicon", f"{len(sentences)} sentences", "give two at least")
-    key = json.dumps([_FORMAT, list(sentences.items()), asdict(text_encoder.config), text_encoder.identity])
+    settings = text_encoder.config and asdict(text_encoder.config)
+    key = json.dumps([_FORMAT, list(sentences.items()), settings, text_encoder.identity])
     path = (cache or cache_folder().parent / "lexicon") / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
     read = cached_tensors(
         path, lambda: {"names": text_encoder.read_sentences(list(sentences)), "sentences": text_encoder.read_sentences(list(sentences.values()))}
@@ -103,14 +104,14 @@ def fit_lexicon(sentences: Mapping[str, str], share: float, text_encoder: TextEn
     return Lexicon(*read["names"].shape, share).fit(read["names"], read["sentences"])
 
 
-def read_labels(labels: Sequence[str], texts: Sequence[str], text_encoder: TextEncoder, lexicon: Lexicon | None) -> Float[Tensor, "label word"]:
-    """What is understood of labels: of each its text (a sentence, or the label once more, if it has none), blended with what ``lexicon`` makes of its name.
+def read_labels(labels: Sequence[Label], text_encoder: TextModel, lexicon: Lexicon | None) -> Float[Tensor, "label word"]:
+    """Text features of labels: of each its description (the last of several), blended with what ``lexicon`` predicts from its name.
 
-    Without a lexicon, the text as it is read.
+    A label without description is the prediction alone; without a lexicon, its name.
     """
-    read = text_encoder.read_sentences(texts)
+    read = text_encoder.read_sentences([label.prompts[-1] for label in labels])
     if lexicon is None:
         return read
-    guess = lexicon(text_encoder.read_sentences([spoken(label) for label in labels]).to(lexicon.center.device)).to(read.device)
-    bare = torch.tensor([normal_form(label) == normal_form(text) for label, text in zip(labels, texts, strict=True)])
+    guess = lexicon(text_encoder.read_sentences([spoken(label.name) for label in labels]).to(lexicon.center.device)).to(read.device)
+    bare = torch.tensor([normal_form(label.prompts[-1]) == label.key for label in labels])
     return torch.where(bare[:, None], guess, (1 - lexicon.share) * read + lexicon.share * guess)

@@ -1,4 +1,4 @@
-"""Generated pairs, ready for alignment, and what is learned from them alone: made once, kept in the user's cache folder, and used by every data set.
+"""Generated pairs and the towers trained on them alone: computed once, cached in the user's cache folder, and used by every data set.
 
 Both depend on settings, the text model's files and a seed, and on no recording, so that they are found again by the hash of these.
 """
@@ -6,29 +6,30 @@ Both depend on settings, the text model's files and a seed, and on no recording,
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from tdsm.backbones.aligned import Aligner, Pairs, train_on_pairs
+from tdsm.backbones.aligned import Aligned, Pairs, train_on_pairs
 from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config
 from tdsm.data.layouts import Layout
 from tdsm.data.preprocess import preprocess_all
 from tdsm.data.procedural import procedural_clips
-from tdsm.text import TextEncoder, cache_folder
+from tdsm.text import TextModel, cache_folder
 from tdsm.util.weights import cached_tensors, check_weights
 
-__all__ = ["generated_pairs", "pretrained_aligner"]
+__all__ = ["generated_pairs", "pretrained"]
 
 _SEED = 0  # of the generated pairs; runs differ in everything else
 _FORMAT = 2  # raise it when the generator changes, so that pairs of the old one are left alone
 
 
-def generated_pairs(config: Config, layout: Layout, text_encoder: TextEncoder, cache: Path | None = None) -> Pairs:
-    """``config.align.pairs`` preprocessed movements, and the sentences that tell them.
+def generated_pairs(config: Config, layout: Layout, text_encoder: TextModel, cache: Path | None = None) -> Pairs:
+    """``config.align.pairs`` preprocessed movements and their sentences.
 
     Args:
         config: says how many, how they are preprocessed and which text encoder reads them.
@@ -45,32 +46,46 @@ def generated_pairs(config: Config, layout: Layout, text_encoder: TextEncoder, c
     return Pairs(**cached_tensors(_place(cache, "pairs", config, layout, text_encoder), make, remake=False))
 
 
-def pretrained_aligner(config: Config, layout: Layout, text_encoder: TextEncoder, seed: int = 0, cache: Path | None = None) -> Aligner:
-    """An aligner that has learned from generated pairs alone (:func:`tdsm.backbones.aligned.train_on_pairs`)."""
+def pretrained(
+    config: Config,
+    layout: Layout,
+    text_encoder: TextModel,
+    seed: int = 0,
+    cache: Path | None = None,
+    net: Callable[[Layout, int, int], nn.Module] | None = None,
+) -> Aligned:
+    """An aligned backbone trained on generated pairs alone (:func:`tdsm.backbones.aligned.train_on_pairs`).
+
+    Args:
+        net: (layout, persons, classes) -> a skeleton encoder of your own, which is trained anew every time; left out: ``config.encoder``, cached.
+    """
     pairs = generated_pairs(config, layout, text_encoder, cache)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, 1)
-        aligner = Aligner(encoder, pairs.z_g.shape[1], config.align.width)
+        encoder = net(layout, config.preprocess.bodies, 1) if net else build_encoder(config.encoder, layout, config.preprocess.bodies, 1)
+        backbone = Aligned(encoder, pairs.z_g.shape[1], config.align.width, config.preprocess, text_encoder)
     path = _place(cache, "aligned", config, layout, text_encoder, seed)
-    checkpoint = path.with_name(f"{path.stem}.training.safetensors")
+    checkpoint = None if net else path.with_name(f"{path.stem}.training.safetensors")
 
     def make() -> dict[str, Tensor]:
-        train_on_pairs(aligner, pairs, config.align, seed=seed, checkpoint=checkpoint)
-        return aligner.cpu().state_dict()
+        train_on_pairs(backbone, pairs, config.align, seed=seed, checkpoint=checkpoint, precision=config.train.precision)
+        return backbone.cpu().state_dict()
 
+    if net:
+        make()
+        return backbone
     weights = cached_tensors(path, make, collective=int(os.environ.get("WORLD_SIZE", "1")) > 1)
-    check_weights(aligner.state_dict(), weights, path)
-    aligner.load_state_dict(weights)
+    check_weights(backbone.state_dict(), weights, path)
+    backbone.load_state_dict(weights)
     checkpoint.unlink(missing_ok=True)
-    return aligner
+    return backbone
 
 
-def _place(cache: Path | None, name: str, config: Config, layout: Layout, text_encoder: TextEncoder, seed: int | None = None) -> Path:
+def _place(cache: Path | None, name: str, config: Config, layout: Layout, text_encoder: TextModel, seed: int | None = None) -> Path:
     text = {"text": asdict(config.text), "files": text_encoder.identity}
     parts = {"generator": _FORMAT, "pairs": config.align.pairs, "preprocess": asdict(config.preprocess), "layout": layout.name} | text
     if seed is not None:
         stage = {key: value for key, value in asdict(config.align).items() if key in ("width", "pretrain_steps", "batch", "lr", "weight_decay")}
-        parts |= {"encoder": asdict(config.encoder), "align": stage, "seed": seed}
+        parts |= {"encoder": asdict(config.encoder), "align": stage, "seed": seed, "precision": config.train.precision}
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
     return (cache or cache_folder().parent) / name / f"{key}.safetensors"

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from tdsm.baselines._fit import Score, prepare, seeded, train
 from tdsm.baselines._vae import Vae, discriminant, divergence, sample
 
-__all__ = ["fit_cada_vae"]
+__all__ = ["fit"]
 
 
-def fit_cada_vae(
+def fit(
     z_x: Float[Tensor, "clip channel"],
     labels: Int[Tensor, " clip"],
     text: Float[Tensor, "seen word"],

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from tdsm.baselines._fit import Score, info_nce, prepare, seeded, train
 
-__all__ = ["fit_contrastive"]
+__all__ = ["fit"]
 
 
-def fit_contrastive(
+def fit(
     z_x: Float[Tensor, "clip channel"],
     labels: Int[Tensor, " clip"],
     text: Float[Tensor, "seen word"],

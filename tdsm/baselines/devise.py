@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from tdsm.baselines._fit import Score, hinge, prepare, seeded, train
 
-__all__ = ["fit_devise"]
+__all__ = ["fit"]
 
 
-def fit_devise(
+def fit(
     z_x: Float[Tensor, "clip channel"],
     labels: Int[Tensor, " clip"],
     text: Float[Tensor, "seen word"],

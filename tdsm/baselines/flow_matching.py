@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from tdsm.baselines._fit import Score, mlp, prepare, seeded, train
 from tdsm.baselines._vae import Vae, sample
 
-__all__ = ["attune", "fit_flow_matching"]
+__all__ = ["attune", "fit"]
 
 
-def fit_flow_matching(
+def fit(
     z_x: Float[Tensor, "clip channel"],
     labels: Int[Tensor, " clip"],
     text: Float[Tensor, "seen word"],

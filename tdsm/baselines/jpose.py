@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from tdsm.baselines._fit import Score, hinge, prepare, seeded, slices, train
 
-__all__ = ["fit_jpose"]
+__all__ = ["fit"]
 
 
-def fit_jpose(
+def fit(
     z_x: Float[Tensor, "clip channel"],
     labels: Int[Tensor, " clip"],
     text: Float[Tensor, "seen word"],

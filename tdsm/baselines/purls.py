@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from tdsm.baselines._fit import Score, info_nce, prepare, seeded, slices, train
 
-__all__ = ["fit_purls"]
+__all__ = ["fit"]
 
 
-def fit_purls(
+def fit(
     z_x: Float[Tensor, "clip *token channel"],
     labels: Int[Tensor, " clip"],
     text: Float[Tensor, "seen word"],

@@ -1,31 +1,33 @@
-"""Ridge regression from the feature to the text: takes milliseconds, and must always stand beside a result."""
+"""Ridge regression from the feature to the text: takes milliseconds, and must always be shown beside a result."""
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["ridge_to_text"]
+from tdsm.baselines._fit import Score
+
+__all__ = ["fit"]
 
 
-def ridge_to_text(
-    z_x: Float[Tensor, "clip channel"],
-    labels: Int[Tensor, " clip"],
-    seen_text: Float[Tensor, "seen word"],
-    test_z_x: Float[Tensor, "test channel"],
-    candidates: Float[Tensor, "label word"],
-    penalty: float = 1.0,
-) -> Float[Tensor, "test label"]:
-    """Cosine between the text predicted from each test feature and each candidate label's z_g; the largest is the answer.
+def fit(z_x: Float[Tensor, "clip channel"], labels: Int[Tensor, " clip"], text: Float[Tensor, "seen word"], *, seed: int = 0, penalty: float = 1.0) -> Score:
+    """Fit on the seen classes; the score is the cosine between the text predicted from a test feature and a candidate label's z_g.
 
-    Features are centred and scaled to mean square 1 by the training clips; texts are scaled to length 1. ``penalty`` is a share of the
-    number of clips, so that it means the same for every data set.
+    Features are centred and scaled to mean square 1 by the training clips; texts are scaled to length 1.
+
+    Args:
+        seed: not used, since nothing is drawn; all baselines have it.
+        penalty: as a share of the number of clips, so that it means the same for every data set.
     """
     center = z_x.mean(dim=0)
     scale = (z_x - center).square().mean().sqrt()
-    x, test = (z_x - center) / scale, (test_z_x - center) / scale
-    text = F.normalize(seen_text, dim=-1)
-    mean = text.mean(dim=0)
+    x = (z_x - center) / scale
+    seen = F.normalize(text, dim=-1)
+    mean = seen.mean(dim=0)
     gram = x.T @ x + penalty * len(x) * torch.eye(x.shape[1], device=x.device)
-    weight = torch.linalg.solve(gram, x.T @ (text[labels] - mean))
-    return F.normalize(test @ weight + mean, dim=-1) @ F.normalize(candidates, dim=-1).T
+    weight = torch.linalg.solve(gram, x.T @ (seen[labels] - mean))
+
+    def score(test_z_x: Tensor, candidates: Tensor) -> Tensor:
+        return F.normalize((test_z_x - center) / scale @ weight + mean, dim=-1) @ F.normalize(candidates, dim=-1).T
+
+    return score

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from tdsm.baselines._fit import Score, mlp, prepare, seeded, train
 from tdsm.baselines._vae import Vae, cycle, discriminant, divergence, sample
 
-__all__ = ["fit_sa_dvae"]
+__all__ = ["fit"]
 
 
-def fit_sa_dvae(
+def fit(
     z_x: Float[Tensor, "clip channel"],
     labels: Int[Tensor, " clip"],
     text: Float[Tensor, "seen word"],

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from tdsm.baselines._fit import Score, mlp, prepare, seeded, train
 
-__all__ = ["fit_smie"]
+__all__ = ["fit"]
 
 
-def fit_smie(
+def fit(
     z_x: Float[Tensor, "clip channel"],
     labels: Int[Tensor, " clip"],
     text: Float[Tensor, "seen word"],

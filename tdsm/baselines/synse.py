@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from tdsm.baselines._fit import Score, prepare, seeded, slices, train
 from tdsm.baselines._vae import Vae, cycle, discriminant, divergence, sample
 
-__all__ = ["fit_synse"]
+__all__ = ["fit"]
 
 
-def fit_synse(
+def fit(
     z_x: Float[Tensor, "clip channel"],
     labels: Int[Tensor, " clip"],
     text: Float[Tensor, "seen word"],

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from tdsm.backbones.encoder_files import refuse_leak
+from tdsm.backbones.fit import refuse_leak
 from tdsm.catalogue.rows import Benchmark, all_benchmarks
 from tdsm.data.features import FeatureSet
 from tdsm.util.errors import InputError

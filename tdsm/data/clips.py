@@ -25,6 +25,7 @@ array           shape                  meaning
 T of each clip, and a checksum is kept. When such a file is loaded, ``joints`` are mapped into memory and read once, to check them.
 """
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +42,9 @@ from tdsm.util.errors import InputError
 from tdsm.util.html import SHOWN, html_table, shortened
 from tdsm.util.npz import read_npz, write_npz
 
-__all__ = ["Clip", "ClipSet", "normalised"]
+__all__ = ["Clip", "ClipSet", "as_clips", "normalised"]
+
+_LOOKED_AT = 1000  # clips whose joints are read to show a set, which may be mapped from disk
 
 _LOOKED_AT = 1000  # clips whose joints are read to show a set, which may be mapped from disk
 
@@ -254,6 +257,15 @@ class ClipSet(Sequence):
                 raise InputError(clip.name, "has no label", "label every clip that is trained or tested on")
         return np.array([self._index[normal_form(clip.label)] for clip in self.clips])
 
+    @property
+    def digest(self) -> str:
+        """sha256 over all clips: names, labels, subjects, frame rates and joints, and over classes and layout."""
+        digest = hashlib.sha256(repr((self.classes, self.layout.name, self.name)).encode())
+        for clip in self.clips:
+            digest.update(repr((clip.name, clip.label, clip.subject, clip.fps, clip.joints.shape)).encode())
+            digest.update(np.ascontiguousarray(clip.joints))
+        return digest.hexdigest()
+
     def where(self, keep: Callable[[Clip], bool]) -> "ClipSet":
         """The clips for which ``keep(clip)`` is true, in order; classes stay as they are."""
         return ClipSet(tuple(clip for clip in self.clips if keep(clip)), self.classes, self.name)
@@ -344,6 +356,36 @@ class ClipSet(Sequence):
         note = f"and {more} more classes" if more > 0 else ""
         rows = [(label, counts[label]) for label in self.classes[:SHOWN]]
         return html_table(about, title=repr(self)) + html_table(rows, ("class", "clips"), note=note)
+
+
+def as_clips(clips: Clip | Sequence | np.ndarray, layout: str | Layout | None = None) -> list[Clip]:
+    """Clips of whatever a user has at hand.
+
+    Args:
+        clips: a clip, clips, or arrays (T, V, C), (M, T, V, C) or (N, M, T, V, C), or a list of arrays of the first two forms.
+        layout: layout of arrays, which do not say it.
+
+    Raises:
+        InputError: no clip, arrays without a layout, or what :class:`Clip` refuses.
+    """
+    if isinstance(clips, Clip):
+        return [clips]
+    arrays = hasattr(clips, "ndim")
+    if arrays and np.ndim(clips) not in (3, 4, 5):
+        raise InputError("clips", f"an array of shape {np.shape(clips)}", "give (T, V, C), (M, T, V, C) or (N, M, T, V, C)")
+    found = [clips] if arrays and np.ndim(clips) < 5 else list(clips)
+    if not found:
+        raise InputError("clips", "none given", "give at least one clip")
+    if layout is None and not all(isinstance(clip, Clip) for clip in found):
+        raise InputError("clips", "arrays without a layout", f"give layout=..., one of {', '.join(known.name for known in LAYOUTS)}")
+    return [clip if isinstance(clip, Clip) else Clip(np.asarray(clip), _layout(layout), name=f"array {number}") for number, clip in enumerate(found)]
+
+
+def _layout(layout: str | Layout) -> Layout:
+    try:
+        return layout if isinstance(layout, Layout) else layout_named(layout)
+    except KeyError as error:
+        raise InputError("layout", error.args[0], "name one of these") from error
 
 
 def _span(values: Sequence[int | float], form: str = "d") -> str:

@@ -122,7 +122,8 @@ def _impossible(clip: Clip, layout: Layout, lacking: str) -> InputError:
 def convert_all(clips: ClipSet, layout: Layout) -> ConvertedSet:
     """:func:`convert` of every clip; names and numbers of what was filled are those of all clips together.
 
-    A clip in which nobody can be converted becomes all zeros, so that the others can be used; :func:`tdsm.data.preprocess.usable` leaves it out and says so.
+    A clip in which nobody can be converted becomes all zeros, so that the others can be used; :func:`~tdsm.data.preprocess.preprocess_usable` leaves it
+    out and says so.
 
     Raises:
         InputError: as :func:`convert`, where no clip can be converted.

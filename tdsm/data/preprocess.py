@@ -20,20 +20,17 @@ the first tenth of the clip, because single frames of a Kinect are noisy.
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
 
 import numpy as np
 
 from tdsm.config import PreprocessConfig
-from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.clips import Clip
 from tdsm.data.layouts import Layout
 from tdsm.data.missing import completed
 from tdsm.util.errors import InputError
 from tdsm.util.progress import progress_bar
 
-__all__ = ["align", "center", "drop_null_frames", "keep_bodies", "preprocess", "preprocess_all", "resample", "scale", "usable"]
-
-Clips = TypeVar("Clips", bound=Sequence[Clip])
+__all__ = ["align", "center", "drop_null_frames", "keep_bodies", "preprocess", "preprocess_all", "preprocess_usable", "resample", "scale"]
 
 
 def preprocess(clip: Clip, config: PreprocessConfig) -> np.ndarray:
@@ -76,41 +73,39 @@ def preprocess_all(clips: Iterable[Clip], config: PreprocessConfig, progress: bo
         (N, M, T, V, C) float32.
 
     Raises:
-        InputError: a clip that cannot be used (:func:`usable` leaves such clips out), or ``config.frames`` is 0 and the clips differ in length.
+        InputError: a clip that cannot be used (:func:`preprocess_usable` leaves such clips out), or ``config.frames`` is 0 and the clips differ in length.
     """
-    arrays = [preprocess(clip, config) for clip in progress_bar(clips, shown=progress, desc="preprocess", unit="clip", leave=False)]
+    return _stacked([preprocess(clip, config) for clip in progress_bar(clips, shown=progress, desc="preprocess", unit="clip", leave=False)])
+
+
+def preprocess_usable(clips: Sequence[Clip], config: PreprocessConfig, progress: bool = False) -> tuple[np.ndarray, list[int]]:
+    """:func:`preprocess` of the clips that can be used, with one warning about the others.
+
+    Returns:
+        (n, M, T, V, C) float32, and the n numbers of the clips that they are of.
+
+    Raises:
+        InputError: no clip can be used (the reason is that of the first), or ``config.frames`` is 0 and the clips differ in length.
+    """
+    arrays, rows, faults = [], [], []
+    for row, clip in enumerate(progress_bar(clips, shown=progress, desc="preprocess", unit="clip", leave=False)):
+        try:
+            arrays.append(preprocess(clip, config))
+            rows.append(row)
+        except InputError as error:
+            faults.append(error)
+    if faults and not rows:
+        raise InputError("clips", f"none of {len(faults)} can be used; the first: {faults[0]}", "give clips in which hips and shoulders of a person are seen")
+    if faults:
+        warnings.warn(f"{len(faults)} of {len(clips)} clips cannot be used and are left out; the first: {faults[0]}", stacklevel=2)
+    return _stacked(arrays), rows
+
+
+def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
     lengths = {array.shape[1] for array in arrays}
     if len(lengths) > 1:
         raise InputError("preprocess", f"frames is 0, but clips have {min(lengths)} to {max(lengths)} frames", "give frames, the length of all of them")
     return np.stack(arrays)
-
-
-def usable(clips: Clips, config: PreprocessConfig) -> Clips:
-    """The clips that :func:`preprocess` accepts, in order, with one warning about the others.
-
-    Returns:
-        A ClipSet of a ClipSet (classes stay as they are), else a list.
-
-    Raises:
-        InputError: no clip can be used; the reason is that of the first.
-    """
-    faults = {row: fault for row, clip in enumerate(clips) if (fault := _fault(clip, config))}
-    if not faults:
-        return clips
-    count, first = f"{len(faults)} of {len(clips)} clips cannot be used", next(iter(faults.values()))
-    if len(faults) == len(clips):
-        raise InputError("clips", f"{count}; the first: {first}", "give clips in which hips and shoulders of a person are seen")
-    warnings.warn(f"{count} and are left out; the first: {first}", stacklevel=2)
-    kept = [clip for row, clip in enumerate(clips) if row not in faults]
-    return ClipSet(tuple(kept), clips.classes, clips.name) if isinstance(clips, ClipSet) else kept
-
-
-def _fault(clip: Clip, config: PreprocessConfig) -> InputError | None:
-    try:
-        preprocess(clip, config)
-    except InputError as error:
-        return error
-    return None
 
 
 def drop_null_frames(joints: np.ndarray) -> np.ndarray:

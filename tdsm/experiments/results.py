@@ -8,7 +8,7 @@ Figures and tables are drawn from these files alone. A file is JSON, or a .npz o
                "protocol": {"setting": "inductive zero-shot; ...", "selection": "none: ...", "partition": "...", "statistic": "mean"},
                "tdsm": {"seeds": 5, "mean": 0.48, "std": 0.14, "low": 0.42, "high": 0.53, "chance": 0.2}, "ridge": {...}}]}
 
-That is what `tdsm evaluate` writes as table.json; NAME.json of `tdsm reproduce` is read too. ``variant`` names the settings that differ from the preset,
+That is what `tdsm evaluate`, `tdsm study` and `tdsm reproduce` write. ``variant`` names the settings that differ from the preset,
 and may be left out. So may ``statistic``: several seeds are then a mean, one is single. A ``protocol`` beside ``rows`` is that of rows without their
 own. Shares are 0 to 1. Of each protocol field only the words before the first ";" or ":" are compared; what follows explains.
 
@@ -34,7 +34,7 @@ from tdsm.util.provenance import environment
 
 __all__ = ["Number", "Protocol", "Result", "average", "load_results", "newest", "one_protocol", "published", "results_table", "write_result"]
 
-_NO_METHOD = {"benchmark", "variant", "protocol", "published", "seconds"}  # what a row holds besides methods
+_NO_METHOD = {"benchmark", "variant", "protocol", "published", "train", "test", "single_noise", "seconds"}  # what a row holds besides methods
 
 
 @dataclass(frozen=True)
@@ -211,8 +211,6 @@ def _line(cells: Sequence[str]) -> str:
 
 def _read(path: Path) -> Result:
     about, arrays = _content(path)
-    if "row" in about and "selection" in about:
-        about = _as_table(about)
     try:
         made = {name: about["environment"].get(name) for name in ("command", "commit", "date", "hardware")}
         shared = about.get("protocol") or {}
@@ -243,19 +241,6 @@ def _content(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
     if not isinstance(about, dict):
         raise InputError(path, "holds no object", "keep only files in the form of tdsm/experiments/results.py in this folder")
     return about, arrays
-
-
-def _as_table(about: dict) -> dict:
-    """NAME.json of `tdsm reproduce` in the form of table.json."""
-    benchmark, row = about["benchmark"], about["row"]
-    protocol = {"setting": "inductive zero-shot", "selection": about["selection"], "partition": benchmark["partition"]}
-    shares = {"tdsm": row["tdsm"], "ridge": [row["ridge"]]}
-    methods = {name: {"seeds": len(each), "mean": float(np.mean(each)), "std": _std(each), "chance": 1 / row["unseen"]} for name, each in shares.items()}
-    return {"environment": about["environment"], "rows": [{"benchmark": benchmark["name"], "protocol": protocol} | methods]}
-
-
-def _std(shares: Sequence[float]) -> float | None:
-    return float(np.std(shares, ddof=1)) if len(shares) > 1 else None
 
 
 def _number(row: Mapping, method: str, said: Mapping[str, str], path: Path) -> Number:

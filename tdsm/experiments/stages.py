@@ -1,22 +1,33 @@
-"""Stages: folders that are made once, because their names hold the hash of everything they depend on.
+"""Stages: folders that are computed once, because their names are the hash of everything they depend on.
 
-A stage under way is in ``NAME.partial`` and resumes from there when it was killed; only a finished one is renamed to its name. Of several processes one
-makes it and the others wait. The code
-itself is not part of the hash: after a change to it, delete the stages it concerns.
+    clips -> arrays -> backbone -> features -> scores
+
+A stage being computed is a folder ``NAME.partial``, from which a killed call resumes; a finished one is renamed to NAME and holds ``stage.json``: its
+inputs, where and when it was computed, and the sha256 of each file. A file whose content has changed since is noticed when it is read, and the stage
+is computed again. Two processes never compute one stage at the same time: the second waits, and then finds it.
+
+The hash covers the code of the stage as well (:func:`code_of`): its modules without comments and docstrings, so that a changed formula recomputes what
+depends on it and a changed sentence does not.
 """
 
+import ast
 import hashlib
 import json
+import shutil
+import sys
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from tdsm.util.digest import digest_of
-from tdsm.util.files import disk_faults, locked, write_json
+from tdsm.util.errors import InputError
+from tdsm.util.files import disk_faults, locked, read_object, write_json
 from tdsm.util.provenance import environment
 
-__all__ = ["Stage", "count_files", "listing", "new_stage", "size_of"]
+__all__ = ["Stage", "code_of", "count_files", "new_stage", "size_of"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -24,11 +35,12 @@ class Stage:
     """One step of a plan.
 
     Attributes:
-        folder: what it makes; the name holds the hash of its inputs.
+        folder: its result; the name ends in the hash of its inputs.
         make: writes into a folder that may hold what a killed call left.
         unit, count: what it goes through and how often, such as 50,000 "denoiser steps".
         bytes: about how much it writes.
-        inputs: what the hash was taken of.
+        inputs: what the hash is of.
+        before: the stages it reads.
     """
 
     folder: Path
@@ -37,36 +49,142 @@ class Stage:
     count: int
     bytes: int
     inputs: Mapping[str, object]
+    before: tuple["Stage", ...] = ()
 
     @property
     def done(self) -> bool:
-        """Whether it has been made."""
-        return self.folder.is_dir()
+        """Whether it has been computed."""
+        return (self.folder / "stage.json").is_file()
 
     def run(self) -> None:
-        """Make it, unless it has been made."""
+        """Compute it and the stages before it, unless they have been computed."""
         if self.done:
             return
-        with locked(self.folder, note="another process is making this stage"):
+        for stage in self.before:
+            stage.run()
+        partial = self._partial
+        with locked(partial, note="another process is computing this stage"):
             if self.done:
                 return
-            partial = self.folder.with_name(self.folder.name + ".partial")
             with disk_faults(partial):
                 partial.mkdir(parents=True, exist_ok=True)
             self.make(partial)
-            write_json(partial / "stage.json", {"inputs": self.inputs, "environment": environment(0)})
+            files = {path.relative_to(partial).as_posix(): _sha256(path) for path in sorted(partial.rglob("*")) if path.is_file()}
+            about = {"inputs": self.inputs, "environment": environment(0), "files": files}
+            write_json(partial / "stage.json", about | {"sha256": _sum(about)})
             with disk_faults(self.folder):
+                if self.folder.exists():  # without stage.json: not ours, or damaged
+                    shutil.rmtree(self.folder)
                 partial.rename(self.folder)
 
+    def path(self, name: str) -> Path:
+        """A file of the finished stage; where its content has changed since it was written, the stage is computed again.
 
-def new_stage(out: Path, name: str, inputs: Mapping[str, object], make: Callable[[Path], None], unit: str, count: int, size: int) -> Stage:
-    """A stage in ``out``, whose folder is called by ``name`` and the hash of ``inputs`` (anything JSON can hold)."""
-    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
-    return Stage(out / f"{name}-{key}", make, unit, count, size, inputs)
+        Raises:
+            InputError: it cannot be computed.
+        """
+        return self.checked(name) / name
+
+    def checked(self, *names: str) -> Path:
+        """The folder of the finished stage, with the content of these files (left out: of all) as it was written; computed again if it is not.
+
+        Raises:
+            InputError: it cannot be computed.
+        """
+        self.run()
+        if (changed := self._changed(names)) is not None:
+            with locked(self._partial):
+                if self.done and self._changed(names) is not None:  # no other process has been faster
+                    print(f"tdsm: {self.folder / changed} was damaged or changed; the stage is computed again", file=sys.stderr)
+                    shutil.rmtree(self.folder)
+            self.run()
+        return self.folder
+
+    def intact(self, name: str) -> bool:
+        """Whether the stage is finished and this file of it has the content that was written."""
+        return self._changed((name,)) is None
+
+    def _changed(self, names: Sequence[str]) -> str | None:
+        """The first file that is not as it was written."""
+        try:
+            files = self._record["files"]
+        except InputError:
+            return "stage.json"
+        return next((name for name in names or files if not _is(self.folder / name, files.get(name))), None)
+
+    @property
+    def about(self) -> dict:
+        """What stage.json holds of its making: command, date, commit, hardware.
+
+        Raises:
+            InputError: it has not been computed, or stage.json is damaged.
+        """
+        return self._record["environment"]
+
+    @property
+    def _partial(self) -> Path:
+        return self.folder.with_name(self.folder.name + ".partial")
+
+    @property
+    def _record(self) -> dict:
+        """stage.json, checked."""
+        about = read_object(self.folder / "stage.json")
+        if about.pop("sha256", None) != _sum(about):
+            raise InputError(self.folder / "stage.json", "was damaged or changed", "delete the folder; it is then computed again")
+        return about
 
 
-listing = digest_of
-"""sha256 over names and content of files and folders."""
+def new_stage(
+    out: Path,
+    name: str,
+    inputs: Mapping[str, object],
+    make: Callable[[Path], None],
+    *,
+    code: str,
+    unit: str,
+    count: int,
+    size: int = 0,
+    before: Sequence[Stage] = (),
+) -> Stage:
+    """A stage in ``out``, whose folder is called by ``name`` and the hash of ``inputs`` (anything JSON can hold), of ``code`` and of the stages before."""
+    every = {**inputs, "code": code, "before": [stage.folder.name for stage in before]}
+    key = hashlib.sha256(json.dumps(every, sort_keys=True).encode()).hexdigest()[:16]
+    return Stage(out / f"{name}-{key}", make, unit, count, size, every, tuple(before))
+
+
+@cache
+def code_of(*paths: str) -> str:
+    """Hash of the code of modules, without comments and docstrings.
+
+    Args:
+        paths: files or folders of the package, such as "matcher.py" or "backbones".
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        place = _PACKAGE / path
+        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
+            tree = ast.parse(file.read_bytes())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
+                    node.body = node.body[1:]
+            digest.update(f"{file.relative_to(_PACKAGE)} {ast.dump(tree)}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _sum(about: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _is(path: Path, digest: str | None) -> bool:
+    try:
+        return _sha256(path) == digest
+    except OSError:
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def count_files(paths: Sequence[Path]) -> int:

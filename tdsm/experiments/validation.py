@@ -1,67 +1,13 @@
-"""Validation without unseen classes: some seen classes play the unseen ones.
-
-Nothing may be selected on unseen classes, so that settings (and the gamma of :mod:`tdsm.gzsl`) are chosen on *pseudo-unseen* classes: a model is
-trained on the clips of the other seen classes and tested on them. How many to hold out: as many as the benchmark has unseen classes, so that
-chance is the same, but at most half of the seen ones, so that enough are left to learn from (:func:`held_classes`).
-
-The generalised test also needs clips of seen classes on which nothing was trained (:func:`holdout_clips`). People move in ways of their own, so
-whole subjects are kept from training where the subjects are known.
-
-Two settings are compared cell by cell, on the same classes with the same seed (:func:`paired_difference`).
-"""
-
-from collections.abc import Iterator
-from math import comb
+"""Pseudo-unseen classes of a benchmark, and the paired comparison of two settings, cell by cell, on the same classes with the same seed."""
 
 import numpy as np
 from jaxtyping import Float
 
 from tdsm.catalogue.rows import Benchmark
 from tdsm.data.clips import ClipSet
-from tdsm.util.errors import InputError
+from tdsm.data.holdout import held_classes, pseudo_unseen
 
-__all__ = ["held_classes", "holdout_clips", "paired_difference", "pseudo_unseen", "pseudo_unseen_of"]
-
-
-def held_classes(seen: int, unseen: int) -> int:
-    """How many of ``seen`` classes to hold out for a benchmark with ``unseen`` unseen ones: as many as these, at most half of the seen ones."""
-    return min(unseen, seen // 2)
-
-
-def pseudo_unseen(clips: ClipSet, held: int, draws: int, seed: int = 0) -> list[tuple[ClipSet, ClipSet]]:
-    """(clips to train on, clips to test on) for each of several draws of ``held`` classes.
-
-    The classes are shuffled and cut into pieces of ``held``; when the pieces are used up they are shuffled anew. So no two draws are the same,
-    classes are held out about equally often, and the first draws stay when more are asked for. Class order is that of ``clips``.
-
-    Args:
-        clips: clips of seen classes only. Classes without a clip take no part.
-        held: how many classes to hold out, see :func:`held_classes`.
-        draws: how many draws.
-        seed: of the shuffles.
-
-    Raises:
-        InputError: fewer than 2 classes to test on (one candidate is always right) or to train on, or more draws than there are.
-    """
-    there = {clip.label for clip in clips}
-    classes = [label for label in clips.classes if label in there]
-    if held < 2 or held > len(classes) // 2:
-        what = f"{held} of {len(classes)} classes to hold out"
-        raise InputError(clips.name, what, "hold out 2 at least and half at most; fewer than 4 classes are too few")
-    if not 1 <= draws <= comb(len(classes), held):
-        what = f"{draws} draws of {held} of {len(classes)} classes"
-        raise InputError(clips.name, what, f"ask for 1 to {comb(len(classes), held)}")
-    stream = _pieces(len(classes), held, seed)
-    chosen: dict[frozenset[int], None] = {}
-    while len(chosen) < draws:
-        chosen[next(stream)] = None  # a set drawn before keeps its place
-    return [
-        (
-            clips.of_classes([label for index, label in enumerate(classes) if index not in out]),
-            clips.of_classes([label for index, label in enumerate(classes) if index in out]),
-        )
-        for out in chosen
-    ]
+__all__ = ["paired_difference", "pseudo_unseen_of"]
 
 
 def pseudo_unseen_of(benchmark: Benchmark, clips: ClipSet, draws: int, seed: int = 0) -> list[tuple[ClipSet, ClipSet]]:
@@ -78,59 +24,6 @@ def pseudo_unseen_of(benchmark: Benchmark, clips: ClipSet, draws: int, seed: int
     ever, seen = {label for _, test in divided for label in test.classes}, divided[0][0]
     seen = seen.of_classes([label for label in seen.classes if label not in ever])
     return pseudo_unseen(seen, held_classes(len(seen.classes), len(benchmark.draws[0])), draws, seed)
-
-
-def _pieces(classes: int, held: int, seed: int) -> Iterator[frozenset[int]]:
-    rng = np.random.default_rng(seed)
-    while True:
-        order = rng.permutation(classes).tolist()
-        yield from (frozenset(order[start : start + held]) for start in range(0, classes - held + 1, held))
-
-
-def holdout_clips(clips: ClipSet, share: float, seed: int = 0) -> tuple[ClipSet, ClipSet]:
-    """(clips to train on, clips kept from training); every class keeps a clip to train on.
-
-    Where every clip names its subject, ``share`` of the subjects (rounded, at least one) are kept from training with all their clips; a subject
-    without whom a class would have none left is passed over. Elsewhere ``share`` of each class's clips are kept (rounded, at least one, and none of
-    a class with a single clip).
-
-    Args:
-        clips: labelled clips of seen classes.
-        share: above 0, below 1.
-        seed: of the draw.
-
-    Raises:
-        InputError: a share outside these bounds, a clip without label, or no clip that may be kept.
-    """
-    if not 0 < share < 1:
-        raise InputError("share", f"{share}", "give a number above 0 and below 1")
-    y, subjects, rng = clips.y, clips.subjects, np.random.default_rng(seed)
-    kept = _by_subject(y, subjects, share, rng) if (subjects != "").all() else _by_clip(y, share, rng)
-    if not kept.any():
-        raise InputError(clips.name, "no clip can be kept from training: every one is needed by its class", "give more clips a class, of more subjects")
-    parts = (tuple(clip for clip, out in zip(clips, kept, strict=True) if out == which) for which in (False, True))
-    train, held = (ClipSet(part, clips.classes, clips.name) for part in parts)
-    return train, held
-
-
-def _by_subject(y: np.ndarray, subjects: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    names = np.unique(subjects)
-    kept, count = np.zeros(len(y), bool), 0
-    for name in rng.permutation(names):
-        if count == max(1, round(share * len(names))):
-            break
-        more = kept | (subjects == name)
-        if set(y[~more]) == set(y):
-            kept, count = more, count + 1
-    return kept
-
-
-def _by_clip(y: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    kept = np.zeros(len(y), bool)
-    for label in np.unique(y):
-        rows = rng.permutation(np.flatnonzero(y == label))
-        kept[rows[: min(len(rows) - 1, max(1, round(share * len(rows))))]] = True
-    return kept
 
 
 def paired_difference(values: Float[np.ndarray, " pair"], first: Float[np.ndarray, " pair"]) -> tuple[float, float, float]:

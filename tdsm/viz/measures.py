@@ -74,15 +74,15 @@ def modality_gap(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.linalg.norm(a.mean(0) - b.mean(0)))
 
 
-def own_label_rank(errors: Real[np.ndarray, "clip label"], y: Int[np.ndarray, " clip"]) -> Float[np.ndarray, " clip"]:
+def own_label_rank(scores: Real[np.ndarray, "clip label"], y: Int[np.ndarray, " clip"]) -> Float[np.ndarray, " clip"]:
     """Place of each clip's own label, from 1 (best) to K; labels that tie share the mean of their places, so that by chance it is (K + 1) / 2.
 
     Args:
-        errors: (B, K), lower is better: denoising errors, or minus similarities.
+        scores: (B, K), higher is better.
         y: (B,) index of the own label.
     """
-    own = errors[np.arange(len(y)), y][:, None]
-    return 1 + (errors < own).sum(1) + ((errors == own).sum(1) - 1) / 2
+    own = scores[np.arange(len(y)), y][:, None]
+    return 1 + (scores > own).sum(1) + ((scores == own).sum(1) - 1) / 2
 
 
 class Interval(NamedTuple):

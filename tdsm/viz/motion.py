@@ -73,7 +73,7 @@ def scores_over_time(
     first = np.zeros_like(last) if growing else last - half
     frames = there[last - 1] if growing else there[(first + last) // 2]
     pieces = [replace(clip, joints=clip.joints[:, there[start:end]]) for start, end in zip(first, last, strict=True)]
-    return frames, -recognizer.predict(pieces, labels).errors
+    return frames, recognizer.predict(pieces, labels).scores
 
 
 def settled(frames: np.ndarray, scores: np.ndarray) -> int:
@@ -109,8 +109,8 @@ def occlusion(recognizer: Recognizer, clip: Clip, labels: Sequence[str]) -> dict
     """
     _check_labels(labels)
     clip = completed(clip)
-    errors = recognizer.predict([clip, *(held_still(clip, part) for part in PARTS)], labels).errors
-    return dict(zip(PARTS, errors[0] - errors[1:], strict=True))
+    scores = recognizer.predict([clip, *(held_still(clip, part) for part in PARTS)], labels).scores
+    return dict(zip(PARTS, scores[1:] - scores[0], strict=True))
 
 
 def margin(labels: Sequence[str], scores: np.ndarray, answer: str | None = None) -> float:

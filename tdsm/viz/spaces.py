@@ -19,20 +19,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from tdsm.data.clips import Clip
-from tdsm.recognizer import Recognizer, label_text
-from tdsm.text import TextFeatures
+from tdsm.recognizer import Recognizer
 from tdsm.util.errors import InputError
 
 __all__ = ["by_pca", "by_ridge", "fused", "right_and_wrong", "side_by_side", "text_features"]
 
 
-def _told(recognizer: Recognizer, labels: Sequence[str]) -> TextFeatures:
-    return label_text(recognizer.encoder, recognizer.text_encoder, labels, recognizer.descriptions).to(recognizer.device)
-
-
 def text_features(recognizer: Recognizer, labels: Sequence[str]) -> Float[np.ndarray, "label word"]:
-    """z_g of labels, as the recognizer's denoiser is told of them: (K, C_g) float32."""
-    return _told(recognizer, labels).z_g.cpu().numpy()
+    """z_g of labels, as the denoiser reads them: (K, C_g) float32."""
+    return recognizer.text(labels).z_g.cpu().numpy()
 
 
 def fused(recognizer: Recognizer, clips: Clip | Sequence[Clip], labels: Sequence[str]) -> Float[np.ndarray, "clip label width"]:
@@ -46,8 +41,8 @@ def fused(recognizer: Recognizer, clips: Clip | Sequence[Clip], labels: Sequence
     """
     if isinstance(labels, str) or not labels:
         raise InputError("labels", f"{labels!r}", "give a list of at least one name")
-    stream = recognizer.matcher.encode_text(_told(recognizer, labels))
-    return recognizer.matcher.fused(recognizer.features(clips).to(recognizer.device), stream).float().cpu().numpy()
+    z_x = recognizer.features(clips).to(recognizer.device)[:, None]
+    return recognizer.matcher.fused(z_x, recognizer.stream(labels)).float().cpu().numpy()
 
 
 def side_by_side(

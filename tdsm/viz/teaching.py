@@ -5,6 +5,7 @@ are three clouds of points, and a prompt is one vector. Everything here returns 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,12 +16,13 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from tdsm.config import DiffusionConfig, ModelConfig, TrainConfig
+from tdsm.backbones.base import Examples
+from tdsm.config import ModelConfig, TrainConfig, demo
 from tdsm.diffusion import add_noise, alphas_cumprod
 from tdsm.gzsl import Curve
-from tdsm.loop import train_matcher
 from tdsm.matcher import Matcher
 from tdsm.text import TextFeatures
+from tdsm.train import fit_matcher
 from tdsm.util.errors import InputError
 from tdsm.viz import style
 
@@ -50,10 +52,9 @@ def toy_matcher(
     z_x: Float[Tensor, "point one two"], y: Int[Tensor, " point"], text: TextFeatures, triplet_weight: float, steps: int = 200, seed: int = 0
 ) -> Matcher:
     """A small matcher trained on the toy with ``triplet_weight`` as lambda; everything else is the paper's."""
-    model, diffusion = ModelConfig(width=32, depth=2, heads=2), DiffusionConfig(triplet_weight=triplet_weight)
-    matcher = Matcher(z_x.shape[2], 1, text.z_l.shape[2], text.z_l.shape[1], model, diffusion, seed)
-    matcher.fit_scale(z_x)
-    train_matcher(matcher, z_x, y, text, TrainConfig(steps=steps, batch=64, lr=3e-3, warmup=10), seed=seed)
+    model, diffusion = ModelConfig(width=32, depth=2, heads=2, prior=False), replace(demo().diffusion, triplet_weight=triplet_weight)
+    train = TrainConfig(steps=steps, batch=64, lr=3e-3, warmup=10)
+    matcher, _ = fit_matcher(Examples(z_x, y, text), replace(demo(), model=model, diffusion=diffusion, train=train), seed=seed)
     return matcher.cpu()
 
 

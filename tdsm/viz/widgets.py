@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.evaluate import Report
 from tdsm.matcher import Matcher
-from tdsm.recognizer import Recognizer, label_text
+from tdsm.recognizer import Recognizer
 from tdsm.util.errors import InputError
 from tdsm.viz import plots, style
 from tdsm.viz.animation import Player, player
@@ -141,7 +141,7 @@ def rank(recognizer: Recognizer, clip: Clip, text: str) -> Figure:
     if len(labels) < 2:
         raise InputError("labels", f"{len(labels)} typed", "type two or more names of actions, separated by commas")
     made = recognizer.predict(clip, labels)
-    figure, ax = plots.ranking(_scores(labels, made.errors[0]), true=clip.label if clip.label in labels else None)
+    figure, ax = plots.ranking(_scores(labels, made.scores[0]), true=clip.label if clip.label in labels else None)
     figure.set_size_inches(7.0, figure.get_figheight() + 0.3)
     ax.set_xlabel("")
     _inscribe(figure, f"{clip.name}: {made.top[0]}", "score: how far the denoising error lies below that of the worst label")
@@ -154,8 +154,8 @@ def _inscribe(figure: Figure, title: str, below: str) -> None:
     figure.supxlabel(below, fontsize=style.AXIS)
 
 
-def _scores(labels: Sequence[str], errors: np.ndarray) -> dict[str, float]:
-    return {label: float(errors.max() - error) for label, error in zip(labels, errors, strict=True)}
+def _scores(labels: Sequence[str], scores: np.ndarray) -> dict[str, float]:
+    return {label: float(score - scores.min()) for label, score in zip(labels, scores, strict=True)}
 
 
 def ask(recognizer: Recognizer, clips: ClipSet) -> "VBox":
@@ -175,7 +175,7 @@ def ask(recognizer: Recognizer, clips: ClipSet) -> "VBox":
 def noise_scores(
     recognizer: Recognizer, clip: Clip, labels: Sequence[str], t: int | None = None, noises: int | None = None
 ) -> Float[np.ndarray, "label noise"]:
-    """Denoising errors of one clip under each test noise alone, (K, S), at another t_test or with more noises than the recognizer holds.
+    """Scores of one clip under each test noise alone, (K, S), minus the denoising errors, at another t_test or with more noises than the recognizer holds.
 
     The mean over noises is what the recognizer would answer with these settings. The recognizer is not changed. Its own noises come first;
     more are drawn from a fixed seed.
@@ -190,16 +190,11 @@ def noise_scores(
     Raises:
         InputError: t outside the schedule, no noise, or a clip or labels that cannot be used.
     """
-    z_x = recognizer.features(clip).to(recognizer.device)
-    recognizer.errors(z_x, labels)  # refuses labels that cannot be used
+    z_x = recognizer.features(clip).to(recognizer.device)[:, None]
+    stream = recognizer.stream(labels)
     own = recognizer.matcher.diffusion
     matcher = _with_settings(recognizer.matcher, own.test_step if t is None else t, own.noises if noises is None else noises)
-    told = label_text(recognizer.encoder, recognizer.text_encoder, labels, recognizer.descriptions)
-    stream = matcher.encode_text(told.to(recognizer.device))
-    errors = matcher.noise_errors(z_x, stream)[0]
-    if len(matcher.reference):
-        errors = errors - matcher.noise_errors(matcher.reference, stream).mean(dim=0)
-    return errors.cpu().numpy()
+    return -matcher.noise_errors(z_x, stream)[0].cpu().numpy()
 
 
 def _with_settings(matcher: Matcher, t: int, noises: int) -> Matcher:
@@ -220,8 +215,8 @@ def noise_effect(recognizer: Recognizer, clip: Clip, labels: Sequence[str], t: i
     Raises:
         InputError: as :func:`noise_scores`.
     """
-    errors = noise_scores(recognizer, clip, labels, t, noises)
-    scores = errors.mean(axis=0) - errors
+    single = noise_scores(recognizer, clip, labels, t, noises)
+    scores = single - single.mean(axis=0)
     mean = scores.mean(axis=1)
     order = np.argsort(-mean, kind="stable")
     shown = [index for place, index in enumerate(order) if place < LABELS_SHOWN or labels[index] == clip.label]
@@ -235,8 +230,8 @@ def noise_effect(recognizer: Recognizer, clip: Clip, labels: Sequence[str], t: i
     ax.tick_params(axis="x", labelsize=style.SMALL)
     ax.spines[["top", "right"]].set_visible(False)
     step = recognizer.matcher.diffusion.test_step if t is None else t
-    agree = int((errors.argmin(axis=0) == order[0]).sum())
-    title = f"t_test = {step}: {labels[order[0]]}\nso say {agree} of {errors.shape[1]} noises, each taken alone"
+    agree = int((single.argmax(axis=0) == order[0]).sum())
+    title = f"t_test = {step}: {labels[order[0]]}\nso say {agree} of {single.shape[1]} noises, each taken alone"
     _inscribe(fig, title, "score: error below the mean of all labels under the same noise (dots); mean over noises (diamond)")
     return fig
 
@@ -292,7 +287,7 @@ def show_confused(report: Report, clips: ClipSet, true: str, predicted: str, num
     if not rows:
         raise InputError("report", f"no clip of {true!r} was answered {predicted!r}", "choose another cell")
     clip = _numbered([clips[row] for row in rows], number, f"{true} answered {predicted}")
-    scores = _scores(report.labels, report.errors[rows[number - 1]])
+    scores = _scores(report.labels, report.scores[rows[number - 1]])
     return player(clip, predicted, scores, title=f"{clip.name} · {number} of {len(rows)}")
 
 

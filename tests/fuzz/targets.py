@@ -14,8 +14,8 @@ import numpy as np
 import scipy.io
 import standins
 import torch
-
 from tdsm.backbones.encoder_files import load_encoder, save_encoder
+
 from tdsm.backbones.nets import build_encoder
 from tdsm.catalogue.doctor import inspect
 from tdsm.catalogue.feature_files import read_features, save_features, write_flora, write_synse_folder

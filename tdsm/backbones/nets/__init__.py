@@ -17,7 +17,7 @@ def build_encoder(config: EncoderConfig, layout: Layout, bodies: int, classes: i
     """A new, untrained encoder of ``config.kind``.
 
     Args:
-        config: kind, width, features, dropout (ST-GCN's).
+        config: kind, width, features.
         layout: the body.
         bodies: M.
         classes: number of seen classes.
@@ -25,5 +25,5 @@ def build_encoder(config: EncoderConfig, layout: Layout, bodies: int, classes: i
     if config.kind == "tcn":
         return TCN(layout, bodies, classes, config.width, config.features)
     if config.kind == "st-gcn":
-        return STGCN(layout, bodies, classes, config.width, config.features, config.dropout)
+        return STGCN(layout, bodies, classes, config.width, config.features)
     return ShiftGCN(layout, bodies, classes, config.width, config.features)

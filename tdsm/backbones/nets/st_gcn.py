@@ -70,24 +70,23 @@ class _SpatialUnit(nn.Module):
 class _TemporalUnit(nn.Module):
     """Normalise, convolve nine frames, normalise."""
 
-    def __init__(self, channels: int, stride: int, dropout: float) -> None:
+    def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
         self.norm_in, self.norm_out = FeatureNorm(channels), FeatureNorm(channels)
         self.conv = nn.Conv2d(channels, channels, (FRAMES_MIXED, 1), (stride, 1), (FRAMES_MIXED // 2, 0))
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "body time joint channel"]) -> Float[Tensor, "body frame joint channel"]:
         x = self.conv(self.norm_in(x).relu().permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return self.dropout(self.norm_out(x))
+        return self.norm_out(x)
 
 
 class _Unit(nn.Module):
     """One of the ten: space, then time, with a residual around both (but none in the first)."""
 
-    def __init__(self, adjacency: Tensor, inputs: int, outputs: int, stride: int, residual: bool, dropout: float) -> None:
+    def __init__(self, adjacency: Tensor, inputs: int, outputs: int, stride: int, residual: bool) -> None:
         super().__init__()
         self.space = _SpatialUnit(adjacency, inputs, outputs)
-        self.time = _TemporalUnit(outputs, stride, dropout)
+        self.time = _TemporalUnit(outputs, stride)
         self.stride = stride
         plain = inputs == outputs and stride == 1
         projection = nn.Identity() if plain else nn.Sequential(nn.Linear(inputs, outputs), FeatureNorm(outputs))
@@ -109,16 +108,12 @@ class STGCN(SkeletonEncoder):
         classes: number of seen classes.
         width: channels of units 1-4; units 5-7 have twice that.
         features: channels of units 8-10, the width of z_x.
-        dropout: after each unit's temporal convolution but the first's.
     """
 
-    def __init__(self, layout: Layout, bodies: int, classes: int, width: int = 64, features: int = 256, dropout: float = 0.5) -> None:
+    def __init__(self, layout: Layout, bodies: int, classes: int, width: int = 64, features: int = 256) -> None:
         super().__init__(layout, bodies, classes, features)
         adjacency = spatial_partition(layout)
         self.norm = FeatureNorm(len(layout) * layout.dims)
         self.units = nn.Sequential(
-            *(
-                _Unit(adjacency, inputs or layout.dims, outputs, stride, inputs > 0, dropout if inputs else 0.0)
-                for inputs, outputs, stride in unit_plan(width, features)
-            )
+            *(_Unit(adjacency, inputs or layout.dims, outputs, stride, inputs > 0) for inputs, outputs, stride in unit_plan(width, features))
         )

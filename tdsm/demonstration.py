@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
+from tdsm.baselines.reports import ridge_report
 from tdsm.config import Config, demo
 from tdsm.data.clips import ClipSet
+from tdsm.data.prompts import load_prompts
 from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
-from tdsm.evaluate import Report
-from tdsm.experiments.study import PROTOCOL
+from tdsm.evaluate import PROTOCOL, Report, zero_shot_report
 from tdsm.recognizer import Recognizer
-from tdsm.text import load_prompts
-from tdsm.train import ridge_report, train_recognizer, zero_shot_report
+from tdsm.train import train_recognizer
 from tdsm.util.files import write_json
 
 __all__ = ["demo_recognizer", "most_certain", "run_demo", "scores_of"]
@@ -33,7 +33,7 @@ def run_demo(folder: Path, *, seed: int = 0, config: Config | None = None, clips
     report, ridge = zero_shot_report(recognizer, test), ridge_report(recognizer, train, test)
     write_json(folder / "metrics.json", {"protocol": PROTOCOL, "seed": seed, "tdsm": report.metrics(), "ridge": ridge.metrics()})
     save_confusion(report, folder / "confusion.png")
-    save_features(recognizer.features(test)[:, 0].cpu().numpy(), test, folder / "umap.png")
+    save_features(recognizer.features(test).cpu().numpy(), test, folder / "umap.png")
     surest = most_certain(report)
     save_clip(test[surest], report.labels[report.predicted[surest]], scores_of(report, surest), folder / "clip.html")
     return recognizer, report
@@ -48,11 +48,11 @@ def demo_recognizer(folder: Path, *, seed: int = 0, config: Config | None = None
 
 def most_certain(report: Report) -> int:
     """The clip whose best label is furthest ahead of its second, be it right or wrong."""
-    best, second = np.sort(report.errors, axis=1)[:, :2].T
-    return int((second - best).argmax())
+    second, best = np.sort(report.scores, axis=1)[:, -2:].T
+    return int((best - second).argmax())
 
 
 def scores_of(report: Report, clip: int) -> dict[str, float]:
-    """Label -> score of one clip, higher is better: how far its error lies below the worst label's."""
-    errors = report.errors[clip]
-    return {label: float(errors.max() - error) for label, error in zip(report.labels, errors, strict=True)}
+    """Label -> score of one clip, higher is better, above the worst label's."""
+    scores = report.scores[clip]
+    return {label: float(score - scores.min()) for label, score in zip(report.labels, scores, strict=True)}

@@ -15,14 +15,14 @@ from tdsm.data.preprocess import preprocess
 from tdsm.matcher import Matcher
 from tdsm.text import TextFeatures
 
-__all__ = ["seconds_a_unit"]
+__all__ = ["seconds_per_unit"]
 
 _FILES_A_SECOND = 500.0  # a core reads NTU RGB+D about so fast (benchmarks/read_ntu.py)
 _FRAMES = 80  # about the mean of NTU RGB+D
 _SMALL, _LARGER = 1, 3  # batches that are timed
 
 
-def seconds_a_unit(config: Config, layout: Layout, classes: int) -> dict[str, float]:
+def seconds_per_unit(config: Config, layout: Layout, classes: int) -> dict[str, float]:
     """Unit of work (as in :class:`tdsm.experiments.stages.Stage`) -> seconds, good to a factor of two.
 
     Args:
@@ -32,10 +32,11 @@ def seconds_a_unit(config: Config, layout: Layout, classes: int) -> dict[str, fl
     """
     body = np.random.default_rng(0).normal(size=(2, _FRAMES, len(layout), layout.dims)).astype(np.float32)
     encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, classes).to(_device())
+    batch = config.align.batch + config.align.seen_batch if config.backbone == "aligned" else config.encoder.batch
     return {
         "files read": 1 / _FILES_A_SECOND / (os.cpu_count() or 1),
         "clips preprocessed": _timed(lambda: preprocess(Clip(body, layout), config.preprocess)),
-        "encoder steps": _of_batch(config.encoder.batch, lambda size: _encoder_step(encoder, config, size)),
+        "encoder steps": _of_batch(batch, lambda size: _encoder_step(encoder, config, size)),
         "clips encoded": _of_batch(64, lambda size: _encode(encoder, config, size)) / 64,
         "denoiser steps": _denoiser(config, classes),
     }
@@ -52,12 +53,14 @@ def _encode(encoder: SkeletonEncoder, config: Config, clips: int) -> Callable[[]
 
 
 def _denoiser(config: Config, classes: int) -> float:
-    channels, tokens = 2 * (1024 if config.text.family == "clip" else 384), config.text.tokens
+    features, channels, tokens = config.encoder.features, 2 * (1024 if config.text.family == "clip" else 384), config.text.tokens
+    if config.backbone == "aligned":  # clips and labels are directions in one space
+        features, channels, tokens = config.align.width, config.align.width, 1
     text = TextFeatures(torch.randn(classes, channels), torch.randn(classes, tokens, channels), torch.ones(classes, tokens, dtype=torch.bool)).to(_device())
-    matcher = Matcher(config.encoder.features, 1, channels, tokens, config.model, config.diffusion).to(_device())
+    matcher = Matcher(features, 1, channels, tokens, config.model, config.diffusion).to(_device())
 
     def step(clips: int) -> Callable[[], object]:
-        z_x = torch.randn(clips, 1, config.encoder.features, device=_device())
+        z_x = torch.randn(clips, 1, features, device=_device())
         label = torch.randint(classes, (2, clips), device=_device())
         return lambda: matcher(z_x, label[0], label[1], torch.zeros_like(label[0]), z_x, text)["loss"].backward()
 

@@ -1,0 +1,170 @@
+"""Training a backbone, saving it and loading it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from tdsm.backbones.aligned import Aligned, seen_with_mirrors, train_with_seen
+from tdsm.backbones.base import Backbone, Examples, SeenClips
+from tdsm.backbones.classifier import Classifier, fit_classifier
+from tdsm.backbones.lexicon import Lexicon, fit_lexicon, read_labels, sentences_of_others
+from tdsm.backbones.nets import build_encoder
+from tdsm.backbones.pairs import generated_pairs, pretrained
+from tdsm.config import Config
+from tdsm.data.labels import Label, normal_form
+from tdsm.data.layouts import Layout, layout_named
+from tdsm.loop import Logged
+from tdsm.text import TextEncoder, TextModel, cache_folder
+from tdsm.util.errors import InputError
+from tdsm.util.files import read_object, write_json
+from tdsm.util.weights import load_weights, save_weights
+
+__all__ = ["MakeNet", "examples_of", "fit_backbone", "load_backbone", "refuse_leak", "save_backbone"]
+
+MakeNet = Callable[[Layout, int, int], nn.Module]
+"""(layout, persons M, classes) -> a skeleton encoder: a module with ``pool`` (N, M, T, V, C) -> (N, C), ``features`` C, ``layout`` and ``bodies``; for the
+classifier backbone its call gives (N, classes) logits."""
+
+_FORMAT = 2
+
+
+def fit_backbone(
+    clips: SeenClips,
+    config: Config,
+    *,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    text_encoder: TextModel | None = None,
+    net: MakeNet | None = None,
+) -> tuple[Backbone, Examples, list[Logged]]:
+    """Train everything before the denoiser on the seen classes, for a fixed number of steps.
+
+    Args:
+        clips: from :func:`tdsm.backbones.base.seen_clips`.
+        config: its ``backbone``, ``preprocess``, ``encoder``, ``align`` and ``text`` parts, and ``train.precision``.
+        seed: of weights and batches.
+        checkpoint: file from which a killed training resumes.
+        text_encoder: reads labels; left out: ``config.text``.
+        net: skeleton encoder of your own.
+
+    Returns:
+        The backbone, what the denoiser is trained on, and the logged steps.
+    """
+    text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
+    fit = _fit_aligned if config.backbone == "aligned" else fit_classifier
+    return fit(clips, config, text_encoder, seed=seed, checkpoint=checkpoint, net=net)
+
+
+def _fit_aligned(
+    clips: SeenClips, config: Config, text_encoder: TextModel, *, seed: int = 0, checkpoint: Path | None = None, net: MakeNet | None = None
+) -> tuple[Aligned, Examples, list[Logged]]:
+    """Generated pairs first, then the seen clips too; the denoiser is trained on both."""
+    pairs = generated_pairs(config, clips.layout, text_encoder)
+    backbone = pretrained(config, clips.layout, text_encoder, seed, net=net)
+    backbone.seen, backbone.dataset = tuple(label.name for label in clips.labels), clips.dataset
+    if config.align.guess:
+        described = {label.name: label.prompts[-1] for label in clips.labels if normal_form(label.prompts[-1]) != label.key}
+        backbone.lexicon = fit_lexicon(sentences_of_others(clips.dataset) | described, config.align.guess, text_encoder)
+    seen = seen_with_mirrors(clips, lambda labels: read_labels(labels, text_encoder, backbone.lexicon))
+    history = train_with_seen(backbone, pairs, seen, config.align, seed=seed, checkpoint=checkpoint, precision=config.train.precision)
+    return backbone, examples_of(backbone, backbone.rows(clips.x), clips.y, clips.labels, config), history
+
+
+def examples_of(backbone: Backbone, z_x: Float[Tensor, "clip channel"], y: Int[Tensor, " clip"], labels: Sequence[Label], config: Config) -> Examples:
+    """What the denoiser is trained on: the seen clips and, of an aligned backbone, its generated pairs behind them.
+
+    Args:
+        z_x: features of the seen clips, from this backbone.
+        y: index of each clip's class in ``labels``.
+        labels: the seen classes.
+        config: the settings of the backbone.
+    """
+    if backbone.kind != "aligned":
+        return Examples(z_x[:, None], y, backbone.labels(labels))
+    pairs = generated_pairs(config, backbone.layout, backbone.text_encoder)
+    z_g = read_labels(labels, backbone.text_encoder, backbone.lexicon)
+    features = torch.cat((z_x.to(backbone.offset.device), backbone.rows(pairs.x - backbone.offset.cpu())))
+    text = backbone.label_features(torch.cat((z_g.to(pairs.z_g.device), pairs.z_g)))
+    return Examples(features[:, None], torch.cat((y, len(labels) + torch.arange(len(pairs.x)))), text)
+
+
+def save_backbone(folder: Path, backbone: Backbone, config: Config) -> Path:
+    """Write backbone.json and backbone.safetensors, each atomically; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    about: dict[str, object] = {"format": _FORMAT, "kind": backbone.kind, "layout": backbone.layout.name, "dataset": backbone.dataset}
+    about |= {"seen": list(backbone.seen), "text_model": _hash(backbone.text_encoder.identity), "sizes": backbone.sizes(), "config": asdict(config)}
+    save_weights(backbone, folder / "backbone.safetensors")
+    write_json(folder / "backbone.json", about)
+    return folder
+
+
+def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: MakeNet | None = None) -> tuple[Backbone, Config]:
+    """Read what :func:`save_backbone` wrote; only JSON and safetensors, so that nothing in it is executed.
+
+    Args:
+        text_encoder, net: of your own, where the backbone was trained with such.
+
+    Raises:
+        InputError: a file is missing or damaged, weights of another size, or another text model than it was trained with.
+    """
+    path = folder / "backbone.json"
+    about = read_object(path)
+    try:
+        config = Config.from_json(json.dumps(about["config"]), str(path))
+        kind, layout, seen, dataset = about["kind"], layout_named(about["layout"]), tuple(about["seen"]), about["dataset"]
+        words, names, text_model = about["sizes"].get("words", 0), about["sizes"].get("names", 0), about["text_model"]
+        if about["format"] != _FORMAT or kind not in ("classifier", "aligned") or not all(isinstance(label, str) for label in (dataset, text_model, *seen)):
+            raise ValueError(f"format {about['format']}, kind {kind}")
+        if len(seen) < 2 or not isinstance(about["seen"], list) or (kind == "aligned" and not words):
+            raise ValueError(f"seen is {about['seen']!r:.60}, {words} words")
+        text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
+        with torch.device("meta"):  # no memory is taken for sizes that a file may claim
+            _build(config, kind, layout, seen, dataset, words, names, text_encoder, net)
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as error:
+        raise InputError(path, f"is not the description of a backbone ({error!s:.200})", "train it again, or take another copy") from error
+    if _hash(text_encoder.identity) != text_model:
+        raise InputError(path, "was trained with another text model than is given or installed", "give text_encoder=..., or train again")
+    backbone = _build(config, kind, layout, seen, dataset, words, names, text_encoder, net)
+    load_weights(backbone, folder / "backbone.safetensors")
+    return backbone.eval(), config
+
+
+def _build(
+    config: Config, kind: str, layout: Layout, seen: Sequence[str], dataset: str, words: int, names: int, text: TextModel, net: MakeNet | None
+) -> Backbone:
+    """An untrained backbone of these sizes."""
+    classes = 1 if kind == "aligned" else len(seen)
+    encoder = net(layout, config.preprocess.bodies, classes) if net else build_encoder(config.encoder, layout, config.preprocess.bodies, classes)
+    if kind == "classifier":
+        return Classifier(encoder, config.preprocess, seen, dataset, text)
+    backbone = Aligned(encoder, words, config.align.width, config.preprocess, text)
+    backbone.seen, backbone.dataset = tuple(seen), dataset
+    backbone.lexicon = Lexicon(names, words, config.align.guess) if names else None
+    return backbone
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def refuse_leak(seen: Sequence[str], unseen: Sequence[str], where: object) -> None:
+    """Refuse zero-shot work on classes that a backbone was trained on.
+
+    Names are compared by their normal form. Other data sets name the same action differently ("standing up"), so
+    passing says nothing of a backbone of another data set.
+
+    Raises:
+        InputError: a class is in both; the message names the first of them.
+    """
+    known = {normal_form(label) for label in seen}
+    leaked = [label for label in unseen if normal_form(label) in known]
+    if leaked:
+        more = f" and {len(leaked) - 1} more" if len(leaked) > 1 else ""
+        what = f"its encoder was trained on {leaked[0]!r}{more}, which is to be unseen"
+        raise InputError(where, what, "this would be no zero-shot test: take an encoder that was trained on the seen classes alone")

@@ -1,0 +1,64 @@
+"""Published features in place of a skeleton encoder: z_x is given, labels are read as in the paper."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from tdsm.backbones.base import Backbone, Examples
+from tdsm.backbones.classifier import prompt_features
+from tdsm.config import PreprocessConfig
+from tdsm.data.features import FeatureSet
+from tdsm.data.labels import Label
+from tdsm.text import TextFeatures, TextModel
+from tdsm.util.errors import InputError
+
+__all__ = ["Given", "fit_given"]
+
+
+class Given(Backbone):
+    """Features that others extracted; new clips cannot be encoded.
+
+    Args:
+        features: the set.
+        labels: all classes of the data set, in its own order.
+        text_encoder: reads labels.
+    """
+
+    kind = "given"
+
+    def __init__(self, features: FeatureSet, labels: Sequence[Label], text_encoder: TextModel) -> None:
+        super().__init__()
+        self.features, self.layout, self.preprocess = features.z_train.shape[-1], None, PreprocessConfig()
+        self.lexicon = None
+        self.seen, self.dataset, self.text_encoder = tuple(labels[index].name for index in features.seen), features.dataset, text_encoder
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Refused.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(self.dataset or "features", "are published features without an encoder", "train on clips to encode new ones")
+
+    def labels(self, labels: Sequence[Label]) -> TextFeatures:
+        """Two prompts per label, as in the paper."""
+        return prompt_features(self.text_encoder, labels)
+
+
+def fit_given(features: FeatureSet, labels: Sequence[Label], text_encoder: TextModel) -> tuple[Given, Examples]:
+    """A backbone of published features, and what the denoiser is trained on.
+
+    Args:
+        labels: all classes of the data set, in its own order.
+    """
+    backbone = Given(features, labels, text_encoder)
+    index = {original: row for row, original in enumerate(features.seen)}
+    y = torch.tensor([index[label] for label in features.y_train.tolist()])
+    return backbone, Examples(tokens(features.z_train), y, backbone.labels([labels[label] for label in features.seen]))
+
+
+def tokens(z: object) -> Tensor:
+    """(N, C) or (N, M_x, C) features as (N, M_x, C)."""
+    z_x = torch.as_tensor(z)
+    return z_x.reshape(len(z_x), -1, z_x.shape[-1])

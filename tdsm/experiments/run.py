@@ -1,0 +1,129 @@
+"""One runner for `tdsm evaluate`, `tdsm study` and `tdsm reproduce`: cells in, their scores out; what has been computed is found again."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from tdsm.config import Config, override, setting_names
+from tdsm.evaluate import Report
+from tdsm.experiments.cells import Cell
+from tdsm.experiments.plan import plan_of
+from tdsm.experiments.stages import Stage
+from tdsm.util.errors import InputError
+from tdsm.util.files import check_space, read_object
+
+__all__ = ["Scored", "plan", "plan_table", "run", "settings_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A cell that has been computed.
+
+    Attributes:
+        reports: "tdsm", "ridge" and, of an aligned backbone, "cosine" -> report on the test clips.
+        single_noise: mean over test noises of the top-1 under one noise alone, as the paper reports it.
+        train: number of training clips.
+        seconds: of training backbone and denoiser; None where a killed training was resumed, or nothing was trained.
+        environment: command, date, commit and hardware of the scores.
+    """
+
+    cell: Cell
+    reports: Mapping[str, Report]
+    single_noise: float
+    train: int
+    seconds: float | None
+    environment: Mapping[str, object]
+
+
+def run(cells: Sequence[Cell], out: Path, report: Callable[[list[Scored]], object] | None = None) -> list[Scored]:
+    """Compute every cell that has not been computed yet; returns all, in order.
+
+    Args:
+        out: folder of all stages, which several runs share: a larger run computes only what is new, a killed one resumes.
+        report: called after each cell with all that are done so far.
+
+    Raises:
+        InputError: a stage cannot be computed, the disk has not enough room, or several processes of one launch.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError("accelerate launch", "starts several processes, this command runs in one", "use `accelerate launch` with `tdsm train`")
+    for text_encoder in {cell.text_encoder for cell in cells}:
+        text_encoder.check()
+    out.mkdir(parents=True, exist_ok=True)
+    check_space(out, sum(stage.bytes for stage in plan(cells, out) if not stage.done))
+    done: list[Scored] = []
+    for cell in cells:
+        done.append(_scored(cell, plan_of(cell, out)))
+        if report is not None:
+            report(done)
+    return done
+
+
+def _scored(cell: Cell, stage: Stage) -> Scored:
+    with np.load(stage.path("scores.npz"), allow_pickle=False) as file:
+        scores = {name: file[name] for name in file.files}
+    labels = tuple(cell.labels[index].name for index in cell.test_classes)
+    errors = scores["errors"]
+    methods = {"tdsm": -errors.mean(axis=2)} | {name: scores[name] for name in ("ridge", "cosine") if name in scores}
+    reports = {name: Report(values, scores["y"], labels, scores["subjects"]) for name, values in methods.items()}
+    single = float(np.mean([(errors[..., noise].argmin(axis=1) == scores["y"]).mean() for noise in range(errors.shape[2])]))
+    return Scored(cell, reports, single, int(scores["train"]), _seconds(stage, float(scores["seconds"])), stage.about)
+
+
+def _seconds(stage: Stage, denoiser: float) -> float | None:
+    """Of the trainings behind a scores stage; None where one was resumed."""
+    backbone = [before for before in stage.before if before.folder.name.startswith("backbone-") and before.intact("seconds.json")]
+    known = [denoiser if np.isfinite(denoiser) else None, *(read_object(before.folder / "seconds.json")["seconds"] for before in backbone)]
+    return None if None in known else float(sum(known))
+
+
+def plan(cells: Sequence[Cell], out: Path) -> list[Stage]:
+    """All stages of these cells, each once, in an order in which they can be computed. Nothing is computed."""
+    found: dict[Path, Stage] = {}
+    for cell in cells:
+        found |= {stage.folder: stage for stage in _with_those_before(plan_of(cell, out)) if stage.folder not in found}
+    return list(found.values())
+
+
+def _with_those_before(stage: Stage) -> Iterator[Stage]:
+    for before in stage.before:
+        yield from _with_those_before(before)
+    yield stage
+
+
+def plan_table(stages: Sequence[Stage], seconds: Mapping[str, float]) -> str:
+    """The stages, which are done, about how much each writes and, given seconds per unit (:mod:`tdsm.experiments.estimate`), how long it takes."""
+    rows = [f"{'stage':26} {'state':6} {'writes':>10} {'takes':>9}  goes through"]
+    for each in stages:
+        took = seconds.get(each.unit, 0.0) * each.count
+        cells = ["done", "", ""] if each.done else ["to do", f"{each.bytes / 1e6:,.0f} MB", _time(took)]
+        rows.append(f"{each.folder.name:26} {cells[0]:6} {cells[1]:>10} {cells[2]:>9}  {each.count:,} {each.unit}")
+    left = [each for each in stages if not each.done]
+    total = sum(seconds.get(each.unit, 0.0) * each.count for each in left)
+    size = sum(each.bytes for each in left) / 1e9
+    rows.append(f"to do: {len(left)} stages, {size:,.1f} GB" + (f", about {total / 3600:,.1f} h on this machine" if total else ""))
+    return "\n".join(rows)
+
+
+def _time(seconds: float) -> str:
+    return "" if not seconds else f"{seconds / 3600:,.0f} h" if seconds > 7200 else f"{seconds / 60:,.0f} min"
+
+
+def settings_of(base: Config, grid: Mapping[str, object]) -> list[tuple[dict[str, object], Config]]:
+    """(overrides, settings) of every combination, the last field changing fastest.
+
+    Args:
+        grid: dotted name of a setting -> list of values, such as ``{"train.steps": [150, 300]}``.
+
+    Raises:
+        InputError: an unknown field, no list of different values, or a value that cannot be.
+    """
+    for name, values in grid.items():
+        if name in setting_names() and (not isinstance(values, list | tuple) or not values or len(set(map(repr, values))) < len(values)):
+            raise InputError(f"grid: {name}", f"{values!r} is no list of different values", "give one, with one value at least")
+    combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+    return [(setting, override(base, setting, "grid")) for setting in combinations]

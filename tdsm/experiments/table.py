@@ -1,0 +1,174 @@
+"""The one table of experiments: a row per benchmark and setting, our numbers beside ridge, cosine and what was published."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tdsm.catalogue.rows import Benchmark
+from tdsm.evaluate import Summary, mean_std, protocol_of, summarise
+from tdsm.experiments.run import Scored
+from tdsm.experiments.validation import paired_difference
+from tdsm.util.files import write_json, write_text
+from tdsm.util.provenance import environment
+
+__all__ = ["Line", "lines_of", "markdown", "write_cells", "write_tables"]
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One row of the table: a benchmark under one setting.
+
+    Attributes:
+        cells: its cells, draw by draw and seed by seed.
+        methods: "tdsm", "ridge", "cosine" -> summary over seeds; of several class lists each seed's accuracy is the mean over the lists, as
+            published, and so are the bounds of the 95 % interval, which is not narrower than the interval of the mean.
+    """
+
+    benchmark: Benchmark
+    setting: str
+    cells: tuple[Scored, ...]
+    methods: dict[str, Summary]
+
+    @property
+    def single_noise(self) -> float:
+        """Mean over cells of the top-1 under one noise alone."""
+        return float(np.mean([cell.single_noise for cell in self.cells]))
+
+    @property
+    def seconds(self) -> float | None:
+        """Mean time of a training, as far as known."""
+        known = [cell.seconds for cell in self.cells if cell.seconds is not None]
+        return float(np.mean(known)) if known else None
+
+
+def lines_of(scored: Sequence[Scored]) -> list[Line]:
+    """The rows of these cells, in the order in which benchmarks and settings come."""
+    groups: dict[tuple[str, str], list[Scored]] = {}
+    for one in scored:
+        setting = ", ".join(f"{name}={value}" for name, value in one.cell.setting.items())
+        groups.setdefault((one.cell.benchmark.name, setting), []).append(one)
+    return [Line(cells[0].cell.benchmark, setting, tuple(cells), _methods(cells)) for (_, setting), cells in groups.items()]
+
+
+def _methods(cells: Sequence[Scored]) -> dict[str, Summary]:
+    draws: dict[int, list[Scored]] = {}
+    for one in cells:
+        draws.setdefault(one.cell.draw, []).append(one)
+    return {name: _over_draws([[one.reports[name] for one in group] for group in draws.values()]) for name in cells[0].reports}
+
+
+def _over_draws(draws: Sequence[Sequence]) -> Summary:
+    each = [summarise(reports) for reports in draws]
+    top1 = np.mean([[report.top1 for report in reports] for reports in draws], axis=0)
+    mean = {name: float(np.mean([getattr(one, name) for one in each])) for name in ("mean", "class_mean", "low", "high", "chance")}
+    return replace(each[0], **mean, std=float(np.std(top1, ddof=1)) if len(top1) > 1 else 0.0)
+
+
+def markdown(lines: Sequence[Line]) -> str:
+    """The rows as Markdown: top-1 % on the test classes, mean ± std over seeds, and the 95 % interval over subjects where they are known.
+
+    Where there are several settings, the last column compares TDSM with the first of them: the mean of differences paired by class list and seed,
+    with a 95 % interval of Student's t. Pairs of one class list are alike, so that with few of them the interval is rather too narrow.
+    """
+    grid, pseudo = len({line.setting for line in lines}) > 1, lines[0].cells[0].cell.part == "pseudo"
+    published = [] if pseudo else list(dict.fromkeys(method for line in lines for method in line.benchmark.published))
+    methods = [name for name in ("ridge", "cosine", "tdsm") if any(name in line.methods for line in lines)]
+    titles = {"ridge": "ridge to text", "cosine": "cosine, no denoiser", "tdsm": "TDSM"}
+    head = ["benchmark", *(["setting"] if grid else []), "clips train/test", "chance", *(f"{method} (published)" for method in published)]
+    head += [*(titles[name] for name in methods), "TDSM, one noise", "TDSM, 95 % over subjects", "seeds", "s per seed"]
+    rows = [head + (["to the first setting, points [95 %]"] if grid else [])]
+    for line in lines:
+        rows.append(_cells(line, published, methods, grid) + ([_difference(line, _first(lines, line))] if grid else []))
+    if grid and len({line.benchmark.name for line in lines}) > 1:
+        rows += [["all", *row] for row in _pooled(lines, len(head) - 2)]
+    return "\n".join(["| " + " | ".join(row) + " |" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:])])
+
+
+def _cells(line: Line, published: Sequence[str], methods: Sequence[str], grid: bool) -> list[str]:
+    known, tdsm = line.benchmark.published, line.methods["tdsm"]
+    clips = [np.mean([one.train for one in line.cells]), np.mean([len(one.reports["tdsm"].y) for one in line.cells])]
+    cells = [line.benchmark.name, *([line.setting or "base"] if grid else []), f"{clips[0]:,.0f}/{clips[1]:,.0f}", f"{100 * tdsm.chance:.1f}"]
+    cells += [f"{known[method]:.1f}" if method in known else "" for method in published]
+    cells += [_spread(line, name) if name in line.methods else "" for name in methods]
+    interval = f"{100 * tdsm.low:.1f} to {100 * tdsm.high:.1f}" if len(set(line.cells[0].reports["tdsm"].subjects) - {""}) > 1 else ""
+    return [*cells, f"{100 * line.single_noise:.1f}", interval, str(tdsm.seeds), "" if line.seconds is None else f"{line.seconds:.0f}"]
+
+
+def _spread(line: Line, method: str) -> str:
+    one = line.methods[method]
+    return f"{100 * one.mean:.1f} ± {100 * one.std:.1f}" if one.seeds > 1 else f"{100 * one.mean:.1f}"
+
+
+def _first(lines: Sequence[Line], line: Line) -> Line:
+    return next(other for other in lines if other.benchmark.name == line.benchmark.name)
+
+
+def _top1(line: Line) -> np.ndarray:
+    return np.array([100 * one.reports["tdsm"].top1 for one in line.cells])
+
+
+def _difference(line: Line, first: Line) -> str:
+    return "" if line is first else _interval(_top1(line), _top1(first))
+
+
+def _interval(values: np.ndarray, first: np.ndarray) -> str:
+    mean, low, high = paired_difference(values, first)
+    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _pooled(lines: Sequence[Line], width: int) -> list[list[str]]:
+    """A row for each setting over the cells of all benchmarks."""
+    settings = list(dict.fromkeys(line.setting for line in lines))
+    pooled = {setting: np.concatenate([_top1(line) for line in lines if line.setting == setting]) for setting in settings}
+    rows = []
+    for setting, values in pooled.items():
+        difference = "" if setting == settings[0] else _interval(values, pooled[settings[0]])
+        shown = [""] * width
+        shown[-5] = mean_std((values / 100).tolist())
+        shown[-2] = str(len(values))
+        rows.append([setting or "base", *shown, difference])
+    return rows
+
+
+def write_tables(lines: Sequence[Line], folder: Path, name: str = "table") -> Path:
+    """NAME.md and NAME.json (the form of :mod:`tdsm.experiments.results`) in ``folder``; returns the first."""
+    write_json(folder / f"{name}.json", {"environment": environment(0), "rows": [_values(line) for line in lines]})
+    return write_text(folder / f"{name}.md", markdown(lines) + "\n")
+
+
+def _values(line: Line) -> dict[str, object]:
+    part = line.cells[0].cell.part
+    values: dict[str, object] = {
+        "benchmark": line.benchmark.name,
+        "protocol": protocol_of(line.benchmark.partition, part),
+        "published": line.benchmark.published,
+    }
+    values |= {"variant": dict(line.cells[0].cell.setting)} if line.setting else {}
+    values |= {name: vars(one) for name, one in line.methods.items()}
+    counts = {"train": [one.train for one in line.cells], "test": [len(one.reports["tdsm"].y) for one in line.cells]}
+    return values | counts | {"single_noise": line.single_noise, "seconds": line.seconds}
+
+
+def write_cells(scored: Sequence[Scored], path: Path) -> Path:
+    """A CSV with a line per cell and method; returns the path.
+
+    Columns: dotted names of the overridden settings; benchmark; draw; seed; part, "unseen" or "pseudo"; method; top1 and class_mean, 0 to 1;
+    seconds of training backbone and denoiser (empty where a killed training was resumed); commit and date.
+    """
+    rows = [
+        dict(one.cell.setting)
+        | {"benchmark": one.cell.benchmark.name, "draw": one.cell.draw, "seed": one.cell.seed, "part": one.cell.part, "method": method}
+        | {"top1": report.top1, "class_mean": report.class_mean, "seconds": one.seconds}
+        | {name: one.environment.get(name) for name in ("commit", "date")}
+        for one in scored
+        for method, report in one.reports.items()
+    ]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return write_text(path, text.getvalue())

@@ -1,0 +1,158 @@
+"""benchmarks/: every command runs, on stand-ins and with settings that take seconds."""
+
+import functools
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import standins
+from standins import TINY_ALIGNED, TINY_CLASSIFIER
+
+from tdsm.config import Config, demo, override
+from tdsm.data.prompts import load_prompts
+from tdsm.data.readers import load_clips
+from tdsm.demonstration import demo_recognizer
+from tdsm.experiments.results import load_results
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run a script with a command line; returns the module and what it printed. ``changes`` replace what the module has."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setattr("torch.set_num_threads", lambda threads: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", os.environ["XDG_CACHE_HOME"])  # back at the end, whatever the script sets
+
+    def run(name, *args, **changes):
+        module = importlib.import_module(name)
+        for key, value in changes.items():
+            monkeypatch.setattr(module, key, value)
+        monkeypatch.setattr(sys, "argv", [name, *map(str, args)])
+        module.main()
+        return module, capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """Clips of NW-UCLA and of UTD-MHAD, and settings of both recipes."""
+    folder = tmp_path_factory.mktemp("inputs")
+    for name in ("nw-ucla", "utd-mhad"):
+        standins.kinect_set(name, load_prompts(name)).save(folder / f"{name}.npz")
+    for name, config in (("aligned", TINY_ALIGNED), ("classifier", TINY_CLASSIFIER)):
+        (folder / f"{name}.json").write_text(config.to_json())
+    return folder
+
+
+def test_the_papers_recipe_at_our_size_is_a_difference_from_the_demo():
+    config = Config.from_json((FOLDER / "paper_recipe_small.json").read_text())
+    wanted = {"encoder.steps": 300, "train.steps": 250, "text.mask_padding": False, "diffusion.scale_features": False}
+    assert config == override(demo(), wanted | {"model.stream": "joint", "model.depth": 2})
+
+
+@pytest.mark.parametrize("recipe", ["aligned", "classifier"])
+def test_baselines(command, inputs, tmp_path, recipe):
+    methods = importlib.import_module("tdsm.baselines")
+    few = (("ridge to text", "", methods.ridge.fit), ("contrastive", "", methods.contrastive.fit))
+    titles = (("ridge to text", ""), ("contrastive", ""), ("TDSM, the paper's recipe", "TDSM"), ("TDSM, this preset", ""))
+    args = ("baselines", inputs / "nw-ucla.npz", "--split", "8/2", "--seeds", 2, "--preset", inputs / f"{recipe}.json", "--out", tmp_path)
+    _, printed = command(*args, METHODS=few, TITLES=titles)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines()]
+    assert rows[0] == ["method", "nw-ucla-purls-8-2", "published"]
+    assert [row[0] for row in rows[2:6]] == [title for title, _ in titles]
+    assert all("±" in row[1] for row in rows[2:6])
+    assert ["PURLS", "", "75.8"] in rows
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert command(*args, METHODS=few, TITLES=titles)[1] == printed
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_every_method_of_the_package_is_among_the_baselines(command):
+    module, methods = importlib.import_module("baselines"), importlib.import_module("tdsm.baselines")
+    fits = {fit for _, _, fit in module.METHODS}
+    assert fits == {getattr(methods, name).fit for name in methods.__all__ if name not in ("Score", "cosine", "tdsm")}
+    assert {name for _, name in module.TITLES if name} <= {"DeViSE", "ReViSE", "JPoSE", "Global", "SMIE", "CADA-VAE", "SynSE", "SA-DVAE", "Flora", "TDSM"}
+
+
+def test_generalised(command, inputs, tmp_path):
+    args = ("generalised", inputs / "nw-ucla.npz", "--split", "8/2", "--seeds", 1, "--preset", inputs / "aligned.json", "--out", tmp_path)
+    module, printed = command(*args)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines()]
+    assert rows[0] == ["benchmark", "method", "S", "U", "H", "AUSUC", "H at gamma 0", "seeds"]
+    assert [row[1] for row in rows[2:]] == list(module.METHODS.values())
+    for row in rows[2:]:
+        seen, unseen, harmonic = (float(cell) for cell in row[2:5])
+        assert harmonic == pytest.approx(2 * seen * unseen / max(seen + unseen, 1e-9), abs=0.1)
+    assert command(*args)[1] == printed
+
+
+def test_ahead(command, tmp_path):
+    head = "benchmark,draw,seed,part,method,top1,class_mean,seconds,commit,date"
+    for name, shares in (("ours", {"tdsm": (0.8, 0.9, 0.85), "ridge": (0.7, 0.7, 0.75)}), ("paper", {"tdsm": (0.5, 0.7)})):
+        lines = [f"nw-ucla-purls-8-2,0,{seed},unseen,{method},{top1},0.5,{10 + seed},c,d" for method, each in shares.items() for seed, top1 in enumerate(each)]
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "cells.csv").write_text("\n".join([head, *lines]) + "\n")
+    _, printed = command("ahead", tmp_path / "ours", tmp_path / "paper")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines()][2:]
+    assert rows[0][:5] == ["nw-ucla-purls-8-2", "3", "85.0 ± 5.0", "ridge, same features and text", "71.7"]
+    assert rows[0][5].startswith("+13.3 [")
+    assert rows[0][6] == "11"
+    assert rows[1][1:5] == ["2", "85.0 ± 7.1", "second runs", "60.0"]
+    assert {row[3] for row in rows[2:]} == {"ReViSE (published)", "DeViSE (published)", "Global (published)", "PURLS (published)"}
+
+
+def test_ablations(command, tmp_path):
+    config = override(TINY_CLASSIFIER, {"train.steps": 4})
+    args = ("--seeds", 2, "--processes", 1, "--out", tmp_path / "results", "--runs", tmp_path / "runs")
+
+    class InTurn:
+        """In this process, where the module's settings are small."""
+
+        def __init__(self, *args):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *args):
+            return None
+
+        map = staticmethod(map)
+
+    small = {"CONFIG": config, "VARIANTS": ({"diffusion.triplet_weight": 0.0},), "demo_recognizer": functools.partial(demo_recognizer, clips_per_class=2)}
+    command("ablations", *args, **small, ProcessPoolExecutor=InTurn, maps=lambda *given: {})
+    results = {result.file: result for result in load_results(tmp_path / "results")}
+    assert set(results) == {"ablations_demo.json", "t_test_demo.npz", "pictures_demo.npz"}
+    assert {(number.method, number.seeds, bool(number.variant)) for number in results["ablations_demo.json"].numbers} == {
+        ("tdsm", 2, False), ("ridge", 2, False), ("tdsm", 2, True),
+    }  # fmt: skip
+    assert results["t_test_demo.npz"].arrays["top1"].shape == (2, 9, config.diffusion.noises)
+    assert np.isfinite(results["pictures_demo.npz"].arrays["strip_scores"]).all()
+
+
+def test_training_time(command, inputs):
+    recipes = ("--preset", inputs / "aligned.json", "--paper", inputs / "classifier.json")
+    _, printed = command("training_time", inputs / "nw-ucla.npz", "--split", "8/2", "--runs", 1, *recipes)
+    assert "nw-ucla-purls-8-2, 32 clips to train on" in printed
+    assert [line.split("|")[1].strip() for line in printed.splitlines()[4:]] == ["the paper's recipe", "recommended, from nothing", "recommended, later"]
+
+
+def test_latency(command):
+    _, printed = command("latency", "--labels", 2, "--runs", 1)
+    assert [line.split(":")[0] for line in printed.splitlines()] == ["cached", "joint", "joint / cached"]
+
+
+def test_encoder_choice(command, inputs):
+    few = [(8, "shift-gcn", 4, 2, 8)]
+    _, printed = command("encoder_choice", inputs / "utd-mhad.npz", SETTINGS=few, read_utd_mhad=load_clips)
+    assert printed.splitlines()[1].startswith("8 shift-gcn 4 2 8 | ")
+
+
+def test_encoder_speed(command):
+    _, printed = command("encoder_speed", "--widths", 4, "--features", 8, "--frames", 8, "--batch", 2, "--rounds", 1, "--kinds", "shift-gcn", "tcn")
+    assert len(printed.splitlines()) == 3
