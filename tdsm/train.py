@@ -131,6 +131,8 @@ def train_recognizer(
     config, folder = config or Config(), None if folder is None else Path(folder)
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     text_encoder.check()
+    aligned = config.backbone == "aligned"
+    text_encoder.examine(as_labels(clips.classes, descriptions), aligned and config.align.guess > 0, aligned=aligned)  # refuses before any work
     parts = {"descriptions": descriptions or {}, "text_encoder": text_encoder, "net": net, "loss": loss}
     if folder is None:
         recognizer, _ = _train(clips, config, None, seed, **parts)

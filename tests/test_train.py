@@ -19,6 +19,7 @@ from tdsm.backbones.fit import fit_backbone, load_backbone, save_backbone
 from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config, DiffusionConfig, ModelConfig, TrainConfig, override
 from tdsm.data.arrays import Rows
+from tdsm.data.clips import ClipSet
 from tdsm.data.labels import Label
 from tdsm.data.layouts import KINECT_20, Layout
 from tdsm.data.synthetic import SEEN, synthetic_clips
@@ -326,3 +327,13 @@ def test_learning_rate_warms_up_and_ends_at_zero():
     assert rates[10] == max(rates) == 2.0
     assert rates[100] == pytest.approx(0)
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+@pytest.mark.parametrize("config", [TINY_ALIGNED, TINY_CLASSIFIER])
+def test_labels_that_cannot_be_told_apart_are_refused_before_any_work(tmp_path, config):
+    clips = synthetic_clips(1, actions=SEEN[:3])
+    names = dict(zip(clips.classes, ("wave", "\U0001f44b", "\U0001f98b"), strict=True))
+    renamed = ClipSet(tuple(replace(clip, label=names[clip.label]) for clip in clips))
+    with pytest.raises(InputError, match="knows no word of"):
+        train_recognizer(renamed, config, folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
