@@ -328,7 +328,7 @@ def official_denoiser(path: str | Path, heads: int = 12) -> CrossDiT:
         blocks = {int(name.split(".")[1]) for name in weights if name.startswith("blocks.")}
         if blocks != set(range(len(blocks))):
             raise ValueError(f"its {len(blocks)} blocks are not numbered from 0")
-        sizes = features, weights["fl_embedder.weight"].shape[1], weights["fl_pos_embed"].shape[1], ModelConfig("joint", width, len(blocks), heads)
+        sizes = features, weights["fl_embedder.weight"].shape[1], weights["fl_pos_embed"].shape[1], ModelConfig("joint", width, len(blocks), heads, prior=False)
         with torch.device("meta"):  # no memory is taken before all sizes are known to fit
             expected = CrossDiT(*sizes).state_dict()
         check_weights(expected, weights, path)

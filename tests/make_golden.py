@@ -23,7 +23,8 @@ def numbers() -> dict[str, np.ndarray]:
     made = {}
     for stream in ("joint", "cached"):
         for target in ("epsilon", "sample", "v_prediction"):
-            matcher = Matcher(8, 2, 12, 7, ModelConfig(stream, 16, 2, 2), DiffusionConfig(target=target, noises=3))
+            diffusion = DiffusionConfig(schedule="mild", target=target, noises=3, margin=1.0, near=1.0)
+            matcher = Matcher(8, 2, 12, 7, ModelConfig(stream, 16, 2, 2, prior=False), diffusion)
             weights = np.random.default_rng(1)
             with torch.no_grad():
                 for parameter in matcher.parameters():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tdsm.backbones.classifier import Classifier
 from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config, DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig
 from tdsm.data.layouts import NTU_25
@@ -46,7 +47,7 @@ class Words(TextEncoder):
 def moved(stream, tokens=1):
     """A small matcher whose every weight has left its zero start."""
     torch.manual_seed(0)
-    matcher = Matcher(8, tokens, 12, 4, ModelConfig(stream, 16, 2, 2), DiffusionConfig(noises=3))
+    matcher = Matcher(8, tokens, 12, 4, ModelConfig(stream, 16, 2, 2, prior=False), DiffusionConfig(noises=3))
     for parameter in matcher.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     return matcher.eval()
@@ -59,9 +60,14 @@ def clips():
 
 @pytest.fixture(scope="module")
 def recognizer():
-    config = Config(preprocess=PreprocessConfig(frames=16), encoder=EncoderConfig(width=8, features=8))
-    encoder = build_encoder(config.encoder, NTU_25, config.preprocess.bodies, 2)
-    return Recognizer(config, NTU_25, SEEN[:2], {UNSEEN[0]: "The left hand swings."}, encoder, moved("cached"), Words())
+    config = Config(
+        backbone="classifier",
+        preprocess=PreprocessConfig(frames=16),
+        encoder=EncoderConfig(kind="shift-gcn", width=8, features=8),
+        model=ModelConfig(prior=False),
+    )
+    net = build_encoder(config.encoder, NTU_25, config.preprocess.bodies, 2)
+    return Recognizer(config, Classifier(net, config.preprocess, SEEN[:2], "synthetic", Words()), moved("cached"), {UNSEEN[0]: "The left hand swings."})
 
 
 # What the denoiser fuses
@@ -103,9 +109,9 @@ def test_fused_is_a_mean_over_the_test_noises():
 def test_fused_reads_the_recognizers_own_sentences_and_refuses_no_label(recognizer, clips):
     made = alignment.fused(recognizer, clips, UNSEEN[:3])
     assert made.shape == (6, 3, 16) and made.dtype == np.float32
-    assert "The left hand swings." in recognizer.text_encoder.asked[-1][0]
+    assert "The left hand swings." in recognizer.backbone.text_encoder.asked[-1][0]
     np.testing.assert_allclose(alignment.fused(recognizer, clips[1], [UNSEEN[2]])[0, 0], made[1, 2], atol=1e-5)
-    np.testing.assert_array_equal(spaces.text_features(recognizer, UNSEEN[:3]), Words().encode(recognizer.text_encoder.asked[-1]).z_g)
+    np.testing.assert_array_equal(spaces.text_features(recognizer, UNSEEN[:3]), Words().encode(recognizer.backbone.text_encoder.asked[-1]).z_g)
     for labels in ([], UNSEEN[0]):
         with pytest.raises(InputError, match="give a list of at least one name"):
             alignment.fused(recognizer, clips, labels)
@@ -173,9 +179,9 @@ def test_side_by_side_holds_both_modalities_at_one_weight_and_nothing_else(draw)
 
 
 def test_rank_of_the_own_label_and_ties_are_chance():
-    errors = np.array([[0.1, 0.5, 0.3], [0.1, 0.5, 0.3], [0.2, 0.2, 0.2], [0.1, 0.1, 0.3]])
-    assert alignment.own_label_rank(errors, np.array([0, 1, 2, 0])).tolist() == [1, 3, 2, 1.5]
-    assert alignment.own_label_rank(-errors, np.array([0, 1, 2, 0])).tolist() == [3, 1, 2, 2.5]
+    scores = np.array([[0.5, 0.1, 0.3], [0.5, 0.1, 0.3], [0.2, 0.2, 0.2], [0.3, 0.3, 0.1]])
+    assert alignment.own_label_rank(scores, np.array([0, 1, 2, 0])).tolist() == [1, 3, 2, 1.5]
+    assert alignment.own_label_rank(-scores, np.array([0, 1, 2, 0])).tolist() == [3, 1, 2, 2.5]
 
 
 def test_an_interval_is_seeded_holds_the_mean_and_draws_whole_subjects(draw):

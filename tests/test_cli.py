@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -14,9 +15,7 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
-from standins import write_utd
-from test_model import Bomb
-from test_recognizer import TINY  # settings small enough for a test
+from standins import TINY_ALIGNED, TINY_CLASSIFIER, kinect_set
 
 import tdsm.cli
 from tdsm.catalogue.rows import all_benchmarks
@@ -48,7 +47,7 @@ def clips_file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     path = tmp_path_factory.mktemp("settings") / "tiny.json"
-    path.write_text(TINY.to_json())
+    path.write_text(TINY_CLASSIFIER.to_json())
     return path
 
 
@@ -91,7 +90,7 @@ def test_train_then_predict(monkeypatch, capsys, clips_file, settings, tmp_path)
 @pytest.fixture(scope="module")
 def model(clips_file, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained")
-    train_recognizer(load_clips(clips_file), TINY, descriptions=load_prompts("synthetic"), folder=out)
+    train_recognizer(load_clips(clips_file), TINY_CLASSIFIER, descriptions=load_prompts("synthetic"), folder=out)
     return out / "model"
 
 
@@ -161,6 +160,16 @@ def test_prepare_writes_what_it_read(monkeypatch, capsys, clips_file, tmp_path):
     assert all(np.array_equal(a.joints, b.joints) and (a.label, a.subject, a.fps) == (b.label, b.subject, b.fps) for a, b in zip(again, first, strict=True))
 
 
+class Bomb:
+    """Creates a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
 def bad(tmp_path, kind):
     """A path to something unusable, and what the message must say."""
     path = tmp_path / f"{kind}.npz"
@@ -224,8 +233,13 @@ def test_bad_data_is_one_line_and_exit_code_2_and_touches_nothing(monkeypatch, c
     (("prepare", "CLIPS", "OUT.csv"), "ends in .csv"),
     (("reproduce", "ntu-60", "--data", "CLIPS"), "no row 'ntu-60'"),
     (("reproduce", "ntu-60-synse-55-5", "--data", "OUT"), "no such file or folder"),
-    (("study", "{", "CLIPS", "--out", "OUT"), "is not JSON"),
+    (("study", "{", "CLIPS", "--out", "OUT"), "grid: not JSON"),
     (("study", "[1]", "CLIPS", "--out", "OUT"), "is no object"),
+    (("study", '{"train.step": [1]}', "CLIPS", "--out", "OUT"), "no setting 'train.step'"),
+    (("train", "CLIPS", "--out", "OUT", "--set", "train.step=1"), "no setting 'train.step'"),
+    (("evaluate", "CLIPS", "--set", "train.steps"), "give NAME=VALUE"),
+    (("reproduce", "nw-ucla-purls-8-2", "--data", "CLIPS", "--out", "OUT", "--set", "train.steps=0"), "steps is 0"),
+    (("reproduce", "nw-ucla-purls-8-2", "--data", "CLIPS", "--out", "OUT"), "which nw-ucla-purls-8-2 is not made of"),
     (("study", "{}", "CLIPS", "--out", "OUT"), "no data set 'synthetic'"),
     (("doctor", "OUT"), "no such file or folder"),
     (("results", "OUT"), "no such folder"),
@@ -243,15 +257,15 @@ def test_bad_options_are_one_line_and_exit_code_2(monkeypatch, capsys, tmp_path,
 def test_a_model_of_another_size_is_one_line_and_exit_code_2(monkeypatch, capsys, clips_file, settings, tmp_path):
     call(monkeypatch, capsys, "train", clips_file, "--out", tmp_path / "run", "--preset", settings)
     path = tmp_path / "run/model/recognizer.json"
-    path.write_text(path.read_text().replace('"depth": 2', '"depth": 3'))
+    path.write_text(path.read_text().replace('"depth": 1', '"depth": 2'))
     code, _, error = call(monkeypatch, capsys, "predict", tmp_path / "run/model", clips_file, "--labels", "wave")
     assert code == 2
     assert error.count("\n") == 1
-    assert "matcher.safetensors: denoiser.blocks.2" in error
+    assert "matcher.safetensors: denoiser.blocks.1" in error
 
 
-def test_an_unknown_split_of_a_real_data_set_is_refused(monkeypatch, capsys, tmp_path):
-    path = write_utd(tmp_path / "utd.zip", subjects=1)
+def test_an_unknown_split_of_a_data_set_is_refused(monkeypatch, capsys, tmp_path):
+    path = kinect_set("utd-mhad", load_prompts("utd-mhad"), 1).save(tmp_path / "utd.npz")
     code, _, error = call(monkeypatch, capsys, "evaluate", path, "--split", "20/7", "--out", tmp_path / "out")
     assert code == 2
     assert "utd-mhad has no split '20/7'; choose among: 22/5, 18/9, 14/13" in error
@@ -314,3 +328,59 @@ def test_the_size_of_the_picture_is_given_on_the_command_line(monkeypatch, capsy
     (clip,) = ClipSet.load(tmp_path / "out.npz")
     np.testing.assert_allclose(clip.joints[0], points[:, 0] * [1920, 1080], rtol=1e-5)
     assert "--size: is '1920'" in call(monkeypatch, capsys, "prepare", tmp_path / "yolo.json", tmp_path / "out.npz", "--size", "1920")[2]
+
+
+# Experiments
+
+
+@pytest.fixture(scope="module")
+def nw_ucla(tmp_path_factory):
+    return kinect_set("nw-ucla", load_prompts("nw-ucla")).save(tmp_path_factory.mktemp("nw-ucla") / "nw_ucla.npz")
+
+
+def test_evaluate_prints_what_it_writes_and_sets_what_it_is_told_to(monkeypatch, capsys, nw_ucla, settings, tmp_path):
+    given = ("evaluate", nw_ucla, "--split", "8/2", "--seeds", 2, "--preset", settings, "--out", tmp_path / "out")
+    code, printed, _ = call(monkeypatch, capsys, *given)
+    assert code == 0
+    assert "| nw-ucla-purls-8-2 | 32/8 | 50.0 |" in printed
+    assert "Top-1 % on unseen classes, inductive, nothing selected on test clips" in printed
+    assert (tmp_path / "out/table.md").read_text() in printed
+    assert json.loads((tmp_path / "out/table.json").read_text())["rows"][0]["tdsm"]["seeds"] == 2
+    assert call(monkeypatch, capsys, *given)[1] == printed
+    before = len(list((tmp_path / "out").glob("scores-*")))
+    assert call(monkeypatch, capsys, *given, "--set", "train.steps=5")[0] == 0
+    assert len(list((tmp_path / "out").glob("scores-*"))) == before + 2
+    (tmp_path / "names.json").write_text("{}")
+    assert call(monkeypatch, capsys, *given, "--descriptions", tmp_path / "names.json")[0] == 0
+    assert len(list((tmp_path / "out").glob("scores-*"))) == before + 4
+    assert len(list((tmp_path / "out").glob("backbone-*"))) == 2
+
+
+def test_study_compares_settings_on_pseudo_unseen_classes(monkeypatch, capsys, nw_ucla, settings, tmp_path):
+    options = ("--split", "8/2", "--draws", 1, "--seeds", 1, "--preset", settings, "--out", tmp_path / "out")
+    code, printed, _ = call(monkeypatch, capsys, "study", '{"train.steps": [2, 4]}', nw_ucla, *options)
+    assert code == 0
+    assert "| nw-ucla-purls-8-2 | train.steps=2 | 24/8 |" in printed
+    assert "| nw-ucla-purls-8-2 | train.steps=4 | 24/8 |" in printed
+    assert "Top-1 % on pseudo-unseen classes" in printed
+    lines = (tmp_path / "out/cells.csv").read_text().splitlines()
+    assert lines[0].startswith("train.steps,benchmark,draw,seed,part,method")
+    assert len(lines) == 1 + 4
+
+
+def test_reproduce_plans_computes_and_prints_a_row_in_the_recommended_recipe(monkeypatch, capsys, nw_ucla, tmp_path):
+    (tmp_path / "aligned.json").write_text(TINY_ALIGNED.to_json())
+    given = ("reproduce", "nw-ucla-purls-8-2", "--data", nw_ucla, "--preset", tmp_path / "aligned.json", "--seeds", 1, "--out", tmp_path / "out")
+    code, printed, _ = call(monkeypatch, capsys, *given, "--dry-run")
+    assert code == 0
+    assert [line.split("-")[0] for line in printed.splitlines()[1:-1]] == ["clips", "arrays", "backbone", "features", "scores"]
+    assert "to do: 5 stages" in printed
+    assert " h on this machine" in printed
+    assert not (tmp_path / "out").exists()
+    code, printed, _ = call(monkeypatch, capsys, *given)
+    assert code == 0
+    assert "cosine, no denoiser" in printed
+    assert "PURLS (published)" in printed
+    assert "| nw-ucla-purls-8-2 | 32/8 | 50.0 | 69.1 | 72.8 | 73.5 | 75.8 |" in printed
+    assert (tmp_path / "out/nw-ucla-purls-8-2.md").read_text() in printed
+    assert " done " in call(monkeypatch, capsys, *given, "--dry-run")[1]

@@ -1,20 +1,45 @@
-"""The demo: what it leaves behind, and which clip it shows."""
+"""The demo: what it leaves behind, that a second one trains nothing, and which clip it shows."""
 
 import json
 
 import numpy as np
 import pytest
+import torch
 from standins import TINY_CLASSIFIER
 
-from tdsm.data.synthetic import UNSEEN
-from tdsm.demonstration import most_certain, run_demo, scores_of
-from tdsm.evaluate import Report
+from tdsm.data.synthetic import SEEN, UNSEEN
+from tdsm.demonstration import demo_recognizer, most_certain, run_demo, scores_of
+from tdsm.evaluate import PROTOCOL, Report
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("demo") / "demo"
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    return demo_recognizer(folder, config=TINY_CLASSIFIER, clips_per_class=2)
+
+
+def test_the_demo_tests_on_actions_that_it_was_not_trained_on(trained):
+    recognizer, train, test = trained
+    assert recognizer.seen == train.classes == SEEN
+    assert test.classes == UNSEEN
+    assert not set(SEEN) & set(UNSEEN)
+    assert len(train) == 2 * len(SEEN)
+
+
+def test_a_second_demo_trains_nothing_and_says_the_same(trained, folder, monkeypatch):
+    recognizer, _, test = trained
+    monkeypatch.setattr(torch.Tensor, "backward", lambda *args, **kwargs: pytest.fail("trained again"))
+    again, *_ = demo_recognizer(folder, config=TINY_CLASSIFIER, clips_per_class=2)
+    assert np.array_equal(again.predict(test[:3], UNSEEN).scores, recognizer.predict(test[:3], UNSEEN).scores)
 
 
 @pytest.mark.slow
-def test_the_demo_leaves_everything_it_promises(tmp_path):
-    recognizer, report = run_demo(tmp_path / "demo", config=TINY_CLASSIFIER, clips_per_class=2)
-    folder = tmp_path / "demo"
+def test_the_demo_leaves_everything_it_promises(trained, folder):
+    recognizer, report = run_demo(folder, config=TINY_CLASSIFIER, clips_per_class=2)
     assert {path.name for path in folder.iterdir()} == {
         "config.json", "env.json", "history.csv", "metrics.json", "training", "model",
         "confusion.png", "umap.png", "clip.html", "clip.png",
@@ -27,11 +52,14 @@ def test_the_demo_leaves_everything_it_promises(tmp_path):
     assert "http" not in page.replace("http://www.w3.org", "")
     assert set(report.labels) == set(UNSEEN)
     assert not set(recognizer.seen) & set(UNSEEN)
-    assert set(json.loads((folder / "metrics.json").read_text())) == {"protocol", "seed", "tdsm", "ridge"}
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert set(metrics) == {"protocol", "seed", "tdsm", "ridge"}
+    assert metrics["protocol"] == PROTOCOL
+    assert metrics["tdsm"]["top1"] == report.top1
 
 
 def test_the_surest_clip_is_chosen_by_its_lead_not_by_being_right():
-    scores = -np.array([[0.5, 0.6, 0.9], [0.9, 0.1, 0.8], [0.2, 0.3, 0.25]])
+    scores = np.array([[-0.5, -0.6, -0.9], [-0.9, -0.1, -0.8], [-0.2, -0.3, -0.25]])
     report = Report(scores, np.array([0, 0, 0]), ("a", "b", "c"), np.array(["s"] * 3))
     assert most_certain(report) == 1
     assert not report.correct[1]

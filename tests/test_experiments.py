@@ -43,12 +43,13 @@ from tdsm.util.errors import InputError
 ROWS = {row.name: row for row in all_benchmarks()}
 ROW = ROWS["nw-ucla-purls-8-2"]
 GRID = {"diffusion.target": ["epsilon", "sample"]}
-RECIPES = pytest.mark.parametrize("config", [TINY_CLASSIFIER, TINY_ALIGNED], ids=["classifier", "aligned"])
+CLASSIFIER = override(TINY_CLASSIFIER, {"encoder.kind": "tcn"})  # the quickest encoder
+RECIPES = pytest.mark.parametrize("config", [CLASSIFIER, TINY_ALIGNED], ids=["classifier", "aligned"])
 
 
 @functools.cache
 def reader():
-    return TextEncoder(TINY_CLASSIFIER.text, cache_folder())
+    return TextEncoder(CLASSIFIER.text, cache_folder())
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +58,12 @@ def clips():
     return standins.kinect_set("nw-ucla", CLASSES)
 
 
-def cells(clips, config=TINY_CLASSIFIER, row=ROW, **others):
+def cells(clips, config=CLASSIFIER, row=ROW, **others):
     return cells_of(row, Source(clips), config, text_encoder=reader(), **({"seeds": 1} | others))
 
 
 def grid_cells(clips, grid=GRID, draws=2):
-    return [cell for setting, config in settings_of(TINY_CLASSIFIER, grid) for cell in cells(clips, config, part="pseudo", draws=draws, setting=setting)]
+    return [cell for setting, config in settings_of(CLASSIFIER, grid) for cell in cells(clips, config, part="pseudo", draws=draws, setting=setting)]
 
 
 def kinds(stages):
@@ -210,8 +211,17 @@ def test_a_changed_setting_recomputes_only_what_depends_on_it(clips, tmp_path, c
 
 
 def test_settings_of_the_other_recipe_change_nothing(clips, tmp_path):
-    other = override(TINY_CLASSIFIER, {"align.pairs": 64, "align.lr": 0.5})
+    other = override(CLASSIFIER, {"align.pairs": 64, "align.lr": 0.5})
     assert [one.folder for one in plan(cells(clips, other), tmp_path)] == [one.folder for one in plan(cells(clips), tmp_path)]
+
+
+def test_a_changed_lexicon_is_another_backbone_where_there_is_one(clips, tmp_path, monkeypatch):
+    with_lexicon = override(TINY_ALIGNED, {"align.guess": 0.5})
+    before = {config.align.guess: {stage.folder for stage in plan(cells(clips, config), tmp_path)} for config in (TINY_ALIGNED, with_lexicon)}
+    monkeypatch.setattr("tdsm.experiments.cells.sentences_of_others", lambda dataset: {"wave": "Both hands rest.", "kick": "The leg swings."})
+    assert {stage.folder for stage in plan(cells(clips, TINY_ALIGNED), tmp_path)} == before[0.0]
+    changed = [stage for stage in plan(cells(clips, with_lexicon), tmp_path) if stage.folder not in before[0.5]]
+    assert set(kinds(changed)) == {"backbone", "features", "scores"}
 
 
 @pytest.mark.parametrize(("stage", "name"), [("scores", "scores.npz"), ("features", "features.npz"), ("backbone", "backbone.safetensors"), ("arrays", "x.npy")])
@@ -232,7 +242,7 @@ def test_a_damaged_stage_is_computed_again_with_the_same_result(clips, tmp_path,
 @pytest.mark.slow
 def test_two_processes_on_one_folder_give_one_result(tmp_path):
     data = standins.kinect_set("nw-ucla", CLASSES).save(tmp_path / "clips.npz")
-    (tmp_path / "config.json").write_text(TINY_CLASSIFIER.to_json())
+    (tmp_path / "config.json").write_text(CLASSIFIER.to_json())
     command = [sys.executable, "-m", "tdsm.cli", "reproduce", ROW.name, "--data", data, "--out", tmp_path / "out", "--preset", tmp_path / "config.json"]
     calls = [subprocess.Popen([*command, "--seeds", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     printed = [call.communicate() for call in calls]
@@ -378,10 +388,10 @@ def test_differences_are_paired_and_pooled(clips):
 
 
 def test_settings_are_every_combination():
-    made = settings_of(TINY_CLASSIFIER, {"train.steps": [150, 300], "diffusion.target": ["epsilon", "sample"]})
+    made = settings_of(CLASSIFIER, {"train.steps": [150, 300], "diffusion.target": ["epsilon", "sample"]})
     assert [setting["train.steps"] for setting, _ in made] == [150, 150, 300, 300]
     assert [(config.train.steps, config.diffusion.target) for _, config in made] == [(150, "epsilon"), (150, "sample"), (300, "epsilon"), (300, "sample")]
-    assert made[0][1].encoder == TINY_CLASSIFIER.encoder
+    assert made[0][1].encoder == CLASSIFIER.encoder
     assert settings_of(TINY_ALIGNED, {}) == [({}, TINY_ALIGNED)]
 
 
@@ -403,7 +413,7 @@ def test_settings_are_every_combination():
 )
 def test_settings_that_cannot_be_are_refused(grid, message):
     with pytest.raises(InputError, match=message):
-        settings_of(TINY_CLASSIFIER, grid)
+        settings_of(CLASSIFIER, grid)
 
 
 # From the download: every row, on stand-ins in the real file formats
@@ -441,7 +451,7 @@ def out(tmp_path_factory):
 TINIER = override(TINY_CLASSIFIER, {"encoder.steps": 2, "train.steps": 2})
 
 
-def planned(name, data, config=TINY_CLASSIFIER, seeds=1, **others):
+def planned(name, data, config=CLASSIFIER, seeds=1, **others):
     row = ROWS[name]
     return cells_of(row, source_of(row, [data[row.dataset]]), config, seeds=seeds, shared_backbone=True, text_encoder=reader(), **others)
 
@@ -536,7 +546,7 @@ def test_a_stage_that_was_interrupted_resumes_and_ends_alike(small, tmp_path, mo
 @pytest.mark.slow
 def test_kill_minus_nine_anywhere_changes_nothing(small, tmp_path):
     name, data, out = small
-    config = override(TINY_CLASSIFIER, {"train.steps": 40, "train.save_every": 5, "encoder.steps": 40})
+    config = override(CLASSIFIER, {"train.steps": 40, "train.save_every": 5, "encoder.steps": 40})
     whole = run(planned(name, data, config), tmp_path / "whole")
     (tmp_path / "config.json").write_text(config.to_json())
     options = ["--data", data["nw-ucla"], "--out", out, "--preset", tmp_path / "config.json", "--seeds", "1"]
@@ -564,7 +574,7 @@ def test_published_features_serve_in_place_of_the_download(clips, tmp_path):
     sets = [read_features(path, 10) for path in paths]
     folders = [write_synse_folder(tmp_path / "a", sets[0]), write_flora(tmp_path / "b.npz", sets[1]), paths[2]]
     for given in (folders, folders[::-1]):
-        scored = run(cells_of(row, source_of(row, given), TINY_CLASSIFIER, seeds=1, text_encoder=reader()), tmp_path / "features")
+        scored = run(cells_of(row, source_of(row, given), CLASSIFIER, seeds=1, text_encoder=reader()), tmp_path / "features")
         assert all(near(one.reports[name], other.reports[name]) for one, other in zip(scored, raw, strict=True) for name in ("tdsm", "ridge"))
     with pytest.raises(InputError, match="one for each"):
         source_of(row, folders[:1])
@@ -575,9 +585,9 @@ def test_published_features_serve_in_place_of_the_download(clips, tmp_path):
 def test_a_trained_backbone_serves_in_place_of_a_new_one_with_its_own_settings(small, clips, tmp_path):
     name, data, out = small
     seen = [label for index, label in enumerate(CLASSES) if index not in ROW.draws[0]]
-    part = seen_clips(clips.of_classes(seen), TINY_CLASSIFIER.preprocess)
-    folder = save_backbone(tmp_path / "trained", fit_backbone(part, TINY_CLASSIFIER, text_encoder=reader())[0], TINY_CLASSIFIER)
-    given = planned(name, data, override(TINY_CLASSIFIER, {"preprocess.frames": 12, "encoder.width": 6}), backbone=folder)
+    part = seen_clips(clips.of_classes(seen), CLASSIFIER.preprocess)
+    folder = save_backbone(tmp_path / "trained", fit_backbone(part, CLASSIFIER, text_encoder=reader())[0], CLASSIFIER)
+    given = planned(name, data, override(CLASSIFIER, {"preprocess.frames": 12, "encoder.width": 6}), backbone=folder)
     assert [stage.folder.name.split("-")[0] for stage in plan(given, out)] == ["clips", "arrays", "features", "scores"]
     assert near(run(given, out)[0].reports["tdsm"], run(planned(name, data), out)[0].reports["tdsm"])
 
@@ -586,8 +596,8 @@ def test_a_backbone_that_saw_unseen_classes_or_another_body_is_refused(small, tm
     name, data, out = small
 
     def saved(seen, layout=KINECT_20, dataset="nw-ucla"):
-        net = build_encoder(TINY_CLASSIFIER.encoder, layout, 1, len(seen))
-        return save_backbone(tmp_path / "trained", Classifier(net, TINY_CLASSIFIER.preprocess, seen, dataset, reader()), TINY_CLASSIFIER)
+        net = build_encoder(CLASSIFIER.encoder, layout, 1, len(seen))
+        return save_backbone(tmp_path / "trained", Classifier(net, CLASSIFIER.preprocess, seen, dataset, reader()), CLASSIFIER)
 
     for every in (CLASSES, [label.title() for label in CLASSES]):
         with pytest.raises(InputError, match="which is to be unseen"):
@@ -608,7 +618,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_done(small, tmp_path, mo
     with pytest.raises(InputError, match="which utd-mhad-purls-22-5 is not made of"):
         source_of(ROWS["utd-mhad-purls-22-5"], [data["nw-ucla"]])
     with pytest.raises(InputError, match=r"preprocess\.frames is 0"):
-        planned(name, data, override(TINY_CLASSIFIER, {"preprocess.frames": 0}))
+        planned(name, data, override(CLASSIFIER, {"preprocess.frames": 0}))
     monkeypatch.setattr("tdsm.util.files.shutil.disk_usage", lambda path: type("usage", (), {"free": 1000}))
     with pytest.raises(InputError, match=r"GB are needed, 0\.0 GB are free"):
         run(planned(name, data), tmp_path / "full")

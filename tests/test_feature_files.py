@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from tdsm.backbones.base import extract
+from tdsm.backbones.classifier import Classifier
 from tdsm.backbones.nets import build_encoder
 from tdsm.catalogue.feature_checks import check_against
 from tdsm.catalogue.feature_files import (
@@ -24,10 +24,11 @@ from tdsm.catalogue.feature_files import (
     write_synse_folder,
 )
 from tdsm.catalogue.rows import benchmark_named
-from tdsm.config import EncoderConfig
+from tdsm.config import EncoderConfig, PreprocessConfig, TextConfig
 from tdsm.data.arrays import Rows
 from tdsm.data.features import FeatureSet
 from tdsm.data.layouts import KINECT_20
+from tdsm.text import TextEncoder
 from tdsm.util.errors import InputError
 
 SYNSE_55_5 = benchmark_named("ntu-60-synse-55-5")
@@ -406,24 +407,30 @@ def test_half_a_generalised_test_is_refused():
 # Extraction
 
 
+def backbone_of(net):
+    return Classifier(net, PreprocessConfig(frames=12, bodies=2), ("a", "b", "c"), "nw-ucla", TextEncoder(TextConfig()))
+
+
 def test_tensors_arrays_and_mapped_files_give_the_same_features(tmp_path):
     torch.manual_seed(0)
-    encoder = build_encoder(EncoderConfig(width=4, features=8), KINECT_20, 2, 3)
+    backbone = backbone_of(build_encoder(EncoderConfig(kind="shift-gcn", width=4, features=8), KINECT_20, 2, 3))
     x = torch.randn(7, 2, 12, 20, 3)
     np.save(tmp_path / "x.npy", x.numpy())
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    expected = extract(encoder, x, batch=3)
-    assert expected.shape == (7, 1, 8) and not encoder.training
+    expected = backbone.rows(x, batch=3)
+    assert expected.shape == (7, 8) and not backbone.training
     for other in (x.numpy(), mapped, torch.from_file(str(tmp_path / "raw"), shared=True, size=x.numel()).view(x.shape).copy_(x)):
-        torch.testing.assert_close(extract(encoder, other, batch=3), expected)
-    torch.testing.assert_close(extract(encoder, Rows(mapped, np.array([5, 1, 1, 6]), "x"), batch=4), extract(encoder, x[[5, 1, 1, 6]], batch=4))
-    torch.testing.assert_close(extract(encoder, x.numpy().astype(np.float16)), expected, atol=0.02, rtol=0.02)
+        torch.testing.assert_close(backbone.rows(other, batch=3), expected)
+    torch.testing.assert_close(backbone.rows(Rows(mapped, np.array([5, 1, 1, 6]), "x"), batch=4), expected[[5, 1, 1, 6]])
+    torch.testing.assert_close(backbone.rows(x.numpy().astype(np.float16)), expected, atol=0.02, rtol=0.02)
     with pytest.raises(InputError, match="none given"):
-        extract(encoder, x[:0])
+        backbone.rows(x[:0])
 
 
 class MeanPose(nn.Module):
     """An encoder quick enough for many clips."""
+
+    features, layout, bodies = 3, KINECT_20, 2
 
     def __init__(self):
         super().__init__()
@@ -437,11 +444,12 @@ def test_extraction_never_holds_more_than_a_batch(tmp_path):
     shape = (2000, 2, 32, 20, 3)  # 31 MB
     mapped = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float32, shape=shape)
     mapped[:, 0, 0, 0, 0] = np.arange(2000)
+    backbone = backbone_of(MeanPose())
     tracemalloc.start()
     try:
-        features = extract(MeanPose(), mapped, batch=50)
+        features = backbone.rows(mapped, batch=50)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert features.shape == (2000, 1, 3) and features[1999, 0, 0] == pytest.approx(1999 / (2 * 32 * 20))
+    assert features.shape == (2000, 3) and features[1999, 0] == pytest.approx(1999 / (2 * 32 * 20))
     assert peak < mapped.nbytes / 8

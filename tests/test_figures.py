@@ -10,9 +10,10 @@ from pathlib import Path
 import matplotlib.style
 import numpy as np
 import pytest
-from test_recognizer import TINY
+from standins import TINY_CLASSIFIER
 
 from tdsm.catalogue.rows import benchmark_named
+from tdsm.config import override
 from tdsm.data.prompts import load_prompts
 from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
 from tdsm.evaluate import PROTOCOL, zero_shot_report
@@ -141,15 +142,17 @@ def test_a_denoiser_trained_alone_is_that_of_the_whole_way_and_test_steps_are_to
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     made = importlib.import_module("ablations")
     train, test = synthetic_clips(3, seed=0, actions=SEEN[:4]), synthetic_clips(4, seed=0, actions=UNSEEN[:3])
-    base = train_recognizer(train, TINY, descriptions=load_prompts("synthetic"))
-    errors = zero_shot_report(base, test).errors
-    np.testing.assert_allclose(zero_shot_report(made.with_denoiser(base, train, TINY, 0), test).errors, errors, rtol=1e-4)
-    shorter = made.varied(TINY, {"diffusion.timesteps": 10, "diffusion.test_step": 5})
-    assert not np.allclose(zero_shot_report(made.with_denoiser(base, train, shorter, 0), test).errors, errors)
+    config = override(TINY_CLASSIFIER, {"train.steps": 30})
+    base = train_recognizer(train, config, descriptions=load_prompts("synthetic"))
+    scores = zero_shot_report(base, test).scores
+    np.testing.assert_allclose(zero_shot_report(made.with_denoiser(base, train, config, 0), test).scores, scores, rtol=1e-4)
+    shorter = override(config, {"diffusion.timesteps": 10, "diffusion.test_step": 5})
+    assert not np.allclose(zero_shot_report(made.with_denoiser(base, train, shorter, 0), test).scores, scores)
     alone, together = made.by_test_step(base, test)
-    assert alone.shape == (9, TINY.diffusion.noises)
-    assert together[list(made.STEPS).index(TINY.diffusion.test_step)] == zero_shot_report(base, test).top1
-    assert base.matcher.diffusion == TINY.diffusion
+    assert alone.shape == (9, config.diffusion.noises)
+    assert together[list(made.STEPS).index(config.diffusion.test_step)] == zero_shot_report(base, test).top1
+    assert base.matcher.diffusion == config.diffusion
     shown = made.strips(base, test)
     assert shown["strip_joints"].shape == (3, made.FRAMES, 25, 3)
     assert np.array_equal(shown["strip_joints"][0, 0], test[int(np.flatnonzero(test.y == 0)[0])].joints[0, 0].astype(np.float32))
+    assert np.array_equal(shown["strip_scores"][0], scores[int(np.flatnonzero(test.y == 0)[0])])

@@ -33,16 +33,13 @@ pytestmark = [
 CELLS = (
     """\
 %matplotlib inline
-from dataclasses import replace
 import tdsm
-from tdsm.config import demo
 from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
 from tdsm.viz.widgets import ask, confusion_browser, explore, noise_study
 
 clips = synthetic_clips(4, actions=[*SEEN[:3], *UNSEEN[:3]])
 test = clips.of_classes(UNSEEN[:3])
-config = demo()
-config = replace(config, encoder=replace(config.encoder, steps=10), train=replace(config.train, steps=20, batch=12, warmup=2, lr=1e-2))
+config = tdsm.override(tdsm.demo(), {"encoder.steps": 10, "train.steps": 20, "train.batch": 12, "train.warmup": 2, "train.lr": 1e-2})
 recognizer = tdsm.train_recognizer(clips.of_classes(SEEN[:3]), config)""",
     "explore(clips)",
     "ask(recognizer, test)",

@@ -1,6 +1,7 @@
 """The denoiser: parity with the official numbers and with our own, and what its two text streams promise."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,14 +9,20 @@ import torch
 from conftest import DATA
 from make_golden import PATH, numbers
 
-from tdsm.config import DiffusionConfig, ModelConfig
+from tdsm.backbones.classifier import Classifier
+from tdsm.backbones.nets import build_encoder
+from tdsm.config import DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig, TextConfig
+from tdsm.data.clips import Clip
+from tdsm.data.layouts import NTU_25
 from tdsm.diffusion import add_noise, alphas_cumprod, diffusion_target, sample_errors, triplet_diffusion_loss
 from tdsm.loop import warmup_cosine
 from tdsm.matcher import Matcher
 from tdsm.model import CrossDiT, official_denoiser
-from tdsm.text import TextFeatures
+from tdsm.recognizer import Recognizer
+from tdsm.text import TextEncoder, TextFeatures
 from tdsm.util.errors import InputError
 
+PAPER = DiffusionConfig(schedule="mild", target="epsilon", noises=3, margin=1.0, near=1.0)
 TARGETS = ("epsilon", "sample", "v_prediction")
 
 
@@ -27,7 +34,7 @@ def golden():
 
 
 def official(golden) -> CrossDiT:
-    model = CrossDiT(16, 24, 35, ModelConfig("joint", 32, 2, 4))
+    model = CrossDiT(16, 24, 35, ModelConfig("joint", 32, 2, 4, prior=False))
     model.load_state_dict({key.removeprefix("weights."): value for key, value in golden.items() if key.startswith("weights.")})
     return model
 
@@ -57,7 +64,7 @@ def test_forward_is_the_official_one(golden, given, expected):
 @pytest.mark.parametrize("target", TARGETS)
 def test_twelve_training_steps_and_scores_are_the_official_ones(golden, target):
     model, text = official(golden), golden["train.text"]
-    matcher = Matcher(16, 1, 24, 35, ModelConfig("joint", 32, 2, 4), DiffusionConfig(target=target, noises=3))
+    matcher = Matcher(16, 1, 24, 35, ModelConfig("joint", 32, 2, 4, prior=False), replace(PAPER, target=target))
     matcher.denoiser = model
     matcher.test_noise.copy_(golden["score.noise"][:, 0])
     features = TextFeatures(text[:, 35], text[:, :35], torch.ones(7, 35).bool())
@@ -90,6 +97,38 @@ def test_an_official_checkpoint_loads(golden, tmp_path):
     model = official_denoiser(tmp_path / "release.pt", heads=4)
     text = golden["forward.global_text"], golden["forward.local_text"]
     close(model(golden["forward.x"], golden["forward.t"], torch.arange(6), *text, torch.ones(6, 35).bool()).detach(), golden["forward.prediction"])
+
+
+def words_of(golden):
+    """A text encoder that gives the reference texts: 35 tokens of 24 channels, whatever it is asked."""
+
+    class Words(TextEncoder):
+        def encode(self, prompts, prompts_per_class=None):
+            rows = slice(0, len(prompts))
+            return TextFeatures(golden["forward.global_text"][rows], golden["forward.local_text"][rows], torch.ones(len(prompts), 35).bool())
+
+    return Words(TextConfig())
+
+
+def test_an_official_checkpoint_becomes_a_recognizer_in_one_call(golden, tmp_path):
+    weights = {key.removeprefix("weights."): value for key, value in golden.items() if key.startswith("weights.")}
+    torch.save(weights, tmp_path / "release.pt")
+    net = build_encoder(EncoderConfig(kind="shift-gcn", width=4, features=16), NTU_25, 1, 2)
+    backbone = Classifier(net, PreprocessConfig(frames=8), ("walk", "sit"), "mine", words_of(golden))
+    recognizer = Recognizer.from_release(tmp_path / "release.pt", backbone, heads=4)
+    clip = Clip(np.random.default_rng(0).normal(size=(1, 9, 25, 3)), NTU_25)
+    made = recognizer.predict([clip, clip], ["sit", "stand", "wave"])
+    assert made.scores.shape == (2, 3)
+    assert len(recognizer.matcher.test_noise) == 10
+    errors = recognizer.matcher.errors(recognizer.features(clip)[:, None], recognizer.matcher.encode_text(recognizer.text(["sit", "stand", "wave"])))
+    close(made.scores[:1], -errors)
+    for name, value in weights.items():
+        assert torch.equal(recognizer.matcher.denoiser.state_dict()[name], value), name
+    wide = Classifier(
+        build_encoder(EncoderConfig(kind="shift-gcn", width=4, features=8), NTU_25, 1, 2), PreprocessConfig(), ("walk", "sit"), "mine", words_of(golden)
+    )
+    with pytest.raises(InputError, match=r"release\.pt: needs 16 features, the backbone gives 8"):
+        Recognizer.from_release(tmp_path / "release.pt", wide, heads=4)
 
 
 class Bomb:
@@ -141,7 +180,7 @@ def test_our_own_numbers_have_not_moved():
 def moved(stream: str, tokens: int = 1) -> Matcher:
     """A small matcher whose every weight has left its zero start."""
     torch.manual_seed(0)
-    matcher = Matcher(8, tokens, 12, 7, ModelConfig(stream, 16, 2, 2), DiffusionConfig(noises=3))
+    matcher = Matcher(8, tokens, 12, 7, ModelConfig(stream, 16, 2, 2, prior=False), PAPER)
     for parameter in matcher.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     return matcher.eval()
@@ -180,7 +219,7 @@ def test_cached_text_does_not_know_the_clip_and_joint_text_does():
     """The one difference between the streams: with one text token and one block they agree; with two blocks they do not."""
     for depth, same in ((1, True), (2, False)):
         torch.manual_seed(0)
-        joint, cached = (CrossDiT(8, 12, 7, ModelConfig(stream, 16, depth, 2)) for stream in ("joint", "cached"))
+        joint, cached = (CrossDiT(8, 12, 7, ModelConfig(stream, 16, depth, 2, prior=False)) for stream in ("joint", "cached"))
         for parameter in joint.parameters():
             torch.nn.init.normal_(parameter, std=0.2)
         for layer in joint.t_embedder.mlp:  # without a timestep both scale the text alike

@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from PIL import Image
 
+from tdsm.backbones.classifier import Classifier
 from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config, DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig
 from tdsm.data.clips import Clip
@@ -58,7 +59,7 @@ class HandWatcher(Recognizer):
     def predict(self, clips, labels, descriptions=None):
         self.asked = list(clips)
         scores = np.array([[path_length(clip, "left wrist", "left shoulder"), 0.5, 0.25] for clip in clips], np.float32)
-        return Predictions(tuple(clip.name for clip in clips), tuple(labels), -scores[:, : len(labels)])
+        return Predictions(tuple(clip.name for clip in clips), tuple(labels), scores[:, : len(labels)])
 
 
 class Words(TextEncoder):
@@ -76,15 +77,16 @@ class Words(TextEncoder):
 def untrained(layout):
     """A recognizer of two bodies with random weights."""
     config = Config(
+        backbone="classifier",
         preprocess=PreprocessConfig(frames=16, bodies=2),
-        encoder=EncoderConfig(width=8, features=32),
-        model=ModelConfig(width=32, depth=1, heads=2),
+        encoder=EncoderConfig(kind="shift-gcn", width=8, features=32),
+        model=ModelConfig(width=32, depth=1, heads=2, prior=False),
         diffusion=DiffusionConfig(noises=2),
     )
-    encoder, matcher = build_encoder(config.encoder, layout, 2, 4), Matcher(32, 1, 8, 6, config.model, config.diffusion)
+    net, matcher = build_encoder(config.encoder, layout, 2, 4), Matcher(32, 1, 8, 6, config.model, config.diffusion)
     for number, weight in enumerate(matcher.parameters()):
         weight.data = 0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(number))
-    return Recognizer(config, layout, ("squat",), {}, encoder, matcher, Words())
+    return Recognizer(config, Classifier(net, config.preprocess, ("squat",), "mine", Words()), matcher)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
@@ -159,7 +161,7 @@ def test_only_the_part_that_is_looked_at_has_influence():
     assert changes["left arm"][0] < -1
     assert all(np.abs(change).max() < 1e-4 for part, change in changes.items() if part != "left arm")
     assert np.abs(changes["left arm"][1:]).max() == 0
-    scores = -watcher.predict([clip], LABELS).errors[0]
+    scores = watcher.predict([clip], LABELS).scores[0]
     found = motion.influence(LABELS, scores, changes)
     assert found["left arm"] == pytest.approx(path_length(clip, "left wrist", "left shoulder"), rel=1e-3)
     assert found["left arm"] > motion.margin(LABELS, scores)  # without it, another answer
@@ -184,7 +186,7 @@ def test_growing_windows_end_in_the_whole_clip():
     frames, scores = motion.scores_over_time(watcher, clip, LABELS, windows=6, growing=True)
     assert frames.tolist() == [7, 15, 23, 31, 39, 47]
     assert [piece.frames for piece in watcher.asked] == [8, 16, 24, 32, 40, 48]
-    np.testing.assert_allclose(scores[-1], -watcher.predict([clip], LABELS).errors[0], rtol=1e-5)
+    np.testing.assert_allclose(scores[-1], watcher.predict([clip], LABELS).scores[0], rtol=1e-5)
 
 
 def test_an_answer_is_settled_from_when_it_stays_ahead():
@@ -236,7 +238,7 @@ def test_a_real_recognizer_answers_for_clips_with_absent_bodies(layout):
     other = with_gap(clip, 20, 30).joints * (clip.joints != 0)
     clip = dataclasses.replace(clip, joints=np.concatenate([clip.joints, np.where(other != 0, other + 1, 0)]))
     frames, scores = motion.scores_over_time(recognizer, clip, LABELS, windows=5, growing=True)
-    np.testing.assert_allclose(scores[-1], -recognizer.predict(clip, LABELS).errors[0], rtol=1e-3)
+    np.testing.assert_allclose(scores[-1], recognizer.predict(clip, LABELS).scores[0], rtol=1e-3)
     assert frames[0] >= 6
     changes = motion.occlusion(recognizer, clip, LABELS)
     assert all(np.isfinite(change).all() for change in changes.values())

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from tdsm.backbones.classifier import Classifier
 from tdsm.backbones.nets import build_encoder
 from tdsm.catalogue.rows import all_benchmarks, benchmark_named
 from tdsm.config import Config, EncoderConfig, ModelConfig, PreprocessConfig
@@ -16,6 +17,7 @@ from tdsm.evaluate import Report
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Predictions, Recognizer
 from tdsm.runs import Run
+from tdsm.text import TextEncoder
 from tdsm.util.errors import InputError
 from tdsm.util.files import write_json, write_text
 from tdsm.util.history import read_history, write_history
@@ -59,16 +61,21 @@ def a_clip(label, frames=6, persons=1, subject=None, name="clip"):
 def a_report(labels=("wave", "squat", "bow"), subjects=("p1", "p2", "p1", "p2", "p1", "p2")):
     y = np.array([0, 0, 1, 1, 2, 2])
     answers = np.array([0, 1, 1, 0, 0, 0])
-    return Report(1.0 - np.eye(len(labels))[answers], y, labels, np.array(subjects))
+    return Report(np.eye(len(labels))[answers], y, labels, np.array(subjects))
 
 
 @pytest.fixture(scope="module")
 def recognizer():
-    config = Config(preprocess=PreprocessConfig(frames=8), encoder=EncoderConfig(width=4, features=16), model=ModelConfig(width=16, depth=1, heads=2))
-    encoder = build_encoder(config.encoder, NTU_25, 1, 12)
+    config = Config(
+        backbone="classifier",
+        preprocess=PreprocessConfig(frames=8),
+        encoder=EncoderConfig(kind="shift-gcn", width=4, features=16),
+        model=ModelConfig(width=16, depth=1, heads=2, prior=False),
+    )
+    net = build_encoder(config.encoder, NTU_25, 1, 12)
     matcher = Matcher(16, 1, 24, 35, config.model, config.diffusion)
     seen = (HOSTILE, *(f"action {number}" for number in range(11)))
-    return Recognizer(config, NTU_25, seen, {HOSTILE: HOSTILE}, encoder, matcher)
+    return Recognizer(config, Classifier(net, config.preprocess, seen, HOSTILE, TextEncoder(config.text)), matcher, {HOSTILE: HOSTILE})
 
 
 def test_a_table_shows_any_text_as_it_is():
@@ -100,7 +107,7 @@ def test_hostile_names_stay_words_everywhere(recognizer, tmp_path):
     clips = ClipSet((a_clip(HOSTILE, subject=HOSTILE, name=HOSTILE),), name=HOSTILE)
     report = a_report((HOSTILE, "squat", "bow"), (HOSTILE, "p") * 3)
     benchmark = dataclasses.replace(all_benchmarks()[0], note=HOSTILE, published={HOSTILE: 1.0})
-    made = Predictions((HOSTILE,), (HOSTILE, "squat"), np.array([[0.0, 1.0]]))
+    made = Predictions((HOSTILE,), (HOSTILE, "squat"), np.array([[1.0, 0.0]]), notes=(HOSTILE,))
     folder = a_run(tmp_path / "run")
     write_json(folder / "env.json", {"commit": HOSTILE, "date": [HOSTILE], "seed": 0})
     write_json(folder / "metrics.json", {HOSTILE: {"top1": 0.5, "class_mean": 0.5, "chance": 0.1}})
@@ -121,7 +128,7 @@ def test_a_report_shows_score_interval_and_worst_confusions():
 
 
 def test_a_report_without_a_fault_says_so():
-    report = Report(1.0 - np.eye(2), np.arange(2), ("wave", "bow"), np.array(["a", "b"]))
+    report = Report(np.eye(2), np.arange(2), ("wave", "bow"), np.array(["a", "b"]))
     assert "Nothing was confused." in words_of(report)
 
 
@@ -148,7 +155,7 @@ def test_a_benchmark_shows_its_counts_and_unseen_classes():
 
 def test_a_recognizer_shows_its_body_labels_and_sizes(recognizer):
     words = words_of(recognizer)
-    weights = sum(weight.numel() for weight in recognizer.encoder.parameters())
+    weights = sum(weight.numel() for weight in recognizer.backbone.parameters())
     for expected in ("ntu-25: 25 joints", "12 seen labels", "and 2 more", "8 frames", f"z_x of 16 numbers, {weights:,} weights", "1 blocks of width 16"):
         assert expected in words
     assert "12 seen labels" in repr(recognizer)
@@ -229,7 +236,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
         ("config.json", "{", r"config\.json: not JSON"),
         ("config.json", '{"modle": {}}', r"config\.json: unknown key 'modle'"),
         ("env.json", "{", r"env\.json: not JSON"),
-        ("env.json", "[]", r"env\.json: holds no object"),
+        ("env.json", "[]", r"env\.json: holds a list, not an object"),
         ("metrics.json", '{"tdsm": ', r"metrics\.json: not JSON"),
         ("history.csv", "", r"history\.csv: was cut off"),
         ("history.csv", "stage,step,loss\nencoder,0,2.5\nencoder,10,1.", r"history\.csv: was cut off"),
@@ -251,7 +258,7 @@ def test_damaged_files_of_a_run_are_named(tmp_path, name, text, message):
 def test_files_that_are_no_text_are_named(tmp_path):
     folder = a_run(tmp_path / "one")
     (folder / "history.csv").write_bytes(b"stage,step\n\xff\xfe\n")
-    with pytest.raises(InputError, match=r"history\.csv: cannot be read as text"):
+    with pytest.raises(InputError, match=r"history\.csv: is not UTF-8 text"):
         Run(folder)
 
 

@@ -1,21 +1,24 @@
 """Drawings that teach: the toy is what it says, a picture shows the numbers it was given, and what cannot be drawn is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgba
 
-from tdsm.baselines import fit_tdsm
-from tdsm.config import Config, DiffusionConfig, ModelConfig, TrainConfig
+from tdsm.baselines import tdsm
+from tdsm.config import DiffusionConfig, ModelConfig, TrainConfig, demo
 from tdsm.diffusion import alphas_cumprod
 from tdsm.gzsl import seen_unseen_curve
 from tdsm.text import TextFeatures
 from tdsm.util.errors import InputError
 from tdsm.viz import style, teaching
 
-TINY = Config(
-    diffusion=DiffusionConfig(schedule="cosine", target="sample", noises=2, reference=16),
-    model=ModelConfig(width=16, depth=1, heads=2),
+TINY = replace(
+    demo(),
+    diffusion=DiffusionConfig(noises=2, scale_features=True),
+    model=ModelConfig(width=16, depth=1, heads=2, prior=False),
     train=TrainConfig(steps=60, batch=32, lr=1e-2, warmup=5),
 )
 
@@ -51,11 +54,11 @@ def test_tdsm_on_features_scores_each_label_alone_and_repeats_itself():
     z_x = text.z_g[y] + 0.3 * torch.randn(60, 8, generator=draw)
     seen = text.select(range(4))
     state = torch.get_rng_state()
-    score = fit_tdsm(z_x, y, seen, TINY, seed=2)
+    score = tdsm.fit(z_x, y, seen, TINY, seed=2)
     assert torch.equal(state, torch.get_rng_state())
     similarity = score(z_x, seen)
     assert (similarity.argmax(1) == y).float().mean() > 0.8
-    assert torch.equal(similarity, fit_tdsm(z_x, y, seen, TINY, seed=2)(z_x, seen))
+    assert torch.equal(similarity, tdsm.fit(z_x, y, seen, TINY, seed=2)(z_x, seen))
     torch.testing.assert_close(score(z_x, text)[:, :4], similarity)
 
 
@@ -135,7 +138,7 @@ def test_bars_of_nothing_are_refused(shares):
 
 
 def test_marks_of_the_seen_unseen_curve_say_their_h():
-    curve = seen_unseen_curve(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1]), np.array([False, True]))
+    curve = seen_unseen_curve(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1]), np.array([False, True]))
     _, ax = teaching.seen_unseen(curve, {"here": (0.5, 1.0), "nothing": (0.0, 0.0)})
     told = [text.get_text() for text in ax.get_legend().get_texts()]
     assert told == ["area 1.00 (AUSUC)", "here: H 67", "nothing: H 0"]

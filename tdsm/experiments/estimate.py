@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from tdsm.backbones.nets import SkeletonEncoder, build_encoder
+from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config
 from tdsm.data.clips import Clip
 from tdsm.data.layouts import Layout
@@ -42,12 +42,12 @@ def seconds_per_unit(config: Config, layout: Layout, classes: int) -> dict[str, 
     }
 
 
-def _encoder_step(encoder: SkeletonEncoder, config: Config, clips: int) -> Callable[[], object]:
+def _encoder_step(encoder: torch.nn.Module, config: Config, clips: int) -> Callable[[], object]:
     x = torch.randn(clips, config.preprocess.bodies, config.preprocess.frames, len(encoder.layout), encoder.layout.dims, device=_device())
     return lambda: encoder(x).sum().backward()
 
 
-def _encode(encoder: SkeletonEncoder, config: Config, clips: int) -> Callable[[], object]:
+def _encode(encoder: torch.nn.Module, config: Config, clips: int) -> Callable[[], object]:
     x = torch.randn(clips, config.preprocess.bodies, config.preprocess.frames, len(encoder.layout), encoder.layout.dims, device=_device())
     return torch.no_grad()(lambda: encoder.pool(x))
 
