@@ -298,6 +298,10 @@ def override(config: Config, settings: Mapping[str, object], where: str = "setti
 
     Raises:
         InputError: an unknown name, or a value of the wrong type or range.
+
+    Example:
+        >>> override(demo(), {"train.steps": 300, "train.precision": "bf16"}).train.precision
+        'bf16'
     """
     known = setting_names()
     nested: dict[str, object] = {}
@@ -320,6 +324,10 @@ def demo(scale: int = 1) -> Config:
 
     Args:
         scale: multiplies the steps, for a GPU.
+
+    Example:
+        >>> demo(scale=4).train.steps
+        800
     """
     return replace(
         Config(),
@@ -337,6 +345,10 @@ def paper(encoder: Literal["shift-gcn", "st-gcn"] = "shift-gcn") -> Config:
     Args:
         encoder: whose features: "shift-gcn" for the rows of Table 1 (SynSE's and PURLS' splits; 300 frames), "st-gcn" for those of Table 2
             (random splits; MMAction2's recipe at 100 frames). The paper's features were trained by others; steps replace their epochs.
+
+    Example:
+        >>> paper("st-gcn").preprocess.frames, paper().model.stream
+        (100, 'joint')
     """
     skeleton = {
         "shift-gcn": (300, EncoderConfig(kind="shift-gcn", width=64, steps=50_000, batch=64, lr=0.1)),

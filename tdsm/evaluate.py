@@ -49,6 +49,14 @@ class Report:
         y: (B,) index of the right label.
         labels: K candidate labels, the unseen classes.
         subjects: (B,) who moved.
+
+    Example:
+        >>> scores = np.array([[0.9, 0.1], [0.4, 0.3], [0.2, 0.8], [0.6, 0.5]])
+        >>> report = Report(scores, np.array([0, 0, 1, 1]), ("bow", "jump"), np.array(["p1", "p1", "p2", "p2"]))
+        >>> report.top1, report.chance
+        (0.75, 0.5)
+        >>> report.confusion().tolist()  # rows: the right label, columns: the answer
+        [[2, 0], [1, 1]]
     """
 
     scores: np.ndarray
@@ -162,6 +170,11 @@ def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:
 
     Raises:
         InputError: a class of ``clips`` was trained on.
+
+    Example:
+        >>> report = zero_shot_report(recognizer, test)  # a recognizer trained on other classes
+        >>> report.labels, report.scores.shape
+        (('squat', 'bow'), (4, 2))
     """
     overlap = sorted({normal_form(label) for label in clips.classes} & {normal_form(label) for label in recognizer.seen})
     if overlap:

@@ -213,7 +213,7 @@ class CrossDiT(nn.Module):
         config: stream and sizes.
 
     Example:
-        >>> model = CrossDiT(features=8, text_channels=12, text_tokens=5, config=ModelConfig(width=16, depth=1, heads=2))
+        >>> model = CrossDiT(features=8, text_channels=12, text_tokens=5, config=ModelConfig(width=16, depth=1, heads=2, prior=False))
         >>> z_g, z_l, mask = torch.randn(3, 12), torch.randn(3, 5, 12), torch.ones(3, 5, dtype=torch.bool)
         >>> text = model.encode_text(z_g, z_l, mask)  # three labels
         >>> model.denoise(torch.randn(3, 4, 1, 8), torch.zeros(3, 4, dtype=torch.long), text).shape  # four clips under each
@@ -315,7 +315,7 @@ def official_denoiser(path: str | Path, heads: int = 12) -> CrossDiT:
         InputError: unreadable, more than tensors inside, or not a CrossDiT.
 
     Example:
-        >>> weights = CrossDiT(8, 12, 5, ModelConfig("joint", width=16, depth=2, heads=2)).state_dict()
+        >>> weights = CrossDiT(8, 12, 5, ModelConfig("joint", width=16, depth=2, heads=2, prior=False)).state_dict()
         >>> torch.save(weights, "release.pt")
         >>> model = official_denoiser("release.pt", heads=2)
         >>> model.config.depth, model.training

@@ -122,6 +122,15 @@ class Recognizer:
         descriptions: label -> sentence about the movement, for labels asked later. Others are read from their name alone, or through the lexicon
             of an aligned backbone (:mod:`tdsm.backbones.lexicon`).
         gamma: what is subtracted from scores of seen labels when seen and unseen labels are asked together; None where it was not calibrated.
+
+    Example:
+        >>> recognizer.seen  # as train_recognizer gives it
+        ('jump', 'clap overhead')
+        >>> recognizer.predict(test, ["squat", "bow", "wave with both hands"]).scores.shape
+        (4, 3)
+        >>> recognizer.features(test).shape
+        torch.Size([4, 16])
+        >>> again = Recognizer.from_pretrained(recognizer.save_pretrained("mine"))
     """
 
     def __init__(self, config: Config, backbone: Backbone, matcher: Matcher, descriptions: Descriptions | None = None, gamma: float | None = None) -> None:

@@ -47,6 +47,11 @@ class Run:
 
     Raises:
         InputError: a folder that is no run, or a file in it that is damaged or cut off.
+
+    Example:
+        >>> run = Run("run")  # the folder of a training
+        >>> run.config.backbone, "loss" in run.history["denoiser"][-1]
+        ('aligned', True)
     """
 
     def __init__(self, folder: str | Path) -> None:

@@ -29,7 +29,7 @@ def download() -> Callable[[str], Path]:
     return find
 
 
-@pytest.fixture(scope="session", params=["stand-ins", "downloads"])
+@pytest.fixture(scope="session", params=["stand-ins", pytest.param("downloads", marks=pytest.mark.slow)])
 def recordings(request, download, tmp_path_factory) -> dict:
     """UTD-MHAD and NW-UCLA as their readers read them: from files of the same form written here and, if they are there, from the downloads."""
     from standins import write_ucla, write_utd

@@ -14,11 +14,12 @@ import torch
 from tdsm.backbones.classifier import Classifier
 from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config, DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig
+from tdsm.data.labels import as_labels
 from tdsm.data.layouts import NTU_25
 from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
-from tdsm.text import TextEncoder, TextFeatures
+from tdsm.text import LabelReading, TextFeatures, TextModel
 from tdsm.util.errors import InputError
 from tdsm.viz import alignment, interactive, spaces
 from tdsm.viz.animation import player
@@ -31,17 +32,25 @@ def draw():
     return np.random.default_rng(0)
 
 
-class Words(TextEncoder):
+class Words(TextModel):
     """Reads every prompt as noise of its own, so that no language model is loaded."""
+
+    identity = "noise"
 
     def __init__(self):
         self.asked = []
+
+    def examine(self, labels, lexicon=False, *, aligned=False):
+        return tuple(LabelReading(label, "name") for label in as_labels(labels))
 
     def encode(self, prompts, prompts_per_class=None):
         self.asked.append(prompts)
         draws = [np.random.default_rng(list(" ".join(told).encode())) for told in prompts]
         z = torch.from_numpy(np.stack([draw.normal(size=(5, 12)).astype(np.float32) for draw in draws]))
         return TextFeatures(z[:, 0], z[:, 1:], torch.ones(len(z), 4, dtype=torch.bool))
+
+    def read_sentences(self, sentences):
+        raise NotImplementedError
 
 
 def moved(stream, tokens=1):
@@ -353,6 +362,7 @@ def test_the_map_refuses_what_does_not_fit(points, labels, names, message):
         interactive.interactive_scatter(points, labels, names)
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium to run the page in")
 def test_selecting_a_point_plays_in_a_browser(clips, tmp_path, draw):
     shown = interactive.interactive_scatter(draw.normal(size=(6, 2)), [clip.label for clip in clips], [clip.name for clip in clips], clips)

@@ -113,6 +113,7 @@ def test_a_pickle_is_searched_and_never_followed(tmp_path):
 # Other downloads
 
 
+@pytest.mark.slow
 def test_the_real_archives(download, tmp_path):
     utd, ucla = inspect(download("utd_mhad_skeleton.zip")), inspect(download("nw_ucla_all_sqe.zip"))
     assert (utd.dataset, utd.clips, utd.parts, utd.problems) == ("utd-mhad", 861, {"official": (431, 430)}, ())

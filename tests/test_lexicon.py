@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.kernel_ridge import KernelRidge
 from standins import TINY_ALIGNED
 
 from tdsm.backbones.lexicon import Lexicon, fit_lexicon, read_labels, sentences_of_others
@@ -62,7 +63,7 @@ def test_a_guess_does_not_depend_on_the_other_names(lexicon, text_encoder):
 
 def test_with_equal_kernels_it_is_kernel_ridge_regression():
     """Held against scikit-learn's, on the same directions."""
-    kernel_ridge = pytest.importorskip("sklearn.kernel_ridge").KernelRidge(alpha=0.1, kernel="rbf", gamma=1.0)
+    kernel_ridge = KernelRidge(alpha=0.1, kernel="rbf", gamma=1.0)
     draw = torch.Generator().manual_seed(0)
     names, sentences, asked = (torch.randn(count, 8, generator=draw) for count in (20, 20, 5))
     made = Lexicon(20, 8, 0.5).fit(names, sentences)

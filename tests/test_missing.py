@@ -1,5 +1,8 @@
 """Joints that were not seen: one form inside the package, and what is made of them."""
 
+import base64
+import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +14,7 @@ from standins import TINY_CLASSIFIER
 from tdsm.config import PreprocessConfig
 from tdsm.data.clips import Clip, ClipSet, normalised
 from tdsm.data.convert import convert, convert_all
-from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, MEDIAPIPE_33, NTU_25, OPENPOSE_18, Layout
+from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, MEDIAPIPE_33, NTU_25, OPENPOSE_18, OPENPOSE_25, Layout
 from tdsm.data.missing import complete, filling
 from tdsm.data.preprocess import preprocess, preprocess_all, preprocess_usable
 from tdsm.data.synthetic import Take, perform, synthetic_clips
@@ -19,6 +22,10 @@ from tdsm.evaluate import zero_shot_report
 from tdsm.recognizer import Recognizer
 from tdsm.train import train_recognizer
 from tdsm.util.errors import InputError
+from tdsm.viz.animation import MISSING, gallery, player
+from tdsm.viz.motion import save_gif
+from tdsm.viz.parts import PARTS, held_still
+from tdsm.viz.stills import seen_from_sensor, standard_view, strip
 
 
 def body(layout, persons=1, frames=6, seed=0):
@@ -36,14 +43,26 @@ def test_a_joint_at_the_origin_in_one_frame_was_not_seen(layout):
     np.testing.assert_array_equal(clip.joints[0, 2, 6], joints[0, 2, 6])
 
 
-def test_a_joint_at_the_origin_in_all_frames_is_a_root_in_space_and_not_seen_in_a_picture():
-    for layout, missing in ((KINECT_20, False), (COCO_17, True)):
-        joints = body(layout)
-        joints[0, :, 0] = 0
-        assert np.isnan(Clip(joints, layout).joints[0, :, 0]).all() == missing
-    joints = body(KINECT_20)
-    joints[0, :4, 0], joints[0, 4:] = 0, 0  # there in the first four frames only, and at the origin in all of these
-    assert not np.isnan(Clip(joints, KINECT_20).joints).any()
+@pytest.mark.parametrize(
+    ("layout", "origin", "unseen"),
+    [
+        (KINECT_20, ["hip centre"], []),
+        (KINECT_20, ["shoulder centre"], []),
+        (KINECT_20, ["left hand"], ["left hand"]),  # nobody centres a clip at a hand
+        (KINECT_20, ["hip centre", "head", "right foot"], ["head", "right foot"]),
+        (MEDIAPIPE_33, ["nose"], []),
+        (MEDIAPIPE_33, ["left ear", "right ear"], ["left ear", "right ear"]),
+        (COCO_17, ["nose"], ["nose"]),
+    ],
+)
+def test_a_joint_at_the_origin_in_all_frames_is_one_that_the_clip_was_centred_at_or_was_not_seen(layout, origin, unseen):
+    for persons in (1, 2):
+        joints = body(layout, persons)
+        joints[0][:, [layout.joints.index(joint) for joint in origin]] = 0
+        joints[0, 4:] = 0  # there in the first four frames only
+        missing = np.isnan(Clip(joints, layout).joints).all(axis=3)
+        assert sorted(layout.joints[joint] for joint in np.flatnonzero(missing[0, 0])) == sorted(unseen)
+        assert missing.sum() == 4 * len(unseen)
 
 
 @pytest.mark.parametrize("layout", [KINECT_20, COCO_17], ids=lambda layout: layout.name)
@@ -64,8 +83,8 @@ def test_the_form_is_reached_in_one_step(seed, layout):
     rng = np.random.default_rng(seed)
     joints = rng.choice([0.0, 0.0, 1.0, np.nan], (2, 4, len(layout), layout.dims), p=rng.dirichlet(np.ones(4))).astype(np.float32)
     joints[rng.random(joints.shape[:3]) < 0.3] = rng.choice([0, np.nan])
-    once = normalised(joints)
-    assert normalised(once) is once
+    once = normalised(joints, layout)
+    assert normalised(once, layout) is once
     missing = np.isnan(once)
     assert (missing.all(axis=3) == missing.any(axis=3)).all()
     assert not missing[~np.nan_to_num(once).any(axis=(2, 3))].any()
@@ -160,13 +179,11 @@ def test_interpolation_keeps_the_time_of_frames_without_the_person():
 @pytest.mark.parametrize("layout", [COCO_17, OPENPOSE_18, MEDIAPIPE_33], ids=lambda layout: layout.name)
 def test_one_ear_never_seen_leaves_the_other_joints_where_they_are(layout):
     whole = moving(layout)
-    for never in (
-        without(whole, "left ear"),
-        replace(whole, joints=np.where(np.arange(len(layout))[:, None] == layout.joints.index("left ear"), 0, whole.joints)),
-    ):
-        if layout.dims == 2 or np.isnan(never.joints).any():  # in space a joint that is always at the origin may be a root
-            assert change(whole, never, {"left ear"}) < 0.02
-            assert filling([never]).filled == ("left ear",)
+    zeros = whole.joints.copy()
+    zeros[0, :, layout.joints.index("left ear")] = 0
+    for never in (without(whole, "left ear"), replace(whole, joints=zeros)):
+        assert change(whole, never, {"left ear"}) < 0.02
+        assert filling([never]).filled == ("left ear",)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
@@ -185,6 +202,17 @@ def test_every_joint_alone_may_be_one_that_was_never_seen(layout):
         array = preprocess(never, BODY)
         assert np.isfinite(array).all() and change(whole, never, {joint}) < 0.15, joint
         assert filling([never]).filled == (joint,)
+
+
+@pytest.mark.parametrize("layout", [KINECT_20, NTU_25, OPENPOSE_25], ids=lambda layout: layout.name)
+def test_a_joint_inside_a_limb_is_filled_between_its_seen_neighbours(layout):
+    whole = moving(layout)
+    for joint, before, after in (("elbow", "shoulder", "wrist"), ("knee", "hip", "ankle"), ("wrist", "elbow", "hand"), ("ankle", "knee", "foot")):
+        if f"right {after}" in layout.joints:
+            ends = [whole.joints[0, :, layout.joints.index(f"right {end}")].astype(float) for end in (before, after)]
+            made = complete(without(whole, f"right {joint}")).joints[0, :, layout.joints.index(f"right {joint}")]
+            along = np.linalg.norm(made - ends[0], axis=1) + np.linalg.norm(ends[1] - made, axis=1)
+            np.testing.assert_allclose(along, np.linalg.norm(ends[1] - ends[0], axis=1), rtol=1e-5)
 
 
 def test_hips_or_shoulders_never_seen_are_filled_from_the_spine():
@@ -312,3 +340,51 @@ def test_training_and_prediction_leave_unusable_clips_out():
     with pytest.warns(UserWarning, match="cannot be used"):
         report = zero_shot_report(recognizer, test)
     assert len(report.y) == len(test) - 1
+
+
+# What is drawn
+
+
+def holed(layout, name):
+    clip = replace(moving(layout), name=name)
+    joints = clip.joints.copy()
+    joints[np.random.default_rng(0).random(joints.shape[:3]) < 0.1] = 0
+    joints[:, :, [layout.joints.index("left wrist"), layout.joints.index("left ankle")]] = 0
+    return replace(clip, joints=joints)
+
+
+@pytest.mark.parametrize("layout", [COCO_17, KINECT_20], ids=lambda layout: layout.name)
+def test_joints_not_seen_are_not_drawn(layout, tmp_path):
+    clip = holed(layout, "holed")
+    places = seen_from_sensor(clip, *standard_view(layout))[..., :2]
+    assert np.isnan(places[:, :, [layout.joints.index(joint) for joint in ("left wrist", "left ankle")]]).all()
+    places = places[np.isfinite(places[..., 0])]
+    figure = strip(clip)
+    for ax in figure.axes:
+        drawn = np.concatenate([line for one in ax.collections for line in one.get_segments()])
+        assert np.abs(drawn[:, None] - places).sum(axis=2).min(axis=1).max() < 1e-9  # every end is a joint that was seen
+        assert len(drawn) <= 2 * len(layout.lines) - 4
+    figure.savefig(tmp_path / "strip.png")
+    assert save_gif(clip, tmp_path / "clip.gif").stat().st_size > 1000
+
+
+def test_pages_hold_no_nan():
+    for page in (player(holed(COCO_17, "picture")), player(holed(KINECT_20, "space")), gallery([holed(COCO_17, "one"), holed(KINECT_20, "two")])):
+        data = re.search(r'id="clip">(.*?)</script>', page.html())[1]
+        for clip in json.loads(data, parse_constant=lambda name: pytest.fail(name)):
+            codes = np.frombuffer(base64.b64decode(clip["joints"]), "<i2").reshape(clip["shape"])
+            assert 0.1 < (codes == MISSING).mean() < 0.4
+
+
+def test_a_part_of_a_holed_body_is_held_still_where_it_was_seen():
+    clip = holed(KINECT_20, "space")
+    for part in PARTS:
+        still = held_still(clip, part)
+        np.testing.assert_array_equal(np.isnan(still.joints), np.isnan(clip.joints))
+
+
+def test_a_set_shows_how_much_was_not_seen():
+    clip = without(moving(KINECT_20), "left wrist", slice(0, 20))
+    assert "joints not seen</" in ClipSet((clip, moving(KINECT_20)))._repr_html_()
+    assert "1.2%" in ClipSet((clip, moving(KINECT_20)))._repr_html_()
+    assert "joints not seen" not in ClipSet((moving(KINECT_20),))._repr_html_()

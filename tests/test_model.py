@@ -11,7 +11,7 @@ from make_golden import PATH, numbers
 
 from tdsm.backbones.classifier import Classifier
 from tdsm.backbones.nets import build_encoder
-from tdsm.config import DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig, TextConfig
+from tdsm.config import DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig
 from tdsm.data.clips import Clip
 from tdsm.data.layouts import NTU_25
 from tdsm.diffusion import add_noise, alphas_cumprod, diffusion_target, sample_errors, triplet_diffusion_loss
@@ -19,7 +19,7 @@ from tdsm.loop import warmup_cosine
 from tdsm.matcher import Matcher
 from tdsm.model import CrossDiT, official_denoiser
 from tdsm.recognizer import Recognizer
-from tdsm.text import TextEncoder, TextFeatures
+from tdsm.text import TextFeatures, TextModel
 from tdsm.util.errors import InputError
 
 PAPER = DiffusionConfig(schedule="mild", target="epsilon", noises=3, margin=1.0, near=1.0)
@@ -102,12 +102,17 @@ def test_an_official_checkpoint_loads(golden, tmp_path):
 def words_of(golden):
     """A text encoder that gives the reference texts: 35 tokens of 24 channels, whatever it is asked."""
 
-    class Words(TextEncoder):
+    class Words(TextModel):
+        identity = "reference texts"
+
         def encode(self, prompts, prompts_per_class=None):
             rows = slice(0, len(prompts))
             return TextFeatures(golden["forward.global_text"][rows], golden["forward.local_text"][rows], torch.ones(len(prompts), 35).bool())
 
-    return Words(TextConfig())
+        def read_sentences(self, sentences):
+            raise NotImplementedError
+
+    return Words()
 
 
 def test_an_official_checkpoint_becomes_a_recognizer_in_one_call(golden, tmp_path):

@@ -18,11 +18,12 @@ from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config, DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig
 from tdsm.data.clips import Clip
 from tdsm.data.convert import convert
+from tdsm.data.labels import as_labels
 from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, NTU_25, OPENPOSE_18
 from tdsm.data.synthetic import Take, perform
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Predictions, Recognizer
-from tdsm.text import TextEncoder, TextFeatures
+from tdsm.text import LabelReading, TextFeatures, TextModel
 from tdsm.util.errors import InputError
 from tdsm.viz import motion, parts
 from tdsm.viz.animation import player
@@ -62,16 +63,21 @@ class HandWatcher(Recognizer):
         return Predictions(tuple(clip.name for clip in clips), tuple(labels), scores[:, : len(labels)])
 
 
-class Words(TextEncoder):
+class Words(TextModel):
     """Random text features, the same for the same label."""
 
-    def __init__(self):
-        pass
+    identity = "random"
+
+    def examine(self, labels, lexicon=False, *, aligned=False):
+        return tuple(LabelReading(label, "name") for label in as_labels(labels))
 
     def encode(self, prompts, prompts_per_class=None):
         rows = [torch.randn(6, 8, generator=torch.Generator().manual_seed(len(told[0]))) for told in prompts]
         z_l = torch.stack(rows)
         return TextFeatures(z_l[:, 0], z_l, torch.ones(z_l.shape[:2], dtype=torch.bool))
+
+    def read_sentences(self, sentences):
+        raise NotImplementedError
 
 
 def untrained(layout):
@@ -373,6 +379,7 @@ def test_gif_plays_at_the_speed_of_the_clip(layout, tmp_path):
     assert not (tmp_path / "none.gif").exists()
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium to run the page in")
 def test_the_page_runs_and_its_bars_move(tmp_path):
     clip = moving()

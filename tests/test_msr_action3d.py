@@ -82,7 +82,7 @@ def right_moves_more(clip):
     return right > left
 
 
-@pytest.mark.parametrize("real", [False, True], ids=["stand-in", "real"])
+@pytest.mark.parametrize("real", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["stand-in", "real"])
 def test_left_is_left(tmp_path, download, real):
     """By the toes, and by what was asked of the subjects."""
     path = download("msr_action3d_real_world_coordinates.zip") if real else write_msr(tmp_path)

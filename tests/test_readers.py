@@ -349,6 +349,7 @@ def right_left_travel(clip):
     return (np.linalg.norm(np.diff(joints[:, J[f"{side} wrist"]], axis=0), axis=-1).sum() for side in ("right", "left"))
 
 
+@pytest.mark.slow
 def test_sizes_of_the_downloads(download):
     utd, ucla = (load_clips(download(name), reading=QUIET) for name in ("utd_mhad_skeleton.zip", "nw_ucla_all_sqe.zip"))
     assert (len(utd), len(utd.classes), set(utd.subjects)) == (861, 27, {f"s{i}" for i in range(1, 9)})
@@ -359,6 +360,7 @@ def test_sizes_of_the_downloads(download):
     assert (utd.name, ucla.name) == ("utd-mhad", "nw-ucla")
 
 
+@pytest.mark.slow
 def test_mat_files_of_the_download_read_as_scipy_reads_them(download):
     path = download("utd_mhad_skeleton.zip")
     with zipfile.ZipFile(path) as archive:
@@ -367,6 +369,7 @@ def test_mat_files_of_the_download_read_as_scipy_reads_them(download):
             np.testing.assert_array_equal(clip.joints[0][:, EXCHANGE], theirs.transpose(2, 0, 1).astype(np.float32))
 
 
+@pytest.mark.slow
 def test_ucla_labels_agree_with_the_label_inside_the_files(download):
     path = download("nw_ucla_all_sqe.zip")
     with zipfile.ZipFile(path) as archive:

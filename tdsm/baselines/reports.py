@@ -17,6 +17,10 @@ def ridge_report(recognizer: Recognizer, train: ClipSet, test: ClipSet) -> Repor
     Args:
         train: the clips that the recognizer was trained on.
         test: clips of other classes.
+
+    Example:
+        >>> ridge_report(recognizer, train, test).scores.shape  # the clips it was trained on, and clips of two other classes
+        (4, 2)
     """
     seen, unseen = (recognizer.text(clips.classes).z_g.cpu() for clips in (train, test))
     (z_x, trained), (test_z_x, tested) = (recognizer.backbone.usable(clips) for clips in (train, test))
@@ -29,6 +33,10 @@ def cosine_report(recognizer: Recognizer, test: ClipSet) -> Report:
 
     Raises:
         InputError: the backbone is not aligned, so that z_x and z_g lie in different spaces.
+
+    Example:
+        >>> cosine_report(recognizer, test).labels
+        ('squat', 'bow')
     """
     if recognizer.backbone.kind != "aligned":
         raise InputError("cosine", f"the backbone is a {recognizer.backbone.kind}, whose z_x and z_g lie in different spaces", "use an aligned backbone")

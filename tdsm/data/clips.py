@@ -107,7 +107,7 @@ class Clip:
             object.__setattr__(self, "label", check_name(self.label, f"{self.name}, label"))
         if not 0 < self.fps < math.inf:
             raise InputError(self.name, f"fps is {self.fps}", "give frames per second, a finite number above 0")
-        object.__setattr__(self, "joints", normalised(joints))
+        object.__setattr__(self, "joints", normalised(joints, self.layout))
 
     @classmethod
     def checked_before(cls, joints: np.ndarray, layout: Layout, label: str | None, subject: str | None, fps: float, name: str) -> "Clip":
@@ -136,25 +136,28 @@ def _numbers(joints: object, name: str) -> np.ndarray:
         raise InputError(name, f"joints are not an array of numbers ({' '.join(str(error).split())})", "give (persons, frames, joints, coordinates)") from error
 
 
-def normalised(joints: np.ndarray) -> np.ndarray:
+def normalised(joints: np.ndarray, layout: Layout) -> np.ndarray:
     """The one form in which the package holds absence, from the forms in which files have it.
 
     1. A joint with a coordinate that is NaN is NaN in all of them: it was not seen.
     2. A person of whom nothing but NaN and zeros is left in a frame is absent in it: all zeros.
-    3. In 2-D a joint of a present person at exactly (0, 0) becomes NaN: detectors leave unseen joints there. In 3-D so does a joint that is at the
-       origin in some but not all of its person's frames; one that is there in all of them may be the root that the clip was centred at.
+    3. In 2-D a joint of a present person at exactly (0, 0) becomes NaN: detectors leave unseen joints there. In 3-D so does a joint at exactly the origin,
+       except a joint of the body's middle that is there in all of its person's frames: the clip may have been centred at it. Where several are, the lower
+       end of the torso is the one, if it is among them.
 
     Args:
-        joints: (M, T, V, C), C 2 or 3.
+        joints: (M, T, V, C).
+        layout: of the joints.
 
     Returns:
         The same array where it has this form already, else a new one.
 
     Example:
         >>> import numpy as np
-        >>> joints = np.ones((1, 1, 3, 2), np.float32)
+        >>> from tdsm.data.layouts import COCO_17
+        >>> joints = np.ones((1, 1, 17, 2), np.float32)
         >>> joints[0, 0, 1] = 0  # what a detector writes for a joint that it did not see
-        >>> normalised(joints)[0, 0]
+        >>> normalised(joints, COCO_17)[0, 0, :3]
         array([[ 1.,  1.],
                [nan, nan],
                [ 1.,  1.]], dtype=float32)
@@ -162,12 +165,20 @@ def normalised(joints: np.ndarray) -> np.ndarray:
     lost = np.isnan(joints).any(axis=3)
     zero = ~joints.any(axis=3)
     present = ~(lost | zero).all(axis=2, keepdims=True)
-    if joints.shape[3] == 3:
-        zero &= (present & ~zero & ~lost).any(axis=1, keepdims=True)
+    if layout.dims == 3 and zero.any():
+        zero &= ~_centre(zero, present, layout)
     missing = (lost | zero) & present
     if (np.isnan(joints) == missing[..., None]).all():
         return joints
     return np.where(missing[..., None], np.float32(np.nan), np.where(present[..., None], joints, np.float32(0)))
+
+
+def _centre(zero: np.ndarray, present: np.ndarray, layout: Layout) -> np.ndarray:
+    """(M, 1, V) bool: joints at which a 3-D clip may have been centred; ``zero`` (M, T, V) says where joints are at the origin."""
+    middle = np.array(layout.mirror) == np.arange(len(layout))
+    centre = (zero | ~present).all(axis=1) & present.any(axis=1) & middle
+    lower = centre & np.isin(np.arange(len(layout)), layout.torso[0])
+    return np.where(lower.any(axis=1, keepdims=True), lower, centre)[:, None]
 
 
 @dataclass(frozen=True, eq=False)

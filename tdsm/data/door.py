@@ -428,7 +428,7 @@ def _too_little(clips: ClipSet) -> Remark | None:
             names.append(clip.name)
     if not names:
         return None
-    what = f"no hip or no shoulder is ever seen in {_of(len(names), some)} (first {names[0]}), so that their bodies cannot be brought upright: kept"
+    what = f"no hip or no shoulder is ever seen in {_of(len(names), some)} (first {names[0]}): training and prediction leave them out"
     return Remark("too little seen", len(names), what, "leave them out, or film the whole body")
 
 

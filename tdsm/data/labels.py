@@ -79,6 +79,12 @@ class Label:
 
     Raises:
         InputError: a name or a description that is not text, is empty, or holds no letter, digit or symbol.
+
+    Example:
+        >>> Label("Tennis_serve", "One arm swings over the head.").key
+        'tennis serve'
+        >>> Label("squat").prompts
+        ('squat',)
     """
 
     name: str

@@ -64,16 +64,17 @@ _RECIPES: dict[str, tuple[Recipe, ...]] = {
     "own ear": ({"head": 1.0, "own shoulder": 0.2, "other shoulder": -0.2},),
     "own mouth": ({"nose": 0.75, "neck base": 0.25, "own shoulder": 0.07, "other shoulder": -0.07},),
     # Arms: the palm lies 0.3 of the forearm beyond the wrist (UTD-MHAD 0.30, NW-UCLA 0.33), the finger tips as far again, thumb and knuckles between.
-    "own elbow": ({"own shoulder": 0.3, "own hip": 0.7},),
-    "own wrist": ({"own elbow": 1.9, "own shoulder": -0.9},),
+    # An elbow whose wrist was seen is half-way to it, a wrist whose hand was seen before it; an arm that was never seen hangs down. So do legs.
+    "own elbow": ({"own shoulder": 0.5, "own wrist": 0.5}, {"own shoulder": 0.3, "own hip": 0.7}),
+    "own wrist": ({"own hand": 1 / 1.3, "own elbow": 0.3 / 1.3}, {"own elbow": 1.9, "own shoulder": -0.9}),
     "own hand": ({"own wrist": 1 / 3, "own index": 1 / 3, "own pinky": 1 / 3}, {"own wrist": 1.3, "own elbow": -0.3}),
     "own hand tip": ({"own hand": 2.0, "own wrist": -1.0},),
     "own thumb": ({"own hand": 1.5, "own wrist": -0.5},),
     "own index": ({"own hand": 1.5, "own wrist": -0.5},),
     "own pinky": ({"own hand": 1.5, "own wrist": -0.5},),
     # Legs: sole and front of the foot lie 0.17 of the shank under the ankle where nothing says which way the foot points.
-    "own knee": ({"own hip": 1.9, "own shoulder": -0.9},),
-    "own ankle": ({"own knee": 2.0, "own hip": -1.0},),
+    "own knee": ({"own hip": 0.5, "own ankle": 0.5}, {"own hip": 1.9, "own shoulder": -0.9}),
+    "own ankle": ({"own foot": 1 / 1.17, "own knee": 0.17 / 1.17}, {"own knee": 2.0, "own hip": -1.0}),
     "own foot": ({"own big toe": 0.5, "own small toe": 0.5}, {"own ankle": 1.17, "own knee": -0.17}),
     "own big toe": ({"own foot": 1.0},),
     "own small toe": ({"own big toe": 1.0},),
