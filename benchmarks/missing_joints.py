@@ -2,7 +2,7 @@
 
     python benchmarks/missing_joints.py UTD_ZIP UCLA_ZIP --on FLORENCE MSR JHMDB
 
-One recognizer per seed and layout is trained with the default preset on all clips of the first paths (converted where a data set of ``--on`` has another
+One recognizer per seed and layout is trained with the default settings on all clips of the first paths (converted where a data set of ``--on`` has another
 layout), with the packaged descriptions, and asked for the classes of each data set of ``--on`` by their names alone. Joints are taken away, as NaN, from
 the test clips only: a share of all joint positions at random, or two whole joints of each person, drawn for each clip. An answer that is not given counts
 as wrong. The draws are the same for every seed of training.
@@ -15,12 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from cells import mean_std
 
 import tdsm
 from tdsm.data.convert import convert_all
 from tdsm.data.layouts import Layout
 from tdsm.data.prompts import packaged_prompts
+from tdsm.evaluate import mean_std
 
 WAYS = {"2 % of joints": 0.02, "10 %": 0.1, "30 %": 0.3, "two joints never seen": 2}
 
@@ -50,7 +50,7 @@ def trained(sets: Sequence[tdsm.ClipSet], layout: Layout, seeds: int) -> list[td
     together = tdsm.ClipSet(tuple(clip for clips in converted for clip in clips), classes, " and ".join(clips.name for clips in converted))
     described = [tdsm.load_prompts(clips.name) for clips in converted if clips.name in packaged_prompts()]
     descriptions = {label: sentence for known in described for label, sentence in known.items()}
-    return [tdsm.train_recognizer(together, tdsm.default(), descriptions=descriptions, seed=seed) for seed in range(seeds)]
+    return [tdsm.train_recognizer(together, descriptions=descriptions, seed=seed) for seed in range(seeds)]
 
 
 def lost(recognizers: Sequence[tdsm.Recognizer], test: tdsm.ClipSet) -> list[str]:
@@ -77,13 +77,13 @@ def without(clip: tdsm.Clip, how: float, rng: np.random.Generator) -> tdsm.Clip:
 
 
 def top1(recognizer: tdsm.Recognizer, test: tdsm.ClipSet) -> float:
-    """Share of clips answered rightly, in per cent."""
+    """Share of clips answered rightly, 0 to 1."""
     numbered = [replace(clip, name=str(row)) for row, clip in enumerate(test)]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*cannot be used")  # counted as wrong
         answers = recognizer.predict(numbered, test.classes)
     right = [test[int(row)].label == answer for row, answer in zip(answers.clips, answers.top, strict=True)]
-    return 100 * sum(right) / len(test)
+    return sum(right) / len(test)
 
 
 if __name__ == "__main__":
