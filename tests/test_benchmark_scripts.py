@@ -18,6 +18,7 @@ from tdsm.demonstration import demo_recognizer
 from tdsm.experiments.results import load_results
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -338,6 +338,7 @@ def nw_ucla(tmp_path_factory):
     return kinect_set("nw-ucla", load_prompts("nw-ucla")).save(tmp_path_factory.mktemp("nw-ucla") / "nw_ucla.npz")
 
 
+@pytest.mark.slow
 def test_evaluate_prints_what_it_writes_and_sets_what_it_is_told_to(monkeypatch, capsys, nw_ucla, settings, tmp_path):
     given = ("evaluate", nw_ucla, "--split", "8/2", "--seeds", 2, "--preset", settings, "--out", tmp_path / "out")
     code, printed, _ = call(monkeypatch, capsys, *given)

@@ -387,6 +387,7 @@ def test_the_command_line_says_each_doubt_in_one_line_and_mends_on_request(clean
     assert "toes" not in said.out
 
 
+@pytest.mark.slow
 def test_real_data_give_no_false_alarm(download):
     found = {}
     for name in ("utd_mhad_skeleton.zip", "nw_ucla_all_sqe.zip", "msr_action3d_real_world_coordinates.zip", "florence3d/clips.npz", "jhmdb/clips.npz"):

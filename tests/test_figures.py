@@ -54,12 +54,14 @@ def numbers(folder, name, **rows):
     return load_results(folder)
 
 
+@pytest.mark.slow
 def test_two_runs_draw_the_same_bytes(drawn):
     digests = [{path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()} for folder in drawn]
     assert digests[0] == digests[1]
     assert set(digests[0]) == {*PICTURES, *TABLES}
 
 
+@pytest.mark.slow
 def test_pictures_hold_neither_date_nor_software_and_are_small(drawn):
     for name in PICTURES:
         content = (drawn[0] / name).read_bytes()
@@ -74,6 +76,7 @@ def test_every_figure_is_committed_and_all_of_them_are_small():
     assert sum(path.stat().st_size for path in (FIGURES / "out").iterdir()) < 3_000_000
 
 
+@pytest.mark.slow
 def test_committed_tables_are_those_of_the_committed_results(drawn):
     for name in TABLES:
         assert (FIGURES / "out" / name).read_text() == (drawn[0] / name).read_text(), f"{name}: run make figures"

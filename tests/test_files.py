@@ -153,6 +153,7 @@ def _append(path, order):
         order.append("second")
 
 
+@pytest.mark.slow
 def test_a_counter_that_many_processes_raise_loses_none(tmp_path):
     script = """if True:
         import sys

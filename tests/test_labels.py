@@ -121,6 +121,7 @@ def test_descriptions_of_no_label_are_named() -> None:
     assert "and 7 more" in unmatched_line({str(number): "a" for number in range(10)}, labels)
 
 
+@pytest.mark.slow
 def test_many_descriptions_take_no_time() -> None:
     names = [f"{a} {b} {c}" for a in load_prompts("utd-mhad") for b in load_prompts("nw-ucla") for c in load_prompts("utd-mhad")]
     begin = time.process_time()

@@ -237,6 +237,7 @@ def test_a_machine_without_room_for_a_cache_compiles_anew(monkeypatch):
     assert ntu_text._compiled.__wrapped__() is ntu_text._scan
 
 
+@pytest.mark.slow
 def test_another_process_imports_numba_only_when_asked_and_does_not_compile_again():
     script = """if True:
         import sys

@@ -313,6 +313,7 @@ def test_persons_with_numbers_are_followed_by_them():
     np.testing.assert_allclose(joints[0, :, 0, 0] - body[0, 0], [0, 10, 0, 10], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_cost_is_linear_in_the_film(tmp_path):
     """Five people who are new in each frame: pairs that are compared, not seconds, which a busy machine would spoil."""
     compared = []

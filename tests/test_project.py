@@ -67,7 +67,7 @@ def test_every_file_of_the_package_is_installed():
     """What is no Python file has to be named under package-data."""
     patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["tdsm"]
     named = {path for pattern in patterns for path in (ROOT / "tdsm").glob(pattern)}
-    there = {path for path in (ROOT / "tdsm").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    there = {path for path in (ROOT / "tdsm").rglob("*") if path.is_file() and path.suffix != ".py" and path.parent.name != "__pycache__"}
     assert there == named
 
 

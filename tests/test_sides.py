@@ -37,6 +37,7 @@ def test_toes_point_forward_in_every_stand_in(tmp_path, read):
     assert forward_share(read(tmp_path)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "read", "least"),
     [

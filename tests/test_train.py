@@ -79,6 +79,7 @@ def killed_once_there(script: str, checkpoint: Path, *args: object) -> None:
     assert process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_a_run_killed_with_kill_9_ends_in_the_same_bits(tmp_path):
     script = SCRIPT.format(here=str(Path(__file__).parent))
     run(script, tmp_path / "whole.safetensors", tmp_path / "whole.pt")
@@ -122,6 +123,7 @@ def test_training_lowers_the_loss_and_right_prompts_denoise_better():
     assert right(matcher) > 0.9
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_its_bits_on_two_threads():
     draw = torch.Generator().manual_seed(0)
     text = TextFeatures(torch.randn(17, 64, generator=draw), torch.randn(17, 30, 64, generator=draw), torch.ones(17, 30).bool())
