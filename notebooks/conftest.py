@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-DEMO = "from pathlib import Path; from tdsm.demo import demo_recognizer; demo_recognizer(Path('../runs/notebooks/demo'))"
+DEMO = "from pathlib import Path; from tdsm.demonstration import demo_recognizer; demo_recognizer(Path('../runs/notebooks/demo'))"
 
 
 def pytest_addoption(parser):

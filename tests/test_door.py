@@ -255,7 +255,7 @@ def test_coordinates_that_are_no_pixels_ask_for_the_size_of_the_picture(clean, l
     clips = pixels(clean, layout)
     for scaled in (lambda joints: joints / [1920, 1080], lambda joints: joints / [960, 540] - 1):
         found = remark(changed(clips, scaled), "scaled")
-        assert "the width and y by the height of the picture" in found.remedy
+        assert "give the size of the picture" in found.remedy
         assert "20 of 20 clips" in found.what
 
 

@@ -218,7 +218,7 @@ def test_settings_of_the_other_recipe_change_nothing(clips, tmp_path):
 def test_a_changed_lexicon_is_another_backbone_where_there_is_one(clips, tmp_path, monkeypatch):
     with_lexicon = override(TINY_ALIGNED, {"align.guess": 0.5})
     before = {config.align.guess: {stage.folder for stage in plan(cells(clips, config), tmp_path)} for config in (TINY_ALIGNED, with_lexicon)}
-    monkeypatch.setattr("tdsm.experiments.cells.sentences_of_others", lambda dataset: {"wave": "Both hands rest.", "kick": "The leg swings."})
+    monkeypatch.setattr("tdsm.experiments.plan.sentences_of_others", lambda dataset: {"wave": "Both hands rest.", "kick": "The leg swings."})
     assert {stage.folder for stage in plan(cells(clips, TINY_ALIGNED), tmp_path)} == before[0.0]
     changed = [stage for stage in plan(cells(clips, with_lexicon), tmp_path) if stage.folder not in before[0.5]]
     assert set(kinds(changed)) == {"backbone", "features", "scores"}

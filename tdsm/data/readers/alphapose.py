@@ -29,7 +29,7 @@ def fits(value: object) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and {"image_id", "keypoints"} <= value[0].keys()
 
 
-def frames(value: Sequence[dict], where: object) -> tuple[Layout, Frames]:
+def frames(value: Sequence[object], where: object) -> tuple[Layout, Frames]:
     """The people of each frame.
 
     Raises:
