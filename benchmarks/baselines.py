@@ -29,6 +29,7 @@ from tdsm.config import Config, paper
 from tdsm.data.readers import load_clips
 from tdsm.evaluate import mean_std
 from tdsm.experiments.cells import Cell, Source, cells_of
+from tdsm.experiments.plan import plan_of
 from tdsm.experiments.run import run
 from tdsm.experiments.stages import Stage, code_of, new_stage
 from tdsm.util.files import read_object, read_text, write_json
@@ -80,7 +81,7 @@ def paper_recipe(config: Config) -> Config:
 
 def stage_of(cell: Cell, out: Path) -> Stage:
     """The shares of right answers of every method, computed once."""
-    scores, papers = cell.plan(out), paper_recipe(cell.config)
+    scores, papers = plan_of(cell, out), paper_recipe(cell.config)
     inputs = {"methods": [title for title, _ in TITLES], "recipe": {name: asdict(getattr(papers, name)) for name in ("diffusion", "model", "train")}}
     make = partial(write_shares, cell, out)
     return new_stage(out, "baselines", inputs, make, code=code_of("baselines"), unit="methods", count=len(TITLES), before=(scores,))
@@ -89,7 +90,7 @@ def stage_of(cell: Cell, out: Path) -> Stage:
 def write_shares(cell: Cell, out: Path, folder: Path) -> None:
     """Fit every method on the features of one cell; top1.json holds method -> share of right answers on the unseen classes."""
     (scored,) = run([cell], out)
-    _, trained, extracted = cell.plan(out).before
+    _, trained, extracted = plan_of(cell, out).before
     backbone, _ = load_backbone(trained.checked("backbone.json", "backbone.safetensors"), cell.text_encoder)
     features = read_features(extracted.path("features.npz"), cell.benchmark.classes)
     z_x, test_z_x = (torch.from_numpy(part) for part in (features.z_train, features.z_unseen))

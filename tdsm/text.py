@@ -37,6 +37,7 @@ from tdsm.data.labels import Label, as_labels, spoken
 from tdsm.data.prompts import class_prompts, load_prompts
 from tdsm.util.errors import InputError
 from tdsm.util.files import user_cache
+from tdsm.util.progress import progress_bar
 from tdsm.util.weights import cached_tensors
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ __all__ = ["LabelReading", "TextEncoder", "TextFeatures", "TextModel", "TextWarn
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _LONGEST = 64  # tokens of a sentence for alignment
+_MANY = 1000  # sentences whose reading shows progress
 CACHE_FORMAT = 2  # raise it when the computation changes, so that files of the old one are left alone
 WEIGHT_FILES = ("config.json", "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt")
@@ -209,15 +211,14 @@ class TextEncoder(TextModel):
         for index, words in enumerate(tokens):
             by_length.setdefault(len(words), []).append(index)
         read = {}
-        for rows in by_length.values():
-            for start in range(0, len(rows), batch):
-                chosen = rows[start : start + batch]
-                ids = torch.tensor([tokens[row] for row in chosen])
-                output = model(input_ids=ids)
-                z_g = output.pooler_output if self.config.family == "clip" else output.last_hidden_state.mean(1)
-                words = model.get_input_embeddings()(ids[:, 1:-1]).mean(1)  # without the marks of beginning and end
-                views = [F.normalize(view, dim=1) for view in (z_g, words)]
-                read.update(zip(chosen, torch.cat(views, dim=1), strict=True))
+        chunks = [rows[start : start + batch] for rows in by_length.values() for start in range(0, len(rows), batch)]
+        for chosen in progress_bar(chunks, shown=len(tokens) > _MANY, desc="sentences", unit="batch", leave=False):
+            ids = torch.tensor([tokens[row] for row in chosen])
+            output = model(input_ids=ids)
+            z_g = output.pooler_output if self.config.family == "clip" else output.last_hidden_state.mean(1)
+            words = model.get_input_embeddings()(ids[:, 1:-1]).mean(1)  # without the marks of beginning and end
+            views = [F.normalize(view, dim=1) for view in (z_g, words)]
+            read.update(zip(chosen, torch.cat(views, dim=1), strict=True))
         return torch.stack([read[index] for index in range(len(tokens))])
 
     def check(self) -> None:

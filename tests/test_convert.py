@@ -346,3 +346,12 @@ def test_a_real_kinect_body_has_the_proportions_of_a_kinect_2_body(recordings):
     for (child, _), have, want in zip(NTU_25.bones, real / real.sum(), model / model.sum(), strict=True):
         assert 0.6 * want < have < 1.4 * want, NTU_25.joints[child]
     assert 3.8 < real.sum() < 4.8  # metres
+
+
+def test_a_set_and_the_name_of_a_layout_are_accepted():
+    clips = synthetic_clips(1, seed=0, actions=["bow", "jump"])
+    by_name, one_by_one = convert(clips, "kinect-20"), convert_all(clips, KINECT_20)
+    assert by_name.note == one_by_one.note
+    assert all((a.joints == b.joints).all() for a, b in zip(by_name.clips, one_by_one.clips, strict=True))
+    with pytest.raises(InputError, match=r"no layout .kinect.*kinect-20"):
+        convert(clips[0], "kinect")

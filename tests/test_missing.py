@@ -17,7 +17,7 @@ from tdsm.data.convert import convert, convert_all
 from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, MEDIAPIPE_33, NTU_25, OPENPOSE_18, OPENPOSE_25, Layout
 from tdsm.data.missing import complete, filling
 from tdsm.data.preprocess import preprocess, preprocess_all, preprocess_usable
-from tdsm.data.synthetic import Take, perform, synthetic_clips
+from tdsm.data.synthetic import SEEN, Take, perform, synthetic_clips
 from tdsm.evaluate import zero_shot_report
 from tdsm.recognizer import Recognizer
 from tdsm.train import train_recognizer
@@ -388,3 +388,19 @@ def test_a_set_shows_how_much_was_not_seen():
     assert "joints not seen</" in ClipSet((clip, moving(KINECT_20)))._repr_html_()
     assert "1.2%" in ClipSet((clip, moving(KINECT_20)))._repr_html_()
     assert "joints not seen" not in ClipSet((moving(KINECT_20),))._repr_html_()
+
+
+def test_a_joint_filled_at_exactly_the_origin_is_there():
+    world = convert_all(synthetic_clips(1, seed=0, actions=SEEN[:1]), MEDIAPIPE_33).clips[0]
+    left, right = MEDIAPIPE_33.hips
+    joints = np.array(world.joints)
+    joints[:, :, left] = -joints[:, :, right]  # MediaPipe's origin is between the hips in every frame
+    joints[:, ::3, left] += 0.01  # and rounding sometimes puts it beside
+    made = convert(replace(world, joints=joints), NTU_25).clip
+    assert np.isfinite(made.joints).all()
+    assert np.isfinite(preprocess(made, PreprocessConfig())).all()
+    lost = np.array(made.joints)
+    lost[:, 1::3, 0] = np.nan
+    lost[:, :, 0] = np.where(np.isnan(lost[:, :, 0]), np.nan, [0, 0, 1])
+    lost[:, ::3, 0] = [0, 0, -1]
+    assert np.isfinite(preprocess(replace(made, joints=lost), PreprocessConfig())).all()

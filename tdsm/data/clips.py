@@ -42,7 +42,7 @@ from tdsm.util.errors import InputError
 from tdsm.util.html import SHOWN, html_table, shortened
 from tdsm.util.npz import read_npz, write_npz
 
-__all__ = ["Clip", "ClipSet", "as_clips", "normalised"]
+__all__ = ["Clip", "ClipSet", "as_clips", "as_layout", "normalised"]
 
 _LOOKED_AT = 1000  # clips whose joints are read to show a set, which may be mapped from disk
 
@@ -389,10 +389,11 @@ def as_clips(clips: Clip | Sequence | np.ndarray, layout: str | Layout | None = 
         raise InputError("clips", "none given", "give at least one clip")
     if layout is None and not all(isinstance(clip, Clip) for clip in found):
         raise InputError("clips", "arrays without a layout", f"give layout=..., one of {', '.join(known.name for known in LAYOUTS)}")
-    return [clip if isinstance(clip, Clip) else Clip(np.asarray(clip), _layout(layout), name=f"array {number}") for number, clip in enumerate(found)]
+    return [clip if isinstance(clip, Clip) else Clip(np.asarray(clip), as_layout(layout), name=f"array {number}") for number, clip in enumerate(found)]
 
 
-def _layout(layout: str | Layout) -> Layout:
+def as_layout(layout: str | Layout) -> Layout:
+    """The layout itself, or the one of that name; an unknown name is an InputError that lists the known ones."""
     try:
         return layout if isinstance(layout, Layout) else layout_named(layout)
     except KeyError as error:

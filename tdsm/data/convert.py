@@ -19,10 +19,11 @@ lost joints   A joint lost in some frames is interpolated over time (``bridged``
 """
 
 from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 
-from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.clips import Clip, ClipSet, as_layout
 from tdsm.data.layouts import Layout
 from tdsm.data.missing import Filling, complete, gathered
 from tdsm.util.errors import InputError
@@ -73,18 +74,27 @@ class ConvertedSet(_Conversion):
     clips: ClipSet
 
 
-def convert(clip: Clip, layout: Layout) -> Converted:
-    """A clip in another layout; label, subject, frame rate and name stay. The same layout gives the same clip, untouched.
+@overload
+def convert(clips: Clip, layout: Layout | str) -> Converted: ...
+
+
+@overload
+def convert(clips: ClipSet, layout: Layout | str) -> ConvertedSet: ...
+
+
+def convert(clips: Clip | ClipSet, layout: Layout | str) -> Converted | ConvertedSet:
+    """A clip, or every clip of a set, in another layout; label, subject, frame rate and name stay. The same layout gives the same clip, untouched.
 
     Args:
-        clip: (M, T, V, C) in any layout.
-        layout: the target.
+        clips: (M, T, V, C) in any layout; or a set of clips, as for :func:`convert_all`.
+        layout: the target, or its name.
 
     Returns:
-        The clip, (M, T, len(layout), layout.dims), with the names of the joints that were filled.
+        The clip, (M, T, len(layout), layout.dims), or the clips, with the names of the joints that were filled.
 
     Raises:
-        InputError: no joint or recipe leads to a joint of the target, for want of a layout that the recipes know or of hips and shoulders.
+        InputError: no joint or recipe leads to a joint of the target, for want of a layout that the recipes know or of hips and shoulders; or no
+            layout has this name.
 
     Example:
         >>> from tdsm.data.layouts import KINECT_20
@@ -94,10 +104,15 @@ def convert(clip: Clip, layout: Layout) -> Converted:
         (20, 3)
         >>> converted.note
         'converted from ntu-25 to kinect-20: 1 joints filled from their neighbours (spine)'
+        >>> convert(synthetic_clips(1, actions=["bow", "jump"]), "coco-17").clips.layout.name
+        'coco-17'
     """
-    converted, lacking = _convert(clip, layout)
+    target = as_layout(layout)
+    if isinstance(clips, ClipSet):
+        return convert_all(clips, target)
+    converted, lacking = _convert(clips, target)
     if lacking is not None and not converted.clip.joints.any():
-        raise _impossible(clip, layout, lacking)
+        raise _impossible(clips, target, lacking)
     return converted
 
 

@@ -24,6 +24,7 @@ from tdsm.util.errors import InputError
 __all__ = ["RECIPES", "Complete", "Filling", "complete", "completed", "filling", "gathered", "weights"]
 
 Recipe = dict[str, float]  # point to weight
+_ALMOST_ZERO = 1e-9  # metres or pixels
 
 # "own" and "other" stand for either side. What holds for a recipe's points holds for the points that they are filled from.
 _RECIPES: dict[str, tuple[Recipe, ...]] = {
@@ -160,7 +161,7 @@ def complete(clip: Clip, layout: Layout | None = None) -> Complete:
             joints[person] = 0.0
             left_out, lacking = left_out + 1, target.joints[without[0]]
             continue
-        joints[person, there] = placed @ _bridged(body, there, lost)[there]
+        joints[person, there] = _off_origin(placed @ _bridged(body, there, lost)[there])
         filled.update(without)
         bridged.update(np.flatnonzero(ever & lost.any(axis=0)).tolist())
     counts = {"unseen": int(unseen.sum()), "positions": int(present.sum()) * len(source), "left_out": left_out}
@@ -202,6 +203,11 @@ def gathered(source: Layout, target: Layout, every: Iterable[Filling]) -> Fillin
 
 def _names(layout: Layout, joints: set[int]) -> tuple[str, ...]:
     return tuple(layout.joints[joint] for joint in sorted(joints))
+
+
+def _off_origin(joints: np.ndarray) -> np.ndarray:
+    """Joints (..., C) of which none is at exactly the origin, where a clip would take it for one that was not seen."""
+    return np.where(joints.astype(np.float32).any(axis=-1, keepdims=True), joints, _ALMOST_ZERO)
 
 
 def _bridged(body: np.ndarray, there: np.ndarray, lost: np.ndarray) -> np.ndarray:

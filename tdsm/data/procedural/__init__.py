@@ -32,10 +32,12 @@ from tdsm.data.procedural.draft import LOWER, Draft, controls_at
 from tdsm.data.procedural.hands import move_hands
 from tdsm.data.procedural.legs import move_legs
 from tdsm.util.errors import InputError
+from tdsm.util.progress import progress_bar
 
 __all__ = ["Take", "draw_movement", "draw_take", "perform", "procedural_clip", "procedural_clips"]
 
 _FRAMES, _FPS = 48, 15.0
+_MANY = 1000  # clips whose generation shows progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,8 @@ def procedural_clips(count: int, seed: int = 0, layout: Layout = NTU_25) -> Clip
     """
     if count < 1:
         raise InputError("procedural", f"count is {count}", "give 1 or more")
-    clips = tuple(procedural_clip(number, seed, layout) for number in range(count))
+    numbers = progress_bar(range(count), shown=count > _MANY, desc="generated movements", unit="clip", leave=False)
+    clips = tuple(procedural_clip(number, seed, layout) for number in numbers)
     return ClipSet(clips, tuple(dict.fromkeys(clip.label for clip in clips)), "procedural")
 
 
