@@ -4,11 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-# Two processes of one thread each use two cores better than one process of two threads.
-PYTEST := OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider notebooks
+# Two processes of one thread each, side by side; what the second one prints follows when it has ended.
+PAIR := --jobs=2 --keep-going --no-print-directory
+LATER = > $@.log 2>&1; status=$$?; cat $@.log; rm $@.log; exit $$status
+PYTEST := OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python -m pytest -p no:cacheprovider
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 notebooks
+QUICK := -m "not slow and not browser" tests
 
-.PHONY: help demo test test-all test-arithmetic arithmetic fuzz lint notebooks figures lab clean
+.PHONY: help demo test test-all test-arithmetic quick-tests quick-notebooks all-tests all-notebooks other-1 other-2 fuzz lint notebooks figures lab clean
 
 help:
 	@echo "make demo   train on synthetic clips, recognise actions never trained on, leave a run folder (about a minute)"
@@ -25,26 +28,47 @@ demo: $(VENV)/ready
 	$(BIN)/tdsm demo
 
 test: lint
-	$(PYTEST) -m "not slow and not browser" tests
-	$(PYTEST) $(NBVAL)
+	$(MAKE) $(PAIR) quick-tests quick-notebooks
 
 test-all: lint
-	$(PYTEST) --durations=10 tests
-	$(PYTEST) --every-cell $(NBVAL)
+	$(MAKE) $(PAIR) all-tests all-notebooks
 	$(MAKE) test-arithmetic
+
+quick-tests:
+	$(PYTEST) $(QUICK)
+
+quick-notebooks:
+	@$(PYTEST) $(NBVAL) $(LATER)
+
+all-tests:
+	$(PYTEST) --durations=10 tests
+
+all-notebooks:
+	@$(PYTEST) --every-cell $(NBVAL) $(LATER)
 
 # The quick tests with the instruction sets of other machines, with one and with two threads. A library that does not know a variable ignores it;
 # the first line printed says what torch and numpy use.
 test-arithmetic: $(VENV)/ready
-	ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTIONS=SSE4_2 ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Prescott \
-		$(MAKE) arithmetic THREADS=1
-	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell \
-		$(MAKE) arithmetic THREADS=2
+	$(MAKE) $(PAIR) other-1 other-2
 
-arithmetic:
-	@$(BIN)/python -c "import numpy, torch, threadpoolctl; \
-		print(torch.backends.cpu.get_cpu_capability(), [one.get('architecture') for one in threadpoolctl.threadpool_info()])"
-	OMP_NUM_THREADS=$(THREADS) TQDM_DISABLE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not browser" tests
+other-1 other-2: ARITHMETIC := python -c "import numpy, torch, threadpoolctl; \
+	print(torch.backends.cpu.get_cpu_capability(), [one.get('architecture') for one in threadpoolctl.threadpool_info()])"
+
+other-1: export ATEN_CPU_CAPABILITY := default
+other-1: export MKL_ENABLE_INSTRUCTIONS := SSE4_2
+other-1: export ONEDNN_MAX_CPU_ISA := SSE41
+other-1: export OPENBLAS_CORETYPE := Prescott
+other-1:
+	$(BIN)/$(ARITHMETIC)
+	$(PYTEST) $(QUICK)
+
+other-2: export ATEN_CPU_CAPABILITY := avx2
+other-2: export MKL_ENABLE_INSTRUCTIONS := AVX2
+other-2: export ONEDNN_MAX_CPU_ISA := AVX2
+other-2: export OPENBLAS_CORETYPE := Haswell
+other-2:
+	$(BIN)/$(ARITHMETIC)
+	@OMP_NUM_THREADS=2 TQDM_DISABLE=1 $(BIN)/python -m pytest -p no:cacheprovider $(QUICK) $(LATER)
 
 fuzz: $(VENV)/ready
 	$(BIN)/python -m tests.fuzz

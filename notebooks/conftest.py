@@ -1,25 +1,13 @@
 """How the notebooks are tested: text that a cell prints is compared; pictures, widgets and progress bars are not.
 
-Without ``--every-cell`` a notebook runs up to its first cell tagged ``slow``. The model that most notebooks load is trained first, since
-several processes would otherwise train it at once.
+Without ``--every-cell`` a notebook runs up to its first cell tagged ``slow``.
 """
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-DEMO = "from pathlib import Path; from tdsm.demonstration import demo_recognizer; demo_recognizer(Path('../runs/notebooks/demo'))"
 
 
 def pytest_addoption(parser):
     parser.addoption("--every-cell", action="store_true", help="run the notebooks beyond their first cell tagged slow")
-
-
-def pytest_sessionstart(session):
-    if not hasattr(session.config, "workerinput"):  # not in a worker of xdist
-        subprocess.run([sys.executable, "-c", DEMO], cwd=Path(__file__).parent, check=True)
 
 
 def pytest_collectstart(collector):
