@@ -11,7 +11,9 @@ from jaxtyping import install_import_hook
 
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="tdsm-tests-")  # not the user's own cache
-install_import_hook("tdsm", "beartype.beartype")
+PACKAGE = Path(__file__).resolve().parents[1]
+SHAPED = [path for path in sorted((PACKAGE / "tdsm").rglob("*.py")) if "from jaxtyping" in path.read_text(encoding="utf-8")]
+install_import_hook([".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in SHAPED], "beartype.beartype")
 
 DOWNLOADS = Path(os.environ.get("TDSM_DOWNLOADS", Path(__file__).resolve().parents[2] / "shared/data"))
 DATA = Path(__file__).parent / "data"

@@ -2,7 +2,10 @@ import base64
 import dataclasses
 import html
 import json
+import os
 import re
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -220,6 +223,21 @@ def test_pca_is_deterministic_and_keeps_the_two_widest_directions():
     assert points == pytest.approx(alignment.project(7 * features, "pca"), abs=1e-6)
     assert points.mean(0) == pytest.approx(0, abs=1e-6)
     assert points[:, 0].var() >= points[:, 1].var()
+
+
+@pytest.mark.slow
+def test_the_first_umap_of_a_process_leaves_the_number_of_threads():
+    """numba would set torch's to the number of cores: what is trained after a map would not be, bit for bit, what is trained before one."""
+    code = """
+import numpy as np, torch
+from tdsm.viz.alignment import project
+torch.set_num_threads(1)
+before = torch.get_num_threads()  # asked, as by any parallel work, torch sets up its threads
+project(np.random.default_rng(0).normal(size=(100, 4)), "umap")
+print(before, torch.get_num_threads())
+"""
+    environment = os.environ | {"NUMBA_NUM_THREADS": "2"}
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout == "1 1\n"
 
 
 @pytest.mark.slow

@@ -136,14 +136,10 @@ def _rotation(degrees: np.ndarray) -> np.ndarray:
     """(T, 3) bend, lean, twist -> (T, 3, 3): bend first, then lean, then twist about the vertical."""
     (sb, sl, st), (cb, cl, ct) = np.sin(np.radians(degrees)).T, np.cos(np.radians(degrees)).T
     one, zero = np.ones_like(sb), np.zeros_like(sb)
-
-    def frames(*rows: tuple) -> np.ndarray:
-        return np.array(rows).transpose(2, 0, 1)
-
-    bend = frames((one, zero, zero), (zero, cb, -sb), (zero, sb, cb))
-    lean = frames((cl, sl, zero), (-sl, cl, zero), (zero, zero, one))
-    twist = frames((ct, zero, st), (zero, one, zero), (-st, zero, ct))
-    return twist @ lean @ bend
+    bend = np.array([(one, zero, zero), (zero, cb, -sb), (zero, sb, cb)])
+    lean = np.array([(cl, sl, zero), (-sl, cl, zero), (zero, zero, one)])
+    twist = np.array([(ct, zero, st), (zero, one, zero), (-st, zero, ct)])
+    return twist.transpose(2, 0, 1) @ lean.transpose(2, 0, 1) @ bend.transpose(2, 0, 1)
 
 
 def _limb(start: np.ndarray, target: np.ndarray, lengths: tuple[float, float], pole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

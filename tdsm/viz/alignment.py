@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.patheffects
 import numpy as np
+import torch
 from jaxtyping import Bool
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -79,9 +80,13 @@ def _umap(rows: np.ndarray, seed: int, neighbours: int) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImportWarning)  # umap says so when TensorFlow is not there, which we do not use
         import umap
+    threads = torch.get_num_threads()  # numba, once in a process, sets them for torch as well; training would then give other bits
     # PCA as the start, not the spectral one, which fails on few rows and warns on separate clusters.
     mapper = umap.UMAP(n_neighbors=min(neighbours, len(rows) - 1), min_dist=0.5, metric="cosine", init=_spread(rows), random_state=seed, n_jobs=1)
-    return mapper.fit_transform(rows.astype(np.float32))
+    try:
+        return mapper.fit_transform(rows.astype(np.float32))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _spread(rows: np.ndarray) -> np.ndarray:
