@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
 
-# Two processes of one thread each, side by side; what the second one prints follows when it has ended.
+# Two processes side by side; what all but one print follows when they have ended.
 PAIR := --jobs=2 --keep-going --no-print-directory
 LATER = > $@.log 2>&1; status=$$?; cat $@.log; rm $@.log; exit $$status
 PYTEST := OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python -m pytest -p no:cacheprovider
@@ -31,8 +31,7 @@ test: lint
 	$(MAKE) $(PAIR) quick-tests quick-notebooks
 
 test-all: lint
-	$(MAKE) $(PAIR) all-tests all-notebooks
-	$(MAKE) test-arithmetic
+	$(MAKE) $(PAIR) all-tests all-notebooks other-1 other-2
 
 quick-tests:
 	$(PYTEST) $(QUICK)
@@ -60,7 +59,7 @@ other-1: export ONEDNN_MAX_CPU_ISA := SSE41
 other-1: export OPENBLAS_CORETYPE := Prescott
 other-1:
 	$(BIN)/$(ARITHMETIC)
-	$(PYTEST) $(QUICK)
+	@$(PYTEST) $(QUICK) $(LATER)
 
 other-2: export ATEN_CPU_CAPABILITY := avx2
 other-2: export MKL_ENABLE_INSTRUCTIONS := AVX2
