@@ -15,19 +15,8 @@ from functools import lru_cache
 from tdsm.util.errors import InputError
 
 __all__ = [
-    "Descriptions",
-    "Label",
-    "as_labels",
-    "check_name",
-    "description_of",
-    "merged",
-    "normal_form",
-    "parse_labels",
-    "same_name",
-    "spoken",
-    "unmatched",
-    "unmatched_line",
-]
+    "Descriptions", "Label", "as_labels", "check_name", "description_of", "merged", "normal_form", "parse_labels", "spoken", "unmatched", "unmatched_line",
+]  # fmt: skip
 
 Descriptions = Mapping[str, str | Sequence[str]]
 """Label -> a sentence about its movement, or label -> all prompts of that label (published prompt lists). Keys are compared by normal form."""
@@ -62,11 +51,6 @@ def spoken(name: str) -> str:
     """
     visible = "".join(" " if char == "_" else char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char) != "Cf")
     return " ".join(visible.split()).rstrip(_FINAL)
-
-
-def same_name(one: str, other: str) -> bool:
-    """Whether two names are one label: their normal forms are equal."""
-    return normal_form(one) == normal_form(other)
 
 
 @dataclass(frozen=True)
@@ -139,24 +123,22 @@ def as_labels(labels: object, descriptions: Mapping[str, object] | None = None, 
     listed = [_as_label(label, where) for label in labels]
     if not listed:
         raise InputError(where, "none given", "give at least one name")
-    by_form: dict[str, Label] = {}
+    names: dict[str, str] = {}
     for label in listed:
-        if label.key in by_form:
-            first = by_form[label.key].name
-            other = f"{label.name!r} is given twice" if first == label.name else f"{first!r} and {label.name!r} are the same name"
-            raise InputError(where, other, "give each label once; case, blanks, hyphens, underscores and final punctuation do not tell labels apart")
-        by_form[label.key] = label
-    texts = _by_form(descriptions or {}, set(by_form))
+        if label.key in names:
+            first = names[label.key]
+            what = f"{label.name!r} is given twice" if first == label.name else f"{first!r} and {label.name!r} are the same name"
+            raise InputError(where, what, "give each label once; case, blanks, hyphens, underscores and final punctuation do not tell labels apart")
+        names[label.key] = label.name
+    texts = _by_form(descriptions or {}, set(names))
     return tuple(label if label.description is not None or label.key not in texts else _described(label.name, texts[label.key]) for label in listed)
 
 
 def _as_label(label: object, where: object) -> Label:
     if isinstance(label, Label):
         return label
-    if isinstance(label, (tuple, list)) and len(label) == 2:
-        name, description = label
-        return Label(check_name(name, where)) if description is None else _described(check_name(name, where), description)
-    return Label(check_name(label, where))
+    name, description = label if isinstance(label, (tuple, list)) and len(label) == 2 else (label, None)
+    return Label(check_name(name, where)) if description is None else _described(check_name(name, where), description)
 
 
 def _described(name: str, description: object) -> Label:
@@ -197,16 +179,16 @@ def description_of(name: str, descriptions: Descriptions) -> str | tuple[str, ..
 
 def _by_form(descriptions: Mapping[str, object], wanted: set[str]) -> dict[str, object]:
     """Normal form -> description, of the labels in ``wanted``."""
-    found: dict[str, tuple[str, object]] = {}
+    keys, texts = {}, {}
     for key, text in descriptions.items():
         form = normal_form(key) if isinstance(key, str) else None
         if form not in wanted:
             continue
         text = tuple(text) if isinstance(text, list) else text
-        first = found.setdefault(form, (key, text))
-        if first[1] != text:
-            raise InputError("descriptions", f"{first[0]!r} and {key!r} are the same label with different texts", "keep one of them")
-    return {form: text for form, (_, text) in found.items()}
+        first = keys.setdefault(form, key)
+        if texts.setdefault(form, text) != text:
+            raise InputError("descriptions", f"{first!r} and {key!r} are the same label with different texts", "keep one of them")
+    return texts
 
 
 def merged(*several: Descriptions) -> dict[str, str | Sequence[str]]:

@@ -94,7 +94,7 @@ def check_space(folder: Path, size: int) -> None:
     Raises:
         InputError: less is free.
     """
-    home = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    home = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if size > (free := shutil.disk_usage(home).free):
         raise InputError(folder, f"{size / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free", "free space, or choose a folder on another disk")
 
@@ -113,10 +113,7 @@ def write_json(path: Path, values: object) -> Path:
 
 def write_sealed(path: Path, values: Mapping[str, object]) -> Path:
     """A JSON object with a checksum, for files that only the package itself reads and writes; written atomically."""
-    return write_json(path, dict(values) | {_SEAL: _seal(values)})
-
-
-_SEAL = "sha256"  # the name under which the checksum is kept
+    return write_json(path, dict(values) | {"sha256": _seal(values)})
 
 
 def _seal(values: Mapping[str, object]) -> str:
@@ -223,7 +220,7 @@ def read_sealed(path: Path, remedy: str = AGAIN) -> dict[str, object]:
         InputError: not readable, or changed since it was written.
     """
     values = read_object(path, remedy, limit=2**31)
-    if values.pop(_SEAL, None) != _seal(values):
+    if values.pop("sha256", None) != _seal(values):
         raise InputError(path, "damaged: its checksum is wrong", remedy)
     return values
 
@@ -260,7 +257,7 @@ def locked(path: Path, wait: bool = True, note: str = "another process is workin
 
 
 def _acquire(lock: Path, path: Path, wait: bool, note: str) -> BinaryIO:
-    start, said = time.monotonic(), False
+    start, announced = time.monotonic(), False
     while True:
         file = lock.open("ab")
         try:
@@ -273,9 +270,9 @@ def _acquire(lock: Path, path: Path, wait: bool, note: str) -> BinaryIO:
             if not wait:
                 file.close()
                 raise InputError(path, note, "wait until it has ended, or name another folder") from None
-            if not said and time.monotonic() - start > 1:
+            if not announced and time.monotonic() - start > 1:
                 print(f"tdsm: {path}: {note}; waiting for it", file=sys.stderr)
-                said = True
+                announced = True
             time.sleep(0.05)
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
