@@ -156,14 +156,7 @@ def open_arrays(folder: Path) -> Arrays:
     if _crc(x) != rows.get("crc"):
         raise InputError(folder / "x.npy", "damaged: its checksum is wrong", _AGAIN)
     try:
-        return Arrays(
-            x,
-            np.array(rows["y"]),
-            tuple(rows["names"]),
-            np.array(rows["subjects"]),
-            tuple(rows["classes"]),
-            layout_named(rows["layout"]),
-            folder.name,
-        )
+        y, subjects, layout = np.array(rows["y"]), np.array(rows["subjects"]), layout_named(rows["layout"])
+        return Arrays(x, y, tuple(rows["names"]), subjects, tuple(rows["classes"]), layout, folder.name)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(folder / "rows.json", f"does not describe arrays ({error})", _AGAIN) from error
