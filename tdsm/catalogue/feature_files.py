@@ -55,7 +55,7 @@ def is_features(path: str | Path) -> bool:
 
 
 def read_features(path: str | Path, classes: int | None = None) -> FeatureSet:
-    """Read features of any of the three kinds, told apart by what is inside.
+    """Read features of any of the three kinds, distinguished by what is inside.
 
     Args:
         path: a folder or an ``.npz``.

@@ -248,11 +248,7 @@ class ClipSet(Sequence):
 
     @property
     def y(self) -> np.ndarray:
-        """(N,) class index of each clip.
-
-        Raises:
-            InputError: a clip without a label.
-        """
+        """(N,) class index of each clip; a clip without a label is an InputError."""
         for clip in self.clips:
             if clip.label is None:
                 raise InputError(clip.name, "has no label", "label every clip that is trained or tested on")

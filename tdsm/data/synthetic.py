@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
-from tdsm.data.kinematics import REST, Body, follow, pose_body, smooth
+from tdsm.data.kinematics import REST, Body, follow, pose_body, sensor_noise, smooth, turn_left
 from tdsm.data.layouts import NTU_25
 from tdsm.util.errors import InputError
 
@@ -254,7 +254,9 @@ def perform(label: str, body: Body = SUBJECTS["p4"], take: Take = Take()) -> np.
         poses = np.array(getattr(action, name))
         ease = smooth(np.minimum(time, 1 - time) / (0.33 if len(poses) == 1 else 0.25))
         controls[name] = follow(name, poses, phase, ease, take.width) + take.posture.get(name, 0.0)
-    return _before_sensor(pose_body(body, controls), take)
+    left, up, forward = np.moveaxis(pose_body(body, controls), -1, 0)
+    left, forward = turn_left(left, forward, np.radians(take.yaw))  # of the person, who faces the sensor: left is its -x, forward its -z
+    return np.stack([-left, up, -forward], -1) + take.place
 
 
 def _known(label: str) -> Action:
@@ -262,13 +264,6 @@ def _known(label: str) -> Action:
         near = difflib.get_close_matches(str(label), ACTIONS, n=3, cutoff=0)
         raise InputError("synthetic", f"no action {label!r}", f"the nearest names are: {', '.join(near)}")
     return ACTIONS[label]
-
-
-def _before_sensor(joints: np.ndarray, take: Take) -> np.ndarray:
-    """(left, up, forward) of the person -> (x, y, z) of the sensor that the person faces: left is -x, forward is -z."""
-    sine, cosine = np.sin(np.radians(take.yaw)), np.cos(np.radians(take.yaw))
-    left, up, forward = np.moveaxis(joints, -1, 0)
-    return np.stack([-(cosine * left + sine * forward), up, -(cosine * forward - sine * left)], -1) + take.place
 
 
 def _draw(label: str, number: int, seed: int) -> Clip:
@@ -287,18 +282,10 @@ def _draw(label: str, number: int, seed: int) -> Clip:
         posture=_posture(rng),
     )
     joints = perform(label, SUBJECTS[subject], take)
-    return Clip(joints + _noise(rng, joints.shape), NTU_25, label, subject, 30.0, f"{label} #{number}")
+    return Clip(joints + sensor_noise(rng, joints.shape, 0.004, 0.002), NTU_25, label, subject, 30.0, f"{label} #{number}")
 
 
 def _posture(rng: np.random.Generator) -> dict[str, np.ndarray]:
     spread = {"left_hand": 0.05, "right_hand": 0.05, "torso": 3.0, "head": 5.0}
     posture = {name: rng.normal(0, size, 3) for name, size in spread.items()}
     return posture | {foot: np.array([rng.uniform(0, 0.06), 0.0, rng.uniform(-0.03, 0.03)]) for foot in ("left_foot", "right_foot")}
-
-
-def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """A sensor's error, metres: 2 mm from frame to frame, and 4 mm that drift over five frames."""
-    frames = shape[0]
-    raw = rng.normal(0, 0.004 * np.sqrt(5), (frames + 4, *shape[1:]))
-    drift = sum(raw[lag : lag + frames] for lag in range(5)) / 5
-    return drift + rng.normal(0, 0.002, shape)

@@ -1,6 +1,7 @@
 """What hands do: go to a place and stay, move between places, circle, draw lines, or rock to and fro, one hand, both, or in turn."""
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -68,10 +69,11 @@ class _Path:
 
 
 def move_hands(draft: Draft, start: float, end: float) -> str:
-    """Move a hand or both, and tell it."""
+    """Move a hand or both, and describe it."""
     hands = _draw_hands(draft)
     times = min(int(draft.pick(1, 1, 1, 2, 2, 3, 4, 5)), 5 if end - start > _LONG else 3)
-    path = draft.pick(_hold, _between, _between, _between, _chain, _circle, _lines, _rock)(draft, hands, times)
+    between, chain = partial(_through, count=2), partial(_through, count=3)
+    path = draft.pick(_hold, between, between, between, chain, _circle, _lines, _rock)(draft, hands, times)
     _write(draft, hands, path, start, end)
     return path.words
 
@@ -97,16 +99,8 @@ def _hold(draft: Draft, hands: _Hands, times: int) -> _Path:
     return _Path([place.wrist] * 2, place.elbow, False, 1, words)
 
 
-def _between(draft: Draft, hands: _Hands, times: int) -> _Path:
-    return _through(draft, hands, times, 2)
-
-
-def _chain(draft: Draft, hands: _Hands, times: int) -> _Path:
-    return _through(draft, hands, times, 3)
-
-
 def _through(draft: Draft, hands: _Hands, times: int, count: int) -> _Path:
-    """From place to place, at least half an arm apart."""
+    """From place to place, ``count`` of them, at least half an arm apart."""
     places = [draw_place(draft)]
     while len(places) < count:
         new = draw_place(draft)
@@ -114,16 +108,16 @@ def _through(draft: Draft, hands: _Hands, times: int, count: int) -> _Path:
             places.append(new)
     steps = [after.wrist - before.wrist for before, after in pairwise(places)]
     verb, way = draft.pick(*_VERBS[main_way(steps[0])]), say_step(draft, steps[0], hands.who)
-    here, there = (say_place(draft, place, hands.who) for place in places[:2])
+    first, goal = (say_place(draft, place, hands.who) for place in places[:2])
     if count == 2 and times > 1 and draft.chance(0.4):
-        words = f"moves {hands.noun} back and forth between a point {here} and a point {there}"
+        words = f"moves {hands.noun} back and forth between a point {first} and a point {goal}"
     elif draft.chance(0.4):
         elbows = draft.pick("", "", hands.elbows(places[0].straight))
-        words = f"{draft.pick('keeps', 'brings', 'takes')} {hands.noun}{elbows} {here} and {verb} {hands.it} {draft.pick(way, there, f'{way}, ending {there}')}"
+        words = f"{draft.pick('keeps', 'brings', 'takes')} {hands.noun}{elbows} {first} and {verb} {hands.it} {draft.pick(way, goal, f'{way}, ending {goal}')}"
     elif draft.chance(0.5):
-        words = f"{verb} {hands.noun} from a point {here} to a point {there}"
+        words = f"{verb} {hands.noun} from a point {first} to a point {goal}"
     else:
-        words = f"{verb} {hands.noun} {way} {draft.pick(f'until {hands.they_are} {there}', f'to a point {there}')}"
+        words = f"{verb} {hands.noun} {way} {draft.pick(f'until {hands.they_are} {goal}', f'to a point {goal}')}"
     if count == 3:
         onward = draft.pick(say_step(draft, steps[1], hands.who), say_place(draft, places[2], hands.who))
         words += f", then {draft.pick(*_VERBS[main_way(steps[1])])} {hands.it} {onward}"
@@ -199,7 +193,7 @@ def _write(draft: Draft, hands: _Hands, path: _Path, start: float, end: float) -
 
 
 def _repeat(points: list[np.ndarray], closes: bool, times: int, returns: bool) -> list[np.ndarray]:
-    """The points as often as told; what goes back and forth ends at either end."""
+    """The points ``times`` times; what goes back and forth ends at either end."""
     if not closes:
         return points * times + (points[:1] if returns and times > 1 else [])
     shut = np.linalg.norm(points[0] - points[-1]) < 0.05
