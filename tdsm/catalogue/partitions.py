@@ -69,33 +69,32 @@ class Partition:
         return value
 
 
-def _numbers(*numbers: int) -> frozenset[int | str]:
-    return frozenset(numbers)
-
-
-_NTU_TRAIN = _numbers(1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
-_NTU_120_TRAIN = _NTU_TRAIN | _numbers(
-    45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91, 92, 93, 94, 95, 97, 98, 100, 103
-)  # fmt: skip
+_NTU_TRAIN = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))
+_NTU_120_TRAIN = _NTU_TRAIN | {
+    45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91, 92, 93, 94, 95, 97, 98, 100, 103,
+}  # fmt: skip
 _PERFORMER = re.compile(r"S\d{3}C\d{3}P(\d{3})R\d{3}A\d{3}(?!\d)")
 _CAMERA = re.compile(r"S\d{3}C(\d{3})P\d{3}R\d{3}A\d{3}(?!\d)")
 _SETUP = re.compile(r"S(\d{3})C\d{3}P\d{3}R\d{3}A\d{3}(?!\d)")
 _NTU = "S001C001P001R001A001"
-_PKU_TEST = _numbers(*range(291, 335))
+_EVEN = frozenset({2, 4, 6, 8, 10})
+_PKU_TEST = frozenset(range(291, 335))
 _KINETICS = Partition("folder", re.compile(r"(train|val)/."), "train/ID or val/ID", frozenset({"train"}), frozenset({"val"}))
 
 PARTITIONS: dict[tuple[str, str], Partition] = {
-    ("ntu-60", "xsub"): Partition("performer", _PERFORMER, _NTU, _NTU_TRAIN, _numbers(*range(1, 41)) - _NTU_TRAIN),
-    ("ntu-60", "xview"): Partition("camera", _CAMERA, _NTU, _numbers(2, 3), _numbers(1)),
-    ("ntu-120", "xsub"): Partition("performer", _PERFORMER, _NTU, _NTU_120_TRAIN, _numbers(*range(1, 107)) - _NTU_120_TRAIN),
-    ("ntu-120", "xset"): Partition("setup", _SETUP, _NTU, _numbers(*range(2, 33, 2)), _numbers(*range(1, 33, 2))),
-    ("pku-mmd", "xsub"): Partition("video of phase I", re.compile(r"(\d{4})-[LMR]#\d"), "0002-L#3", _numbers(*range(2, 365)) - _PKU_TEST, _PKU_TEST),
+    ("ntu-60", "xsub"): Partition("performer", _PERFORMER, _NTU, _NTU_TRAIN, frozenset(range(1, 41)) - _NTU_TRAIN),
+    ("ntu-60", "xview"): Partition("camera", _CAMERA, _NTU, frozenset({2, 3}), frozenset({1})),
+    ("ntu-120", "xsub"): Partition("performer", _PERFORMER, _NTU, _NTU_120_TRAIN, frozenset(range(1, 107)) - _NTU_120_TRAIN),
+    ("ntu-120", "xset"): Partition("setup", _SETUP, _NTU, frozenset(range(2, 33, 2)), frozenset(range(1, 33, 2))),
+    ("pku-mmd", "xsub"): Partition("video of phase I", re.compile(r"(\d{4})-[LMR]#\d"), "0002-L#3", frozenset(range(2, 365)) - _PKU_TEST, _PKU_TEST),
     ("pku-mmd", "xview"): Partition("view in phase I", re.compile(r"\d{4}-([LMR])#\d"), "0002-L#3", frozenset("MR"), frozenset("L")),
     ("kinetics-400", "official"): _KINETICS,
     ("kinetics-200", "official"): _KINETICS,
-    ("utd-mhad", "official"): Partition("subject", re.compile(r"a\d+_s(\d+)_t\d"), "a1_s1_t1", _numbers(1, 3, 5, 7), _numbers(2, 4, 6, 8)),
-    ("nw-ucla", "official"): Partition("view", re.compile(r"a\d\d_s\d\d_e\d\d_v(\d\d)"), "a01_s01_e00_v01", _numbers(1, 2), _numbers(3)),
-    ("msr-action3d", "official"): Partition("subject", re.compile(r"a\d\d_s(\d\d)_e\d\d"), "a01_s01_e01", _numbers(1, 3, 5, 7, 9), _numbers(2, 4, 6, 8, 10)),
+    ("utd-mhad", "official"): Partition("subject", re.compile(r"a\d+_s(\d+)_t\d"), "a1_s1_t1", frozenset({1, 3, 5, 7}), frozenset({2, 4, 6, 8})),
+    ("nw-ucla", "official"): Partition("view", re.compile(r"a\d\d_s\d\d_e\d\d_v(\d\d)"), "a01_s01_e00_v01", frozenset({1, 2}), frozenset({3})),
+    ("msr-action3d", "official"): Partition(
+        "subject", re.compile(r"a\d\d_s(\d\d)_e\d\d"), "a01_s01_e01", frozenset(range(1, 10, 2)), frozenset(range(2, 11, 2))
+    ),
 }
 
 
@@ -112,8 +111,10 @@ def in_training(dataset: str, partition: str, clip_name: str) -> bool:
     """
     if partition == "all":
         return True
-    found = _partition(dataset, partition)
-    return found.value(clip_name) in found.train
+    if (dataset, partition) not in PARTITIONS:
+        raise InputError("partition", f"{dataset} has none called {partition!r}", f"choose among: {', '.join((*partitions_of(dataset), 'all'))}")
+    rule = PARTITIONS[dataset, partition]
+    return rule.value(clip_name) in rule.train
 
 
 def in_test(dataset: str, partition: str, clip_name: str) -> bool:
@@ -123,9 +124,3 @@ def in_test(dataset: str, partition: str, clip_name: str) -> bool:
         InputError: as :func:`in_training`.
     """
     return partition == "all" or not in_training(dataset, partition, clip_name)
-
-
-def _partition(dataset: str, partition: str) -> Partition:
-    if (dataset, partition) not in PARTITIONS:
-        raise InputError("partition", f"{dataset} has none called {partition!r}", f"choose among: {', '.join((*partitions_of(dataset), 'all'))}")
-    return PARTITIONS[dataset, partition]

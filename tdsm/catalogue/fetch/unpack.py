@@ -60,7 +60,7 @@ def unpack(archive: str | Path, folder: str | Path, *, most_bytes: int = 200 << 
     if folder.exists():
         raise InputError(folder, "exists already", "name a folder that does not, or remove it")
     partial = folder.with_name(folder.name + ".partial")
-    with disk_faults(folder), _damage(archive), _opened(archive) as entries:
+    with disk_faults(folder), _opened(archive) as entries:
         checked = _checked(archive, entries, min(most_bytes, max(100 << 20, int(most_ratio * archive.stat().st_size))))
         check_space(folder, sum(entry.size for entry in checked))
         try:
@@ -75,27 +75,23 @@ def unpack(archive: str | Path, folder: str | Path, *, most_bytes: int = 200 << 
 
 
 @contextmanager
-def _damage(archive: Path) -> Iterator[None]:
+def _opened(archive: Path) -> Iterator[Iterable[_Entry]]:
+    """The members; damage that shows while they are read is one line."""
+    if not archive.is_file():
+        raise InputError(archive, "no such file", "check the path")
     try:
-        yield
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as content:
+                yield _zip_entries(content)
+        elif tarfile.is_tarfile(archive):
+            with tarfile.open(archive) as content:
+                yield _tar_entries(content)
+        else:
+            raise InputError(archive, "is neither a zip nor a tar", "unpack .7z and .rar with 7-Zip (`7z x`) or `unar`")
     except (*_DAMAGED, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk's; those of gzip and bz2 have no number
             raise
         raise InputError(archive, f"cannot be unpacked ({error})", "download it again") from error
-
-
-@contextmanager
-def _opened(archive: Path) -> Iterator[Iterable[_Entry]]:
-    if not archive.is_file():
-        raise InputError(archive, "no such file", "check the path")
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as content:
-            yield _zip_entries(content)
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as content:
-            yield _tar_entries(content)
-    else:
-        raise InputError(archive, "is neither a zip nor a tar", "unpack .7z and .rar with 7-Zip (`7z x`) or `unar`")
 
 
 def _zip_entries(content: zipfile.ZipFile) -> Iterator[_Entry]:
