@@ -4,23 +4,7 @@ A partition is what the authors of a data set laid down for supervised recogniti
 test. A zero-shot protocol takes the seen classes of the training part and the unseen classes of the test part. Sources: the papers named in
 :mod:`tdsm.data.readers`; for Kinetics the two folders of the ST-GCN release (S. Yan, Y. Xiong, D. Lin, AAAI 2018).
 
-============  =========  ======================================================  =================================
-data set      partition  training part                                           a clip's name
-============  =========  ======================================================  =================================
-ntu-60        xsub       20 of 40 performers                                     S001C001P001R001A001
-ntu-60        xview      cameras 2 and 3                                         (test: camera 1)
-ntu-120       xsub       53 of 106 performers
-ntu-120       xset       the 16 setups with even numbers
-pku-mmd       xsub       phase I, all videos but 0291 to 0334                    0002-L#3
-pku-mmd       xview      phase I, views M and R                                  (test: view L)
-kinetics-400  official   ``kinetics_train``                                      train/ID or val/ID
-kinetics-200  official   the same
-utd-mhad      official   subjects 1, 3, 5, 7                                     a1_s1_t1
-nw-ucla       official   views 1 and 2                                           a01_s01_e00_v01
-msr-action3d  official   subjects 1, 3, 5, 7, 9                                  a01_s01_e01
-any           all        every clip; every clip is also in the test part
-============  =========  ======================================================  =================================
-
+:data:`PARTITIONS` has them all. In addition every data set has the partition "all", in which every clip is in the training and in the test part.
 UWA3D Multiview II has no single partition (each pair of its four views trains in turn), so only "all" is known for it.
 """
 

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 
 from tdsm.util.errors import InputError
@@ -25,7 +26,7 @@ _FINAL = ".,;:!?。、؟،؛।॥ "
 _QUOTES = str.maketrans("‘’ʼ`“”", "''''\"\"")
 _SHOWN = 3
 _LONGEST = 10_000  # characters of a name or a description
-_LOOKED_AT = 500  # unmatched descriptions for which a near label is looked for
+_LOOKED_AT, _COMPARED = 500, 60  # unmatched descriptions for which a near label is looked for, and how many of their characters are compared
 
 
 @lru_cache(maxsize=16384)
@@ -201,13 +202,14 @@ def merged(*several: Descriptions) -> dict[str, str | Sequence[str]]:
 
 
 def unmatched(descriptions: Descriptions, labels: Iterable[str | Label]) -> list[tuple[str, str | None]]:
-    """The descriptions that belong to none of ``labels``, each with the nearest label that has no description (by edit distance), or None if none is near."""
+    """The descriptions that belong to none of ``labels``, each with the nearest label that has no description, or None if none is near."""
     forms = {normal_form(name): name for name in (label.name if isinstance(label, Label) else label for label in labels)}
     keys = {key: normal_form(key) for key in descriptions}
     described = set(keys.values())
-    bare = {form: name for form, name in forms.items() if form not in described}
+    bare = {form[:_COMPARED]: name for form, name in forms.items() if form not in described}
     missing = [key for key, form in keys.items() if form not in forms]
-    return [(key, _nearest(keys[key], bare) if place < _LOOKED_AT else None) for place, key in enumerate(missing)]
+    near = [get_close_matches(keys[key][:_COMPARED], bare, n=1) for key in missing[:_LOOKED_AT]] + [[]] * len(missing[_LOOKED_AT:])
+    return [(key, bare[names[0]] if names else None) for key, names in zip(missing, near, strict=True)]
 
 
 def unmatched_line(descriptions: Descriptions, labels: Iterable[str | Label]) -> str | None:
@@ -219,29 +221,6 @@ def unmatched_line(descriptions: Descriptions, labels: Iterable[str | Label]) ->
     shown = min(3 * _SHOWN, max(_SHOWN, sum(near is not None for _, near in missing)))
     more = f" and {len(named) - shown} more" if len(named) > shown else ""
     return f"descriptions: {len(missing)} of {len(descriptions)} match no label and are not used: {', '.join(named[:shown])}{more}"
-
-
-def _nearest(form: str, forms: Mapping[str, str]) -> str | None:
-    best, name = min(len(form), 60) // 4 + 2, None
-    for other, spelled in forms.items():
-        distance = _distance(form[:60], other[:60], best)
-        if distance < best:
-            best, name = distance, spelled
-    return name
-
-
-def _distance(one: str, other: str, limit: int) -> int:
-    """Edit distance (insertions, deletions, replacements) of two texts, or ``limit`` where it is at least that."""
-    if abs(len(one) - len(other)) >= limit or len(set(one) - set(other)) >= limit:
-        return limit
-    row = list(range(len(other) + 1))
-    for index, char in enumerate(one, 1):
-        before, row[0] = row[0], index
-        for place, mark in enumerate(other, 1):
-            before, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, before + (char != mark))
-        if min(row) >= limit:
-            return limit
-    return min(row[-1], limit)
 
 
 def _check_text(text: object, where: object) -> str:

@@ -2,16 +2,10 @@
 
 The encoder should see the movement, not where the person stood, which way the camera looked, how tall the person is or how
 long the clip lasts. Joints that were not seen are interpolated and filled first (:mod:`tdsm.data.missing`), so that no NaN is in
-what follows. Each step below removes one of these, and each is a small pure function of an array (M, T, V, C):
+what follows. Then come, in this order, :func:`drop_null_frames`, :func:`keep_bodies`, :func:`resample`, :func:`center`, :func:`align` and
+:func:`scale`, each a small pure function of an array (M, T, V, C).
 
-1. :func:`drop_null_frames`: no frame without people.
-2. :func:`keep_bodies`: exactly M persons, the one that moves most first.
-3. :func:`resample`: exactly T frames, the clip's own first and last among them.
-4. :func:`center`: the lead person's hips start at the origin.
-5. :func:`align`: the lead person stands upright along +y with the shoulders along x.
-6. :func:`scale`: the lead person's bones sum to 1.
-
-The lead is the first person who is there at all, after step 2 the one that moves most. A person who is absent in a frame is
+The lead is the first person who is there at all, after :func:`keep_bodies` the one that moves most. A person who is absent in a frame is
 all zeros in it, and stays so in every step. Coordinates after ``align`` are right-handed: +x to the lead's right, +y up,
 +z to the back. In 2-D +y points up too (pixels point down).
 The recipe follows 2s-AGCN and Shift-GCN (centre, upright, shoulders); theirs aligns with the first frame only, ours with

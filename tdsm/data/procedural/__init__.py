@@ -8,14 +8,6 @@ its label is its sentence, so that a :class:`~tdsm.data.clips.ClipSet` of pairs 
 The kinds of movement and the first wording were chosen by somebody who had read the packaged class descriptions (:mod:`tdsm.data.prompts`); the
 wording was then moved away from them, and the tests hold that no six words in a row are the same in both. Whoever scores zero-shot recognition
 after training on these pairs should say so.
-
-==================  ======================================================================
-draft.py            a movement in the making: tracks of controls, knots of hands
-places.py           places and directions of a hand, as numbers and in words
-hands.py            what hands do
-body.py, legs.py    what trunk and hips, and what legs do
-this file           segments to a sentence; the body before a sensor
-==================  ======================================================================
 """
 
 from collections.abc import Mapping
