@@ -115,11 +115,7 @@ def read_flora(path: str | Path, classes: int | None = None) -> FeatureSet:
 
 
 def write_flora(path: str | Path, features: FeatureSet) -> Path:
-    """Write features as Flora's ``.npz`` (float32, int64); returns the path.
-
-    Raises:
-        InputError: a clip has more than one token.
-    """
+    """Write features as Flora's ``.npz`` (float32, int64); returns the path. Raises InputError: a clip has more than one token."""
     return write_npz(Path(path), _arrays(features, _FLORA, path), checksum=False)
 
 

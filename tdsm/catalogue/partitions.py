@@ -39,11 +39,7 @@ class Partition:
             raise ValueError(f"{self.what}s {sorted(map(str, self.train & self.test))} are in both parts")
 
     def value(self, clip_name: str) -> int | str:
-        """What decides about this clip: a number, or a word such as "L".
-
-        Raises:
-            InputError: a name of another form, or a value of neither part.
-        """
+        """What decides about this clip: a number, or a word such as "L". Raises InputError: a name of another form, or a value of neither part."""
         match = self.name.match(clip_name)
         if not match:
             raise InputError(clip_name, f"does not say its {self.what}, which decides whether it trains or tests", f"name clips like {self.example}")
@@ -102,9 +98,5 @@ def in_training(dataset: str, partition: str, clip_name: str) -> bool:
 
 
 def in_test(dataset: str, partition: str, clip_name: str) -> bool:
-    """Whether a clip belongs to the test part; with partition "all" every clip does.
-
-    Raises:
-        InputError: as :func:`in_training`.
-    """
+    """Whether a clip belongs to the test part; with partition "all" every clip does. Raises InputError: as :func:`in_training`."""
     return partition == "all" or not in_training(dataset, partition, clip_name)

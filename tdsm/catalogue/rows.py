@@ -21,12 +21,8 @@ from tdsm.util.html import html_table, shortened
 __all__ = ["Benchmark", "DatasetFacts", "all_benchmarks", "benchmark_named", "benchmarks_of", "dataset_facts"]
 
 _NTU_60_SETUPS = 17
-_COUNTED = {
-    "clips": "clips with somebody",
-    "train_seen": "training clips of seen classes",
-    "test_seen": "test clips of seen classes",
-    "test_unseen": "test clips of unseen classes",
-}
+_COUNTED = {"clips": "clips with somebody", "train_seen": "training clips of seen classes", "test_seen": "test clips of seen classes"}
+_COUNTED |= {"test_unseen": "test clips of unseen classes"}
 
 
 @dataclass(frozen=True)
@@ -172,11 +168,7 @@ def all_benchmarks() -> list[Benchmark]:
 
 
 def benchmark_named(name: str) -> Benchmark:
-    """The row of this name.
-
-    Raises:
-        InputError: no such row.
-    """
+    """The row of this name. Raises InputError: no such row."""
     rows = {row.name: row for row in all_benchmarks()}
     if name in rows:
         return rows[name]

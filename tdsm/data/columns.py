@@ -83,11 +83,7 @@ def text_column(values: object, count: int, where: object, key: str) -> list[str
 
 
 def class_column(values: object, where: object) -> tuple[str, ...]:
-    """(K,) class names, in order.
-
-    Raises:
-        InputError: no list of names, an empty name, or two that are the same label.
-    """
+    """(K,) class names, in order. Raises InputError: no list of names, an empty name, or two that are the same label."""
     array = np.asarray(values)
     if array.ndim != 1:
         raise InputError(where, f"classes have shape {array.shape}", "give a list of class names, shape (classes,)")

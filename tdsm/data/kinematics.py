@@ -204,14 +204,8 @@ def _arm(body: Body, spine_shoulder: np.ndarray, chest: np.ndarray, controls: Ma
     bend = shoulder - elbow  # the thumb lies on the side to which the elbow closes
     thumb = _unit(_unit(bend - (bend * along).sum(-1, keepdims=True) * along) + along)
     hand = wrist + 0.045 * height * along
-    return {
-        f"{side} shoulder": shoulder,
-        f"{side} elbow": elbow,
-        f"{side} wrist": wrist,
-        f"{side} hand": hand,
-        f"{side} hand tip": hand + 0.045 * height * along,
-        f"{side} thumb": hand + 0.028 * height * thumb,
-    }
+    ends = {f"{side} hand tip": hand + 0.045 * height * along, f"{side} thumb": hand + 0.028 * height * thumb}
+    return ends | {f"{side} shoulder": shoulder, f"{side} elbow": elbow, f"{side} wrist": wrist, f"{side} hand": hand}
 
 
 def _leg(body: Body, base: np.ndarray, target: np.ndarray, side: str, sign: int) -> dict[str, np.ndarray]:

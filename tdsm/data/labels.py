@@ -97,11 +97,7 @@ class Label:
 
 
 def check_name(name: object, where: object = "label") -> str:
-    """A label's name, as plain ``str``.
-
-    Raises:
-        InputError: not text, not valid Unicode, empty, or without a letter, digit or symbol.
-    """
+    """A label's name, as plain ``str``. Raises InputError: not text, not valid Unicode, empty, or without a letter, digit or symbol."""
     text = _check_text(name, where)
     if not spoken(text):
         raise InputError(where, f"{_short(text)} has no words", "give the name of an action")

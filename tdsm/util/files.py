@@ -89,11 +89,7 @@ def _remedy(code: int | None) -> str:
 
 
 def check_space(folder: Path, size: int) -> None:
-    """Refuse to begin what cannot end: ``size`` bytes on the disk of ``folder``, which need not exist yet.
-
-    Raises:
-        InputError: less is free.
-    """
+    """Refuse to begin what cannot end: ``size`` bytes on the disk of ``folder``, which need not exist yet. Raises InputError: less is free."""
     home = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if size > (free := shutil.disk_usage(home).free):
         raise InputError(folder, f"{size / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free", "free space, or choose a folder on another disk")
@@ -202,11 +198,7 @@ def _finite(text: str) -> float:
 
 
 def read_object(path: Path, remedy: str = AGAIN, limit: int = TEXT_LIMIT) -> dict[str, object]:
-    """A JSON object; the arguments are those of :func:`read_text`.
-
-    Raises:
-        InputError: not readable, not JSON, or no object.
-    """
+    """A JSON object; the arguments are those of :func:`read_text`. Raises InputError: not readable, not JSON, or no object."""
     values = parse_json(read_text(path, remedy, limit), path, remedy)
     if not isinstance(values, dict):
         raise InputError(path, f"holds a {type(values).__name__}, not an object", remedy)
@@ -214,11 +206,7 @@ def read_object(path: Path, remedy: str = AGAIN, limit: int = TEXT_LIMIT) -> dic
 
 
 def read_sealed(path: Path, remedy: str = AGAIN) -> dict[str, object]:
-    """What :func:`write_sealed` wrote.
-
-    Raises:
-        InputError: not readable, or changed since it was written.
-    """
+    """What :func:`write_sealed` wrote. Raises InputError: not readable, or changed since it was written."""
     values = read_object(path, remedy, limit=2**31)
     if values.pop("sha256", None) != _seal(values):
         raise InputError(path, "damaged: its checksum is wrong", remedy)

@@ -34,11 +34,7 @@ _MSR_SCREEN = re.compile(r"a\d\d_s\d\d_e\d\d_skeleton\.txt")
 
 
 def inspect(path: str | Path) -> Finding:
-    """What a file or folder is; faults of its content are part of the answer, never an exception.
-
-    Raises:
-        InputError: no such path.
-    """
+    """What a file or folder is; faults of its content are part of the answer, never an exception. Raises InputError: no such path."""
     path = Path(path)
     if not path.exists():
         raise InputError(path, "no such file or folder", "check the path")
@@ -46,11 +42,7 @@ def inspect(path: str | Path) -> Finding:
 
 
 def present(root: str | Path) -> list[Finding]:
-    """What stands in a folder, one level deep; the folder itself where a data set is spread over it.
-
-    Raises:
-        InputError: no such path.
-    """
+    """What stands in a folder, one level deep; the folder itself where a data set is spread over it. Raises InputError: no such path."""
     root = Path(root)
     whole = inspect(root)
     if root.is_file():
@@ -64,11 +56,7 @@ def present(root: str | Path) -> list[Finding]:
 
 
 def benchmark_table(root: str | Path | None = None) -> str:
-    """All rows of published tables as text; with a folder, also what of their data is in it, and where to get the rest.
-
-    Raises:
-        InputError: no such folder.
-    """
+    """All rows of published tables as text; with a folder, also what of their data is in it, and where to get the rest. Raises InputError: no such folder."""
     findings = present(root) if root is not None else []
     rows = [["row", "lists", "classes", "partition", "encoder", "TDSM", "paper", *(["here"] if root is not None else [])]]
     pages, lacking = {source.name: source.page for source in sources()}, {}

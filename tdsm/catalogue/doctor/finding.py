@@ -68,17 +68,9 @@ class Finding:
 
 
 def finding_of_clips(
-    path: Path,
-    kind: str,
-    dataset: str,
-    names: Sequence[str],
-    labels: Iterable[str | None],
-    classes: Sequence[str],
-    *,
-    known: Sequence[str] = (),
-    problems: Sequence[str] = (),
-    raw: bool = False,
-) -> Finding:
+    path: Path, kind: str, dataset: str, names: Sequence[str], labels: Iterable[str | None], classes: Sequence[str],
+    *, known: Sequence[str] = (), problems: Sequence[str] = (), raw: bool = False,
+) -> Finding:  # fmt: skip
     """What these clips are, held against the protocols of their data set if it has any.
 
     Args:

@@ -71,11 +71,7 @@ def sources() -> list[Source]:
 
 
 def source_named(name: str) -> Source:
-    """The source of this name.
-
-    Raises:
-        InputError: no such source.
-    """
+    """The source of this name. Raises InputError: no such source."""
     by_name = {source.name: source for source in sources()}
     if name not in by_name:
         raise InputError("fetch", f"no source is called {name!r}", f"choose among: {', '.join(by_name)}")

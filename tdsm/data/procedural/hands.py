@@ -24,27 +24,16 @@ _CHEST = 0.30  # half the distance of the shoulders, arm lengths
 
 @dataclass(frozen=True)
 class _Hands:
-    """Which hands move, and how to speak of them.
+    """Which hands move, and how to speak of them."""
 
-    Attributes:
-        how: "left" or "right" (that one alone), "both" (mirror images), "together" (side by side), or "turn" (one after the other).
-        lead: the side whose path is drawn; the other hand follows from it.
-        who: for :mod:`tdsm.data.procedural.places`.
-        noun: "both hands"; the pronouns and the elbows follow from ``how``.
-    """
-
-    how: str
-    lead: str
-    who: str
-    noun: str
+    how: str  # "left" or "right" (that one alone), "both" (mirror images), "together" (side by side), or "turn" (one after the other)
+    lead: str  # the side whose path is drawn; the other hand follows from it
+    who: str  # for tdsm.data.procedural.places
+    noun: str  # "both hands"; the pronouns and the elbows follow from `how`
 
     @property
     def it(self) -> str:
         return "it" if self.how in OTHER else "them"
-
-    @property
-    def they_are(self) -> str:
-        return "it is" if self.how in OTHER else "they are"
 
     def elbows(self, straight: bool) -> str:
         """ ", elbow bent,"."""
@@ -54,16 +43,11 @@ class _Hands:
 
 @dataclass(frozen=True, eq=False)
 class _Path:
-    """Points (out, up, forward) for the leading hand and the words for them.
-
-    Attributes:
-        closes: does every repetition begin again at the first point (a circle), or go back the way it came?
-        times: repetitions.
-    """
+    """Points (out, up, forward) for the leading hand and the words for them."""
 
     points: list[np.ndarray]
     elbow: np.ndarray
-    closes: bool
+    closes: bool  # does every repetition begin again at the first point (a circle), or go back the way it came?
     times: int
     words: str
 
@@ -117,7 +101,8 @@ def _through(draft: Draft, hands: _Hands, times: int, count: int) -> _Path:
     elif draft.chance(0.5):
         words = f"{verb} {hands.noun} from a point {first} to a point {goal}"
     else:
-        words = f"{verb} {hands.noun} {way} {draft.pick(f'until {hands.they_are} {goal}', f'to a point {goal}')}"
+        are = "it is" if hands.how in OTHER else "they are"
+        words = f"{verb} {hands.noun} {way} {draft.pick(f'until {are} {goal}', f'to a point {goal}')}"
     if count == 3:
         onward = draft.pick(say_step(draft, steps[1], hands.who), say_place(draft, places[2], hands.who))
         words += f", then {draft.pick(*_VERBS[main_way(steps[1])])} {hands.it} {onward}"
