@@ -21,8 +21,10 @@ from tdsm.util.html import html_table, shortened
 __all__ = ["Benchmark", "DatasetFacts", "all_benchmarks", "benchmark_named", "benchmarks_of", "dataset_facts"]
 
 _NTU_60_SETUPS = 17
-_COUNTED = {"clips": "clips with somebody", "train_seen": "training clips of seen classes", "test_seen": "test clips of seen classes"}
-_COUNTED |= {"test_unseen": "test clips of unseen classes"}
+_COUNTED = {
+    "clips": "clips with somebody", "train_seen": "training clips of seen classes",
+    "test_seen": "test clips of seen classes", "test_unseen": "test clips of unseen classes",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

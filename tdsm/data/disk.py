@@ -90,15 +90,11 @@ class ClipStore:
 
     Args:
         folder: a folder that is empty or not there yet, or a store.
-        name: the data set's name.
-        layout: the layout of every clip.
-        classes: the class names, in the data set's own order.
+        name, layout, classes: the data set's name, the layout of every clip, and the class names, in the data set's own order.
         reader: what else decides how a file becomes clips, such as the reader's settings; a store holds clips of one kind.
 
     Attributes:
-        folder: where it is.
         done: the source files that are in it.
-        clips: how many clips are in it.
 
     Raises:
         InputError: the folder holds something else, a store of another data set, layout or reader, or cannot be written.
@@ -197,9 +193,6 @@ class ClipStore:
         if self._about["complete"] != complete:
             self._about["complete"] = complete
             write_sealed(self.folder / _ABOUT, self._about)
-
-
-# The files
 
 
 class _Row(NamedTuple):

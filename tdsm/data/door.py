@@ -142,14 +142,13 @@ def _nobody(clips: ClipSet) -> Remark | None:
 
 
 def _still(clips: ClipSet) -> Remark | None:
-    some = sampled(clips)
-    still = [clip.name for clip in some if clip.joints.any() and _unmoved(clip.joints[:, spread(clip.frames, 4)])]
+    some, still = sampled(clips), []
+    for clip in some:
+        joints = clip.joints[:, spread(clip.frames, 4)]
+        if clip.joints.any() and np.array_equal(joints, np.broadcast_to(joints[:, :1], joints.shape), equal_nan=True):
+            still.append(clip.name)
     then = ", as of clips of one frame: read as a movement that stands still"
     return _on_named("no movement", still, some, "nothing moves in", then, "leave them out: a pose is no action")
-
-
-def _unmoved(joints: np.ndarray) -> bool:
-    return np.array_equal(joints, np.broadcast_to(joints[:, :1], joints.shape), equal_nan=True)
 
 
 def _gaps(clips: ClipSet) -> Remark | None:

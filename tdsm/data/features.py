@@ -62,9 +62,6 @@ class FeatureSet:
                 raise InputError(f"{self.name}: z_{part}", f"{z.shape[1:]} numbers a clip, z_train has {self.z_train.shape[1:]}", "take one encoder's features")
             object.__setattr__(self, f"z_{part}", z)
             object.__setattr__(self, f"y_{part}", y)
-        self._check_classes()
-
-    def _check_classes(self) -> None:
         seen, unseen = set(self.seen), set(self.unseen)
         if seen & unseen:
             raise InputError(self.name, f"class {min(seen & unseen)} is both trained on and unseen", "give disjoint classes: this is no zero-shot test")

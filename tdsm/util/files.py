@@ -34,9 +34,6 @@ def user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tdsm"
 
 
-# Writing
-
-
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A neighbour of ``path`` to write to; it takes the place of ``path`` at the end, and is removed if anything is raised.
@@ -114,9 +111,6 @@ def write_sealed(path: Path, values: Mapping[str, object]) -> Path:
 
 def _seal(values: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-# Reading
 
 
 def check_file(path: Path, remedy: str = "check the path") -> int:
@@ -211,9 +205,6 @@ def read_sealed(path: Path, remedy: str = AGAIN) -> dict[str, object]:
     if values.pop("sha256", None) != _seal(values):
         raise InputError(path, "damaged: its checksum is wrong", remedy)
     return values
-
-
-# Sharing
 
 
 @contextmanager

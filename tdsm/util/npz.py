@@ -122,22 +122,16 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, ma
         start = file.tell()
         if info.filename.removesuffix(".npy") not in mapped or info.compress_type != zipfile.ZIP_STORED or start == info.file_size:
             return _read_numbers(file, info.file_size - start, dtype).reshape(shape, order=order)
-    offset = _offset(path, info)
-    whole = np.memmap(path, np.uint8, "c", offset, (info.file_size,))
+    with path.open("rb") as file:  # the content begins after the member's own header, which zipfile has checked
+        file.seek(info.header_offset + 26)
+        name, extra = struct.unpack("<HH", file.read(4))
+    whole = np.memmap(path, np.uint8, "c", info.header_offset + 30 + name + extra, (info.file_size,))
     crc = 0
     for first in range(0, len(whole), 2**24):
         crc = zlib.crc32(whole[first : first + 2**24], crc)
     if crc != info.CRC:
         raise ValueError(f"the checksum of {info.filename!r} is wrong")
     return _checked(np.asarray(whole)[start:].view(dtype)).reshape(shape, order=order)
-
-
-def _offset(path: Path, info: zipfile.ZipInfo) -> int:
-    """Where the content of a member begins in the file; zipfile has checked the member's own header before."""
-    with path.open("rb") as file:
-        file.seek(info.header_offset + 26)
-        name, extra = struct.unpack("<HH", file.read(4))
-    return info.header_offset + 30 + name + extra
 
 
 def read_npy(source: str | Path | bytes, where: object = None, remedy: str = _AGAIN) -> np.ndarray:

@@ -74,9 +74,6 @@ def benchmark_table(root: str | Path | None = None) -> str:
     return "\n".join([*lines, "", *problems, *missing])
 
 
-# Folders
-
-
 def _folder(path: Path) -> Finding:
     if is_store(path):
         return read_clips(path, "a clip store")
@@ -114,9 +111,6 @@ def _unknown(files: Files) -> str:
         return f"features stand deeper; give one of {', '.join(inside[:8])}{' ...' if len(inside) > 8 else ''}"
     first = list(dict.fromkeys(name.partition("/")[0] for name in files.names))
     return f"nothing known by the names of its files; give what is inside: {', '.join(first[:8])}{' ...' if len(first) > 8 else ''}"
-
-
-# Files
 
 
 def _file(path: Path) -> Finding:

@@ -30,9 +30,6 @@ DAMAGED += (MemoryError, OverflowError, TypeError, SyntaxError, tokenize.TokenEr
 _NO_FPS = "fps is not given for every clip: 30 frames a second are assumed, for players only"
 
 
-# Clips
-
-
 def door(path: Path) -> tuple[ClipSet | None, tuple[str, ...]]:
     """The clips as :func:`~tdsm.data.readers.load_clips` reads them and what it says of them, a line each; None with the reason where it refuses them."""
     with warnings.catch_warnings(record=True) as caught:
@@ -69,9 +66,6 @@ def own_clips(path: Path) -> Finding:
     return finding_of_clips(path, f"your own clips, a folder with {TABLE}", "", names, labels, (), known=known, problems=problems)
 
 
-# Features
-
-
 def features(path: Path) -> Finding:
     """A folder of the SynSE family, an .npz of Flora, or our own; their labels say which rows they fit."""
     try:
@@ -98,9 +92,6 @@ def _fitting(published: FeatureSet, path: Path) -> dict[str, list[str]]:
         which = [f"{one.name}: class list {draw + 1} of {len(one.draws)}"] if len(one.draws) > 1 else []
         fitting[one.name] = which + [f"{one.name}: {remark}" for remark in check_against(published, one, draw, path)]
     return {name: remarks for name, remarks in fitting.items() if not any("another partition" in remark for remark in remarks)} or fitting
-
-
-# Prompts and models
 
 
 def is_class_list(path: Path) -> bool:

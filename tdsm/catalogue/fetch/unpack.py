@@ -67,7 +67,11 @@ def unpack(archive: str | Path, folder: str | Path, *, most_bytes: int = 200 << 
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             for entry in checked:
-                _write(entry, partial.joinpath(*entry.parts))
+                path = partial.joinpath(*entry.parts)
+                (path if entry.kind == "folder" else path.parent).mkdir(parents=True, exist_ok=True)
+                if entry.kind == "file":
+                    with entry.open() as content, path.open("xb") as out:
+                        shutil.copyfileobj(content, out, _CHUNK)
             partial.replace(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -131,12 +135,3 @@ def _checked(archive: Path, entries: Iterable[_Entry], most: int) -> list[_Entry
     if files & folders:
         raise InputError(archive, f"{min(files & folders)!r} is both a file and a folder", "do not unpack it; ask its owners")
     return checked
-
-
-def _write(entry: _Entry, path: Path) -> None:
-    if entry.kind == "folder":
-        path.mkdir(parents=True, exist_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with entry.open() as content, path.open("xb") as out:
-        shutil.copyfileobj(content, out, _CHUNK)
