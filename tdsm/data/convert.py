@@ -154,8 +154,8 @@ def convert_all(clips: ClipSet, layout: Layout) -> ConvertedSet:
     """
     every, lacking = zip(*(_convert(clip, layout) for clip in clips), strict=True)
     first = next((row for row, joint in enumerate(lacking) if joint is not None), None)
-    if first is not None and not any(one.clip.joints.any() for one in every):
+    if first is not None and not any(converted.clip.joints.any() for converted in every):
         raise _impossible(clips[first], layout, lacking[first])
-    converted = ClipSet(tuple(one.clip for one in every), clips.classes, clips.name)
+    new = ClipSet(tuple(converted.clip for converted in every), clips.classes, clips.name)
     about = vars(gathered(clips.layout, layout, every)) | {"source": clips.layout.name, "target": layout.name, "flat": every[0].flat}
-    return ConvertedSet(clips=converted, **about)
+    return ConvertedSet(clips=new, **about)

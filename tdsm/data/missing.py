@@ -21,7 +21,7 @@ from tdsm.data.clips import Clip
 from tdsm.data.layouts import Layout
 from tdsm.util.errors import InputError
 
-__all__ = ["RECIPES", "Complete", "Filling", "complete", "completed", "filling", "gathered", "weights"]
+__all__ = ["RECIPES", "Complete", "Filling", "complete", "completed", "gathered", "weights"]
 
 Recipe = dict[str, float]  # point to weight
 _ALMOST_ZERO = 1e-9  # metres or pixels
@@ -182,18 +182,12 @@ def completed(clip: Clip) -> Clip:
     return replace(clip, joints=joints)
 
 
-def filling(clips: Iterable[Clip]) -> Filling:
-    """What :func:`complete` fills in clips of one layout, all together."""
-    clips = list(clips)
-    return gathered(clips[0].layout, clips[0].layout, [complete(clip).filling for clip in clips])
-
-
 def gathered(source: Layout, target: Layout, every: Iterable[Filling]) -> Filling:
     """Several clips' fillings as one: joints of any, numbers of all."""
-    every = list(every)
-    bridged = {joint for one in every for joint in one.bridged}
-    filled = {joint for one in every for joint in one.filled}
-    numbers = {field: sum(getattr(one, field) for one in every) for field in ("unseen", "positions", "left_out")}
+    fillings = list(every)
+    bridged = {joint for filling in fillings for joint in filling.bridged}
+    filled = {joint for filling in fillings for joint in filling.filled}
+    numbers = {field: sum(getattr(filling, field) for filling in fillings) for field in ("unseen", "positions", "left_out")}
     return Filling(bridged=_in_order(source, bridged), filled=_in_order(target, filled), **numbers)
 
 

@@ -89,8 +89,8 @@ def read_npz(path: str | Path, mapped: Collection[str] = (), remedy: str = _AGAI
             seal = _seal(archive)
     except _UNREADABLE as error:
         raise InputError(path, f"not a readable .npz of plain arrays ({_first_line(error)})", remedy) from error
-    said = arrays.pop(_CHECKSUM, None)
-    if said is not None and str(said) != seal:
+    kept = arrays.pop(_CHECKSUM, None)
+    if kept is not None and str(kept) != seal:
         raise InputError(path, "has changed since it was written", f"take another copy, or write it without the array {_CHECKSUM!r} if you changed it")
     return arrays
 

@@ -3,7 +3,7 @@
 What stands inside decides, never the name of a file or folder. It is meant to be quick: of raw recordings only the names are looked at (NTU RGB+D
 120 has 114,480), of large files the headers and the small tables; nothing is unpacked, and nothing that a file holds is ever executed.
 
-:mod:`~tdsm.catalogue.doctor.raw` knows downloads, :mod:`~tdsm.catalogue.doctor.made` what was made of them, and :mod:`~tdsm.catalogue.doctor.finding` holds
+:mod:`~tdsm.catalogue.doctor.raw` knows downloads, :mod:`~tdsm.catalogue.doctor.derived` what was made of them, and :mod:`~tdsm.catalogue.doctor.finding` holds
 both against the protocols.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tdsm.catalogue.doctor.finding import Finding
-from tdsm.catalogue.doctor.made import DAMAGED, features, is_class_list, own_clips, prompts, read_clips, recognizer
+from tdsm.catalogue.doctor.derived import DAMAGED, features, is_class_list, own_clips, prompts, read_clips, recognizer
 from tdsm.catalogue.doctor.raw import Files, open_files, pickled, raw_findings
 from tdsm.catalogue.feature_files import is_features
 from tdsm.catalogue.fetch import sources

@@ -94,7 +94,7 @@ def finding_of_clips(
 def rows_served(dataset: str) -> tuple[str, ...]:
     """Names of the rows that clips of this data set are enough for: its own, then those of a set that is a part of it."""
     parts = [name for name, (whole, _) in SUBSETS.items() if whole == dataset]
-    return tuple(one.name for name in (dataset, *parts) for one in all_benchmarks() if one.dataset == name)
+    return tuple(row.name for name in (dataset, *parts) for row in all_benchmarks() if row.dataset == name)
 
 
 def next_command(path: Path, dataset: str, labelled: bool = True) -> str:

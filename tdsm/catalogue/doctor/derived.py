@@ -38,7 +38,7 @@ def door(path: Path) -> tuple[ClipSet | None, tuple[str, ...]]:
             clips = load_clips(path, reading=Reading(progress=False))
         except InputError as error:
             return None, (str(error),)
-    return clips, tuple(str(one.message) for one in caught)
+    return clips, tuple(str(warning.message) for warning in caught)
 
 
 def read_clips(path: Path, kind: str, rated: bool = True) -> Finding:
@@ -78,7 +78,7 @@ def features(path: Path) -> Finding:
         known.append("features need not hold the official numbers: those of SynSE do not (16,392 of 16,487 test clips of NTU-60)")
     train, test = len(published.y_train), len(published.y_unseen)
     kind = f"features: {train:,} clips of {len(published.seen)} seen classes, {test:,} of {len(published.unseen)} unseen ones"
-    datasets = {one.dataset for one in all_benchmarks() if one.name in fitting}
+    datasets = {row.dataset for row in all_benchmarks() if row.name in fitting}
     problems = () if fitting else ("its labels are the class lists of no published row; docs/BENCHMARKS.md has them",)
     command = f"tdsm reproduce {next(iter(fitting))} --data {shlex.quote(str(path))}" if fitting else ""
     dataset = published.dataset or (min(datasets) if len(datasets) == 1 else "")
@@ -88,9 +88,9 @@ def features(path: Path) -> Finding:
 def _fitting(published: FeatureSet, path: Path) -> dict[str, list[str]]:
     """Row -> remarks, for the rows whose class lists these features have; those of another partition only when no other fits."""
     fitting = {}
-    for one, draw in fitting_benchmarks(published):
-        which = [f"{one.name}: class list {draw + 1} of {len(one.draws)}"] if len(one.draws) > 1 else []
-        fitting[one.name] = which + [f"{one.name}: {remark}" for remark in check_against(published, one, draw, path)]
+    for row, draw in fitting_benchmarks(published):
+        which = [f"{row.name}: class list {draw + 1} of {len(row.draws)}"] if len(row.draws) > 1 else []
+        fitting[row.name] = which + [f"{row.name}: {remark}" for remark in check_against(published, row, draw, path)]
     return {name: remarks for name, remarks in fitting.items() if not any("another partition" in remark for remark in remarks)} or fitting
 
 
