@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tdsm.catalogue.doctor.finding import Finding
 from tdsm.catalogue.doctor.derived import DAMAGED, features, is_class_list, own_clips, prompts, read_clips, recognizer
+from tdsm.catalogue.doctor.finding import Finding
 from tdsm.catalogue.doctor.raw import Files, open_files, pickled, raw_findings
 from tdsm.catalogue.feature_files import is_features
 from tdsm.catalogue.fetch import sources

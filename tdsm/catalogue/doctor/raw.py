@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from tdsm.catalogue.doctor.finding import Finding, finding_of_clips, next_command, rows_served
 from tdsm.catalogue.doctor.derived import door
+from tdsm.catalogue.doctor.finding import Finding, finding_of_clips, next_command, rows_served
 from tdsm.catalogue.rows import dataset_facts
 from tdsm.data.readers import kinetics, msr_action3d, ntu, nw_ucla, openpose_json, pku_mmd, utd_mhad
 
