@@ -126,10 +126,10 @@ def test_only_the_first_of_many_descriptions_are_compared_with_the_labels() -> N
     labels = [f"label {number}" for number in range(5)]
     compared = []
     for count in (2 * _LOOKED_AT, 4 * _LOOKED_AT):
-        with patch.object(tdsm.data.labels, "_distance", wraps=tdsm.data.labels._distance) as distance:
+        with patch.object(tdsm.data.labels, "get_close_matches", wraps=tdsm.data.labels.get_close_matches) as search:
             assert f"descriptions: {count} of {count} match no label" in unmatched_line({f"text {number}": "a" for number in range(count)}, labels)
-        compared.append(distance.call_count)
-    assert compared == [_LOOKED_AT * len(labels)] * 2
+        compared.append(search.call_count)
+    assert compared == [_LOOKED_AT] * 2
 
 
 def test_labels_of_a_command_line_are_comma_separated_values() -> None:

@@ -15,7 +15,7 @@ from tdsm.config import PreprocessConfig
 from tdsm.data.clips import Clip, ClipSet, normalised
 from tdsm.data.convert import convert, convert_all
 from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, MEDIAPIPE_33, NTU_25, OPENPOSE_18, OPENPOSE_25, Layout
-from tdsm.data.missing import complete, filling
+from tdsm.data.missing import complete
 from tdsm.data.preprocess import preprocess, preprocess_all, preprocess_usable
 from tdsm.data.synthetic import SEEN, Take, perform, synthetic_clips
 from tdsm.evaluate import zero_shot_report
@@ -183,7 +183,7 @@ def test_one_ear_never_seen_leaves_the_other_joints_where_they_are(layout):
     zeros[0, :, layout.joints.index("left ear")] = 0
     for never in (without(whole, "left ear"), replace(whole, joints=zeros)):
         assert change(whole, never, {"left ear"}) < 0.02
-        assert filling([never]).filled == ("left ear",)
+        assert complete(never).filling.filled == ("left ear",)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
@@ -201,7 +201,7 @@ def test_every_joint_alone_may_be_one_that_was_never_seen(layout):
         never = without(whole, joint)
         array = preprocess(never, BODY)
         assert np.isfinite(array).all() and change(whole, never, {joint}) < 0.15, joint
-        assert filling([never]).filled == (joint,)
+        assert complete(never).filling.filled == (joint,)
 
 
 @pytest.mark.parametrize("layout", [KINECT_20, NTU_25, OPENPOSE_25], ids=lambda layout: layout.name)
@@ -220,7 +220,7 @@ def test_hips_or_shoulders_never_seen_are_filled_from_the_spine():
     for part in ("hip", "shoulder"):
         never = without(without(whole, f"left {part}"), f"right {part}")
         assert change(whole, never, {f"left {part}", f"right {part}"}) < 0.05
-        assert set(filling([never]).filled) == {f"left {part}", f"right {part}"}
+        assert set(complete(never).filling.filled) == {f"left {part}", f"right {part}"}
 
 
 def test_one_side_never_seen_is_taken_to_be_behind_the_other():

@@ -49,7 +49,13 @@ def check_against(features: FeatureSet, benchmark: Benchmark, draw: int = 0, whe
         raise InputError(where, f"holds features of {features.dataset}, but {benchmark.name} is of {benchmark.dataset}", "take that data set's features")
     faults = _faults(features, benchmark, draw)
     if faults:
-        raise InputError(where, f"not the classes of {_title(benchmark, draw)}: {faults[0]}", _remedy(features))
+        fitting = fitting_benchmarks(features)
+        remedy = "they are the classes of no benchmark known here"
+        if fitting:
+            remedy = f"they are the classes of {', '.join(_title(row, number) for row, number in fitting)}"
+        elif (*features.seen, *features.unseen) == tuple(range(features.classes)):
+            remedy = "the labels seem to be numbered anew, seen classes first: put back the data set's own class indices"
+        raise InputError(where, f"not the classes of {_title(benchmark, draw)}: {faults[0]}", remedy)
     if features.encoder_seen is not None:
         refuse_leak(features.encoder_seen, benchmark.unseen_labels(features.class_names, draw), where)
     return _remarks(features, benchmark, draw)
@@ -98,12 +104,3 @@ def _listed(classes: Collection[int], names: tuple[str, ...]) -> str:
 
 def _title(benchmark: Benchmark, draw: int) -> str:
     return benchmark.name if len(benchmark.draws) == 1 else f"{benchmark.name} (draw {draw})"
-
-
-def _remedy(features: FeatureSet) -> str:
-    fitting = fitting_benchmarks(features)
-    if fitting:
-        return f"they are the classes of {', '.join(_title(benchmark, draw) for benchmark, draw in fitting)}"
-    if (*features.seen, *features.unseen) == tuple(range(features.classes)):
-        return "the labels seem to be numbered anew, seen classes first: put back the data set's own class indices"
-    return "they are the classes of no benchmark known here"

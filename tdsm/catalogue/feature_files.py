@@ -27,15 +27,8 @@ from tdsm.util.files import atomic
 from tdsm.util.npz import read_npy, read_npz, write_npz
 
 __all__ = [
-    "is_features",
-    "load_features",
-    "read_features",
-    "read_flora",
-    "read_synse_folder",
-    "save_features",
-    "write_flora",
-    "write_synse_folder",
-]
+    "is_features", "load_features", "read_features", "read_flora", "read_synse_folder", "save_features", "write_flora", "write_synse_folder",
+]  # fmt: skip
 
 _SYNSE = {"train": ("train.npy", "train_label.npy"), "unseen": ("ztest.npy", "z_label.npy"), "all": ("gtest.npy", "g_label.npy")}
 _FLORA = {"train": ("train_data", "train_label"), "unseen": ("zsl_data", "zsl_label"), "all": ("gzsl_data", "gzsl_label")}
@@ -55,7 +48,7 @@ def is_features(path: str | Path) -> bool:
 
 
 def read_features(path: str | Path, classes: int | None = None) -> FeatureSet:
-    """Read features of any of the three kinds, told apart by what is inside.
+    """Read features of any of the three kinds, distinguished by what is inside.
 
     Args:
         path: a folder or an ``.npz``.
@@ -90,9 +83,8 @@ def read_synse_folder(path: str | Path, classes: int | None = None) -> FeatureSe
         inside = sorted(file.parent.relative_to(path).as_posix() for depth in ("*", "*/*") for file in path.glob(f"{depth}/train.npy"))
         raise InputError(path, "holds no train.npy", f"give one of: {', '.join(inside[:5])}" if inside else "give a folder of features")
     parts = [part for part, names in _SYNSE.items() if part != "all" or any((path / name).exists() for name in names)]
-    return _published(
-        path, {name: read_npy(path / name, remedy="take a complete copy of the folder") for part in parts for name in _SYNSE[part]}, _SYNSE, classes
-    )
+    arrays = {name: read_npy(path / name, remedy="take a complete copy of the folder") for part in parts for name in _SYNSE[part]}
+    return _published(path, arrays, _SYNSE, classes)
 
 
 def write_synse_folder(path: str | Path, features: FeatureSet) -> Path:
@@ -123,19 +115,13 @@ def read_flora(path: str | Path, classes: int | None = None) -> FeatureSet:
 
 
 def write_flora(path: str | Path, features: FeatureSet) -> Path:
-    """Write features as Flora's ``.npz`` (float32, int64); returns the path.
-
-    Raises:
-        InputError: a clip has more than one token.
-    """
+    """Write features as Flora's ``.npz`` (float32, int64); returns the path. Raises InputError: a clip has more than one token."""
     return write_npz(Path(path), _arrays(features, _FLORA, path), checksum=False)
 
 
 def save_features(path: str | Path, features: FeatureSet) -> Path:
     """Write features with all that is known of them; :func:`load_features` reads them back bit by bit. Returns the path."""
-    values = {"z_train": features.z_train, "y_train": features.y_train, "z_unseen": features.z_unseen, "y_unseen": features.y_unseen}
-    if features.z_all is not None:
-        values |= {"z_all": features.z_all, "y_all": features.y_all}
+    values = {name: getattr(features, name) for part in _OURS.values() for name in part if getattr(features, name) is not None}
     if features.encoder_seen is not None:
         values["encoder_seen"] = np.array(features.encoder_seen, dtype=np.str_)
     values |= {"classes": np.array(features.classes), "dataset": np.array(features.dataset)}
@@ -159,17 +145,22 @@ def _ours(path: Path, arrays: Mapping[str, np.ndarray], classes: int | None) -> 
             raise InputError(path, f"array {key!r} is missing", "write it with save_features")
     if arrays["classes"].shape != () or arrays["classes"].dtype.kind != "i" or classes not in (None, int(arrays["classes"])):
         raise InputError(path, f"classes is {arrays['classes'].tolist()!r}, not {classes or 'a number'}", "take the features of this data set")
-    seen = arrays.get("encoder_seen")
+    seen = tuple(map(str, arrays["encoder_seen"].ravel())) if "encoder_seen" in arrays else None
     names = tuple(map(str, arrays["class_names"].ravel()))
-    seen = None if seen is None else tuple(map(str, seen.ravel()))
     return FeatureSet(*parts, int(arrays["classes"]), seen, str(arrays["dataset"]), names, str(path))
 
 
 def _published(path: Path, arrays: Mapping[str, np.ndarray], keys: Mapping[str, tuple[str, str]], classes: int | None) -> FeatureSet:
     z_train, y_train, z_unseen, y_unseen, z_all, y_all = _parts(path, arrays, keys)
-    labels = [set(np.unique(y).tolist()) for y in (y_train, y_unseen, y_all) if y is not None]
-    classes = classes or 1 + max(map(max, labels))
-    _check_numbering(path, labels[0], labels[1], set.union(*labels), classes)
+    seen, unseen = set(y_train.tolist()), set(y_unseen.tolist())
+    present = seen | unseen | set(() if y_all is None else y_all.tolist())
+    top = max(present)
+    classes = classes or 1 + top  # labels must be indices from 0 in the data set's own order; what shows that they are not is refused
+    if 0 not in present and (top == classes or present == set(range(1, top + 1))):
+        raise InputError(path, f"labels run from {min(present)} to {top}, so they seem to count from 1", "subtract 1 from all of its labels")
+    if seen & unseen and seen == set(range(len(seen))) and unseen == set(range(len(unseen))):
+        what = f"labels are numbered anew, 0 to {max(seen)} in the seen and 0 to {max(unseen)} in the unseen classes"
+        raise InputError(path, what, "put back the data set's own class indices, by the split's lists")
     return FeatureSet(z_train, y_train, z_unseen, y_unseen, z_all, y_all, classes, name=str(path))
 
 
@@ -186,16 +177,6 @@ def _parts(path: Path, arrays: Mapping[str, np.ndarray], keys: Mapping[str, tupl
         z = clean_features(path / z_name, arrays[z_name])
         parts += [z, clean_labels(path / y_name, arrays[y_name], len(z))]
     return parts
-
-
-def _check_numbering(path: Path, seen: set[int], unseen: set[int], present: set[int], classes: int) -> None:
-    """Refuse labels that are not indices from 0 in the data set's own order, where that shows."""
-    top = max(present)
-    if 0 not in present and (top == classes or present == set(range(1, top + 1))):
-        raise InputError(path, f"labels run from {min(present)} to {top}, so they seem to count from 1", "subtract 1 from all of its labels")
-    if seen & unseen and seen == set(range(len(seen))) and unseen == set(range(len(unseen))):
-        what = f"labels are numbered anew, 0 to {max(seen)} in the seen and 0 to {max(unseen)} in the unseen classes"
-        raise InputError(path, what, "put back the data set's own class indices, by the split's lists")
 
 
 def _arrays(features: FeatureSet, keys: Mapping[str, tuple[str, str]], where: object) -> dict[str, np.ndarray]:

@@ -4,23 +4,7 @@ A partition is what the authors of a data set laid down for supervised recogniti
 test. A zero-shot protocol takes the seen classes of the training part and the unseen classes of the test part. Sources: the papers named in
 :mod:`tdsm.data.readers`; for Kinetics the two folders of the ST-GCN release (S. Yan, Y. Xiong, D. Lin, AAAI 2018).
 
-============  =========  ======================================================  =================================
-data set      partition  training part                                           a clip's name
-============  =========  ======================================================  =================================
-ntu-60        xsub       20 of 40 performers                                     S001C001P001R001A001
-ntu-60        xview      cameras 2 and 3                                         (test: camera 1)
-ntu-120       xsub       53 of 106 performers
-ntu-120       xset       the 16 setups with even numbers
-pku-mmd       xsub       phase I, all videos but 0291 to 0334                    0002-L#3
-pku-mmd       xview      phase I, views M and R                                  (test: view L)
-kinetics-400  official   ``kinetics_train``                                      train/ID or val/ID
-kinetics-200  official   the same
-utd-mhad      official   subjects 1, 3, 5, 7                                     a1_s1_t1
-nw-ucla       official   views 1 and 2                                           a01_s01_e00_v01
-msr-action3d  official   subjects 1, 3, 5, 7, 9                                  a01_s01_e01
-any           all        every clip; every clip is also in the test part
-============  =========  ======================================================  =================================
-
+:data:`PARTITIONS` has them all. In addition every data set has the partition "all", in which every clip is in the training and in the test part.
 UWA3D Multiview II has no single partition (each pair of its four views trains in turn), so only "all" is known for it.
 """
 
@@ -55,11 +39,7 @@ class Partition:
             raise ValueError(f"{self.what}s {sorted(map(str, self.train & self.test))} are in both parts")
 
     def value(self, clip_name: str) -> int | str:
-        """What decides about this clip: a number, or a word such as "L".
-
-        Raises:
-            InputError: a name of another form, or a value of neither part.
-        """
+        """What decides about this clip: a number, or a word such as "L". Raises InputError: a name of another form, or a value of neither part."""
         match = self.name.match(clip_name)
         if not match:
             raise InputError(clip_name, f"does not say its {self.what}, which decides whether it trains or tests", f"name clips like {self.example}")
@@ -69,33 +49,32 @@ class Partition:
         return value
 
 
-def _numbers(*numbers: int) -> frozenset[int | str]:
-    return frozenset(numbers)
-
-
-_NTU_TRAIN = _numbers(1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
-_NTU_120_TRAIN = _NTU_TRAIN | _numbers(
-    45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91, 92, 93, 94, 95, 97, 98, 100, 103
-)  # fmt: skip
+_NTU_TRAIN = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))
+_NTU_120_TRAIN = _NTU_TRAIN | {
+    45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91, 92, 93, 94, 95, 97, 98, 100, 103,
+}  # fmt: skip
 _PERFORMER = re.compile(r"S\d{3}C\d{3}P(\d{3})R\d{3}A\d{3}(?!\d)")
 _CAMERA = re.compile(r"S\d{3}C(\d{3})P\d{3}R\d{3}A\d{3}(?!\d)")
 _SETUP = re.compile(r"S(\d{3})C\d{3}P\d{3}R\d{3}A\d{3}(?!\d)")
 _NTU = "S001C001P001R001A001"
-_PKU_TEST = _numbers(*range(291, 335))
+_EVEN = frozenset({2, 4, 6, 8, 10})
+_PKU_TEST = frozenset(range(291, 335))
 _KINETICS = Partition("folder", re.compile(r"(train|val)/."), "train/ID or val/ID", frozenset({"train"}), frozenset({"val"}))
 
 PARTITIONS: dict[tuple[str, str], Partition] = {
-    ("ntu-60", "xsub"): Partition("performer", _PERFORMER, _NTU, _NTU_TRAIN, _numbers(*range(1, 41)) - _NTU_TRAIN),
-    ("ntu-60", "xview"): Partition("camera", _CAMERA, _NTU, _numbers(2, 3), _numbers(1)),
-    ("ntu-120", "xsub"): Partition("performer", _PERFORMER, _NTU, _NTU_120_TRAIN, _numbers(*range(1, 107)) - _NTU_120_TRAIN),
-    ("ntu-120", "xset"): Partition("setup", _SETUP, _NTU, _numbers(*range(2, 33, 2)), _numbers(*range(1, 33, 2))),
-    ("pku-mmd", "xsub"): Partition("video of phase I", re.compile(r"(\d{4})-[LMR]#\d"), "0002-L#3", _numbers(*range(2, 365)) - _PKU_TEST, _PKU_TEST),
+    ("ntu-60", "xsub"): Partition("performer", _PERFORMER, _NTU, _NTU_TRAIN, frozenset(range(1, 41)) - _NTU_TRAIN),
+    ("ntu-60", "xview"): Partition("camera", _CAMERA, _NTU, frozenset({2, 3}), frozenset({1})),
+    ("ntu-120", "xsub"): Partition("performer", _PERFORMER, _NTU, _NTU_120_TRAIN, frozenset(range(1, 107)) - _NTU_120_TRAIN),
+    ("ntu-120", "xset"): Partition("setup", _SETUP, _NTU, frozenset(range(2, 33, 2)), frozenset(range(1, 33, 2))),
+    ("pku-mmd", "xsub"): Partition("video of phase I", re.compile(r"(\d{4})-[LMR]#\d"), "0002-L#3", frozenset(range(2, 365)) - _PKU_TEST, _PKU_TEST),
     ("pku-mmd", "xview"): Partition("view in phase I", re.compile(r"\d{4}-([LMR])#\d"), "0002-L#3", frozenset("MR"), frozenset("L")),
     ("kinetics-400", "official"): _KINETICS,
     ("kinetics-200", "official"): _KINETICS,
-    ("utd-mhad", "official"): Partition("subject", re.compile(r"a\d+_s(\d+)_t\d"), "a1_s1_t1", _numbers(1, 3, 5, 7), _numbers(2, 4, 6, 8)),
-    ("nw-ucla", "official"): Partition("view", re.compile(r"a\d\d_s\d\d_e\d\d_v(\d\d)"), "a01_s01_e00_v01", _numbers(1, 2), _numbers(3)),
-    ("msr-action3d", "official"): Partition("subject", re.compile(r"a\d\d_s(\d\d)_e\d\d"), "a01_s01_e01", _numbers(1, 3, 5, 7, 9), _numbers(2, 4, 6, 8, 10)),
+    ("utd-mhad", "official"): Partition("subject", re.compile(r"a\d+_s(\d+)_t\d"), "a1_s1_t1", frozenset({1, 3, 5, 7}), frozenset({2, 4, 6, 8})),
+    ("nw-ucla", "official"): Partition("view", re.compile(r"a\d\d_s\d\d_e\d\d_v(\d\d)"), "a01_s01_e00_v01", frozenset({1, 2}), frozenset({3})),
+    ("msr-action3d", "official"): Partition(
+        "subject", re.compile(r"a\d\d_s(\d\d)_e\d\d"), "a01_s01_e01", frozenset(range(1, 10, 2)), frozenset(range(2, 11, 2))
+    ),
 }
 
 
@@ -112,20 +91,12 @@ def in_training(dataset: str, partition: str, clip_name: str) -> bool:
     """
     if partition == "all":
         return True
-    found = _partition(dataset, partition)
-    return found.value(clip_name) in found.train
+    if (dataset, partition) not in PARTITIONS:
+        raise InputError("partition", f"{dataset} has none called {partition!r}", f"choose among: {', '.join((*partitions_of(dataset), 'all'))}")
+    rule = PARTITIONS[dataset, partition]
+    return rule.value(clip_name) in rule.train
 
 
 def in_test(dataset: str, partition: str, clip_name: str) -> bool:
-    """Whether a clip belongs to the test part; with partition "all" every clip does.
-
-    Raises:
-        InputError: as :func:`in_training`.
-    """
+    """Whether a clip belongs to the test part; with partition "all" every clip does. Raises InputError: as :func:`in_training`."""
     return partition == "all" or not in_training(dataset, partition, clip_name)
-
-
-def _partition(dataset: str, partition: str) -> Partition:
-    if (dataset, partition) not in PARTITIONS:
-        raise InputError("partition", f"{dataset} has none called {partition!r}", f"choose among: {', '.join((*partitions_of(dataset), 'all'))}")
-    return PARTITIONS[dataset, partition]

@@ -22,11 +22,9 @@ __all__ = ["Benchmark", "DatasetFacts", "all_benchmarks", "benchmark_named", "be
 
 _NTU_60_SETUPS = 17
 _COUNTED = {
-    "clips": "clips with somebody",
-    "train_seen": "training clips of seen classes",
-    "test_seen": "test clips of seen classes",
-    "test_unseen": "test clips of unseen classes",
-}
+    "clips": "clips with somebody", "train_seen": "training clips of seen classes",
+    "test_seen": "test clips of seen classes", "test_unseen": "test clips of unseen classes",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -144,8 +142,8 @@ class Benchmark:
         return self._part(train, seen, "to train on"), self._part(test, unseen, "to test on")
 
     def _part(self, clips: list[Clip], classes: tuple[str, ...], what: str) -> ClipSet:
-        there = {clip.label for clip in clips}
-        missing = [label for label in classes if label not in there]
+        labels = {clip.label for clip in clips}
+        missing = [label for label in classes if label not in labels]
         if missing:
             raise InputError(self.name, f"class {missing[0]!r} has no clip {what} ({len(missing)} such classes)", "complete the download")
         return ClipSet(tuple(clips), classes, self.dataset)
@@ -158,15 +156,12 @@ class Benchmark:
         classes, several = tuple(load_prompts(self.dataset)), len(self.draws) > 1
         about = [("partition", self.partition), ("skeleton encoder", self.encoder), ("table of the TDSM paper", self.table or "none")]
         about += [(f"unseen, list {draw + 1}" if several else "unseen", shortened(self.unseen_labels(classes, draw))) for draw in range(len(self.draws))]
-        about += [(_COUNTED[what], _in_words(count)) for what, count in self.counts.items()]
+        counts = {what: (count,) if isinstance(count, int) else count for what, count in self.counts.items()}
+        about += [(_COUNTED[what], ", ".join(f"{number:,}" for number in numbers)) for what, numbers in counts.items()]
         about += [("class lists from", self.source)] + ([("note", self.note)] if self.note else [])
         rows = [(method, f"{value:g}") for method, value in self.published.items()]
         published = html_table(rows, ("published", "top-1 %"), note="most of them were selected on test clips") if rows else "No number has been published."
         return html_table(about, title=repr(self)) + published
-
-
-def _in_words(count: int | tuple[int, ...]) -> str:
-    return f"{count:,}" if isinstance(count, int) else ", ".join(f"{one:,}" for one in count)
 
 
 def all_benchmarks() -> list[Benchmark]:
@@ -175,16 +170,11 @@ def all_benchmarks() -> list[Benchmark]:
 
 
 def benchmark_named(name: str) -> Benchmark:
-    """The row of this name.
-
-    Raises:
-        InputError: no such row.
-    """
-    every = all_benchmarks()
-    for one in every:
-        if one.name == name:
-            return one
-    near = [one.name for one in every if name.startswith(one.dataset)] or sorted({one.dataset for one in every})
+    """The row of this name. Raises InputError: no such row."""
+    rows = {row.name: row for row in all_benchmarks()}
+    if name in rows:
+        return rows[name]
+    near = [row.name for row in rows.values() if name.startswith(row.dataset)] or sorted({row.dataset for row in rows.values()})
     raise InputError("benchmark", f"no row {name!r}", f"choose among: {', '.join(near)}")
 
 
@@ -195,13 +185,13 @@ def benchmarks_of(dataset: str, split: str | None = None) -> list[Benchmark]:
         InputError: unknown data set or split.
     """
     every = all_benchmarks()
-    found = [one for one in every if one.dataset == dataset]
-    if not found:
-        raise InputError("benchmark", f"no data set {dataset!r}", f"choose among: {', '.join(sorted({one.dataset for one in every}))}")
-    chosen = [one for one in found if split in (None, one.split, one.name)]
+    rows = [row for row in every if row.dataset == dataset]
+    if not rows:
+        raise InputError("benchmark", f"no data set {dataset!r}", f"choose among: {', '.join(sorted({row.dataset for row in every}))}")
+    chosen = [row for row in rows if split in (None, row.split, row.name)]
     if not chosen:
-        splits = dict.fromkeys(one.split for one in found)
-        raise InputError("benchmark", f"{dataset} has no split {split!r}", f"choose among: {', '.join(splits)}, or name a row: {found[0].name} ...")
+        splits = dict.fromkeys(row.split for row in rows)
+        raise InputError("benchmark", f"{dataset} has no split {split!r}", f"choose among: {', '.join(splits)}, or name a row: {rows[0].name} ...")
     return chosen
 
 

@@ -108,16 +108,9 @@ def write_arrays(folder: Path, clips: ClipSet, config: PreprocessConfig, progres
         raise InputError(clips.name, "no clip can be used", bad[0])
     if bad:
         warnings.warn(f"{len(bad)} clips cannot be used and are left out: {'; '.join(bad[:3])}", stacklevel=2)
-    rows = {
-        "y": clips.y[kept].tolist(),
-        "names": [clips[number].name for number in kept],
-        "subjects": clips.subjects[kept].tolist(),
-        "classes": clips.classes,
-        "layout": clips.layout.name,
-        "preprocess": asdict(config),
-        "crc": _crc(x),
-    }
-    write_sealed(folder / "rows.json", rows)
+    rows = {"y": clips.y[kept].tolist(), "names": [clips[number].name for number in kept], "subjects": clips.subjects[kept].tolist()}
+    about = {"classes": clips.classes, "layout": clips.layout.name, "preprocess": asdict(config), "crc": _crc(x)}
+    write_sealed(folder / "rows.json", rows | about)
 
 
 def _crc(x: np.ndarray) -> int:
@@ -147,23 +140,12 @@ def _mapped(folder: Path, mode: str) -> np.memmap:
 
 
 def open_arrays(folder: Path) -> Arrays:
-    """Map what :func:`write_arrays` wrote.
-
-    Raises:
-        InputError: a file is missing or damaged.
-    """
+    """Map what :func:`write_arrays` wrote. Raises InputError: a file is missing or damaged."""
     rows, x = read_sealed(folder / "rows.json", _AGAIN), _mapped(folder, "r")
     if _crc(x) != rows.get("crc"):
         raise InputError(folder / "x.npy", "damaged: its checksum is wrong", _AGAIN)
     try:
-        return Arrays(
-            x,
-            np.array(rows["y"]),
-            tuple(rows["names"]),
-            np.array(rows["subjects"]),
-            tuple(rows["classes"]),
-            layout_named(rows["layout"]),
-            folder.name,
-        )
+        y, subjects, layout = np.array(rows["y"]), np.array(rows["subjects"]), layout_named(rows["layout"])
+        return Arrays(x, y, tuple(rows["names"]), subjects, tuple(rows["classes"]), layout, folder.name)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(folder / "rows.json", f"does not describe arrays ({error})", _AGAIN) from error

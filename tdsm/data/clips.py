@@ -28,14 +28,13 @@ T of each clip, and a checksum is kept. When such a file is loaded, ``joints`` a
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from tdsm.data.axes import in_order
-from tdsm.data.columns import class_column, label_column, number_column, text_column, whole_column
+from tdsm.data.columns import class_column, joint_column, label_column, number_column, text_column
 from tdsm.data.labels import as_labels, check_name, normal_form
 from tdsm.data.layouts import LAYOUTS, Layout, layout_named
 from tdsm.util.errors import InputError
@@ -43,8 +42,6 @@ from tdsm.util.html import SHOWN, html_table, shortened
 from tdsm.util.npz import read_npz, write_npz
 
 __all__ = ["Clip", "ClipSet", "as_clips", "as_layout", "normalised"]
-
-_LOOKED_AT = 1000  # clips whose joints are read to show a set, which may be mapped from disk
 
 _LOOKED_AT = 1000  # clips whose joints are read to show a set, which may be mapped from disk
 
@@ -82,7 +79,12 @@ class Clip:
     name: str = "clip"
 
     def __post_init__(self) -> None:
-        joints = _numbers(self.joints, self.name)
+        try:
+            with np.errstate(over="ignore"):  # becomes infinite, which is refused
+                joints = np.asarray(self.joints, dtype=np.float32)
+        except (TypeError, ValueError, OverflowError) as error:
+            what = f"joints are not an array of numbers ({' '.join(str(error).split())})"
+            raise InputError(self.name, what, "give (persons, frames, joints, coordinates)") from error
         if joints.ndim == 3:
             joints = joints[None]
         if joints.ndim != 4 or 0 in joints.shape:
@@ -113,8 +115,7 @@ class Clip:
     def checked_before(cls, joints: np.ndarray, layout: Layout, label: str | None, subject: str | None, fps: float, name: str) -> "Clip":
         """A clip whose joints, (M, T, V, C) float32, are those of another Clip, checked and normalised, and are not read again: those of a clip store."""
         clip = object.__new__(cls)
-        for key, value in (("joints", joints), ("layout", layout), ("label", label), ("subject", subject), ("fps", fps), ("name", name)):
-            object.__setattr__(clip, key, value)
+        vars(clip).update(joints=joints, layout=layout, label=label, subject=subject, fps=fps, name=name)
         return clip
 
     @property
@@ -126,14 +127,6 @@ class Clip:
         persons, frames, joints, dims = self.joints.shape
         shape = f"(M, T, V, C)=({persons}, {frames}, {joints}, {dims})"
         return f"Clip({self.name!r}, label={self.label!r}, subject={self.subject!r}, {shape}, {self.layout.name}, {self.fps:g} fps)"
-
-
-def _numbers(joints: object, name: str) -> np.ndarray:
-    try:
-        with np.errstate(over="ignore"):  # becomes infinite, which is refused
-            return np.asarray(joints, dtype=np.float32)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(name, f"joints are not an array of numbers ({' '.join(str(error).split())})", "give (persons, frames, joints, coordinates)") from error
 
 
 def normalised(joints: np.ndarray, layout: Layout) -> np.ndarray:
@@ -211,17 +204,17 @@ class ClipSet(Sequence):
     _index: dict = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "clips", tuple(self.clips))
-        if not self.clips:
+        clips = tuple(self.clips)
+        if not clips:
             raise InputError(self.name, "holds no clip", "check the path and the selection")
-        layouts = {clip.layout.name for clip in self.clips}
+        layouts = {clip.layout.name for clip in clips}
         if len(layouts) > 1:
             raise InputError(self.name, f"mixes layouts {sorted(layouts)}", "load each layout into its own ClipSet")
-        classes = tuple(self.classes) or tuple(sorted({clip.label for clip in self.clips if clip.label is not None}))
-        classes = tuple(label.name for label in as_labels(classes, where=f"{self.name}, classes")) if classes else ()
-        object.__setattr__(self, "classes", classes)
-        self._index.update({normal_form(label): index for index, label in enumerate(classes)})
-        object.__setattr__(self, "clips", tuple(self._spelled(clip) for clip in self.clips))
+        classes = tuple(self.classes) or sorted({clip.label for clip in clips if clip.label is not None})
+        labels = as_labels(classes, where=f"{self.name}, classes") if classes else ()
+        object.__setattr__(self, "classes", tuple(label.name for label in labels))
+        self._index.update({label.key: index for index, label in enumerate(labels)})
+        object.__setattr__(self, "clips", tuple(self._spelled(clip) for clip in clips))
 
     def _spelled(self, clip: Clip) -> Clip:
         """The clip, its label spelled as the class is."""
@@ -243,9 +236,6 @@ class ClipSet(Sequence):
             return ClipSet(self.clips[index], self.classes, self.name)
         return self.clips[index]
 
-    def __iter__(self) -> Iterator[Clip]:
-        return iter(self.clips)
-
     @property
     def layout(self) -> Layout:
         """The layout that all clips share."""
@@ -258,11 +248,7 @@ class ClipSet(Sequence):
 
     @property
     def y(self) -> np.ndarray:
-        """(N,) class index of each clip.
-
-        Raises:
-            InputError: a clip without a label.
-        """
+        """(N,) class index of each clip; a clip without a label is an InputError."""
         for clip in self.clips:
             if clip.label is None:
                 raise InputError(clip.name, "has no label", "label every clip that is trained or tested on")
@@ -313,7 +299,6 @@ class ClipSet(Sequence):
         Raises:
             InputError: the disk refuses.
         """
-        path = Path(path)
         joints = [clip.joints.reshape(-1, *clip.joints.shape[2:]) for clip in self.clips]
         columns = {
             "persons": np.array([len(clip.joints) for clip in self.clips]),
@@ -326,7 +311,7 @@ class ClipSet(Sequence):
             "classes": np.array(self.classes, dtype=np.str_),
             "dataset": np.array(self.name),
         }
-        return write_npz(path, {"joints": joints} | columns)
+        return write_npz(Path(path), {"joints": joints} | columns)
 
     @classmethod
     def load(cls, path: str | Path) -> "ClipSet":
@@ -340,7 +325,14 @@ class ClipSet(Sequence):
         for key in ("joints", "layout"):
             if key not in arrays:
                 raise InputError(path, f"array {key!r} is missing", "see the table in tdsm/data/clips.py")
-        return _from_arrays(arrays, path)
+        layout = as_layout(str(arrays["layout"]), path, "layout: ")
+        joints = joint_column(arrays, layout.dims, path)
+        count = len(joints)
+        labels, classes = label_column(arrays.get("labels", ""), class_column(arrays.get("classes", ()), path), count, path)
+        subjects, names = (text_column(arrays.get(key, ""), count, path, key) for key in ("subjects", "names"))
+        fps = number_column(arrays.get("fps", 30.0), count, path, "fps")
+        clips = [Clip(joints[row], layout, labels[row], subjects[row], fps[row], names[row] or f"{path.name}[{row}]") for row in range(count)]
+        return cls(tuple(clips), classes, str(arrays.get("dataset", path.stem)))
 
     def __repr__(self) -> str:
         subjects = len(set(self.subjects) - {""})
@@ -384,54 +376,22 @@ def as_clips(clips: Clip | Sequence | np.ndarray, layout: str | Layout | None = 
     arrays = hasattr(clips, "ndim")
     if arrays and np.ndim(clips) not in (3, 4, 5):
         raise InputError("clips", f"an array of shape {np.shape(clips)}", "give (T, V, C), (M, T, V, C) or (N, M, T, V, C)")
-    found = [clips] if arrays and np.ndim(clips) < 5 else list(clips)
-    if not found:
+    several = [clips] if arrays and np.ndim(clips) < 5 else list(clips)
+    if not several:
         raise InputError("clips", "none given", "give at least one clip")
-    if layout is None and not all(isinstance(clip, Clip) for clip in found):
+    if layout is None and not all(isinstance(clip, Clip) for clip in several):
         raise InputError("clips", "arrays without a layout", f"give layout=..., one of {', '.join(known.name for known in LAYOUTS)}")
-    return [clip if isinstance(clip, Clip) else Clip(np.asarray(clip), as_layout(layout), name=f"array {number}") for number, clip in enumerate(found)]
+    return [clip if isinstance(clip, Clip) else Clip(np.asarray(clip), as_layout(layout), name=f"array {number}") for number, clip in enumerate(several)]
 
 
-def as_layout(layout: str | Layout) -> Layout:
+def as_layout(layout: str | Layout, where: object = "layout", field: str = "", remedy: str = "name one of these") -> Layout:
     """The layout itself, or the one of that name; an unknown name is an InputError that lists the known ones."""
     try:
         return layout if isinstance(layout, Layout) else layout_named(layout)
     except KeyError as error:
-        raise InputError("layout", error.args[0], "name one of these") from error
+        raise InputError(where, field + error.args[0], remedy) from error
 
 
 def _span(values: Sequence[int | float], form: str = "d") -> str:
     low, high = format(min(values), form), format(max(values), form)
     return low if low == high else f"{low} to {high}"
-
-
-def _from_arrays(arrays: dict[str, np.ndarray], path: Path) -> ClipSet:
-    try:
-        layout = layout_named(str(arrays["layout"]))
-    except KeyError as error:
-        raise InputError(path, f"layout: {error.args[0]}", "name one of these") from error
-    joints = _cut(arrays, layout, path)
-    count = len(joints)
-    labels, classes = label_column(arrays.get("labels", ""), class_column(arrays.get("classes", ()), path), count, path)
-    subjects, names = (text_column(arrays.get(key, ""), count, path, key) for key in ("subjects", "names"))
-    fps = number_column(arrays.get("fps", 30.0), count, path, "fps")
-    clips = [Clip(joints[row], layout, labels[row], subjects[row], fps[row], names[row] or f"{path.name}[{row}]") for row in range(count)]
-    return ClipSet(tuple(clips), classes, str(arrays.get("dataset", path.stem)))
-
-
-def _cut(arrays: dict[str, np.ndarray], layout: Layout, path: Path) -> list[np.ndarray]:
-    """(M, T, V, C) of each clip, as views of ``joints``, which holds the clips one behind the other, or padded to one length."""
-    joints, persons = arrays["joints"], arrays.get("persons")
-    if joints.dtype.kind not in "fiu" or (joints.ndim != 5 and "order" not in arrays if persons is None else joints.ndim != 3):
-        remedy = "give numbers of shape (clips, persons, frames, joints, coordinates), or name the axes in an array order, such as 'NTVC'"
-        raise InputError(path, f"joints are {joints.dtype} of shape {joints.shape}", remedy)
-    if persons is None:
-        joints = in_order(joints, str(arrays["order"]), layout.dims, path) if "order" in arrays else joints
-        frames = whole_column(arrays.get("frames", joints.shape[2]), len(joints), path, "frames", joints.shape[2])
-        return [joints[row, :, :length] for row, length in enumerate(frames)]
-    persons, frames = (whole_column(arrays.get(key), persons.size, path, key, len(joints)) for key in ("persons", "frames"))
-    ends = np.cumsum([many * length for many, length in zip(persons, frames, strict=True)], dtype=np.int64)
-    if not len(ends) or ends[-1] != len(joints):
-        raise InputError(path, f"persons times frames is not the {len(joints):,} rows of joints", "write it with ClipSet.save")
-    parts = np.split(joints, ends[:-1])
-    return [part.reshape(many, length, *joints.shape[1:]) for part, many, length in zip(parts, persons, frames, strict=True)]

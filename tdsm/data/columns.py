@@ -1,15 +1,68 @@
-"""Columns of a file of clips: labels, names and numbers in whatever type an array has them, as plain Python values."""
+"""Columns of a file of clips: joints with their axes in any order; labels, names and numbers of any type, as plain Python values.
+
+The axes of an array of clips are named by letters: N clips, M persons, T frames, V joints, C coordinates.
+"""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
 from tdsm.data.labels import as_labels, check_name
 from tdsm.util.errors import InputError
 
-__all__ = ["class_column", "label_column", "number_column", "text_column", "whole_column"]
+__all__ = ["class_column", "in_order", "joint_column", "label_column", "number_column", "text_column", "whole_column"]
 
+_ORDER = "NMTVC"
 _ABSENT = ("", "nan", "NaN", "None")  # what numpy.array(["wave", nan]) and .astype(str) leave of a value that is not there
+
+
+def joint_column(arrays: Mapping[str, np.ndarray], dims: int, where: object) -> list[np.ndarray]:
+    """(M, T, V, C) of each clip, as views of ``joints``, which holds the clips one behind the other, or padded to one length.
+
+    Raises:
+        InputError: another shape or type, or ``order``, ``persons`` or ``frames`` that do not fit it.
+    """
+    joints, persons = arrays["joints"], arrays.get("persons")
+    if joints.dtype.kind not in "fiu" or (joints.ndim != 5 and "order" not in arrays if persons is None else joints.ndim != 3):
+        remedy = "give numbers of shape (clips, persons, frames, joints, coordinates), or name the axes in an array order, such as 'NTVC'"
+        raise InputError(where, f"joints are {joints.dtype} of shape {joints.shape}", remedy)
+    if persons is None:
+        joints = in_order(joints, str(arrays["order"]), dims, where) if "order" in arrays else joints
+        frames = whole_column(arrays.get("frames", joints.shape[2]), len(joints), where, "frames", joints.shape[2])
+        return [clip[:, :length] for clip, length in zip(joints, frames, strict=True)]
+    persons, frames = (whole_column(arrays.get(key), persons.size, where, key, len(joints)) for key in ("persons", "frames"))
+    ends = np.cumsum([many * length for many, length in zip(persons, frames, strict=True)], dtype=np.int64)
+    if not len(ends) or ends[-1] != len(joints):
+        raise InputError(where, f"persons times frames is not the {len(joints):,} rows of joints", "write it with ClipSet.save")
+    parts = np.split(joints, ends[:-1])
+    return [part.reshape(many, length, *joints.shape[1:]) for part, many, length in zip(parts, persons, frames, strict=True)]
+
+
+def in_order(joints: np.ndarray, order: str, dims: int, where: object) -> np.ndarray:
+    """An array whose axes are in another order, in the package's order.
+
+    Args:
+        joints: an array with one axis per letter of ``order``.
+        order: letters of NMTVC, each at most once, such as "NCTVM" (the GCN family's) or "NTVC"; N or M may be missing where there is one of it.
+        dims: coordinates of the layout; where it has 2 and the array 3, the third is the confidence of a joint, 0 for one that was not found.
+        where: what to name in an error.
+
+    Returns:
+        (N, M, T, V, C); NaN for a joint that was not found.
+
+    Raises:
+        InputError: no order of these letters, or not of the array's axes.
+    """
+    order = order.strip().upper()
+    if len(set(order)) < len(order) or not set("TVC") <= set(order) <= set(_ORDER):
+        raise InputError(where, f"order is {order!r}", f"name each axis once by a letter of {_ORDER}: clips, persons, frames, joints, coordinates")
+    if joints.ndim != len(order):
+        raise InputError(where, f"joints have shape {joints.shape}, which are not the {len(order)} axes of order {order!r}", "name every axis of the array")
+    missing = "".join(letter for letter in _ORDER if letter not in order)
+    joints = joints.reshape(joints.shape + (1,) * len(missing))
+    joints = joints.transpose([(order + missing).index(letter) for letter in _ORDER])
+    return np.where(joints[..., 2:] > 0, joints[..., :2], np.nan) if (dims, joints.shape[-1]) == (2, 3) else joints
 
 
 def text_column(values: object, count: int, where: object, key: str) -> list[str | None]:
@@ -20,18 +73,17 @@ def text_column(values: object, count: int, where: object, key: str) -> list[str
     """
     array = _column(values, count, where, key)
     if array.dtype.kind == "S":
-        array = _decoded(array, where, key)
+        try:
+            array = np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(where, f"{key}: bytes that are not UTF-8 ({error.reason})", "save them as text") from error
     if array.dtype.kind == "U":
         return [None if text.strip() in _ABSENT else text for text in array.tolist()]
     return [None if number is None else str(number) for number in _whole(array, where, key, "give text")]
 
 
 def class_column(values: object, where: object) -> tuple[str, ...]:
-    """(K,) class names, in order.
-
-    Raises:
-        InputError: no list of names, an empty name, or two that are the same label.
-    """
+    """(K,) class names, in order. Raises InputError: no list of names, an empty name, or two that are the same label."""
     array = np.asarray(values)
     if array.ndim != 1:
         raise InputError(where, f"classes have shape {array.shape}", "give a list of class names, shape (classes,)")
@@ -59,8 +111,8 @@ def label_column(values: object, classes: tuple[str, ...], count: int, where: ob
     if array.dtype.kind in "US":
         return [None if name is None else check_name(name, where) for name in text_column(array, count, where, "labels")], classes
     numbers = _whole(array, where, "labels", "give names, or class numbers from 0 together with `classes`")
-    there = sorted({number for number in numbers if number is not None})
-    names = dict(enumerate(classes)) if classes else {number: str(number) for number in there if number >= 0}
+    used = sorted({number for number in numbers if number is not None})
+    names = dict(enumerate(classes)) if classes else {number: str(number) for number in used if number >= 0}
     wrong = next((row for row, number in enumerate(numbers) if number is not None and number not in names), None)
     if wrong is not None:
         allowed = f"numbers from 0 to {len(classes) - 1}, one per entry of `classes`" if classes else "numbers from 0, and NaN where a label is not known"
@@ -114,7 +166,7 @@ def _whole(array: np.ndarray, where: object, key: str, remedy: str) -> list[int 
         broken = known & (array != np.trunc(array)) | np.isinf(array)
     if broken.any():
         raise InputError(where, f"{key}[{broken.argmax()}] is {array[broken.argmax()]}", remedy)
-    return [int(number) if there else None for number, there in zip(array.tolist(), known.tolist(), strict=True)]
+    return [int(number) if given else None for number, given in zip(array.tolist(), known.tolist(), strict=True)]
 
 
 def _hot(array: np.ndarray, where: object) -> np.ndarray:
@@ -125,10 +177,3 @@ def _hot(array: np.ndarray, where: object) -> np.ndarray:
         what = f"labels of shape {array.shape} are not one-hot (row {broken.argmax()})"
         raise InputError(where, what, "give one label per clip, shape (clips,), or rows with exactly one 1")
     return hot
-
-
-def _decoded(array: np.ndarray, where: object, key: str) -> np.ndarray:
-    try:
-        return np.char.decode(array, "utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(where, f"{key}: bytes that are not UTF-8 ({error.reason})", "save them as text") from error

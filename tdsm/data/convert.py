@@ -124,7 +124,10 @@ def _convert(clip: Clip, layout: Layout) -> tuple[Converted, str | None]:
     whole = complete(clip, layout)
     present = whole.joints.any(axis=(2, 3))
     joints = np.zeros((*whole.joints.shape[:3], layout.dims))
-    joints[present] = _turned(whole.joints[present], source, layout)
+    turned = whole.joints[present] @ (layout.axes.T @ source.axes).T
+    if layout.dims == 2:
+        turned[~turned.any(axis=-1)] = _ALMOST_ZERO
+    joints[present] = turned
     about = vars(whole.filling) | {"source": source.name, "target": layout.name, "flat": source.dims < layout.dims}
     return Converted(clip=replace(clip, joints=joints, layout=layout), **about), whole.lacking
 
@@ -151,20 +154,8 @@ def convert_all(clips: ClipSet, layout: Layout) -> ConvertedSet:
     """
     every, lacking = zip(*(_convert(clip, layout) for clip in clips), strict=True)
     first = next((row for row, joint in enumerate(lacking) if joint is not None), None)
-    if first is not None and not any(one.clip.joints.any() for one in every):
+    if first is not None and not any(converted.clip.joints.any() for converted in every):
         raise _impossible(clips[first], layout, lacking[first])
-    return ConvertedSet(
-        clips=ClipSet(tuple(one.clip for one in every), clips.classes, clips.name),
-        **vars(gathered(clips.layout, layout, every)),
-        source=clips.layout.name,
-        target=layout.name,
-        flat=every[0].flat,
-    )
-
-
-def _turned(joints: np.ndarray, source: Layout, target: Layout) -> np.ndarray:
-    """(..., C_source) in the axes of the source to (..., C_target) in those of the target."""
-    turned = joints @ (target.axes.T @ source.axes).T
-    if target.dims == 2:
-        turned[~turned.any(axis=-1)] = _ALMOST_ZERO
-    return turned
+    new = ClipSet(tuple(converted.clip for converted in every), clips.classes, clips.name)
+    about = vars(gathered(clips.layout, layout, every)) | {"source": clips.layout.name, "target": layout.name, "flat": every[0].flat}
+    return ConvertedSet(clips=new, **about)

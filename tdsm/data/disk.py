@@ -31,8 +31,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tdsm.data.clips import Clip, ClipSet
-from tdsm.data.layouts import Layout, layout_named
+from tdsm.data.clips import Clip, ClipSet, as_layout
+from tdsm.data.layouts import Layout
 from tdsm.util.errors import InputError
 from tdsm.util.files import parse_json, read_sealed, write_sealed
 
@@ -62,7 +62,7 @@ def open_store(folder: str | Path, *, verify: bool = True) -> ClipSet:
     """
     folder = Path(folder)
     about = _read_about(folder)
-    layout = _layout(about, folder)
+    layout = as_layout(about["layout"], folder / _ABOUT, "layout: ", "open it with the version of tdsm that wrote it")
     if not is_store(folder):
         raise InputError(folder, f"is no whole clip store: it lacks {_JOINTS} or {_INDEX}", _AGAIN)
     size = (folder / _JOINTS).stat().st_size
@@ -90,15 +90,11 @@ class ClipStore:
 
     Args:
         folder: a folder that is empty or not there yet, or a store.
-        name: the data set's name.
-        layout: the layout of every clip.
-        classes: the class names, in the data set's own order.
+        name, layout, classes: the data set's name, the layout of every clip, and the class names, in the data set's own order.
         reader: what else decides how a file becomes clips, such as the reader's settings; a store holds clips of one kind.
 
     Attributes:
-        folder: where it is.
         done: the source files that are in it.
-        clips: how many clips are in it.
 
     Raises:
         InputError: the folder holds something else, a store of another data set, layout or reader, or cannot be written.
@@ -170,7 +166,12 @@ class ClipStore:
     def _open(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         if (self.folder / _ABOUT).exists():
-            self._compare(_read_about(self.folder))
+            about = _read_about(self.folder)
+            for key in ("dataset", "layout", "classes", "reader"):
+                if about[key] != self._about[key]:
+                    known = f" ({about[key]}, not {self._about[key]})" if key in ("dataset", "layout") else ""
+                    raise InputError(self.folder, f"is a store of another {key}{known}", "name another folder for the store")
+            self._about = about
         elif any(path.suffix != ".partial" for path in self.folder.iterdir()):
             raise InputError(self.folder, "holds files and is no clip store", "name a folder that is empty or not there yet")
         joints, index = self.folder / _JOINTS, self.folder / _INDEX
@@ -188,20 +189,10 @@ class ClipStore:
             os.truncate(joints, self._end)
         self._joints, self._index = joints.open("ab"), index.open("ab")
 
-    def _compare(self, there: dict) -> None:
-        for key in ("dataset", "layout", "classes", "reader"):
-            if there[key] != self._about[key]:
-                known = f" ({there[key]}, not {self._about[key]})" if key in ("dataset", "layout") else ""
-                raise InputError(self.folder, f"is a store of another {key}{known}", "name another folder for the store")
-        self._about = there
-
     def _mark(self, complete: bool) -> None:
         if self._about["complete"] != complete:
             self._about["complete"] = complete
             write_sealed(self.folder / _ABOUT, self._about)
-
-
-# The files
 
 
 class _Row(NamedTuple):
@@ -249,9 +240,10 @@ def _parse(line: bytes) -> _Source:
     if int(line[:8], 16) != zlib.crc32(line[9:-1]):
         raise ValueError("its checksum is wrong")
     name, end, crc, rows = parse_json(line[9:-1], "line")
-    known = [_Row(str(called), *(value and sys.intern(value) for value in (label, subject)), float(fps), int(persons), int(frames))
-             for called, label, subject, fps, persons, frames in rows]  # fmt: skip
-    return _Source(str(name), end, crc, known, len(line))
+    clips = []
+    for clip, label, subject, fps, persons, frames in rows:
+        clips.append(_Row(str(clip), label and sys.intern(label), subject and sys.intern(subject), float(fps), int(persons), int(frames)))
+    return _Source(str(name), end, crc, clips, len(line))
 
 
 def _read_about(folder: Path) -> dict:
@@ -260,17 +252,9 @@ def _read_about(folder: Path) -> dict:
     about = read_sealed(folder / _ABOUT, _AGAIN)
     if about.get("format") != _FORMAT:
         raise InputError(folder / _ABOUT, f"is not the head of a {_FORMAT}", "open it with the version of tdsm that wrote it, or read again")
-    kinds = {"dataset": str, "layout": str, "classes": list, "reader": str, "complete": bool}
-    for key, kind in kinds.items():
+    for key, kind in (("dataset", str), ("layout", str), ("classes", list), ("reader", str), ("complete", bool)):
         if not isinstance(about.get(key), kind):
             raise InputError(folder / _ABOUT, f"field {key!r} is missing or no {kind.__name__}", _AGAIN)
     if not all(isinstance(name, str) for name in about["classes"]):
         raise InputError(folder / _ABOUT, "field 'classes' holds something else than names", _AGAIN)
     return about
-
-
-def _layout(about: dict, folder: Path) -> Layout:
-    try:
-        return layout_named(about["layout"])
-    except KeyError as error:
-        raise InputError(folder / _ABOUT, f"layout: {error.args[0]}", "open it with the version of tdsm that wrote it") from error

@@ -62,9 +62,6 @@ class FeatureSet:
                 raise InputError(f"{self.name}: z_{part}", f"{z.shape[1:]} numbers a clip, z_train has {self.z_train.shape[1:]}", "take one encoder's features")
             object.__setattr__(self, f"z_{part}", z)
             object.__setattr__(self, f"y_{part}", y)
-        self._check_classes()
-
-    def _check_classes(self) -> None:
         seen, unseen = set(self.seen), set(self.unseen)
         if seen & unseen:
             raise InputError(self.name, f"class {min(seen & unseen)} is both trained on and unseen", "give disjoint classes: this is no zero-shot test")
@@ -97,11 +94,7 @@ class FeatureSet:
 
 
 def clean_features(where: object, z: np.ndarray) -> Float[np.ndarray, "clip *tokens channel"]:
-    """Features as float32.
-
-    Raises:
-        InputError: not floating point, not (N, C) or (N, M_x, C), empty, NaN or infinite (or so as float32).
-    """
+    """Features as float32. Raises InputError: not floating point, not (N, C) or (N, M_x, C), empty, NaN or infinite (or so as float32)."""
     if z.dtype.kind != "f" or z.ndim not in (2, 3) or 0 in z.shape:
         raise InputError(where, f"shape {z.shape} of {z.dtype}", "give floating point numbers (clips, channels) or (clips, tokens, channels), none of them 0")
     with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, and is refused as such
@@ -113,11 +106,7 @@ def clean_features(where: object, z: np.ndarray) -> Float[np.ndarray, "clip *tok
 
 
 def clean_labels(where: object, y: np.ndarray, clips: int) -> Int[np.ndarray, " clip"]:
-    """Labels as an int64 vector; the field also writes them as (N, 1), and as floating point numbers.
-
-    Raises:
-        InputError: not one whole number a clip.
-    """
+    """Labels as an int64 vector; the field also writes them as (N, 1), and as floating point numbers. Raises InputError: not one whole number a clip."""
     if y.dtype.kind not in "iuf" or y.shape not in ((clips,), (clips, 1)):
         raise InputError(where, f"shape {y.shape} of {y.dtype} for {clips} clips", "give one class index a clip")
     y = y.reshape(-1)

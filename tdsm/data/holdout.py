@@ -8,7 +8,7 @@ The generalised test also needs clips of seen classes that were not trained on (
 whole subjects are kept from training where the subjects are known.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import comb
 
 import numpy as np
@@ -39,15 +39,13 @@ def pseudo_unseen(clips: ClipSet, held: int, draws: int, seed: int = 0) -> list[
     Raises:
         InputError: fewer than 2 classes to test on (one candidate is always right) or to train on, or more draws than there are.
     """
-    there = {clip.label for clip in clips}
-    classes = [label for label in clips.classes if label in there]
-    return [
-        (
-            clips.of_classes([label for label in classes if label not in out]),
-            clips.of_classes([label for label in classes if label in out]),
-        )
-        for out in pseudo_unseen_classes(classes, held, draws, seed, where=clips.name)
-    ]
+    labels = {clip.label for clip in clips}
+    classes = [label for label in clips.classes if label in labels]
+    pairs = []
+    for out in pseudo_unseen_classes(classes, held, draws, seed, where=clips.name):
+        train, test = ([label for label in classes if (label in out) == tested] for tested in (False, True))
+        pairs.append((clips.of_classes(train), clips.of_classes(test)))
+    return pairs
 
 
 def pseudo_unseen_classes(classes: Sequence, held: int, draws: int, seed: int = 0, where: object = "classes") -> list[frozenset]:
@@ -64,18 +62,13 @@ def pseudo_unseen_classes(classes: Sequence, held: int, draws: int, seed: int = 
         raise InputError(where, f"{held} of {len(classes)} classes to hold out", "hold out 2 at least and half at most; fewer than 4 classes are too few")
     if not 1 <= draws <= comb(len(classes), held):
         raise InputError(where, f"{draws} draws of {held} of {len(classes)} classes", f"ask for 1 to {comb(len(classes), held)}")
-    stream = _pieces(len(classes), held, seed)
+    rng = np.random.default_rng(seed)
     chosen: dict[frozenset[int], None] = {}
     while len(chosen) < draws:
-        chosen[next(stream)] = None  # a set drawn before keeps its place
-    return [frozenset(classes[index] for index in out) for out in chosen]
-
-
-def _pieces(classes: int, held: int, seed: int) -> Iterator[frozenset[int]]:
-    rng = np.random.default_rng(seed)
-    while True:
-        order = rng.permutation(classes).tolist()
-        yield from (frozenset(order[start : start + held]) for start in range(0, classes - held + 1, held))
+        order = rng.permutation(len(classes)).tolist()
+        for start in range(0, len(classes) - held + 1, held):
+            chosen[frozenset(order[start : start + held])] = None  # a set drawn before keeps its place
+    return [frozenset(classes[index] for index in out) for out in list(chosen)[:draws]]
 
 
 def holdout_clips(clips: ClipSet, share: float, seed: int = 0) -> tuple[ClipSet, ClipSet]:
@@ -99,9 +92,8 @@ def holdout_clips(clips: ClipSet, share: float, seed: int = 0) -> tuple[ClipSet,
     kept = _by_subject(y, subjects, share, rng) if (subjects != "").all() else _by_clip(y, share, rng)
     if not kept.any():
         raise InputError(clips.name, "no clip can be kept from training: every one is needed by its class", "give more clips a class, of more subjects")
-    parts = (tuple(clip for clip, out in zip(clips, kept, strict=True) if out == which) for which in (False, True))
-    train, held = (ClipSet(part, clips.classes, clips.name) for part in parts)
-    return train, held
+    train, held = (tuple(clip for clip, out in zip(clips, kept, strict=True) if out == which) for which in (False, True))
+    return ClipSet(train, clips.classes, clips.name), ClipSet(held, clips.classes, clips.name)
 
 
 def _by_subject(y: np.ndarray, subjects: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:

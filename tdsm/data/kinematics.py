@@ -26,7 +26,7 @@ import numpy as np
 
 from tdsm.data.layouts import NTU_25
 
-__all__ = ["REST", "Body", "follow", "pose_body", "smooth"]
+__all__ = ["REST", "Body", "follow", "pose_body", "sensor_noise", "smooth", "turn_left"]
 
 _HAND, _ELBOW, _STILL = (0.11, -0.98, 0.07), (0.6, -0.6, -0.55), (0.0, 0.0, 0.0)
 REST = {
@@ -111,6 +111,19 @@ def smooth(x: np.ndarray) -> np.ndarray:
     return x * x * (3 - 2 * x)
 
 
+def turn_left(left: np.ndarray, forward: np.ndarray, heading: np.ndarray | float) -> np.ndarray:
+    """(2, ...) left and forward of a person who is turned to the left by ``heading`` radians, as those of one who is not."""
+    sine, cosine = np.sin(heading), np.cos(heading)
+    return np.stack([cosine * left + sine * forward, cosine * forward - sine * left])
+
+
+def sensor_noise(rng: np.random.Generator, shape: tuple[int, ...], drift: float, jitter: float) -> np.ndarray:
+    """A sensor's error, metres: ``drift`` that lasts five frames, and ``jitter`` from frame to frame."""
+    frames = shape[0]
+    raw = rng.normal(0, drift * np.sqrt(5), (frames + 4, *shape[1:]))
+    return sum(raw[lag : lag + frames] for lag in range(5)) / 5 + rng.normal(0, jitter, shape)
+
+
 def _through(poses: np.ndarray, phase: np.ndarray) -> np.ndarray:
     """(K, C) poses, (T,) phase in cycles -> (T, C): a periodic cubic that never overshoots a pose."""
     step = np.roll(poses, -1, axis=0) - poses
@@ -118,18 +131,13 @@ def _through(poses: np.ndarray, phase: np.ndarray) -> np.ndarray:
     same_way = step * before > 0
     slope = np.where(same_way, 2 * step * before / np.where(same_way, step + before, 1), 0)
     index, x = np.divmod(phase % 1 * len(poses), 1)
-    here = index.astype(int) % len(poses)
-    there, x = (here + 1) % len(poses), x[:, None]
-    return poses[here] + smooth(x) * step[here] + x * (1 - x) * ((1 - x) * slope[here] - x * slope[there])
+    last = index.astype(int) % len(poses)
+    coming, x = (last + 1) % len(poses), x[:, None]
+    return poses[last] + smooth(x) * step[last] + x * (1 - x) * ((1 - x) * slope[last] - x * slope[coming])
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
-def _turned(frames: np.ndarray, vector: tuple[float, float, float]) -> np.ndarray:
-    """(T, 3, 3) frames and one vector in them -> (T, 3)."""
-    return frames @ np.array(vector)
 
 
 def _rotation(degrees: np.ndarray) -> np.ndarray:
@@ -178,18 +186,17 @@ def _pelvis(body: Body, pelvis: np.ndarray, ankles: Mapping[str, np.ndarray]) ->
 
 def _spine(body: Body, base: np.ndarray, torso: np.ndarray, head: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Joints from spine base to head, and the (T, 3, 3) axes of the chest. The lower back takes 0.6 of each angle."""
-    height = body.height
-    chest, neck_axes = _rotation(torso), _rotation(torso + head)
-    middle = base + _turned(_rotation(0.6 * torso), (0.0, 0.150 * height, 0.0))
-    shoulder = middle + _turned(chest, (0.0, 0.125 * height, 0.0))
-    neck = shoulder + _turned(_rotation(torso + 0.4 * head), (0.0, 0.040 * height, 0.004 * height))
-    top = neck + _turned(neck_axes, (0.0, 0.068 * height, 0.022 * height))
+    height, chest = body.height, _rotation(torso)
+    middle = base + _rotation(0.6 * torso) @ np.array([0.0, 0.150 * height, 0.0])
+    shoulder = middle + chest @ np.array([0.0, 0.125 * height, 0.0])
+    neck = shoulder + _rotation(torso + 0.4 * head) @ np.array([0.0, 0.040 * height, 0.004 * height])
+    top = neck + _rotation(torso + head) @ np.array([0.0, 0.068 * height, 0.022 * height])
     return {"spine base": base, "spine middle": middle, "spine shoulder": shoulder, "neck": neck, "head": top}, chest
 
 
 def _arm(body: Body, spine_shoulder: np.ndarray, chest: np.ndarray, controls: Mapping[str, np.ndarray], side: str, sign: int) -> dict[str, np.ndarray]:
     height, outward = body.height, np.array([sign, 1, 1])
-    shoulder = spine_shoulder + _turned(chest, (sign * 0.102 * height * body.width, -0.022 * height, 0.0))
+    shoulder = spine_shoulder + chest @ np.array([sign * 0.102 * height * body.width, -0.022 * height, 0.0])
     target = shoulder + sum(body.arm) * np.einsum("tij,tj->ti", chest, controls[f"{side}_hand"] * outward)
     pole = np.einsum("tij,tj->ti", chest, controls[f"{side}_elbow"] * outward)
     elbow, wrist = _limb(shoulder, target, body.arm, pole)
@@ -197,14 +204,8 @@ def _arm(body: Body, spine_shoulder: np.ndarray, chest: np.ndarray, controls: Ma
     bend = shoulder - elbow  # the thumb lies on the side to which the elbow closes
     thumb = _unit(_unit(bend - (bend * along).sum(-1, keepdims=True) * along) + along)
     hand = wrist + 0.045 * height * along
-    return {
-        f"{side} shoulder": shoulder,
-        f"{side} elbow": elbow,
-        f"{side} wrist": wrist,
-        f"{side} hand": hand,
-        f"{side} hand tip": hand + 0.045 * height * along,
-        f"{side} thumb": hand + 0.028 * height * thumb,
-    }
+    ends = {f"{side} hand tip": hand + 0.045 * height * along, f"{side} thumb": hand + 0.028 * height * thumb}
+    return ends | {f"{side} shoulder": shoulder, f"{side} elbow": elbow, f"{side} wrist": wrist, f"{side} hand": hand}
 
 
 def _leg(body: Body, base: np.ndarray, target: np.ndarray, side: str, sign: int) -> dict[str, np.ndarray]:

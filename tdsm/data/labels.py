@@ -10,24 +10,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 
 from tdsm.util.errors import InputError
 
 __all__ = [
-    "Descriptions",
-    "Label",
-    "as_labels",
-    "check_name",
-    "description_of",
-    "merged",
-    "normal_form",
-    "parse_labels",
-    "same_name",
-    "spoken",
-    "unmatched",
-    "unmatched_line",
-]
+    "Descriptions", "Label", "as_labels", "check_name", "description_of", "merged", "normal_form", "parse_labels", "spoken", "unmatched", "unmatched_line",
+]  # fmt: skip
 
 Descriptions = Mapping[str, str | Sequence[str]]
 """Label -> a sentence about its movement, or label -> all prompts of that label (published prompt lists). Keys are compared by normal form."""
@@ -36,7 +26,7 @@ _FINAL = ".,;:!?。、؟،؛।॥ "
 _QUOTES = str.maketrans("‘’ʼ`“”", "''''\"\"")
 _SHOWN = 3
 _LONGEST = 10_000  # characters of a name or a description
-_LOOKED_AT = 500  # unmatched descriptions for which a near label is looked for
+_LOOKED_AT, _COMPARED = 500, 60  # unmatched descriptions for which a near label is looked for, and how many of their characters are compared
 
 
 @lru_cache(maxsize=16384)
@@ -62,11 +52,6 @@ def spoken(name: str) -> str:
     """
     visible = "".join(" " if char == "_" else char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char) != "Cf")
     return " ".join(visible.split()).rstrip(_FINAL)
-
-
-def same_name(one: str, other: str) -> bool:
-    """Whether two names are one label: their normal forms are equal."""
-    return normal_form(one) == normal_form(other)
 
 
 @dataclass(frozen=True)
@@ -112,11 +97,7 @@ class Label:
 
 
 def check_name(name: object, where: object = "label") -> str:
-    """A label's name, as plain ``str``.
-
-    Raises:
-        InputError: not text, not valid Unicode, empty, or without a letter, digit or symbol.
-    """
+    """A label's name, as plain ``str``. Raises InputError: not text, not valid Unicode, empty, or without a letter, digit or symbol."""
     text = _check_text(name, where)
     if not spoken(text):
         raise InputError(where, f"{_short(text)} has no words", "give the name of an action")
@@ -139,24 +120,22 @@ def as_labels(labels: object, descriptions: Mapping[str, object] | None = None, 
     listed = [_as_label(label, where) for label in labels]
     if not listed:
         raise InputError(where, "none given", "give at least one name")
-    by_form: dict[str, Label] = {}
+    names: dict[str, str] = {}
     for label in listed:
-        if label.key in by_form:
-            first = by_form[label.key].name
-            other = f"{label.name!r} is given twice" if first == label.name else f"{first!r} and {label.name!r} are the same name"
-            raise InputError(where, other, "give each label once; case, blanks, hyphens, underscores and final punctuation do not tell labels apart")
-        by_form[label.key] = label
-    texts = _by_form(descriptions or {}, set(by_form))
+        if label.key in names:
+            first = names[label.key]
+            what = f"{label.name!r} is given twice" if first == label.name else f"{first!r} and {label.name!r} are the same name"
+            raise InputError(where, what, "give each label once; case, blanks, hyphens, underscores and final punctuation do not tell labels apart")
+        names[label.key] = label.name
+    texts = _by_form(descriptions or {}, set(names))
     return tuple(label if label.description is not None or label.key not in texts else _described(label.name, texts[label.key]) for label in listed)
 
 
 def _as_label(label: object, where: object) -> Label:
     if isinstance(label, Label):
         return label
-    if isinstance(label, (tuple, list)) and len(label) == 2:
-        name, description = label
-        return Label(check_name(name, where)) if description is None else _described(check_name(name, where), description)
-    return Label(check_name(label, where))
+    name, description = label if isinstance(label, (tuple, list)) and len(label) == 2 else (label, None)
+    return Label(check_name(name, where)) if description is None else _described(check_name(name, where), description)
 
 
 def _described(name: str, description: object) -> Label:
@@ -197,16 +176,16 @@ def description_of(name: str, descriptions: Descriptions) -> str | tuple[str, ..
 
 def _by_form(descriptions: Mapping[str, object], wanted: set[str]) -> dict[str, object]:
     """Normal form -> description, of the labels in ``wanted``."""
-    found: dict[str, tuple[str, object]] = {}
+    keys, texts = {}, {}
     for key, text in descriptions.items():
         form = normal_form(key) if isinstance(key, str) else None
         if form not in wanted:
             continue
         text = tuple(text) if isinstance(text, list) else text
-        first = found.setdefault(form, (key, text))
-        if first[1] != text:
-            raise InputError("descriptions", f"{first[0]!r} and {key!r} are the same label with different texts", "keep one of them")
-    return {form: text for form, (_, text) in found.items()}
+        first = keys.setdefault(form, key)
+        if texts.setdefault(form, text) != text:
+            raise InputError("descriptions", f"{first!r} and {key!r} are the same label with different texts", "keep one of them")
+    return texts
 
 
 def merged(*several: Descriptions) -> dict[str, str | Sequence[str]]:
@@ -219,13 +198,14 @@ def merged(*several: Descriptions) -> dict[str, str | Sequence[str]]:
 
 
 def unmatched(descriptions: Descriptions, labels: Iterable[str | Label]) -> list[tuple[str, str | None]]:
-    """The descriptions that belong to none of ``labels``, each with the nearest label that has no description (by edit distance), or None if none is near."""
+    """The descriptions that belong to none of ``labels``, each with the nearest label that has no description, or None if none is near."""
     forms = {normal_form(name): name for name in (label.name if isinstance(label, Label) else label for label in labels)}
     keys = {key: normal_form(key) for key in descriptions}
     described = set(keys.values())
-    bare = {form: name for form, name in forms.items() if form not in described}
+    bare = {form[:_COMPARED]: name for form, name in forms.items() if form not in described}
     missing = [key for key, form in keys.items() if form not in forms]
-    return [(key, _nearest(keys[key], bare) if place < _LOOKED_AT else None) for place, key in enumerate(missing)]
+    near = [get_close_matches(keys[key][:_COMPARED], bare, n=1) for key in missing[:_LOOKED_AT]] + [[]] * len(missing[_LOOKED_AT:])
+    return [(key, bare[names[0]] if names else None) for key, names in zip(missing, near, strict=True)]
 
 
 def unmatched_line(descriptions: Descriptions, labels: Iterable[str | Label]) -> str | None:
@@ -237,29 +217,6 @@ def unmatched_line(descriptions: Descriptions, labels: Iterable[str | Label]) ->
     shown = min(3 * _SHOWN, max(_SHOWN, sum(near is not None for _, near in missing)))
     more = f" and {len(named) - shown} more" if len(named) > shown else ""
     return f"descriptions: {len(missing)} of {len(descriptions)} match no label and are not used: {', '.join(named[:shown])}{more}"
-
-
-def _nearest(form: str, forms: Mapping[str, str]) -> str | None:
-    best, name = min(len(form), 60) // 4 + 2, None
-    for other, spelled in forms.items():
-        distance = _distance(form[:60], other[:60], best)
-        if distance < best:
-            best, name = distance, spelled
-    return name
-
-
-def _distance(one: str, other: str, limit: int) -> int:
-    """Edit distance (insertions, deletions, replacements) of two texts, or ``limit`` where it is at least that."""
-    if abs(len(one) - len(other)) >= limit or len(set(one) - set(other)) >= limit:
-        return limit
-    row = list(range(len(other) + 1))
-    for index, char in enumerate(one, 1):
-        before, row[0] = row[0], index
-        for place, mark in enumerate(other, 1):
-            before, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, before + (char != mark))
-        if min(row) >= limit:
-            return limit
-    return min(row[-1], limit)
 
 
 def _check_text(text: object, where: object) -> str:

@@ -11,7 +11,7 @@ own that has no recipe is put where the joint is that it hangs on.
 """
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from tdsm.data.clips import Clip
 from tdsm.data.layouts import Layout
 from tdsm.util.errors import InputError
 
-__all__ = ["RECIPES", "Complete", "Filling", "complete", "completed", "filling", "gathered", "weights"]
+__all__ = ["RECIPES", "Complete", "Filling", "complete", "completed", "gathered", "weights"]
 
 Recipe = dict[str, float]  # point to weight
 _ALMOST_ZERO = 1e-9  # metres or pixels
@@ -83,17 +83,15 @@ _RECIPES: dict[str, tuple[Recipe, ...]] = {
 }
 
 
-def _both_sides() -> Iterator[tuple[str, tuple[Recipe, ...]]]:
-    for own, other in (("left", "right"), ("right", "left")):
-
-        def named(point: str, own: str = own, other: str = other) -> str:
-            return point.replace("own ", f"{own} ").replace("other ", f"{other} ")
-
-        for point, recipes in _RECIPES.items():
-            yield named(point), tuple({named(part): weight for part, weight in recipe.items()} for recipe in recipes)
+def _on_side(point: str, own: str, other: str) -> str:
+    return point.replace("own ", f"{own} ").replace("other ", f"{other} ")
 
 
-RECIPES = dict(_both_sides())
+RECIPES = {
+    _on_side(point, *sides): tuple({_on_side(part, *sides): weight for part, weight in recipe.items()} for recipe in recipes)
+    for sides in (("left", "right"), ("right", "left"))
+    for point, recipes in _RECIPES.items()
+}
 """Point to the ways of filling it from others, best first."""
 
 
@@ -120,12 +118,10 @@ class Filling:
         """One line for a user; empty when everything was seen."""
         if not self.unseen:
             return ""
-        return f"{self.unseen / self.positions:.1%} of joint positions not seen: {'; '.join(self._parts())}"
-
-    def _parts(self) -> list[str]:
         parts = [f"interpolated over time: {', '.join(self.bridged)}"] if self.bridged else []
         parts += [f"never seen and filled from other joints: {', '.join(self.filled)}"] if self.filled else []
-        return parts + ([f"persons left out, too little of them seen: {self.left_out}"] if self.left_out else [])
+        parts += [f"persons left out, too little of them seen: {self.left_out}"] if self.left_out else []
+        return f"{self.unseen / self.positions:.1%} of joint positions not seen: {'; '.join(parts)}"
 
 
 class Complete(NamedTuple):
@@ -152,20 +148,22 @@ def complete(clip: Clip, layout: Layout | None = None) -> Complete:
     unseen = np.isnan(old).any(axis=3)
     present = old.any(axis=(2, 3))
     bridged, filled, left_out, lacking = set(), set(), 0, None
-    for person, (body, there, lost) in enumerate(zip(old, present, unseen, strict=True)):
-        if not there.any() or (source == target and not lost.any()):
+    for person, (body, present_in, lost) in enumerate(zip(old, present, unseen, strict=True)):
+        if not present_in.any() or (source == target and not lost.any()):
             continue
-        ever = ~lost[there].all(axis=0)
+        ever = ~lost[present_in].all(axis=0)
         placed, without = weights(source, target, tuple(ever.tolist()))
         if placed is None:
             joints[person] = 0.0
             left_out, lacking = left_out + 1, target.joints[without[0]]
             continue
-        joints[person, there] = _off_origin(placed @ _bridged(body, there, lost)[there])
-        filled.update(without)
-        bridged.update(np.flatnonzero(ever & lost.any(axis=0)).tolist())
+        whole = placed @ _bridged(body, present_in, lost)[present_in]
+        origin = ~whole.astype(np.float32).any(axis=-1, keepdims=True)  # where a clip would take a joint for one that was not seen
+        joints[person, present_in] = np.where(origin, _ALMOST_ZERO, whole)
+        filled.update(target.joints[joint] for joint in without)
+        bridged.update(source.joints[joint] for joint in np.flatnonzero(ever & lost.any(axis=0)))
     counts = {"unseen": int(unseen.sum()), "positions": int(present.sum()) * len(source), "left_out": left_out}
-    return Complete(joints, Filling(bridged=_names(source, bridged), filled=_names(target, filled), **counts), lacking)
+    return Complete(joints, Filling(bridged=_in_order(source, bridged), filled=_in_order(target, filled), **counts), lacking)
 
 
 def completed(clip: Clip) -> Clip:
@@ -184,37 +182,24 @@ def completed(clip: Clip) -> Clip:
     return replace(clip, joints=joints)
 
 
-def filling(clips: Iterable[Clip]) -> Filling:
-    """What :func:`complete` fills in clips of one layout, all together."""
-    clips = list(clips)
-    return gathered(clips[0].layout, clips[0].layout, [complete(clip).filling for clip in clips])
-
-
 def gathered(source: Layout, target: Layout, every: Iterable[Filling]) -> Filling:
     """Several clips' fillings as one: joints of any, numbers of all."""
-    every = list(every)
-    names = {field: {joint for one in every for joint in getattr(one, field)} for field in ("bridged", "filled")}
-    return Filling(
-        bridged=tuple(joint for joint in source.joints if joint in names["bridged"]),
-        filled=tuple(joint for joint in target.joints if joint in names["filled"]),
-        **{field: sum(getattr(one, field) for one in every) for field in ("unseen", "positions", "left_out")},
-    )
+    fillings = list(every)
+    bridged = {joint for filling in fillings for joint in filling.bridged}
+    filled = {joint for filling in fillings for joint in filling.filled}
+    numbers = {field: sum(getattr(filling, field) for filling in fillings) for field in ("unseen", "positions", "left_out")}
+    return Filling(bridged=_in_order(source, bridged), filled=_in_order(target, filled), **numbers)
 
 
-def _names(layout: Layout, joints: set[int]) -> tuple[str, ...]:
-    return tuple(layout.joints[joint] for joint in sorted(joints))
+def _in_order(layout: Layout, names: set[str]) -> tuple[str, ...]:
+    return tuple(joint for joint in layout.joints if joint in names)
 
 
-def _off_origin(joints: np.ndarray) -> np.ndarray:
-    """Joints (..., C) of which none is at exactly the origin, where a clip would take it for one that was not seen."""
-    return np.where(joints.astype(np.float32).any(axis=-1, keepdims=True), joints, _ALMOST_ZERO)
-
-
-def _bridged(body: np.ndarray, there: np.ndarray, lost: np.ndarray) -> np.ndarray:
+def _bridged(body: np.ndarray, present: np.ndarray, lost: np.ndarray) -> np.ndarray:
     """(T, V, C) with joints seen in some frames interpolated over time, and those never seen at 0, which have no weight."""
     whole = np.where(lost[..., None], 0.0, body)
     for joint in np.flatnonzero(lost.any(axis=0)):
-        frames, gaps = np.flatnonzero(there & ~lost[:, joint]), np.flatnonzero(lost[:, joint])
+        frames, gaps = np.flatnonzero(present & ~lost[:, joint]), np.flatnonzero(lost[:, joint])
         for axis in range(body.shape[2]) if len(frames) else ():
             whole[gaps, joint, axis] = np.interp(gaps, frames, body[frames, joint, axis])
     return whole
@@ -235,9 +220,9 @@ def weights(source: Layout, target: Layout, usable: tuple[bool, ...]) -> tuple[n
     for joint in _from_the_root(target) if source == target else ():
         if rows[joint] is None and target.points[joint] not in RECIPES and target.parents[joint] >= 0:  # a layout of the user's own
             rows[joint] = rows[target.parents[joint]]
-    for joint, row in enumerate(rows):
-        if row is None:
-            return None, (joint,)
+    lacking = next((joint for joint, row in enumerate(rows) if row is None), None)
+    if lacking is not None:
+        return None, (lacking,)
     return np.stack(rows), tuple(joint for joint, point in enumerate(target.points) if point not in known)
 
 

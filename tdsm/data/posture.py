@@ -67,8 +67,8 @@ def backward(bodies: Float[np.ndarray, "n f v 2"], layout: Layout) -> Float[np.n
     face = [layout.points.index(point) for point in ("nose", "left eye", "right eye")]
     with np.errstate(invalid="ignore", divide="ignore"):
         side = _across(bodies, layout)[..., 0] / np.linalg.norm(_torso(bodies, layout), axis=-1)
-        told = (np.abs(side) > 0.2) & ~np.isnan(bodies[:, :, face]).any(axis=(2, 3))
-        return (told & (side > 0)).sum(axis=1) / told.sum(axis=1)
+        judged = (np.abs(side) > 0.2) & ~np.isnan(bodies[:, :, face]).any(axis=(2, 3))
+        return (judged & (side > 0)).sum(axis=1) / judged.sum(axis=1)
 
 
 def right_handed(bodies: Bodies, layout: Layout) -> Float[np.ndarray, " n"]:

@@ -2,16 +2,10 @@
 
 The encoder should see the movement, not where the person stood, which way the camera looked, how tall the person is or how
 long the clip lasts. Joints that were not seen are interpolated and filled first (:mod:`tdsm.data.missing`), so that no NaN is in
-what follows. Each step below removes one of these, and each is a small pure function of an array (M, T, V, C):
+what follows. Then come, in this order, :func:`drop_null_frames`, :func:`keep_bodies`, :func:`resample`, :func:`center`, :func:`align` and
+:func:`scale`, each a small pure function of an array (M, T, V, C).
 
-1. :func:`drop_null_frames`: no frame without people.
-2. :func:`keep_bodies`: exactly M persons, the one that moves most first.
-3. :func:`resample`: exactly T frames, the clip's own first and last among them.
-4. :func:`center`: the lead person's hips start at the origin.
-5. :func:`align`: the lead person stands upright along +y with the shoulders along x.
-6. :func:`scale`: the lead person's bones sum to 1.
-
-The lead is the first person who is there at all, after step 2 the one that moves most. A person who is absent in a frame is
+The lead is the first person who is there at all, after :func:`keep_bodies` the one that moves most. A person who is absent in a frame is
 all zeros in it, and stays so in every step. Coordinates after ``align`` are right-handed: +x to the lead's right, +y up,
 +z to the back. In 2-D +y points up too (pixels point down).
 The recipe follows 2s-AGCN and Shift-GCN (centre, upright, shoulders); theirs aligns with the first frame only, ours with
@@ -31,6 +25,9 @@ from tdsm.util.errors import InputError
 from tdsm.util.progress import progress_bar
 
 __all__ = ["align", "center", "drop_null_frames", "keep_bodies", "preprocess", "preprocess_all", "preprocess_usable", "resample", "scale"]
+
+_NO_SIZE = 1e-9  # rounding; in metres or pixels nobody is that small
+_SHORTEST = 1e-3  # of the body's size
 
 
 def preprocess(clip: Clip, config: PreprocessConfig) -> np.ndarray:
@@ -119,7 +116,8 @@ def keep_bodies(joints: np.ndarray, bodies: int) -> np.ndarray:
     The energy is the standard deviation of a joint about its mean place over the frames in which the person is there,
     summed over joints. It does not change when the camera turns. A person who is never there comes last.
     """
-    energy = [_energy(person[there]) for person, there in zip(joints, _present(joints), strict=True)]
+    seen = [person[present] for person, present in zip(joints, _present(joints), strict=True)]
+    energy = [float(np.sqrt(person.var(axis=0).sum(axis=-1)).sum()) if len(person) else -1.0 for person in seen]
     kept = joints[np.argsort(-np.array(energy), kind="stable")[:bodies]]
     return np.concatenate([kept, np.zeros((bodies - len(kept), *joints.shape[1:]), joints.dtype)])
 
@@ -139,8 +137,8 @@ def resample(joints: np.ndarray, frames: int) -> np.ndarray:
     before = times.astype(int)
     after = np.minimum(before + 1, count - 1)
     weight = np.broadcast_to(times - before, (len(joints), frames))
-    there = _present(joints)
-    weight = np.where(there[:, before] == there[:, after], weight, np.round(weight))[..., None, None]
+    present = _present(joints)
+    weight = np.where(present[:, before] == present[:, after], weight, np.round(weight))[..., None, None]
     return joints[:, before] * (1 - weight) + joints[:, after] * weight
 
 
@@ -175,7 +173,8 @@ def align(joints: np.ndarray, layout: Layout, mode: str) -> np.ndarray:
     size = body_size(joints, layout) or 1.0
     if layout.dims == 2:
         return joints @ _plane((upper - lower) / size, layout, mode).T
-    up = (upper - lower) / size if mode == "body" else _up(layout)
+    axis, sign = layout.up
+    up = (upper - lower) / size if mode == "body" else sign * np.eye(3)[axis]
     return joints @ _frame(up, right / size).T
 
 
@@ -191,10 +190,6 @@ def body_size(joints: np.ndarray, layout: Layout) -> float:
     return float(np.median(np.linalg.norm(lead[:, child] - lead[:, parent], axis=-1).sum(axis=-1)))
 
 
-_NO_SIZE = 1e-9  # rounding; in metres or pixels nobody is that small
-_SHORTEST = 1e-3  # of the body's size
-
-
 def _present(joints: np.ndarray) -> np.ndarray:
     """(M, T) bool."""
     return joints.any(axis=(2, 3))
@@ -202,18 +197,9 @@ def _present(joints: np.ndarray) -> np.ndarray:
 
 def _lead(joints: np.ndarray) -> np.ndarray:
     """(T', V, C): the frames of the first person who is ever there."""
-    there = _present(joints)
-    first = there.any(axis=1).argmax()
-    return joints[first, there[first]] if there[first].any() else joints[0]  # nobody: all joints stand at the origin
-
-
-def _energy(person: np.ndarray) -> float:
-    return float(np.sqrt(person.var(axis=0).sum(axis=-1)).sum()) if len(person) else -1.0
-
-
-def _up(layout: Layout) -> np.ndarray:
-    axis, sign = layout.up
-    return sign * np.eye(layout.dims)[axis]
+    present = _present(joints)
+    first = present.any(axis=1).argmax()
+    return joints[first, present[first]] if present[first].any() else joints[0]  # nobody: all joints stand at the origin
 
 
 def _frame(up: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
-from tdsm.data.kinematics import REST, Body, follow, pose_body, smooth
+from tdsm.data.kinematics import REST, Body, follow, pose_body, sensor_noise, smooth, turn_left
 from tdsm.data.layouts import NTU_25
 from tdsm.util.errors import InputError
 
@@ -64,15 +64,12 @@ WAVE = ((0.72, 0.42, 0.20), (0.10, 0.52, 0.30))
 WAVE_ELBOW = ((0.55, -0.80, 0.0),)
 RAISE = ((0.08, 0.98, 0.06),)
 ASIDE = ((1.0, 0.02, 0.02),)
-POINT = ((-0.08, 0.02, 0.99),)
 PUNCH = ((0.02, -0.25, 0.28), (-0.22, 0.02, 0.96))
 PUSH = ((0.05, -0.22, 0.30), (0.05, -0.22, 0.30), (-0.02, 0.02, 0.97), (-0.02, 0.02, 0.97))
 THROW = ((0.40, 0.45, -0.40), (0.30, 0.80, -0.05), (-0.10, 0.35, 0.85), (-0.30, -0.45, 0.65), (0.10, -0.80, 0.30), (0.40, -0.10, -0.10))
 CIRCLE = tuple((0.25, -0.95 * np.cos(turn), 0.95 * np.sin(turn)) for turn in np.linspace(0, 2 * np.pi, 8, endpoint=False))
 OUTWARD = ((0.90, -0.35, -0.25),)
 DRINK = ((0.02, -0.45, 0.42), (-0.26, 0.16, 0.32), (-0.26, 0.18, 0.30), (-0.26, 0.16, 0.32))
-SALUTE = ((0.02, 0.36, 0.22),)
-SWIPE = ((0.85, 0.00, 0.45), (-0.75, 0.00, 0.55))
 CLAP = ((0.15, -0.15, 0.62), (-0.24, -0.15, 0.62))
 CLAP_HIGH = ((0.45, 0.80, 0.15), (-0.24, 0.90, 0.15))
 HANDS_ON_HEAD = ((-0.16, 0.50, 0.0),)
@@ -94,8 +91,6 @@ STRADDLE = (STAND, (0.18, 0.12, 0.0), (0.36, 0.0, 0.0), (0.18, 0.12, 0.0))
 
 # Pelvis (left, up, forward) in leg lengths; torso (bend, lean left, twist left) and head in degrees.
 UPRIGHT = REST["torso"]
-SQUAT = (STAND, (0.0, -0.48, -0.18))
-SQUAT_TORSO = (UPRIGHT, (36.0, 0.0, 0.0))
 SQUAT_HAND = (HANG, (0.10, -0.76, 0.56))
 SINK = (STAND, (0.0, -0.05, 0.15), (0.0, -0.32, 0.36), (0.0, -0.32, 0.36), (0.0, -0.32, 0.36), (0.0, -0.05, 0.15))
 LEAP = (STAND, (0.0, -0.24, -0.06), (0.0, 0.0, 0.0), (0.0, 0.30, 0.0), (0.0, 0.0, 0.0), (0.0, -0.18, -0.04))
@@ -111,7 +106,7 @@ def _second_half(poses: Poses) -> Poses:
 
 
 _LEANING = {"torso": ((2.0, 34.0, 0.0),), "pelvis": ((-0.07, 0.0, 0.0),), "left_hand": ((0.50, -0.84, 0.10),)}
-_SQUATTING = {"cycles": 2, "pelvis": SQUAT, "torso": SQUAT_TORSO, "head": (STAND, (-22.0, 0.0, 0.0))}
+_SQUATTING = {"cycles": 2, "pelvis": (STAND, (0.0, -0.48, -0.18)), "torso": (UPRIGHT, (36.0, 0.0, 0.0)), "head": (STAND, (-22.0, 0.0, 0.0))}
 _WALKING = {"cycles": 4, "left_foot": STEP, "right_foot": _second_half(STEP)}
 _LEAPING = {"cycles": 2, "pelvis": LEAP, "torso": LEAP_TORSO, "left_foot": HOP, "right_foot": HOP}
 _STRIDING = {"pelvis": SINK, "torso": ((4.0, 0.0, 0.0),)}
@@ -125,7 +120,7 @@ ACTIONS = {
     "raise the right arm": Action(right_hand=RAISE),
     "raise both arms": Action(left_hand=RAISE, right_hand=RAISE),
     "stretch both arms out sideways": Action(**_BOTH_ASIDE),
-    "point forward with the right hand": Action(right_hand=POINT),
+    "point forward with the right hand": Action(right_hand=((-0.08, 0.02, 0.99),)),
     "punch with the left hand": Action(4, left_hand=PUNCH, torso=((3.0, 0.0, 8.0), (6.0, 0.0, -16.0))),
     "punch with the right hand": Action(4, right_hand=PUNCH, torso=((3.0, 0.0, -8.0), (6.0, 0.0, 16.0))),
     "punch with both hands": Action(3, left_hand=_second_half(PUNCH), right_hand=PUNCH, torso=((5.0, 0.0, -14.0), (5.0, 0.0, 14.0))),
@@ -135,9 +130,9 @@ ACTIONS = {
     "circle the left arm": Action(2, left_hand=CIRCLE, left_elbow=OUTWARD),
     "circle the right arm": Action(2, right_hand=CIRCLE, right_elbow=OUTWARD),
     "circle both arms": Action(2, left_hand=CIRCLE, left_elbow=OUTWARD, right_hand=CIRCLE, right_elbow=OUTWARD),
-    "swipe the left hand across the chest": Action(3, left_hand=SWIPE),
+    "swipe the left hand across the chest": Action(3, left_hand=((0.85, 0.00, 0.45), (-0.75, 0.00, 0.55))),
     "drink with the right hand": Action(2, right_hand=DRINK, head=(STAND, (-14.0, 0.0, 0.0))),
-    "salute with the right hand": Action(right_hand=SALUTE, right_elbow=OUTWARD),
+    "salute with the right hand": Action(right_hand=((0.02, 0.36, 0.22),), right_elbow=OUTWARD),
     "clap in front of the chest": Action(5, left_hand=CLAP, right_hand=CLAP),
     "clap overhead": Action(5, left_hand=CLAP_HIGH, left_elbow=OUTWARD, right_hand=CLAP_HIGH, right_elbow=OUTWARD),
     "put both hands on the head": Action(left_hand=HANDS_ON_HEAD, left_elbow=OUTWARD, right_hand=HANDS_ON_HEAD, right_elbow=OUTWARD),
@@ -178,17 +173,10 @@ ACTIONS = {
 }  # fmt: skip
 
 UNSEEN = (
-    "wave the left hand",
-    "punch with both hands",
-    "throw a ball overhead with the left hand",
-    "circle both arms",
-    "clap overhead",
-    "kick forward with the left leg",
-    "raise the left knee while stretching both arms out sideways",
-    "lean to the right",
-    "raise the right arm while squatting",
-    "wave both hands while walking on the spot",
-)
+    "wave the left hand", "punch with both hands", "throw a ball overhead with the left hand", "circle both arms", "clap overhead",
+    "kick forward with the left leg", "raise the left knee while stretching both arms out sideways", "lean to the right",
+    "raise the right arm while squatting", "wave both hands while walking on the spot",
+)  # fmt: skip
 SEEN = tuple(label for label in ACTIONS if label not in UNSEEN)
 
 
@@ -254,7 +242,9 @@ def perform(label: str, body: Body = SUBJECTS["p4"], take: Take = Take()) -> np.
         poses = np.array(getattr(action, name))
         ease = smooth(np.minimum(time, 1 - time) / (0.33 if len(poses) == 1 else 0.25))
         controls[name] = follow(name, poses, phase, ease, take.width) + take.posture.get(name, 0.0)
-    return _before_sensor(pose_body(body, controls), take)
+    left, up, forward = np.moveaxis(pose_body(body, controls), -1, 0)
+    left, forward = turn_left(left, forward, np.radians(take.yaw))  # of the person, who faces the sensor: left is its -x, forward its -z
+    return np.stack([-left, up, -forward], -1) + take.place
 
 
 def _known(label: str) -> Action:
@@ -262,13 +252,6 @@ def _known(label: str) -> Action:
         near = difflib.get_close_matches(str(label), ACTIONS, n=3, cutoff=0)
         raise InputError("synthetic", f"no action {label!r}", f"the nearest names are: {', '.join(near)}")
     return ACTIONS[label]
-
-
-def _before_sensor(joints: np.ndarray, take: Take) -> np.ndarray:
-    """(left, up, forward) of the person -> (x, y, z) of the sensor that the person faces: left is -x, forward is -z."""
-    sine, cosine = np.sin(np.radians(take.yaw)), np.cos(np.radians(take.yaw))
-    left, up, forward = np.moveaxis(joints, -1, 0)
-    return np.stack([-(cosine * left + sine * forward), up, -(cosine * forward - sine * left)], -1) + take.place
 
 
 def _draw(label: str, number: int, seed: int) -> Clip:
@@ -287,18 +270,10 @@ def _draw(label: str, number: int, seed: int) -> Clip:
         posture=_posture(rng),
     )
     joints = perform(label, SUBJECTS[subject], take)
-    return Clip(joints + _noise(rng, joints.shape), NTU_25, label, subject, 30.0, f"{label} #{number}")
+    return Clip(joints + sensor_noise(rng, joints.shape, 0.004, 0.002), NTU_25, label, subject, 30.0, f"{label} #{number}")
 
 
 def _posture(rng: np.random.Generator) -> dict[str, np.ndarray]:
     spread = {"left_hand": 0.05, "right_hand": 0.05, "torso": 3.0, "head": 5.0}
     posture = {name: rng.normal(0, size, 3) for name, size in spread.items()}
     return posture | {foot: np.array([rng.uniform(0, 0.06), 0.0, rng.uniform(-0.03, 0.03)]) for foot in ("left_foot", "right_foot")}
-
-
-def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """A sensor's error, metres: 2 mm from frame to frame, and 4 mm that drift over five frames."""
-    frames = shape[0]
-    raw = rng.normal(0, 0.004 * np.sqrt(5), (frames + 4, *shape[1:]))
-    drift = sum(raw[lag : lag + frames] for lag in range(5)) / 5
-    return drift + rng.normal(0, 0.002, shape)

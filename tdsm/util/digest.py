@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tdsm.util.errors import InputError
@@ -14,7 +14,7 @@ __all__ = ["digest_of"]
 
 _SHOWN = 2**30  # bytes to be read from which on a bar is shown
 _SETTLED = 2.0  # seconds after its last change from which on a file's time tells it from a later version of itself
-_Known = dict[str, list[int | str]]  # path -> size, two times and inode of a file, and its sha256
+_Entries = dict[str, list[int | str]]  # path -> size, two times and inode of a file, and its sha256
 
 
 def digest_of(paths: Sequence[Path], cache: Path | None = None) -> str:
@@ -44,26 +44,20 @@ def _entries(path: Path, cache: Path) -> list[tuple[str, str]]:
         raise InputError(path, "no such file or folder", "check the path")
     kept = cache / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]}.json"
     known = _known(kept)
-    stamps = {name: (file, _stamp(file)) for name, file in _files(path)}
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    stamps = {path.name if file == path else file.relative_to(path).as_posix(): (file, _stamp(file)) for file in files}
     todo = {name for name, (_, stamp) in stamps.items() if known.get(name, [])[:4] != stamp}
     size = sum(stamps[name][1][0] for name in todo)
-    found: _Known = {name: known[name] for name in stamps.keys() - todo}
-    fresh: _Known = {}
+    settled: _Entries = {name: known[name] for name in stamps.keys() - todo}
+    fresh: _Entries = {}
     for name in progress_bar(sorted(todo), shown=size > _SHOWN, desc="checksums", unit="file"):
         file, stamp = stamps[name]
         entry = [*stamp, _sha256(file)]
-        (found if time.time() - max(stamp[1], stamp[2]) / 1e9 > _SETTLED else fresh)[name] = entry
-    if found != known:
-        write_sealed(kept, {"files": found})
-    both = found | fresh
+        (settled if time.time() - max(stamp[1], stamp[2]) / 1e9 > _SETTLED else fresh)[name] = entry
+    if settled != known:
+        write_sealed(kept, {"files": settled})
+    both = settled | fresh
     return [(name, str(both[name][4])) for name in sorted(both)]
-
-
-def _files(path: Path) -> Iterator[tuple[str, Path]]:
-    if path.is_file():
-        yield path.name, path
-    else:
-        yield from ((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
 
 
 def _stamp(path: Path) -> list[int]:
@@ -79,7 +73,7 @@ def _sha256(path: Path) -> str:
         raise InputError(path, f"cannot be read ({error.strerror})", "make it readable, or take another copy") from error
 
 
-def _known(kept: Path) -> _Known:
+def _known(kept: Path) -> _Entries:
     """What is kept; a damaged file counts as none, since all of it can be computed again."""
     if not os.path.lexists(kept):
         return {}

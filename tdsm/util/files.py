@@ -34,9 +34,6 @@ def user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tdsm"
 
 
-# Writing
-
-
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A neighbour of ``path`` to write to; it takes the place of ``path`` at the end, and is removed if anything is raised.
@@ -89,12 +86,8 @@ def _remedy(code: int | None) -> str:
 
 
 def check_space(folder: Path, size: int) -> None:
-    """Refuse to begin what cannot end: ``size`` bytes on the disk of ``folder``, which need not exist yet.
-
-    Raises:
-        InputError: less is free.
-    """
-    home = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    """Refuse to begin what cannot end: ``size`` bytes on the disk of ``folder``, which need not exist yet. Raises InputError: less is free."""
+    home = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if size > (free := shutil.disk_usage(home).free):
         raise InputError(folder, f"{size / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free", "free space, or choose a folder on another disk")
 
@@ -113,17 +106,11 @@ def write_json(path: Path, values: object) -> Path:
 
 def write_sealed(path: Path, values: Mapping[str, object]) -> Path:
     """A JSON object with a checksum, for files that only the package itself reads and writes; written atomically."""
-    return write_json(path, dict(values) | {_SEAL: _seal(values)})
-
-
-_SEAL = "sha256"  # the name under which the checksum is kept
+    return write_json(path, dict(values) | {"sha256": _seal(values)})
 
 
 def _seal(values: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-# Reading
 
 
 def check_file(path: Path, remedy: str = "check the path") -> int:
@@ -205,11 +192,7 @@ def _finite(text: str) -> float:
 
 
 def read_object(path: Path, remedy: str = AGAIN, limit: int = TEXT_LIMIT) -> dict[str, object]:
-    """A JSON object; the arguments are those of :func:`read_text`.
-
-    Raises:
-        InputError: not readable, not JSON, or no object.
-    """
+    """A JSON object; the arguments are those of :func:`read_text`. Raises InputError: not readable, not JSON, or no object."""
     values = parse_json(read_text(path, remedy, limit), path, remedy)
     if not isinstance(values, dict):
         raise InputError(path, f"holds a {type(values).__name__}, not an object", remedy)
@@ -217,18 +200,11 @@ def read_object(path: Path, remedy: str = AGAIN, limit: int = TEXT_LIMIT) -> dic
 
 
 def read_sealed(path: Path, remedy: str = AGAIN) -> dict[str, object]:
-    """What :func:`write_sealed` wrote.
-
-    Raises:
-        InputError: not readable, or changed since it was written.
-    """
+    """What :func:`write_sealed` wrote. Raises InputError: not readable, or changed since it was written."""
     values = read_object(path, remedy, limit=2**31)
-    if values.pop(_SEAL, None) != _seal(values):
+    if values.pop("sha256", None) != _seal(values):
         raise InputError(path, "damaged: its checksum is wrong", remedy)
     return values
-
-
-# Sharing
 
 
 @contextmanager
@@ -260,7 +236,7 @@ def locked(path: Path, wait: bool = True, note: str = "another process is workin
 
 
 def _acquire(lock: Path, path: Path, wait: bool, note: str) -> BinaryIO:
-    start, said = time.monotonic(), False
+    start, announced = time.monotonic(), False
     while True:
         file = lock.open("ab")
         try:
@@ -273,9 +249,9 @@ def _acquire(lock: Path, path: Path, wait: bool, note: str) -> BinaryIO:
             if not wait:
                 file.close()
                 raise InputError(path, note, "wait until it has ended, or name another folder") from None
-            if not said and time.monotonic() - start > 1:
+            if not announced and time.monotonic() - start > 1:
                 print(f"tdsm: {path}: {note}; waiting for it", file=sys.stderr)
-                said = True
+                announced = True
             time.sleep(0.05)
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):

@@ -25,11 +25,7 @@ def write_history(path: Path, stages: dict[str, list[dict[str, int | float]]]) -
 
 
 def read_history(path: Path) -> History:
-    """What :func:`write_history` wrote; an empty cell is left out of its row.
-
-    Raises:
-        InputError: no such table, or one that was cut off or changed.
-    """
+    """What :func:`write_history` wrote; an empty cell is left out of its row. Raises InputError: no such table, or one that was cut off or changed."""
     again = "copy the run again, or delete this file to do without it"
     text = read_text(path)
     if not text.endswith("\n"):

@@ -35,8 +35,5 @@ def shortened(names: Sequence[str], shown: int = SHOWN) -> str:
 
 
 def _row(tag: str, cells: Iterable[object]) -> str:
-    return "<tr>" + "".join(f"<{tag} style='text-align:{_side(cell)}'>{html.escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
-
-
-def _side(cell: object) -> str:
-    return "right" if isinstance(cell, int | float) else "left"
+    sides = [(cell, "right" if isinstance(cell, int | float) else "left") for cell in cells]
+    return "<tr>" + "".join(f"<{tag} style='text-align:{side}'>{html.escape(str(cell))}</{tag}>" for cell, side in sides) + "</tr>"

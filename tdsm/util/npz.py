@@ -39,7 +39,6 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray | Sequence[np.ndarray]
     Args:
         path: the file.
         arrays: by name; a list of arrays is written as one, joined along the first axis, without being copied together first.
-
         checksum: add a checksum, as one more array; False for files in a format of others.
 
     Raises:
@@ -90,8 +89,8 @@ def read_npz(path: str | Path, mapped: Collection[str] = (), remedy: str = _AGAI
             seal = _seal(archive)
     except _UNREADABLE as error:
         raise InputError(path, f"not a readable .npz of plain arrays ({_first_line(error)})", remedy) from error
-    said = arrays.pop(_CHECKSUM, None)
-    if said is not None and str(said) != seal:
+    kept = arrays.pop(_CHECKSUM, None)
+    if kept is not None and str(kept) != seal:
         raise InputError(path, "has changed since it was written", f"take another copy, or write it without the array {_CHECKSUM!r} if you changed it")
     return arrays
 
@@ -119,26 +118,20 @@ def _check_members(members: Sequence[zipfile.ZipInfo], size: int, count: int | N
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, mapped: Collection[str]) -> np.ndarray:
     with archive.open(info) as file:
-        shape, fortran, dtype = _read_header(file, info.file_size)
-        start, order = file.tell(), "F" if fortran else "C"
+        shape, order, dtype = _read_header(file, info.file_size)
+        start = file.tell()
         if info.filename.removesuffix(".npy") not in mapped or info.compress_type != zipfile.ZIP_STORED or start == info.file_size:
             return _read_numbers(file, info.file_size - start, dtype).reshape(shape, order=order)
-    offset = _offset(path, info)
-    whole = np.memmap(path, np.uint8, "c", offset, (info.file_size,))
+    with path.open("rb") as file:  # the content begins after the member's own header, which zipfile has checked
+        file.seek(info.header_offset + 26)
+        name, extra = struct.unpack("<HH", file.read(4))
+    whole = np.memmap(path, np.uint8, "c", info.header_offset + 30 + name + extra, (info.file_size,))
     crc = 0
     for first in range(0, len(whole), 2**24):
         crc = zlib.crc32(whole[first : first + 2**24], crc)
     if crc != info.CRC:
         raise ValueError(f"the checksum of {info.filename!r} is wrong")
     return _checked(np.asarray(whole)[start:].view(dtype)).reshape(shape, order=order)
-
-
-def _offset(path: Path, info: zipfile.ZipInfo) -> int:
-    """Where the content of a member begins in the file; zipfile has checked the member's own header before."""
-    with path.open("rb") as file:
-        file.seek(info.header_offset + 26)
-        name, extra = struct.unpack("<HH", file.read(4))
-    return info.header_offset + 30 + name + extra
 
 
 def read_npy(source: str | Path | bytes, where: object = None, remedy: str = _AGAIN) -> np.ndarray:
@@ -154,24 +147,18 @@ def read_npy(source: str | Path | bytes, where: object = None, remedy: str = _AG
     """
     where = where or source
     try:
-        if isinstance(source, bytes):
-            return _read_npy(io.BytesIO(source), len(source))
-        size = check_file(Path(source), remedy)
-        with Path(source).open("rb") as file:
-            return _read_npy(file, size)
+        size = len(source) if isinstance(source, bytes) else check_file(Path(source), remedy)
+        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+            shape, order, dtype = _read_header(file, size)
+            return _read_numbers(file, size - file.tell(), dtype).reshape(shape, order=order)
     except InputError:
         raise
     except _UNREADABLE as error:
         raise InputError(where, f"not a readable .npy of plain numbers ({_first_line(error)})", remedy) from error
 
 
-def _read_npy(file: io.BufferedIOBase, size: int) -> np.ndarray:
-    shape, fortran, dtype = _read_header(file, size)
-    return _read_numbers(file, size - file.tell(), dtype).reshape(shape, order="F" if fortran else "C")
-
-
-def _read_header(file: io.BufferedIOBase, size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, order and type, after a check that an array of this shape fills the rest of ``size`` bytes."""
+def _read_header(file: io.BufferedIOBase, size: int) -> tuple[tuple[int, ...], str, np.dtype]:
+    """Shape, order ("C" or "F") and type, after a check that an array of this shape fills the rest of ``size`` bytes."""
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of the format")
@@ -185,18 +172,17 @@ def _read_header(file: io.BufferedIOBase, size: int) -> tuple[tuple[int, ...], b
         raise ValueError(f"an array of type {dtype} and shape {shape}")
     if max(1, dtype.itemsize) * math.prod(max(1, side) for side in shape) > size + 2**20 or dtype.itemsize * math.prod(shape) != size - file.tell():
         raise ValueError(f"shape {shape} of {dtype} does not fit {size - file.tell():,} bytes")
-    return shape, fortran, dtype
+    return shape, "F" if fortran else "C", dtype
 
 
 def _read_numbers(file: io.BufferedIOBase, size: int, dtype: np.dtype) -> np.ndarray:
     content = np.empty(size, np.uint8)
     done, view = 0, memoryview(content)
     while done < size:
-        part = file.read(min(size - done, 2**24))
-        if not part:
+        count = file.readinto(view[done : done + 2**24])
+        if not count:
             raise EOFError("was cut off")
-        view[done : done + len(part)] = part
-        done += len(part)
+        done += count
     if file.read(1):  # of a zip, the checksum is compared here
         raise ValueError("has more than its array")
     return _checked(content.view(dtype)) if size else np.empty(0, dtype)

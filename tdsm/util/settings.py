@@ -27,16 +27,17 @@ def build(base: object, values: object, where: str) -> typing.Any:
     new = {}
     for name, value in values.items():
         if dataclasses.is_dataclass(hints[name]):
-            new[name] = build(getattr(base, name), value, f"{where}: {name}")
+            value = build(getattr(base, name), value, f"{where}: {name}")
         else:
             _check_type(value, hints[name], f"{where}: {name}")
-            new[name] = value
+        new[name] = value
     return replace(base, **new)
 
 
 def _check_type(value: object, hint: object, where: str) -> None:
-    if typing.get_origin(hint) is Literal:
-        ok = value in typing.get_args(hint) if isinstance(value, str) else False
+    choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+    if choices:
+        ok = isinstance(value, str) and value in choices
     elif hint is float:
         ok = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
     elif hint is int:
@@ -44,7 +45,7 @@ def _check_type(value: object, hint: object, where: str) -> None:
     else:
         ok = isinstance(value, hint)
     if not ok:
-        expected = " or ".join(map(repr, typing.get_args(hint))) if typing.get_origin(hint) is Literal else getattr(hint, "__name__", str(hint))
+        expected = " or ".join(map(repr, choices)) or getattr(hint, "__name__", str(hint))
         raise InputError(where, f"{value!r:.60} is not {expected}", "correct the value")
 
 
@@ -63,13 +64,13 @@ def assignments(texts: Sequence[str], where: str) -> dict[str, object]:
     >>> assignments(["train.steps=300", "train.precision=bf16"], "--set")
     {'train.steps': 300, 'train.precision': 'bf16'}
     """
-    given = {}
+    values = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise InputError(where, f"{text!r}", "give NAME=VALUE, such as train.precision=bf16")
         try:
-            given[name.strip()] = parse_json(value, where)
+            values[name.strip()] = parse_json(value, where)
         except InputError:
-            given[name.strip()] = value.strip()
-    return given
+            values[name.strip()] = value.strip()
+    return values

@@ -60,9 +60,9 @@ def load_tensors(path: Path, key: str = "", remedy: str = _AGAIN) -> tuple[dict[
         raise InputError(path, f"not a readable safetensors file ({error})", remedy) from error
     if entry is None:
         raise InputError(path, "has no checksum, so that its content cannot be trusted", remedy)
-    said = parse_json(entry, path, remedy)
-    about = said.get("about") if isinstance(said, dict) else None
-    if not isinstance(about, dict) or said.get("sha256") != _digest(tensors, about, key):
+    head = parse_json(entry, path, remedy)
+    about = head.get("about") if isinstance(head, dict) else None
+    if not isinstance(about, dict) or head.get("sha256") != _digest(tensors, about, key):
         raise InputError(path, "damaged, or exchanged with another file: its checksum is wrong", remedy)
     return tensors, about
 
@@ -79,11 +79,11 @@ def cached_tensors(path: Path, make: Callable[[], Mapping[str, Tensor]], *, rema
     Raises:
         InputError: the disk refuses, or the file is damaged and ``remake`` is False.
     """
-    if (found := _cached(path, remake)) is not None:
-        return found
+    if (kept := _cached(path, remake)) is not None:
+        return kept
     with nullcontext() if collective else locked(path, note="another process is making this file"):
-        if path.exists() and (found := _cached(path, remake, quiet=True)) is not None:
-            return found
+        if (kept := _cached(path, remake, quiet=True)) is not None:
+            return kept
         tensors = dict(make())
         save_tensors(path, tensors, key=path.name)
     return tensors
@@ -123,8 +123,8 @@ def check_weights(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor],
     for name in sorted(expected.keys() | tensors.keys()):
         have, want = tensors.get(name), expected.get(name)
         if have is None or want is None or have.shape != want.shape:
-            found, needed = ("absent" if tensor is None else tuple(tensor.shape) for tensor in (have, want))
-            raise InputError(where, f"{name} is {found}, but the settings need {needed}", "use weights and settings of the same model")
+            shape, needed = ("absent" if tensor is None else tuple(tensor.shape) for tensor in (have, want))
+            raise InputError(where, f"{name} is {shape}, but the settings need {needed}", "use weights and settings of the same model")
         if not have.isfinite().all():
             raise InputError(where, f"{name} is NaN or infinite", "take another copy, or train again with a lower lr")
 

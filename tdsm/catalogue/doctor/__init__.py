@@ -3,16 +3,19 @@
 What stands inside decides, never the name of a file or folder. It is meant to be quick: of raw recordings only the names are looked at (NTU RGB+D
 120 has 114,480), of large files the headers and the small tables; nothing is unpacked, and nothing that a file holds is ever executed.
 
-:mod:`~tdsm.catalogue.doctor.raw` knows downloads, :mod:`~tdsm.catalogue.doctor.made` what was made of them, and :mod:`~tdsm.catalogue.doctor.finding` holds
+:mod:`~tdsm.catalogue.doctor.raw` knows downloads, :mod:`~tdsm.catalogue.doctor.derived` what was made of them, and :mod:`~tdsm.catalogue.doctor.finding` holds
 both against the protocols.
 """
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
+from tdsm.catalogue.doctor.derived import DAMAGED, features, is_class_list, own_clips, prompts, read_clips, recognizer
 from tdsm.catalogue.doctor.finding import Finding
-from tdsm.catalogue.doctor.made import DAMAGED, array, class_lists, clips_npz, features, own_clips, prompts, recognizer, store
 from tdsm.catalogue.doctor.raw import Files, open_files, pickled, raw_findings
 from tdsm.catalogue.feature_files import is_features
 from tdsm.catalogue.fetch import sources
@@ -31,11 +34,7 @@ _MSR_SCREEN = re.compile(r"a\d\d_s\d\d_e\d\d_skeleton\.txt")
 
 
 def inspect(path: str | Path) -> Finding:
-    """What a file or folder is; faults of its content are part of the answer, never an exception.
-
-    Raises:
-        InputError: no such path.
-    """
+    """What a file or folder is; faults of its content are part of the answer, never an exception. Raises InputError: no such path."""
     path = Path(path)
     if not path.exists():
         raise InputError(path, "no such file or folder", "check the path")
@@ -43,11 +42,7 @@ def inspect(path: str | Path) -> Finding:
 
 
 def present(root: str | Path) -> list[Finding]:
-    """What stands in a folder, one level deep; the folder itself where a data set is spread over it.
-
-    Raises:
-        InputError: no such path.
-    """
+    """What stands in a folder, one level deep; the folder itself where a data set is spread over it. Raises InputError: no such path."""
     root = Path(root)
     whole = inspect(root)
     if root.is_file():
@@ -61,42 +56,27 @@ def present(root: str | Path) -> list[Finding]:
 
 
 def benchmark_table(root: str | Path | None = None) -> str:
-    """All rows of published tables as text; with a folder, also what of their data is in it, and where to get the rest.
-
-    Raises:
-        InputError: no such folder.
-    """
-    found = present(root) if root is not None else []
-    head = ["row", "lists", "classes", "partition", "encoder", "TDSM", "paper", *(["here"] if root is not None else [])]
-    rows = [head]
-    for one in all_benchmarks():
-        here = ", ".join(item.path.name + (" (see its problems)" if item.problems else "") for item in found if one.name in item.benchmarks)
-        published = f"{one.published['TDSM']:.2f}" if "TDSM" in one.published else ""
-        cells = [one.name, str(len(one.draws)), one.split, one.partition, one.encoder, published, one.table]
-        rows.append([*cells, *([here or "missing"] if root is not None else [])])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    """All rows of published tables as text; with a folder, also what of their data is in it, and where to get the rest. Raises InputError: no such folder."""
+    findings = present(root) if root is not None else []
+    rows = [["row", "lists", "classes", "partition", "encoder", "TDSM", "paper", *(["here"] if root is not None else [])]]
+    pages, lacking = {source.name: source.page for source in sources()}, {}
+    for row in all_benchmarks():
+        paths = [item.path.name + (" (see its problems)" if item.problems else "") for item in findings if row.name in item.benchmarks]
+        published = f"{row.published['TDSM']:.2f}" if "TDSM" in row.published else ""
+        cells = [row.name, str(len(row.draws)), row.split, row.partition, row.encoder, published, row.table]
+        rows.append([*cells, *([", ".join(paths) or "missing"] if root is not None else [])])
+        if not paths:
+            lacking[row.dataset if row.dataset in pages else SUBSETS[row.dataset][0]] = None
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, "", *_problems(found), *_missing(found)])
-
-
-def _problems(found: list[Finding]) -> list[str]:
-    return [f"{item.path}: {problem}" for item in found if item.benchmarks for problem in item.problems]
-
-
-def _missing(found: list[Finding]) -> list[str]:
-    """A line for each data set that a row still lacks: where it is."""
-    served = {name for item in found for name in item.benchmarks}
-    pages = {source.name: source.page for source in sources()}
-    lacking = dict.fromkeys(one.dataset if one.dataset in pages else SUBSETS[one.dataset][0] for one in all_benchmarks() if one.name not in served)
-    return [f"{name}: {dataset_facts()[name].title}, {pages[name]} (`tdsm fetch {name}` says how)" for name in lacking]
-
-
-# Folders
+    problems = [f"{item.path}: {problem}" for item in findings if item.benchmarks for problem in item.problems]
+    missing = [f"{name}: {dataset_facts()[name].title}, {pages[name]} (`tdsm fetch {name}` says how)" for name in lacking]
+    return "\n".join([*lines, "", *problems, *missing])
 
 
 def _folder(path: Path) -> Finding:
     if is_store(path):
-        return store(path)
+        return read_clips(path, "a clip store")
     if (path / TABLE).is_file():
         return own_clips(path)
     if (path / "recognizer.json").is_file():
@@ -105,18 +85,18 @@ def _folder(path: Path) -> Finding:
         return recognizer(path / "model", "the recognizer of a run folder")
     if is_features(path) or (path / "val.npy").is_file():
         return features(path)
-    if class_lists(path):
+    if any(map(is_class_list, path.glob("*.csv"))):
         return prompts(path, "class lists of SA-DVAE")
     with open_files(path) as files:
         return _members(files, f"a folder of {len(files.names):,} files")
 
 
 def _members(files: Files, otherwise: str) -> Finding:
-    found = raw_findings(files)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = " and ".join(item.dataset or item.kind for item in found)
+    findings = raw_findings(files)
+    if len(findings) == 1:
+        return findings[0]
+    if findings:
+        names = " and ".join(item.dataset or item.kind for item in findings)
         return Finding(files.path, f"several data sets: {names}", problems=("they cannot be read together; give the path of one of them",))
     return Finding(files.path, otherwise, problems=(_unknown(files),))
 
@@ -133,9 +113,6 @@ def _unknown(files: Files) -> str:
     return f"nothing known by the names of its files; give what is inside: {', '.join(first[:8])}{' ...' if len(first) > 8 else ''}"
 
 
-# Files
-
-
 def _file(path: Path) -> Finding:
     kind = kind_of(path)
     if kind.name == "empty":
@@ -145,17 +122,17 @@ def _file(path: Path) -> Finding:
     if kind.name == "pickle":
         return pickled(path)
     if kind.name == "npy":
-        return _unless_damaged(path, array)
+        return _unless_damaged(path, _array)
     if ntu.MEMBER.fullmatch(path.name):
         return Finding(path, "one recording of NTU RGB+D", clips=1, problems=("give the folder or zip that it came from",))
-    if kind.name in ("text", "csv") and (path.suffix == ".txt" or _starts_as_class_list(path)):
+    if kind.name in ("text", "csv") and (path.suffix == ".txt" or is_class_list(path)):
         return prompts(path, "a class list")
     return Finding(path, kind.title, problems=(kind.remedy,))
 
 
-def _starts_as_class_list(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(16).removeprefix(b"\xef\xbb\xbf").startswith(b"idx,label")
+def _array(path: Path) -> Finding:
+    shape = np.lib.format.open_memmap(path, mode="r").shape
+    return Finding(path, f"one array of shape {shape}", problems=(f"give the folder it belongs to, {shlex.quote(str(path.parent))}",))
 
 
 def _unless_damaged(path: Path, look: Callable[[Path], Finding]) -> Finding:
@@ -175,10 +152,9 @@ def _zip(path: Path) -> Finding:
     if is_features(path):
         return features(path)
     if {"joints", "layout"} <= keys:
-        return clips_npz(path)
+        return read_clips(path, "clips in one .npz", "fps" in keys)
     if {"x_train", "y_train"} <= keys:
         remedy = "the names of the clips are lost in them, and the partition with them; take the .skeleton files or a pickle"
         return Finding(path, "arrays of the GCN family (CTR-GCN's .npz)", problems=(remedy,))
-    return Finding(
-        path, f"an .npz of {', '.join(sorted(keys)[:6])}", problems=("it holds neither clips nor features; tdsm/data/clips.py says what clips need",)
-    )
+    problem = "it holds neither clips nor features; tdsm/data/clips.py says what clips need"
+    return Finding(path, f"an .npz of {', '.join(sorted(keys)[:6])}", problems=(problem,))

@@ -1,6 +1,5 @@
 """What the doctor found at a path, and how it stands to the protocols: counts, partitions, which rows of published tables it serves."""
 
-import html
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ from tdsm.catalogue.partitions import PARTITIONS, partitions_of
 from tdsm.catalogue.rows import all_benchmarks, dataset_facts
 from tdsm.data.prompts import SUBSETS
 from tdsm.util.errors import InputError
+from tdsm.util.html import html_table
 
 __all__ = ["Finding", "finding_of_clips", "next_command", "rows_served"]
 
@@ -49,42 +49,28 @@ class Finding:
         """(heading, text) of everything there is to say."""
         lines = [("what", self.kind + (f" ({self.dataset})" if self.dataset else ""))]
         if self.clips is not None:
-            lines.append(("clips", f"{self.clips:,}" + self._per_class()))
+            held = [count for count in self.classes.values() if count]
+            spread = f" of {len(held)} classes, {' to '.join(f'{count:,}' for count in sorted({min(held), max(held)}))} a class" if held else ""
+            lines.append(("clips", f"{self.clips:,}" + spread))
         official = dataset_facts()[self.dataset].parts if self.dataset in dataset_facts() else {}
         for name, (train, test) in self.parts.items():
-            of = f"; officially {official[name][0]:,} and {official[name][1]:,}" if name in official else ""
-            lines.append((name, f"{train:,} train, {test:,} test{of}"))
+            stated = f"; officially {official[name][0]:,} and {official[name][1]:,}" if name in official else ""
+            lines.append((name, f"{train:,} train, {test:,} test{stated}"))
         lines += [("serves", ", ".join(self.benchmarks))] if self.benchmarks else []
         lines += [("known", text) for text in self.known] + [("problem", text) for text in self.problems]
         return lines + ([("next", self.next)] if self.next else [])
-
-    def _per_class(self) -> str:
-        held = [count for count in self.classes.values() if count]
-        if not held:
-            return ""
-        spread = f"{min(held):,}" if min(held) == max(held) else f"{min(held):,} to {max(held):,}"
-        return f" of {len(held)} classes, {spread} a class"
 
     def __str__(self) -> str:
         return "\n".join([str(self.path), *(f"  {heading:<10}{text}" for heading, text in self._lines())])
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><th style='text-align:left'>{head}</th><td style='text-align:left'>{html.escape(text)}</td></tr>" for head, text in self._lines())
-        return f"<b>{html.escape(str(self.path))}</b><table>{rows}</table>"
+        return html_table(self._lines(), title=str(self.path))
 
 
 def finding_of_clips(
-    path: Path,
-    kind: str,
-    dataset: str,
-    names: Sequence[str],
-    labels: Iterable[str | None],
-    classes: Sequence[str],
-    *,
-    known: Sequence[str] = (),
-    problems: Sequence[str] = (),
-    raw: bool = False,
-) -> Finding:
+    path: Path, kind: str, dataset: str, names: Sequence[str], labels: Iterable[str | None], classes: Sequence[str],
+    *, known: Sequence[str] = (), problems: Sequence[str] = (), raw: bool = False,
+) -> Finding:  # fmt: skip
     """What these clips are, held against the protocols of their data set if it has any.
 
     Args:
@@ -100,16 +86,15 @@ def finding_of_clips(
     if dataset in dataset_facts():
         faults += [_listed("no clip of {} of the classes: {}; complete the download", [label for label, count in per_class.items() if not count])]
     faults.append(_listed("{} clips are in no official part: {}; leave them out", outside))
-    found = tuple(text for text in (*problems, *faults) if text)
-    return Finding(
-        path, kind, dataset, len(names), per_class, parts, rows_served(dataset), (*known, *more_known), found, next_command(path, dataset, bool(counts))
-    )
+    wrong = tuple(text for text in (*problems, *faults) if text)
+    command = next_command(path, dataset, bool(counts))
+    return Finding(path, kind, dataset, len(names), per_class, parts, rows_served(dataset), (*known, *more_known), wrong, command)
 
 
 def rows_served(dataset: str) -> tuple[str, ...]:
     """Names of the rows that clips of this data set are enough for: its own, then those of a set that is a part of it."""
     parts = [name for name, (whole, _) in SUBSETS.items() if whole == dataset]
-    return tuple(one.name for name in (dataset, *parts) for one in all_benchmarks() if one.dataset == name)
+    return tuple(row.name for name in (dataset, *parts) for row in all_benchmarks() if row.dataset == name)
 
 
 def next_command(path: Path, dataset: str, labelled: bool = True) -> str:
@@ -149,9 +134,8 @@ def _against_facts(dataset: str, clips: int, raw: bool) -> tuple[list[str], list
     if without and clips == whole - without:
         return [f"{clips:,} is the official number without the {without:,} recordings that are listed as without a skeleton"], []
     if clips == whole:
-        return [
-            f"{clips:,} is the official number" + (f"; {without:,} of them are listed as without a skeleton: {whole - without:,} stay" if without else "")
-        ], []
+        stay = f"; {without:,} of them are listed as without a skeleton: {whole - without:,} stay" if without else ""
+        return [f"{clips:,} is the official number{stay}"], []
     if not raw and whole - without < clips < whole:
         return [f"{clips:,} clips; {whole:,} were recorded, of which {without:,} are listed as without a skeleton"], []
     if clips < whole - without:

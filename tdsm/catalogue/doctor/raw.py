@@ -13,15 +13,17 @@ import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from tdsm.catalogue.doctor.derived import door
 from tdsm.catalogue.doctor.finding import Finding, finding_of_clips, next_command, rows_served
-from tdsm.catalogue.doctor.made import door
 from tdsm.catalogue.rows import dataset_facts
 from tdsm.data.readers import kinetics, msr_action3d, ntu, nw_ucla, openpose_json, pku_mmd, utd_mhad
 
 __all__ = ["Files", "open_files", "pickled", "raw_findings"]
 
+Matches = list[tuple[str, re.Match]]  # names of files, and what of them matched
 _NTU_60_ACTIONS, _NTU_60_SETUPS = 60, 17
 _BY_NAMES = "counted by the names of the files: none was opened, so a damaged one shows only when it is read"
 _NTU_NAME = re.compile(rb"S\d{3}C\d{3}P\d{3}R\d{3}A\d{3}")
@@ -45,7 +47,7 @@ class Files:
         self.path, self.names, self.size, self.open = path, sorted(names), size, open
         self.bases = [name.rpartition("/")[2] for name in self.names]
 
-    def matching(self, pattern: re.Pattern, whole: bool = False) -> list[tuple[str, re.Match]]:
+    def matching(self, pattern: re.Pattern, whole: bool = False) -> Matches:
         """(name, match) of the files whose base (or ``whole``) name is of this form."""
         texts = self.names if whole else self.bases
         return [(name, match) for name, text in zip(self.names, texts, strict=True) if (match := pattern.fullmatch(text))]
@@ -75,54 +77,44 @@ def raw_findings(files: Files) -> list[Finding]:
         ("NW-UCLA in the form of JSON files", "nw-ucla", nw_ucla.MEMBER, nw_ucla.CLASSES, (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)),
         ("MSR-Action3D, skeletons in space", "msr-action3d", msr_action3d.MEMBER, msr_action3d.CLASSES, range(1, 21)),
     )
-    found = [
-        _recordings(files, kind, dataset, matches, classes, codes) for kind, dataset, form, classes, codes in recorded if (matches := files.matching(form))
-    ]
-    for form, whole, make in (
-        (ntu.MEMBER, False, _ntu),
-        (pku_mmd.MEMBER, False, _pku),
-        (kinetics.MEMBER, True, _kinetics),
-        (openpose_json.MEMBER, False, _openpose),
-    ):
-        matches = files.matching(form, whole)
-        found += [make(files, matches)] if matches else []
-    return found
+    findings = []
+    for kind, dataset, form, classes, codes in recorded:
+        if matches := files.matching(form):
+            findings.append(_recordings(files, kind, dataset, matches, classes, codes))
+    for form, look in ((ntu.MEMBER, _ntu), (pku_mmd.MEMBER, _pku), (kinetics.MEMBER, _kinetics), (openpose_json.MEMBER, _openpose)):
+        if matches := files.matching(form, whole=form is kinetics.MEMBER):
+            findings.append(look(files, matches))
+    return findings
 
 
-def _recordings(
-    files: Files, kind: str, dataset: str, found: list[tuple[str, re.Match]], classes: Sequence[str], codes: Sequence[int], group: int = 1
-) -> Finding:
-    """Files whose names tell the class: a number in ``group`` of the match, the k-th of ``codes`` meaning the k-th class."""
+def _recordings(files: Files, kind: str, dataset: str, matches: Matches, classes: Sequence[str], codes: Sequence[int], group: int = 1) -> Finding:
+    """Files whose names say the class: a number in ``group`` of the match, the k-th of ``codes`` meaning the k-th class."""
     label = dict(zip(codes, classes, strict=True))
-    names = [match[0].partition(".")[0] for _, match in found]
-    labels = [label.get(int(match[group])) for _, match in found]
-    unknown = sum(one is None for one in labels)
-    problems = [_twice(names), f"{unknown} files are of actions that do not exist; leave them out" if unknown else ""]
+    names = [match[0].partition(".")[0] for _, match in matches]
+    labels = [label.get(int(match[group])) for _, match in matches]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    problems = [f"{len(twice)} recordings are there more than once, first {twice[0]}; keep one copy"] if twice else []
+    problems += [f"{labels.count(None)} files are of actions that do not exist; leave them out"] if None in labels else []
     return finding_of_clips(files.path, kind, dataset, names, labels, classes, known=[_BY_NAMES], problems=problems, raw=True)
 
 
-def _twice(names: Sequence[str]) -> str:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    return f"{len(twice)} recordings are there more than once, first {twice[0]}; keep one copy" if twice else ""
-
-
-def _ntu(files: Files, found: list[tuple[str, re.Match]]) -> Finding:
-    setups, actions = ([int(match[group]) for _, match in found] for group in (1, 5))
+def _ntu(files: Files, matches: Matches) -> Finding:
+    setups, actions = ([int(match[group]) for _, match in matches] for group in (1, 5))
     in_60 = max(setups) <= _NTU_60_SETUPS and max(actions) <= _NTU_60_ACTIONS
     dataset = "ntu-60" if in_60 else "ntu-120"
     classes = ntu.CLASSES[: dataset_facts()[dataset].classes]
-    made = _recordings(files, "NTU RGB+D, .skeleton files", dataset, found, classes, range(1, len(classes) + 1), 5)
+    finding = _recordings(files, "NTU RGB+D, .skeleton files", dataset, matches, classes, range(1, len(classes) + 1), 5)
     if in_60 or min(setups) <= _NTU_60_SETUPS:
-        return made
+        return finding
     first = "the archive of setups 18 to 32 alone; NTU RGB+D 120 also needs nturgbd_skeletons_s001_to_s017.zip: give both"
     command = f"tdsm reproduce {rows_served('ntu-120')[0]} --data nturgbd_skeletons_s001_to_s017.zip --data {shlex.quote(str(files.path))}"
-    rows = tuple(name for name in made.benchmarks if name.startswith("ntu-120"))
-    return Finding(made.path, made.kind, dataset, made.clips, made.classes, made.parts, rows, made.known, (first,), command)
+    rows = tuple(name for name in finding.benchmarks if name.startswith("ntu-120"))
+    return replace(finding, benchmarks=rows, problems=(first,), next=command)
 
 
-def _pku(files: Files, found: list[tuple[str, re.Match]]) -> Finding:
+def _pku(files: Files, matches: Matches) -> Finding:
     labels, skeletons = defaultdict(list), set()
-    for name, match in found:
+    for name, match in matches:
         rows = _pku_rows(files, name)
         if rows is None:
             skeletons.add(match[0].removesuffix(".txt"))
@@ -144,7 +136,8 @@ def _pku(files: Files, found: list[tuple[str, re.Match]]) -> Finding:
     known = ["cut into clips by the label files; the skeletons were not opened"]
     if second:
         rows = "no row of a published table here is of phase II"
-        return Finding(files.path, kind, "pku-mmd", len(names), _per_class(actions), known=(*known, rows), problems=_only(problems))
+        counts = dict(Counter(action for action in actions if action))
+        return Finding(files.path, kind, "pku-mmd", len(names), counts, known=(*known, rows), problems=tuple(filter(None, problems)))
     return finding_of_clips(files.path, kind, "pku-mmd", names, actions, pku_mmd.CLASSES, known=known, problems=problems, raw=True)
 
 
@@ -160,25 +153,21 @@ def _pku_rows(files: Files, name: str) -> list[int] | None:
     return [int(number) if (number := line.partition(b",")[0].strip()).isdigit() else 0 for line in lines]
 
 
-def _per_class(labels: Sequence[str | None]) -> dict[str, int]:
-    return dict(Counter(label for label in labels if label))
-
-
-def _kinetics(files: Files, found: list[tuple[str, re.Match]]) -> Finding:
-    there = {f"{match[1]}/{match[2]}" for _, match in found}
+def _kinetics(files: Files, matches: Matches) -> Finding:
+    clips = {f"{match[1]}/{match[2]}" for _, match in matches}
     tables, problems = {}, []
     for name, match in files.matching(_KINETICS_TABLE, whole=True):
         rows = _kinetics_rows(files, name)
         problems += [] if rows else [f"{name} is no label table; download it again"]
         tables |= {f"{match[1]}/{clip}": row for clip, row in rows.items()}
-    parts = {name.partition("/")[0] for name in there}
+    parts = {name.partition("/")[0] for name in clips}
     tabled = {name.partition("/")[0] for name in tables}
     problems += [f"kinetics_{part}_label.json is not there, so nothing tells the classes of {part}" for part in sorted(parts - tabled)]
     problems += [f"kinetics_{part} is not there; complete the download" for part in sorted({"train", "val"} - parts)]
-    lost = [name for name in tables if name not in there and name.partition("/")[0] in parts]
+    lost = [name for name in tables if name not in clips and name.partition("/")[0] in parts]
     problems += [f"{len(lost):,} clips of the label tables are not there, first {lost[0]}; complete the download"] if lost else []
-    empty = sum(not tables[name].get("has_skeleton", True) for name in there & tables.keys())
-    names = sorted(name for name in there if tables.get(name, {}).get("has_skeleton", True))
+    empty = sum(not tables[name].get("has_skeleton", True) for name in clips & tables.keys())
+    names = sorted(name for name in clips if tables.get(name, {}).get("has_skeleton", True))
     labels = [tables.get(name, {}).get("label") for name in names]
     known = ["counted by file names and label tables; no skeleton was opened", "officially about 240,000 train and 20,000 test"]
     known += [f"{empty:,} clips have no skeleton by the label tables, and are left out"] if empty else []
@@ -195,16 +184,12 @@ def _kinetics_rows(files: Files, name: str) -> dict[str, dict]:
     return table if isinstance(table, dict) and all(isinstance(row, dict) for row in table.values()) else {}
 
 
-def _openpose(files: Files, found: list[tuple[str, re.Match]]) -> Finding:
-    videos = Counter(f"{PurePosixPath(name).parent}/{match[1] or ''}" for name, match in found)
-    known = (f"{len(found):,} frames; the files carry neither labels nor frames a second",)
+def _openpose(files: Files, matches: Matches) -> Finding:
+    videos = {f"{PurePosixPath(name).parent}/{match[1] or ''}" for name, match in matches}
+    known = (f"{len(matches):,} frames; the files carry neither labels nor frames a second",)
     command = f"tdsm predict RUN/model {shlex.quote(str(files.path))} --labels 'any name, another name'"
-    problems = door(files.path)[1] if len(found) <= _READ else ()
+    problems = door(files.path)[1] if len(matches) <= _READ else ()
     return Finding(files.path, f"poses by OpenPose, {len(videos)} videos", clips=len(videos), known=known, problems=problems, next=command)
-
-
-def _only(texts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(text for text in texts if text)
 
 
 def pickled(path: Path) -> Finding:
@@ -216,12 +201,12 @@ def pickled(path: Path) -> Finding:
         return _kinetics_pickle(path)
     if not annotated or not names:
         return Finding(path, "a pickle", problems=("no annotations of NTU RGB+D or Kinetics are in it; give a pickle of pyskl or MMAction2",))
-    found = [ntu.parse_name(name) for name in names if 1 <= int(name[-3:]) <= len(ntu.CLASSES)]
-    in_60 = all(one.action <= _NTU_60_ACTIONS and one.setup <= _NTU_60_SETUPS for one in found)
+    recordings = [ntu.parse_name(name) for name in names if 1 <= int(name[-3:]) <= len(ntu.CLASSES)]
+    in_60 = all(recording.action <= _NTU_60_ACTIONS and recording.setup <= _NTU_60_SETUPS for recording in recordings)
     classes = ntu.CLASSES[:_NTU_60_ACTIONS] if in_60 else ntu.CLASSES
     kind = f"NTU RGB+D {'in the plane (COCO-17)' if scored else 'in space'}, annotation pickle"
     known = ["counted by the names in it; pyskl and MMAction2 removed ghosts differently, so their pickles are not the same data"]
-    labels = [ntu.CLASSES[one.action - 1] for one in found]
+    labels = [ntu.CLASSES[recording.action - 1] for recording in recordings]
     return finding_of_clips(path, kind, f"ntu-{len(classes)}", names, labels, classes, known=known)
 
 

@@ -1,7 +1,6 @@
 """Data sets from the places where their owners publish them: what is open is downloaded, for the rest the steps are said."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from tdsm.catalogue.fetch.catalogue import RemoteFile, Source, source_named, sources, steps
@@ -23,15 +22,9 @@ def fetch(name: str, folder: str | Path = "data", *, progress: bool = True, unpa
     source = source_named(name)
     print(steps(name, folder))
     paths = fetch_source(source, folder, progress=progress, patience=patience)
-    return _unpacked(paths) if unpack else paths
-
-
-def _unpacked(paths: Sequence[Path]) -> list[Path]:
-    """Each archive's folder, named like it without its ending, unpacked if it is not there; other files as they are."""
-    result = []
-    for path in paths:
-        folder = path.with_name(re.sub(r"\.(zip|tar|tgz|tar\.\w+)$", "", path.name))
+    for place, path in enumerate(paths if unpack else ()):
+        folder = path.with_name(re.sub(r"\.(zip|tar|tgz|tar\.\w+)$", "", path.name))  # an archive's name without its ending; other files as they are
         if folder != path and not folder.exists():
             unpack_archive(path, folder)
-        result.append(folder)
-    return result
+        paths[place] = folder
+    return paths

@@ -5,7 +5,6 @@ The file holds facts: addresses that the owners publish, terms, what to cite and
 
 import importlib.resources
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,26 +61,21 @@ class Source:
 def sources() -> list[Source]:
     """All sources, the open ones first."""
     rows = json.loads((importlib.resources.files("tdsm.catalogue.fetch") / "sources.json").read_text(encoding="utf-8"))["sources"]
-    return [_source(row) for row in rows]
-
-
-def _source(row: dict) -> Source:
-    urls = row.pop("urls", ())
-    files = [RemoteFile(urls=tuple(url.replace("{file}", file["name"]) for url in urls), **file) for file in row.pop("files", ())]
-    lists = {key: tuple(row.pop(key, ())) for key in ("datasets", "steps", "look_for")}
-    return Source(**row, **lists, files=tuple(files))
+    every = []
+    for row in rows:
+        urls = row.pop("urls", ())
+        files = [RemoteFile(urls=tuple(url.replace("{file}", file["name"]) for url in urls), **file) for file in row.pop("files", ())]
+        lists = {key: tuple(row.pop(key, ())) for key in ("datasets", "steps", "look_for")}
+        every.append(Source(**row, **lists, files=tuple(files)))
+    return every
 
 
 def source_named(name: str) -> Source:
-    """The source of this name.
-
-    Raises:
-        InputError: no such source.
-    """
-    found = {source.name: source for source in sources()}
-    if name not in found:
-        raise InputError("fetch", f"no source is called {name!r}", f"choose among: {', '.join(found)}")
-    return found[name]
+    """The source of this name. Raises InputError: no such source."""
+    by_name = {source.name: source for source in sources()}
+    if name not in by_name:
+        raise InputError("fetch", f"no source is called {name!r}", f"choose among: {', '.join(by_name)}")
+    return by_name[name]
 
 
 def steps(name: str, folder: str | Path = "data") -> str:
@@ -97,11 +91,8 @@ def steps(name: str, folder: str | Path = "data") -> str:
     source, home = source_named(name), (Path(folder) / name).as_posix()
     lines = [source.title, f"  terms: {source.licence}", f"  cite:  {source.citation}", f"  page:  {source.page}"]
     lines += [f"  note:  {source.note}"] if source.note else []
-    lines += [f"  `tdsm fetch {name}` downloads {_count(source.files)} to {home}"] if source.files else ["  not for a program to download:"]
+    files = source.files[0].name if len(source.files) == 1 else f"{len(source.files)} files"
+    lines += [f"  `tdsm fetch {name}` downloads {files} to {home}"] if source.files else ["  not for a program to download:"]
     lines += [f"  {number}. {step.format(folder=home)}" for number, step in enumerate(source.steps, 1)]
     lines += [f"  look for: {', '.join(source.look_for)}"] if source.look_for else []
     return "\n".join([*lines, f"  then: {source.next.format(folder=home)}"])
-
-
-def _count(files: Sequence[RemoteFile]) -> str:
-    return files[0].name if len(files) == 1 else f"{len(files)} files"

@@ -14,7 +14,6 @@ import ssl
 import time
 import urllib.request
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,8 +79,8 @@ def _check_present(file: RemoteFile, path: Path, note: object) -> None:
         raise InputError(path, "is there already, and no size or checksum is known to check it by", "use it as it is, or move it away and fetch again")
     if size is not None and path.stat().st_size != size:
         raise InputError(path, f"is there already with {path.stat().st_size} bytes, not {size}", "move it away and fetch again")
-    if digest is not None and (found := _digest(path)) != digest:
-        raise InputError(path, f"is there already with sha256 {found}, not {digest}", "move it away and fetch again")
+    if digest is not None and (actual := _digest(path)) != digest:
+        raise InputError(path, f"is there already with sha256 {actual}, not {digest}", "move it away and fetch again")
 
 
 def _download(file: RemoteFile, path: Path, page: str, progress: bool, patience: Patience) -> dict[str, object]:
@@ -156,7 +155,7 @@ def _receive(url: str, file: RemoteFile, part: Path, progress: bool, timeout: fl
             part.unlink(missing_ok=True)
             write_json(_facts_of(part), {"url": url, "tag": _tag(answer), "total": total})
         with part.open("ab") as out, progress_bar(shown=progress, total=total, initial=start, desc=file.name, unit="B", unit_scale=True, leave=False) as bar:
-            for chunk in _chunks(answer):
+            while chunk := _chunk(answer):
                 out.write(chunk)
                 bar.update(len(chunk))
     if total is not None and part.stat().st_size < total:
@@ -218,15 +217,11 @@ def _answer(request: urllib.request.Request, part: Path, timeout: float) -> http
         raise _Dropped(f"broke off ({error!r})") from error
 
 
-def _chunks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    while True:
-        try:
-            chunk = answer.read(_CHUNK)
-        except (OSError, http.client.HTTPException) as error:
-            raise _Dropped(f"broke off ({error!r})") from error
-        if not chunk:
-            return
-        yield chunk
+def _chunk(answer: http.client.HTTPResponse) -> bytes:
+    try:
+        return answer.read(_CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise _Dropped(f"broke off ({error!r})") from error
 
 
 def _facts_of(part: Path) -> Path:

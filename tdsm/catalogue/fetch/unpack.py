@@ -60,14 +60,18 @@ def unpack(archive: str | Path, folder: str | Path, *, most_bytes: int = 200 << 
     if folder.exists():
         raise InputError(folder, "exists already", "name a folder that does not, or remove it")
     partial = folder.with_name(folder.name + ".partial")
-    with disk_faults(folder), _damage(archive), _opened(archive) as entries:
+    with disk_faults(folder), _opened(archive) as entries:
         checked = _checked(archive, entries, min(most_bytes, max(100 << 20, int(most_ratio * archive.stat().st_size))))
         check_space(folder, sum(entry.size for entry in checked))
         try:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             for entry in checked:
-                _write(entry, partial.joinpath(*entry.parts))
+                path = partial.joinpath(*entry.parts)
+                (path if entry.kind == "folder" else path.parent).mkdir(parents=True, exist_ok=True)
+                if entry.kind == "file":
+                    with entry.open() as content, path.open("xb") as out:
+                        shutil.copyfileobj(content, out, _CHUNK)
             partial.replace(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -75,27 +79,23 @@ def unpack(archive: str | Path, folder: str | Path, *, most_bytes: int = 200 << 
 
 
 @contextmanager
-def _damage(archive: Path) -> Iterator[None]:
+def _opened(archive: Path) -> Iterator[Iterable[_Entry]]:
+    """The members; damage that shows while they are read is one line."""
+    if not archive.is_file():
+        raise InputError(archive, "no such file", "check the path")
     try:
-        yield
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as content:
+                yield _zip_entries(content)
+        elif tarfile.is_tarfile(archive):
+            with tarfile.open(archive) as content:
+                yield _tar_entries(content)
+        else:
+            raise InputError(archive, "is neither a zip nor a tar", "unpack .7z and .rar with 7-Zip (`7z x`) or `unar`")
     except (*_DAMAGED, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk's; those of gzip and bz2 have no number
             raise
         raise InputError(archive, f"cannot be unpacked ({error})", "download it again") from error
-
-
-@contextmanager
-def _opened(archive: Path) -> Iterator[Iterable[_Entry]]:
-    if not archive.is_file():
-        raise InputError(archive, "no such file", "check the path")
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as content:
-            yield _zip_entries(content)
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as content:
-            yield _tar_entries(content)
-    else:
-        raise InputError(archive, "is neither a zip nor a tar", "unpack .7z and .rar with 7-Zip (`7z x`) or `unar`")
 
 
 def _zip_entries(content: zipfile.ZipFile) -> Iterator[_Entry]:
@@ -135,12 +135,3 @@ def _checked(archive: Path, entries: Iterable[_Entry], most: int) -> list[_Entry
     if files & folders:
         raise InputError(archive, f"{min(files & folders)!r} is both a file and a folder", "do not unpack it; ask its owners")
     return checked
-
-
-def _write(entry: _Entry, path: Path) -> None:
-    if entry.kind == "folder":
-        path.mkdir(parents=True, exist_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with entry.open() as content, path.open("xb") as out:
-        shutil.copyfileobj(content, out, _CHUNK)

@@ -1,21 +1,13 @@
-"""Random movements and sentences that tell them: as many (clip, description) pairs as wanted, of no class of any data set.
+"""Random movements and sentences that describe them: as many (clip, description) pairs as wanted, of no class of any data set.
 
 A movement has one or two segments, and a segment moves one to three of: hands, torso, legs, level (crouching and sitting), or the body stoops
-with a hand to the floor. Each part draws numbers (places by height and direction, paths, angles, sides, how often) and tells them in
+with a hand to the floor. Each part draws numbers (places by height and direction, paths, angles, sides, how often) and says them in
 words, and no class name or description is looked up. The right side is the person's own. A pair is good for learning which words go with which motion:
 its label is its sentence, so that a :class:`~tdsm.data.clips.ClipSet` of pairs has as many classes as there are different sentences.
 
 The kinds of movement and the first wording were chosen by somebody who had read the packaged class descriptions (:mod:`tdsm.data.prompts`); the
 wording was then moved away from them, and the tests hold that no six words in a row are the same in both. Whoever scores zero-shot recognition
 after training on these pairs should say so.
-
-==================  ======================================================================
-draft.py            a movement in the making: tracks of controls, knots of hands
-places.py           places and directions of a hand, as numbers and in words
-hands.py            what hands do
-body.py, legs.py    what trunk and hips, and what legs do
-this file           segments to a sentence; the body before a sensor
-==================  ======================================================================
 """
 
 from collections.abc import Mapping
@@ -25,7 +17,7 @@ import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.convert import convert
-from tdsm.data.kinematics import Body, pose_body
+from tdsm.data.kinematics import Body, pose_body, sensor_noise, turn_left
 from tdsm.data.layouts import NTU_25, Layout
 from tdsm.data.procedural.body import crouch, move_torso, reach_down, rise, take_seat
 from tdsm.data.procedural.draft import LOWER, Draft, controls_at
@@ -60,7 +52,7 @@ class Take:
 
 
 def procedural_clips(count: int, seed: int = 0, layout: Layout = NTU_25) -> ClipSet:
-    """``count`` pairs of a clip and the sentence that tells it (its label), 48 frames each, 15 fps, metres, one person.
+    """``count`` pairs of a clip and the sentence that describes it (its label), 48 frames each, 15 fps, metres, one person.
 
     Pair i depends on (seed, i) only: fewer pairs are the beginning of more. Classes are the different sentences in order of appearance.
     The sensor's space is that of :mod:`tdsm.data.synthetic`, converted to ``layout`` by :mod:`tdsm.data.convert`.
@@ -86,7 +78,9 @@ def procedural_clip(number: int, seed: int = 0, layout: Layout = NTU_25) -> Clip
     rng = np.random.default_rng([seed, number])
     draft, sentence = draw_movement(rng)
     joints = perform(draft, draw_take(rng))
-    clip = Clip(joints + _noise(rng, joints.shape), NTU_25, sentence, "procedural", _FPS, f"procedural {seed} #{number}")
+    noise = rng.uniform(0.002, 0.010)
+    joints += sensor_noise(rng, joints.shape, noise, noise / 2)
+    clip = Clip(joints, NTU_25, sentence, "procedural", _FPS, f"procedural {seed} #{number}")
     return convert(clip, layout).clip
 
 
@@ -99,10 +93,10 @@ def draw_movement(rng: np.random.Generator) -> tuple[Draft, str]:
     end = draft.pick(0.84, 0.84, 0.90, 1.0)
     edges = [0.0, draft.between(0.4, 0.6) * end, end] if draft.chance(0.3) else [0.0, end]
     rises = seated and draft.chance(0.75)
-    told = [_segment(draft, *edges[:2], rises)] + ([_segment(draft, *edges[1:], False)] if len(edges) == 3 else [])
+    segments = [_segment(draft, *edges[:2], rises)] + ([_segment(draft, *edges[1:], False)] if len(edges) == 3 else [])
     if end < 1:
         draft.drop_hands(end)
-    return draft, f"{_subject(draft, seated)} {draft.pick(', then ', ' and then ').join(told)}."
+    return draft, f"{_subject(draft, seated)} {draft.pick(', then ', ' and then ').join(segments)}."
 
 
 def _sit(draft: Draft) -> None:
@@ -164,20 +158,7 @@ def perform(draft: Draft, take: Take) -> np.ndarray:
     joints = pose_body(take.body, controls)
     heading = np.radians(travel[:, 2] + take.yaw)
     steps = sum(take.body.leg) * np.diff(travel[:, :2], axis=0, prepend=travel[:1, :2])
-    walked = np.cumsum(_turned(*steps.T, heading), axis=1)
+    walked = np.cumsum(turn_left(*steps.T, heading), axis=1)
     left, up, forward = np.moveaxis(joints, -1, 0)
-    left, forward = _turned(left, forward, heading[:, None]) + walked[:, :, None]
+    left, forward = turn_left(left, forward, heading[:, None]) + walked[:, :, None]
     return np.stack([-left, up - 1.0, 3.0 - forward], -1)
-
-
-def _turned(left: np.ndarray, forward: np.ndarray, heading: np.ndarray) -> np.ndarray:
-    """Left and forward of a person who is turned to the left by ``heading`` radians, as those of one who is not."""
-    sine, cosine = np.sin(heading), np.cos(heading)
-    return np.stack([cosine * left + sine * forward, cosine * forward - sine * left])
-
-
-def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """A sensor's error, metres: 2 to 10 mm that drift over five frames, and half as much from frame to frame."""
-    size = rng.uniform(0.002, 0.010)
-    raw = rng.normal(0, size * np.sqrt(5), (shape[0] + 4, *shape[1:]))
-    return sum(raw[lag : lag + shape[0]] for lag in range(5)) / 5 + rng.normal(0, size / 2, shape)

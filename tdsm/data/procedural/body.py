@@ -1,7 +1,7 @@
 """What the trunk and the hips do: bend, lean and twist; crouch, sit and rise; reach down to the floor.
 
 Each function draws its own numbers, adds its tracks between ``start`` and ``end``, and returns what follows the subject of a sentence.
-What is large or small is told where the number lies at an end of its range.
+What is large or small is said where the number lies at an end of its range.
 """
 
 from numbers import Real
@@ -68,11 +68,9 @@ def crouch(draft: Draft, start: float, end: float) -> str:
     moments, shares = to_and_fro(draft, start, end, times, stays)
     draft.move("pelvis", moments, [share * np.array([0, -depth, -0.35 * depth]) for share in shares])
     draft.move("torso", moments, [(share * lean, 0, 0) for share in shares])
-    far = draft.pick("slightly", "a little") if depth < 0.28 else draft.pick("deeply", "far") if depth > 0.45 else ""
-    words = draft.pick(
-        f"crouches {far}", f"sinks {far} on both legs", f"folds both knees {far}", f"lets the hips sink {far} over bent knees", f"dips {far} with bent legs"
-    )
-    words = " ".join(words.split())
+    far = draft.pick(" slightly", " a little") if depth < 0.28 else draft.pick(" deeply", " far") if depth > 0.45 else ""
+    verbs = (f"crouches{far}", f"sinks{far} on both legs", f"folds both knees{far}", f"lets the hips sink{far} over bent knees", f"dips{far} with bent legs")
+    words = draft.pick(*verbs)
     if stays:
         draft.blocked |= LOWER
         return words + draft.pick("", " and stays down")

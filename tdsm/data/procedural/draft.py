@@ -141,6 +141,6 @@ def _glide(times: np.ndarray, poses: np.ndarray, t: np.ndarray) -> np.ndarray:
     inner = np.where(same_way, 2 * rate[1:] * rate[:-1] / np.where(same_way, rate[1:] + rate[:-1], 1), 0)
     slope = np.concatenate((0 * rate[:1], inner, 0 * rate[:1]))
     t = np.clip(t, times[0], times[-1])
-    here = np.clip(np.searchsorted(times, t, side="right") - 1, 0, len(gap) - 1)
-    x, gap = ((t - times[here]) / gap[here, 0])[:, None], gap[here]
-    return poses[here] + smooth(x) * (poses[here + 1] - poses[here]) + gap * x * (1 - x) * ((1 - x) * slope[here] - x * slope[here + 1])
+    last = np.clip(np.searchsorted(times, t, side="right") - 1, 0, len(gap) - 1)
+    x, gap = ((t - times[last]) / gap[last, 0])[:, None], gap[last]
+    return poses[last] + smooth(x) * (poses[last + 1] - poses[last]) + gap * x * (1 - x) * ((1 - x) * slope[last] - x * slope[last + 1])

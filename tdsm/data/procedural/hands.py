@@ -1,6 +1,7 @@
 """What hands do: go to a place and stay, move between places, circle, draw lines, or rock to and fro, one hand, both, or in turn."""
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -23,27 +24,16 @@ _CHEST = 0.30  # half the distance of the shoulders, arm lengths
 
 @dataclass(frozen=True)
 class _Hands:
-    """Which hands move, and how to speak of them.
+    """Which hands move, and how to speak of them."""
 
-    Attributes:
-        how: "left" or "right" (that one alone), "both" (mirror images), "together" (side by side), or "turn" (one after the other).
-        lead: the side whose path is drawn; the other hand follows from it.
-        who: for :mod:`tdsm.data.procedural.places`.
-        noun: "both hands"; the pronouns and the elbows follow from ``how``.
-    """
-
-    how: str
-    lead: str
-    who: str
-    noun: str
+    how: str  # "left" or "right" (that one alone), "both" (mirror images), "together" (side by side), or "turn" (one after the other)
+    lead: str  # the side whose path is drawn; the other hand follows from it
+    who: str  # for tdsm.data.procedural.places
+    noun: str  # "both hands"; the pronouns and the elbows follow from `how`
 
     @property
     def it(self) -> str:
         return "it" if self.how in OTHER else "them"
-
-    @property
-    def they_are(self) -> str:
-        return "it is" if self.how in OTHER else "they are"
 
     def elbows(self, straight: bool) -> str:
         """ ", elbow bent,"."""
@@ -53,25 +43,21 @@ class _Hands:
 
 @dataclass(frozen=True, eq=False)
 class _Path:
-    """Points (out, up, forward) for the leading hand and the words for them.
-
-    Attributes:
-        closes: does every repetition begin again at the first point (a circle), or go back the way it came?
-        times: repetitions.
-    """
+    """Points (out, up, forward) for the leading hand and the words for them."""
 
     points: list[np.ndarray]
     elbow: np.ndarray
-    closes: bool
+    closes: bool  # does every repetition begin again at the first point (a circle), or go back the way it came?
     times: int
     words: str
 
 
 def move_hands(draft: Draft, start: float, end: float) -> str:
-    """Move a hand or both, and tell it."""
+    """Move a hand or both, and describe it."""
     hands = _draw_hands(draft)
     times = min(int(draft.pick(1, 1, 1, 2, 2, 3, 4, 5)), 5 if end - start > _LONG else 3)
-    path = draft.pick(_hold, _between, _between, _between, _chain, _circle, _lines, _rock)(draft, hands, times)
+    between, chain = partial(_through, count=2), partial(_through, count=3)
+    path = draft.pick(_hold, between, between, between, chain, _circle, _lines, _rock)(draft, hands, times)
     _write(draft, hands, path, start, end)
     return path.words
 
@@ -97,16 +83,8 @@ def _hold(draft: Draft, hands: _Hands, times: int) -> _Path:
     return _Path([place.wrist] * 2, place.elbow, False, 1, words)
 
 
-def _between(draft: Draft, hands: _Hands, times: int) -> _Path:
-    return _through(draft, hands, times, 2)
-
-
-def _chain(draft: Draft, hands: _Hands, times: int) -> _Path:
-    return _through(draft, hands, times, 3)
-
-
 def _through(draft: Draft, hands: _Hands, times: int, count: int) -> _Path:
-    """From place to place, at least half an arm apart."""
+    """From place to place, ``count`` of them, at least half an arm apart."""
     places = [draw_place(draft)]
     while len(places) < count:
         new = draw_place(draft)
@@ -114,16 +92,17 @@ def _through(draft: Draft, hands: _Hands, times: int, count: int) -> _Path:
             places.append(new)
     steps = [after.wrist - before.wrist for before, after in pairwise(places)]
     verb, way = draft.pick(*_VERBS[main_way(steps[0])]), say_step(draft, steps[0], hands.who)
-    here, there = (say_place(draft, place, hands.who) for place in places[:2])
+    first, goal = (say_place(draft, place, hands.who) for place in places[:2])
     if count == 2 and times > 1 and draft.chance(0.4):
-        words = f"moves {hands.noun} back and forth between a point {here} and a point {there}"
+        words = f"moves {hands.noun} back and forth between a point {first} and a point {goal}"
     elif draft.chance(0.4):
         elbows = draft.pick("", "", hands.elbows(places[0].straight))
-        words = f"{draft.pick('keeps', 'brings', 'takes')} {hands.noun}{elbows} {here} and {verb} {hands.it} {draft.pick(way, there, f'{way}, ending {there}')}"
+        words = f"{draft.pick('keeps', 'brings', 'takes')} {hands.noun}{elbows} {first} and {verb} {hands.it} {draft.pick(way, goal, f'{way}, ending {goal}')}"
     elif draft.chance(0.5):
-        words = f"{verb} {hands.noun} from a point {here} to a point {there}"
+        words = f"{verb} {hands.noun} from a point {first} to a point {goal}"
     else:
-        words = f"{verb} {hands.noun} {way} {draft.pick(f'until {hands.they_are} {there}', f'to a point {there}')}"
+        are = "it is" if hands.how in OTHER else "they are"
+        words = f"{verb} {hands.noun} {way} {draft.pick(f'until {are} {goal}', f'to a point {goal}')}"
     if count == 3:
         onward = draft.pick(say_step(draft, steps[1], hands.who), say_place(draft, places[2], hands.who))
         words += f", then {draft.pick(*_VERBS[main_way(steps[1])])} {hands.it} {onward}"
@@ -199,7 +178,7 @@ def _write(draft: Draft, hands: _Hands, path: _Path, start: float, end: float) -
 
 
 def _repeat(points: list[np.ndarray], closes: bool, times: int, returns: bool) -> list[np.ndarray]:
-    """The points as often as told; what goes back and forth ends at either end."""
+    """The points ``times`` times; what goes back and forth ends at either end."""
     if not closes:
         return points * times + (points[:1] if returns and times > 1 else [])
     shut = np.linalg.norm(points[0] - points[-1]) < 0.05

@@ -15,7 +15,7 @@ _HEADINGS = {"forward": (0, 1), "backward": (0, -1), "left": (1, 0), "right": (-
 
 
 def move_legs(draft: Draft, start: float, end: float) -> str:
-    """Move a leg or both, and tell it."""
+    """Move a leg or both, and describe it."""
     return draft.pick(_tread, _tread, _tread, _lift_knee, _kick, _step, _step, _jump)(draft, start, end)
 
 
@@ -54,9 +54,9 @@ def _step(draft: Draft, start: float, end: float) -> str:
     aside, ahead = {"forward": (0, 1), "backward": (0, -1), "side": (1, 0)}[way]
     moments, shares = to_and_fro(draft, start, end, times, stays)
     feet, when = [np.zeros(3)], [moments[0]]
-    for before, after, t, u in ((*share, *time) for share, time in zip(pairwise(shares), pairwise(moments), strict=True)):
-        over = np.array([aside * length, 0, ahead * length]) * (before + after) / 2 + (0, 0.12 * (before != after), 0)
-        feet += [over, np.array([aside * length, 0, ahead * length]) * after]
+    reach = np.array([aside * length, 0, ahead * length])
+    for (before, after), (t, u) in zip(pairwise(shares), pairwise(moments), strict=True):
+        feet += [reach * (before + after) / 2 + (0, 0.12 * (before != after), 0), reach * after]
         when += [(t + u) / 2, u]
     draft.move(f"{side}_foot", when, feet)
     out = aside if side == "left" else -aside

@@ -1,7 +1,7 @@
 """Places and directions of a hand, as numbers and in words.
 
 Numbers are those of the hand controls (:mod:`tdsm.data.kinematics`): out, up, forward, in arm lengths from the shoulder. A place is one of
-six heights and five ways out from the body, with some scatter. Words are relative to whoever is told of:
+six heights and five ways out from the body, with some scatter. Words are relative to what the sentence is about:
 
 ==========  =============================================  ==================================
 ``who``     the noun of the sentence                        out from the body, and across it
@@ -77,14 +77,9 @@ def say_place(draft: Draft, place: Place, who: str) -> str:
         return draft.pick("at the back of the skull", "behind the skull") if place.height in ("head", "overhead") else f"behind the body {level}"
     if place.height == "overhead":
         return draft.pick("overhead", "straight overhead")
-    close = {
-        "hip": "low next to the hip",
-        "waist": "next to the waist",
-        "chest": "close by the chest",
-        "shoulder": "close by the shoulder",
-        "head": "next to the ear",
-    }
-    return close[place.height] + ("s" if who == "both" and place.height not in ("waist", "chest") else "")
+    if place.height in ("waist", "chest"):
+        return {"waist": "next to the waist", "chest": "close by the chest"}[place.height]
+    return {"hip": "low next to the hip", "shoulder": "close by the shoulder", "head": "next to the ear"}[place.height] + ("s" if who == "both" else "")
 
 
 def main_way(step: np.ndarray) -> str:

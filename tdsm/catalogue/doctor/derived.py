@@ -1,7 +1,6 @@
 """What was made of a data set: clips, features, prompts, trained recognizers; by us or by others."""
 
 import csv
-import io
 import json
 import lzma
 import shlex
@@ -9,10 +8,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from tdsm.catalogue.doctor.finding import Finding, finding_of_clips
 from tdsm.catalogue.feature_checks import check_against, fitting_benchmarks
@@ -26,15 +22,12 @@ from tdsm.data.readers.folder import TABLE
 from tdsm.data.readers.reading import Reading
 from tdsm.util.errors import InputError
 
-__all__ = ["DAMAGED", "array", "class_lists", "clips_npz", "door", "features", "own_clips", "prompts", "recognizer", "store"]
+__all__ = ["DAMAGED", "door", "features", "is_class_list", "own_clips", "prompts", "read_clips", "recognizer"]
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, KeyError, RuntimeError, NotImplementedError)
 DAMAGED += (MemoryError, OverflowError, TypeError, SyntaxError, tokenize.TokenError)  # headers of arrays
 """What opening a damaged zip or array raises (RuntimeError: encrypted)."""
 _NO_FPS = "fps is not given for every clip: 30 frames a second are assumed, for players only"
-
-
-# Clips
 
 
 def door(path: Path) -> tuple[ClipSet | None, tuple[str, ...]]:
@@ -45,27 +38,17 @@ def door(path: Path) -> tuple[ClipSet | None, tuple[str, ...]]:
             clips = load_clips(path, reading=Reading(progress=False))
         except InputError as error:
             return None, (str(error),)
-    return clips, tuple(str(one.message) for one in caught)
+    return clips, tuple(str(warning.message) for warning in caught)
 
 
-def store(path: Path) -> Finding:
-    """A clip store."""
-    return _read_clips(path, "a clip store")
-
-
-def clips_npz(path: Path) -> Finding:
-    """Clips in one .npz."""
-    with zipfile.ZipFile(path) as archive:
-        rated = "fps.npy" in archive.namelist()
-    return _read_clips(path, "clips in one .npz", () if rated else (_NO_FPS,))
-
-
-def _read_clips(path: Path, kind: str, known: Sequence[str] = ()) -> Finding:
-    clips, said = door(path)
+def read_clips(path: Path, kind: str, rated: bool = True) -> Finding:
+    """A clip store, or clips in one .npz; ``rated``: every clip has its frames a second."""
+    clips, problems = door(path)
     if clips is None:
-        return Finding(path, kind, problems=said)
+        return Finding(path, kind, problems=problems)
     names, labels = [clip.name for clip in clips], [clip.label for clip in clips]
-    return finding_of_clips(path, kind, clips.name, names, labels, clips.classes, known=[f"layout {clips.layout.name}", *known], problems=said)
+    known = [f"layout {clips.layout.name}"] + ([] if rated else [_NO_FPS])
+    return finding_of_clips(path, kind, clips.name, names, labels, clips.classes, known=known, problems=problems)
 
 
 def own_clips(path: Path) -> Finding:
@@ -83,63 +66,38 @@ def own_clips(path: Path) -> Finding:
     return finding_of_clips(path, f"your own clips, a folder with {TABLE}", "", names, labels, (), known=known, problems=problems)
 
 
-def array(path: Path) -> Finding:
-    """A .npy; may raise what is in :data:`DAMAGED`."""
-    with path.open("rb") as file:
-        shape = _shape(file)
-    return Finding(path, f"one array of shape {shape}", problems=(f"give the folder it belongs to, {shlex.quote(str(path.parent))}",))
-
-
-def _shape(file: io.BufferedIOBase) -> tuple[int, ...]:
-    """The shape of a .npy, from its header."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return read(file)[0]
-
-
-# Features
-
-
 def features(path: Path) -> Finding:
     """A folder of the SynSE family, an .npz of Flora, or our own; their labels say which rows they fit."""
-    kind = "features"
     try:
-        found = read_features(path)
+        published = read_features(path)
     except InputError as error:
-        return Finding(path, kind, problems=(str(error),))
-    fitting = _fitting(found, path)
+        return Finding(path, "features", problems=(str(error),))
+    fitting = _fitting(published, path)
     known = [remark for remarks in fitting.values() for remark in remarks]
     if any("officially" in remark for remark in known):
         known.append("features need not hold the official numbers: those of SynSE do not (16,392 of 16,487 test clips of NTU-60)")
-    kind += f": {len(found.y_train):,} clips of {len(found.seen)} seen classes, {len(found.y_unseen):,} of {len(found.unseen)} unseen ones"
-    datasets = {one.dataset for one in all_benchmarks() if one.name in fitting}
+    train, test = len(published.y_train), len(published.y_unseen)
+    kind = f"features: {train:,} clips of {len(published.seen)} seen classes, {test:,} of {len(published.unseen)} unseen ones"
+    datasets = {row.dataset for row in all_benchmarks() if row.name in fitting}
     problems = () if fitting else ("its labels are the class lists of no published row; docs/BENCHMARKS.md has them",)
     command = f"tdsm reproduce {next(iter(fitting))} --data {shlex.quote(str(path))}" if fitting else ""
-    dataset = found.dataset or (min(datasets) if len(datasets) == 1 else "")
-    clips = len(found.y_train) + len(found.y_unseen)
-    return Finding(path, kind, dataset, clips, benchmarks=tuple(fitting), known=tuple(known), problems=problems, next=command)
+    dataset = published.dataset or (min(datasets) if len(datasets) == 1 else "")
+    return Finding(path, kind, dataset, train + test, benchmarks=tuple(fitting), known=tuple(known), problems=problems, next=command)
 
 
-def _fitting(found: FeatureSet, path: Path) -> dict[str, list[str]]:
+def _fitting(published: FeatureSet, path: Path) -> dict[str, list[str]]:
     """Row -> remarks, for the rows whose class lists these features have; those of another partition only when no other fits."""
     fitting = {}
-    for one, draw in fitting_benchmarks(found):
-        which = [f"{one.name}: class list {draw + 1} of {len(one.draws)}"] if len(one.draws) > 1 else []
-        fitting[one.name] = which + [f"{one.name}: {remark}" for remark in check_against(found, one, draw, path)]
+    for row, draw in fitting_benchmarks(published):
+        which = [f"{row.name}: class list {draw + 1} of {len(row.draws)}"] if len(row.draws) > 1 else []
+        fitting[row.name] = which + [f"{row.name}: {remark}" for remark in check_against(published, row, draw, path)]
     return {name: remarks for name, remarks in fitting.items() if not any("another partition" in remark for remark in remarks)} or fitting
 
 
-# Prompts and models
-
-
-def class_lists(path: Path) -> list[Path]:
-    """The files of a folder that start as SA-DVAE's tables do."""
-    found = []
-    for file in sorted(path.glob("*.csv")):
-        with file.open("rb") as opened:
-            if opened.readline(100).strip().removeprefix(b"\xef\xbb\xbf") == b"idx,label":
-                found.append(file)
-    return found
+def is_class_list(path: Path) -> bool:
+    """Whether a file starts as SA-DVAE's tables do."""
+    with path.open("rb") as file:
+        return file.readline(100).strip().removeprefix(b"\xef\xbb\xbf").startswith(b"idx,label")
 
 
 def prompts(path: Path, kind: str) -> Finding:
