@@ -14,7 +14,6 @@ Occlusion proves nothing. A held part is a movement that nobody makes and the en
 matter to the model for a reason that has nothing to do with the action.
 """
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -49,7 +48,6 @@ def scores_over_time(
     """Scores of windows of the clip, higher is better: minus the denoising errors.
 
     Args:
-        recognizer: asked about all windows at once.
         clip: of the recognizer's layout; frames in which nobody stands are left out before windows are laid.
         labels: K names of actions, seen or not.
         windows: W, at least 2, at most half the frames.
@@ -63,17 +61,23 @@ def scores_over_time(
     """
     _check_labels(labels)
     clip = completed(clip)
-    there = np.flatnonzero(clip.joints.any(axis=(0, 2, 3)))
+    occupied = np.flatnonzero(clip.joints.any(axis=(0, 2, 3)))
     if windows < 2:
         raise InputError(clip.name, f"windows is {windows}", "give 2 or more")
-    if len(there) < 2 * windows:
-        raise InputError(clip.name, f"{len(there)} frames with somebody in them are too few for {windows} windows", f"ask for at most {len(there) // 2}")
-    half = len(there) // 2
-    last = np.linspace(len(there) / windows if growing else half, len(there), windows).round().astype(int)
+    count, half = len(occupied), len(occupied) // 2
+    if count < 2 * windows:
+        raise InputError(clip.name, f"{count} frames with somebody in them are too few for {windows} windows", f"ask for at most {half}")
+    last = np.linspace(count / windows if growing else half, count, windows).round().astype(int)
     first = np.zeros_like(last) if growing else last - half
-    frames = there[last - 1] if growing else there[(first + last) // 2]
-    pieces = [replace(clip, joints=clip.joints[:, there[start:end]]) for start, end in zip(first, last, strict=True)]
+    frames = occupied[last - 1] if growing else occupied[(first + last) // 2]
+    pieces = [replace(clip, joints=clip.joints[:, occupied[start:end]]) for start, end in zip(first, last, strict=True)]
     return frames, recognizer.predict(pieces, labels).scores
+
+
+def _index(labels: Sequence[str], label: str) -> int:
+    if label not in labels:
+        raise InputError("labels", f"no label {label!r}", f"choose among: {', '.join(labels)}")
+    return list(labels).index(label)
 
 
 def settled(frames: np.ndarray, scores: np.ndarray) -> int:
@@ -97,8 +101,7 @@ def occlusion(recognizer: Recognizer, clip: Clip, labels: Sequence[str]) -> dict
     """How each label's score changes when one part of the body is held still: its score without the movement minus its score with it.
 
     Args:
-        recognizer: asked about the clip and its six variants at once.
-        clip: of the recognizer's layout.
+        clip: of the recognizer's layout; it and its six variants are asked about at once.
         labels: K names of actions, seen or not.
 
     Returns:
@@ -151,26 +154,14 @@ def influence(labels: Sequence[str], scores: np.ndarray, changes: Mapping[str, n
     return {part: whole - margin(labels, np.asarray(scores) + change, answer) for part, change in changes.items()}
 
 
-def _index(labels: Sequence[str], label: str) -> int:
-    if label not in labels:
-        raise InputError("labels", f"no label {label!r}", f"choose among: {', '.join(labels)}")
-    return list(labels).index(label)
-
-
 def influence_strip(
-    clip: Clip,
-    influence: Mapping[str, Real],
-    predicted: str | None = None,
-    frames: int = 5,
-    view: tuple[Real, Real] | None = None,
-    margin: Real | None = None,
+    clip: Clip, influence: Mapping[str, Real], predicted: str | None = None, frames: int = 5, view: tuple[Real, Real] | None = None, margin: Real | None = None
 ) -> tuple[Figure, Axes]:
     """Still frames with every part of the body coloured by its influence on the answer, and beside them the influences as bars, which are the legend.
 
     Green and thick speaks for the answer, pink and thick against it, grey and thin does neither.
 
     Args:
-        clip: any layout.
         influence: part to influence, from :func:`influence`.
         predicted: the label that a model gave the clip.
         frames: how many.
@@ -205,11 +196,7 @@ def influence_strip(
 
 
 def score_timeline(
-    clip: Clip,
-    labels: Sequence[str],
-    over_time: tuple[np.ndarray, np.ndarray],
-    predicted: str | None = None,
-    ax: Axes | None = None,
+    clip: Clip, labels: Sequence[str], over_time: tuple[np.ndarray, np.ndarray], predicted: str | None = None, ax: Axes | None = None
 ) -> tuple[Figure, Axes]:
     """Scores of labels over the seconds of a clip; marks stand where a label is ahead of all others.
 
@@ -218,7 +205,7 @@ def score_timeline(
         labels: K names.
         over_time: frames (W,) and scores (W, K), from :func:`scores_over_time`.
         predicted: the label that a model gave the whole clip. It and the true one are drawn thick, and four others thin; the rest is left out.
-        ax: axes to draw into.
+        ax: axes to draw into; left out: fresh ones.
 
     Raises:
         InputError: scores that do not fit the labels, or an unknown predicted label.
@@ -233,16 +220,13 @@ def score_timeline(
     named = [label for label in dict.fromkeys((clip.label, predicted)) if label in labels]
     others = sorted(set(labels) - set(named), key=lambda label: -scores[:, labels.index(label)].max())
     for number, label in enumerate([*named, *others[: LINES_SHOWN - len(named)]]):
-        roles = [role for role, one in (("true", clip.label), ("predicted", predicted)) if one == label]
+        roles = [role for role, other in (("true", clip.label), ("predicted", predicted)) if other == label]
         words, mine = f"{label} ({' and '.join(roles)})" if roles else label, scores[:, labels.index(label)]
         colour, marker = style.look(number)
         ahead = np.flatnonzero(mine == scores.max(axis=1)).tolist()
         looks_like = {"linestyle": style.LINES[number % 4], "linewidth": 2.6 if roles else 1.1, "marker": marker, "markersize": 6, "markevery": ahead}
         ax.plot(seconds, mine, color=colour, label=words, **looks_like)
-    ax.set_xlabel("seconds of the clip", fontsize=style.AXIS)
-    ax.set_ylabel("score", fontsize=style.AXIS)
-    ax.tick_params(labelsize=style.SMALL)
-    ax.spines[["top", "right"]].set_visible(False)
+    style.finish(ax, "seconds of the clip", "score")
     ax.legend(fontsize=style.SMALL, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), title="marks: this label is ahead", title_fontsize=style.SMALL)
     return fig, ax
 
@@ -276,10 +260,7 @@ def save_gif(
         draw_frame(ax, joints, frame, clip.layout, influence)
         canvas.draw()
         images.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(32))
-    buffer = io.BytesIO()
     duration = max(20, round(1000 * step / clip.fps, -1))
-    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=duration, loop=0)
-    path = Path(path)
-    with atomic(path) as partial:
-        partial.write_bytes(buffer.getvalue())
-    return path
+    with atomic(Path(path)) as partial:
+        images[0].save(partial, "GIF", save_all=True, append_images=images[1:], duration=duration, loop=0)
+    return Path(path)
