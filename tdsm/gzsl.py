@@ -111,15 +111,12 @@ class GeneralisedReport:
 
     def metrics(self) -> dict:
         """What goes to metrics.json."""
-        return {
-            "seen": self.seen,
-            "unseen": self.unseen,
-            "harmonic": self.harmonic,
-            "gamma": self.gamma,
-            "ausuc": self.curve.ausuc,
-            "accuracy": "mean over classes" if self.per_class else "share of clips",
-            "clips": len(self.y),
-        }
+        shares = {"seen": self.seen, "unseen": self.unseen, "harmonic": self.harmonic, "gamma": self.gamma, "ausuc": self.curve.ausuc}
+        return shares | {"accuracy": self._over, "clips": len(self.y)}
+
+    @property
+    def _over(self) -> str:
+        return "mean over classes" if self.per_class else "share of clips"
 
     def _accuracy(self, part: np.ndarray) -> float:
         return float(_weights(self.y, self.unseen_mask, self.per_class)[part[self.y] & (self.predicted == self.y)].sum())
@@ -127,8 +124,7 @@ class GeneralisedReport:
     def __repr__(self) -> str:
         unseen = int(self.unseen_mask.sum())
         numbers = f"S {self.seen:.1%}, U {self.unseen:.1%}, H {self.harmonic:.1%} at gamma {self.gamma:.3g}, AUSUC {self.curve.ausuc:.3f}"
-        over = "mean over classes" if self.per_class else "share of clips"
-        return f"GeneralisedReport({numbers}; {over}, {len(self.y)} clips, {len(self.labels) - unseen} seen and {unseen} unseen labels)"
+        return f"GeneralisedReport({numbers}; {self._over}, {len(self.y)} clips, {len(self.labels) - unseen} seen and {unseen} unseen labels)"
 
 
 def generalised_report(recognizer: Recognizer, seen: ClipSet, unseen: ClipSet, gamma: float = 0.0, per_class: bool = False) -> GeneralisedReport:
@@ -163,11 +159,7 @@ def calibrated_stacking(scores: Float[np.ndarray, "clip label"], unseen_mask: Bo
 def seen_unseen_curve(
     scores: Float[np.ndarray, "clip label"], y: Int[np.ndarray, " clip"], unseen_mask: Bool[np.ndarray, " label"], per_class: bool = False
 ) -> Curve:
-    """S and U at every gamma there is, exactly; arguments as in :class:`GeneralisedReport`.
-
-    Raises:
-        InputError: NaN, or no clip of a seen class or of an unseen class.
-    """
+    """S and U at every gamma there is, exactly; arguments and errors as in :class:`GeneralisedReport`."""
     _check(scores, y, unseen_mask)
     scores, of_unseen = scores.astype(np.float64), unseen_mask[y]
     parts = [np.where(mask, scores, -np.inf) for mask in (~unseen_mask, unseen_mask)]
@@ -193,12 +185,7 @@ def choose_gamma(
 
     It has the unit of the scores. It carries over to truly unseen classes as far as the two models' scores are alike, and their numbers of candidates.
 
-    Args:
-        scores, y, unseen_mask: as in :class:`GeneralisedReport`, where the labels held out of training count as unseen.
-        per_class: which accuracy H is made of.
-
-    Raises:
-        InputError: NaN, or no clip of one part.
+    Arguments and errors as in :class:`GeneralisedReport`; the labels held out of training count as unseen.
     """
     curve = seen_unseen_curve(scores, y, unseen_mask, per_class)
     best = curve.gamma[curve.harmonic >= curve.harmonic.max() - 1e-12]  # equal but for rounding
@@ -231,6 +218,6 @@ def _check(scores: np.ndarray, y: np.ndarray, unseen_mask: np.ndarray) -> None:
         raise ValueError(f"scores {scores.shape}, {len(y)} clips and {len(unseen_mask)} labels do not fit")
     if not np.isfinite(scores).all():
         raise InputError("scores", "NaN or infinite", "lower lr, or train longer, and check the clips")
-    for part, there in (("a seen", ~unseen_mask[y]), ("an unseen", unseen_mask[y])):
-        if not there.any():
+    for part, clips in (("a seen", ~unseen_mask[y]), ("an unseen", unseen_mask[y])):
+        if not clips.any():
             raise InputError("generalised test", f"no clip of {part} class", "test on clips of both parts, seen ones kept from training")

@@ -106,11 +106,11 @@ class Matcher(nn.Module):
     def fused(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label width"]:
         """What the denoiser made of each clip under each label: its last hidden skeleton token at t_test, the mean over noises and tokens."""
         clips = max(1, rows // (len(self.test_noise) * len(text)))
-        made = []
+        tokens = []
         for chunk in self.normalise(z_x).split(clips):
             z_xt, t, _ = self._noised(chunk, len(text))
-            made.append(self.denoiser.hidden(z_xt, t, text)[0].mean(dim=2).unflatten(1, (len(chunk), -1)).mean(dim=2).transpose(0, 1))
-        return torch.cat(made)
+            tokens.append(self.denoiser.hidden(z_xt, t, text)[0].mean(dim=2).unflatten(1, (len(chunk), -1)).mean(dim=2).transpose(0, 1))
+        return torch.cat(tokens)
 
     def _errors(self, z_x: Tensor, text: TextStream) -> Tensor:
         z_xt, t, target = self._noised(z_x, len(text))

@@ -77,9 +77,7 @@ def modality_gap(a: np.ndarray, b: np.ndarray) -> float:
 def own_label_rank(scores: Real[np.ndarray, "clip label"], y: Int[np.ndarray, " clip"]) -> Float[np.ndarray, " clip"]:
     """Place of each clip's own label, from 1 (best) to K; labels that tie share the mean of their places, so that by chance it is (K + 1) / 2.
 
-    Args:
-        scores: (B, K), higher is better.
-        y: (B,) index of the own label.
+    Scores are (B, K), higher is better; y is the index (B,) of the own label.
     """
     own = scores[np.arange(len(y)), y][:, None]
     return 1 + (scores > own).sum(1) + ((scores == own).sum(1) - 1) / 2

@@ -81,12 +81,7 @@ def _index(labels: Sequence[str], label: str) -> int:
 
 
 def settled(frames: np.ndarray, scores: np.ndarray) -> int:
-    """The first frame from which the label that is ahead at the end is ahead of all others, without a break.
-
-    Args:
-        frames: (W,) of windows, as :func:`scores_over_time` gives.
-        scores: (W, K).
-    """
+    """The first of the frames (W,) from which the label that is ahead at the end of the scores (W, K) is ahead of all others, without a break."""
     ahead = scores.argmax(axis=1)
     others = np.flatnonzero(ahead != ahead[-1])
     return int(frames[others[-1] + 1 if len(others) else 0])
@@ -100,12 +95,7 @@ def _check_labels(labels: Sequence[str]) -> None:
 def occlusion(recognizer: Recognizer, clip: Clip, labels: Sequence[str]) -> dict[str, Float[np.ndarray, " label"]]:
     """How each label's score changes when one part of the body is held still: its score without the movement minus its score with it.
 
-    Args:
-        clip: of the recognizer's layout; it and its six variants are asked about at once.
-        labels: K names of actions, seen or not.
-
-    Returns:
-        Part to (K,) changes, parts in the order of :data:`tdsm.viz.parts.PARTS`.
+    Part to (K,) changes, parts in the order of :data:`tdsm.viz.parts.PARTS`, for a clip of the recognizer's layout and K labels, seen or not.
 
     Raises:
         InputError: fewer than two labels, nobody in any frame, or what ``recognizer.predict`` refuses.
@@ -119,10 +109,7 @@ def occlusion(recognizer: Recognizer, clip: Clip, labels: Sequence[str]) -> dict
 def margin(labels: Sequence[str], scores: np.ndarray, answer: str | None = None) -> float:
     """The answer's score minus the best other label's; below 0 it is not the answer any more.
 
-    Args:
-        labels: K names.
-        scores: (K,), higher is better.
-        answer: whose margin; the label with the best score when left out.
+    The scores are (K,), higher is better; the answer is the label with the best of them when left out.
 
     Raises:
         InputError: fewer than two labels, not one score a label, or an unknown answer.
@@ -141,13 +128,8 @@ def influence(labels: Sequence[str], scores: np.ndarray, changes: Mapping[str, n
     A positive influence means that the part's movement speaks for the answer, a negative one that it speaks against.
 
     Args:
-        labels: K names.
-        scores: (K,) of the whole clip, higher is better.
+        labels, scores, answer: of the whole clip, and refused, as in :func:`margin`.
         changes: part to (K,), from :func:`occlusion`.
-        answer: whose margin; the label with the best score when left out.
-
-    Raises:
-        InputError: what :func:`margin` refuses.
     """
     whole = margin(labels, scores, answer)
     answer = labels[int(np.argmax(scores))] if answer is None else answer
@@ -163,9 +145,7 @@ def influence_strip(
 
     Args:
         influence: part to influence, from :func:`influence`.
-        predicted: the label that a model gave the clip.
-        frames: how many.
-        view: (yaw, pitch) of the camera in degrees.
+        predicted, frames, view: see :func:`~tdsm.viz.stills.strip`.
         margin: the answer's margin, from :func:`margin`; a dashed line: a bar that reaches beyond it turns the answer into another.
 
     Raises:
@@ -201,8 +181,6 @@ def score_timeline(
     """Scores of labels over the seconds of a clip; marks stand where a label is ahead of all others.
 
     Args:
-        clip: gives frame rate and true label.
-        labels: K names.
         over_time: frames (W,) and scores (W, K), from :func:`scores_over_time`.
         predicted: the label that a model gave the whole clip. It and the true one are drawn thick, and four others thin; the rest is left out.
         ax: axes to draw into; left out: fresh ones.
@@ -239,9 +217,7 @@ def save_gif(
     Args:
         clip: any layout; it plays at its own speed, to the hundredth of a second a frame that the format knows.
         path: file to write, atomically.
-        predicted: the label that a model gave it; stands above with the true one.
-        influence: part to influence; colours the limbs.
-        view: (yaw, pitch) of the camera in degrees.
+        predicted, influence, view: see :func:`~tdsm.viz.stills.strip`.
 
     Raises:
         InputError: nobody in any frame, or an unknown part.

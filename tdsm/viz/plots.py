@@ -23,8 +23,7 @@ def confusion(matrix: np.ndarray, true_labels: Sequence[str], predicted_labels: 
 
     Args:
         matrix: (K_true, K_predicted) counts, one row a true class; a row without clips stays empty.
-        true_labels: K_true class names.
-        predicted_labels: K_predicted class names; more than the true ones in the generalised setting.
+        true_labels, predicted_labels: K_true and K_predicted class names; the second are more in the generalised setting.
 
     Raises:
         InputError: the shape does not fit the labels, or a count below 0.

@@ -35,10 +35,7 @@ _GRID = 61  # points a side of a drawn plane
 def toy(points: int = 80, seed: int = 0, spread: float = 0.8) -> tuple[Float[Tensor, "point one two"], Int[Tensor, " point"], TextFeatures]:
     """Features of two numbers in three clouds, their classes, and one prompt a class: a vector that points where its cloud lies.
 
-    Args:
-        points: of each class.
-        seed: of the draw.
-        spread: standard deviation of a cloud; the centres lie 1.5 from the origin, so that 0.8 lets clouds overlap.
+    ``points`` of each class; ``spread`` is the standard deviation of a cloud: the centres lie 1.5 from the origin, so that 0.8 lets clouds overlap.
     """
     draw = torch.Generator().manual_seed(seed)
     angle = torch.tensor([90.0, 210.0, 330.0]).deg2rad()
@@ -61,10 +58,7 @@ def toy_matcher(
 def tokens(clips: int, labels: int, noises: int, words: int, skeleton: int = 1) -> dict[str, int]:
     """Tokens that each block of CrossDiT has to process to score ``clips`` under ``labels``, for each text stream.
 
-    Args:
-        noises: S, test noises.
-        words: M_l, text tokens of a label.
-        skeleton: M_x, tokens of a clip.
+    ``noises`` is S, ``words`` M_l, the text tokens of a label, ``skeleton`` M_x, the tokens of a clip.
     """
     rows = clips * labels * noises
     return {"joint": rows * (skeleton + words), "cached": rows * skeleton + labels * words}
@@ -163,12 +157,8 @@ def _plane_row(row: np.ndarray, side: np.ndarray, errors: np.ndarray) -> QuadMes
 def noise_errors(errors: Float[np.ndarray, "label noise"], labels: Sequence[str], true: str, ax: Axes | None = None) -> tuple[Figure, Axes]:
     """One clip's error under each label: a dot for each test noise, a bar at their mean, the smallest mean on top.
 
-    Args:
-        errors: of each label under each noise.
-        true: the clip's own label.
-
     Raises:
-        InputError: as many labels as errors are needed, and the true one among them.
+        InputError: as many labels as errors are needed, and ``true``, the clip's own, among them.
     """
     if len(errors) != len(labels) or true not in labels:
         what = f"{len(errors)} rows of errors, {len(labels)} labels, the true one {true!r}"
@@ -187,11 +177,7 @@ def noise_errors(errors: Float[np.ndarray, "label noise"], labels: Sequence[str]
 
 
 def seed_bars(shares: Mapping[str, Sequence[float]], chance: float | None = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """Accuracies of several methods: a bar for the mean over seeds, a dot for each seed, a dashed line for chance; in the order given.
-
-    Args:
-        shares: name -> top-1 of each seed, 0 to 1.
-        chance: expected top-1 of a uniform guess.
+    """Accuracies of several methods, name -> top-1 of each seed, 0 to 1: a bar for the mean, a dot for each seed, a dashed line for chance.
 
     Raises:
         InputError: no method, or one without a seed.
@@ -216,12 +202,7 @@ def seed_bars(shares: Mapping[str, Sequence[float]], chance: float | None = None
 
 
 def seen_unseen(curve: Curve, marks: Mapping[str, tuple[float, float]], ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """S over U for every gamma there is, with some gammas marked.
-
-    Args:
-        curve: from :func:`tdsm.gzsl.seen_unseen_curve`.
-        marks: name -> (U, S), 0 to 1.
-    """
+    """S over U for every gamma there is (:func:`tdsm.gzsl.seen_unseen_curve`), with some marked: ``marks`` name -> (U, S), 0 to 1."""
     fig, ax = style.new_axes(ax, 6.4, 4.0)
     ax.plot(100 * curve.unseen, 100 * curve.seen, color=style.MIDDLE, linewidth=1.4, drawstyle="steps-pre")
     ax.fill_between(100 * curve.unseen, 100 * curve.seen, step="pre", color=style.BAR, alpha=0.25, linewidth=0, label=f"area {curve.ausuc:.2f} (AUSUC)")
