@@ -365,11 +365,7 @@ PRESETS = {"recommended": Config, "paper": paper, "demo": demo}
 
 
 def preset(name: str) -> Config:
-    """A preset by its name.
-
-    Raises:
-        InputError: an unknown name.
-    """
+    """A preset by its name. Raises InputError: an unknown name."""
     if name not in PRESETS:
         raise InputError("preset", f"{name!r} is none", f"choose {', '.join(PRESETS)}")
     return PRESETS[name]()

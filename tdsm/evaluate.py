@@ -112,7 +112,12 @@ class Report:
         return f"Report(top-1 {self.top1:.1%}, class mean {self.class_mean:.1%}, chance {self.chance:.1%}, {len(self.y)} clips, {len(self.labels)} labels)"
 
     def _repr_html_(self) -> str:
-        about = [("top-1", f"{self.top1:.1%}"), ("95 % interval", self._interval_in_words()), ("class mean", f"{self.class_mean:.1%}")]
+        known = len(set(self.subjects.tolist()) - {""})
+        interval = f"none: {known} subjects are known"
+        if known > 1:
+            low, high = subject_interval(self.correct, self.subjects)
+            interval = f"{low:.1%} to {high:.1%}, over {known} subjects"
+        about = [("top-1", f"{self.top1:.1%}"), ("95 % interval", interval), ("class mean", f"{self.class_mean:.1%}")]
         about += [("chance", f"{self.chance:.1%}"), ("clips, labels", f"{len(self.y)}, {len(self.labels)}")]
         wrong = self.confusion()
         clips = wrong.sum(axis=1)
@@ -122,13 +127,6 @@ class Report:
         worst = [(self.labels[true], self.labels[answer], int(wrong[true, answer]), f"{wrong[true, answer] / clips[true]:.0%}") for true, answer in pairs]
         confused = html_table(worst, ("true", "answered", "clips", "of its class"), title="worst confusions") if worst else "Nothing was confused."
         return html_table(about, title="Report on test clips") + confused
-
-    def _interval_in_words(self) -> str:
-        known = len(set(self.subjects.tolist()) - {""})
-        if known < 2:
-            return f"none: {known} subjects are known"
-        low, high = subject_interval(self.correct, self.subjects)
-        return f"{low:.1%} to {high:.1%}, over {known} subjects"
 
 
 @dataclass(frozen=True)
@@ -186,11 +184,7 @@ def mean_std(shares: Sequence[float], digits: int = 1) -> str:
 
 
 def summarise(reports: Sequence[Report]) -> Summary:
-    """Mean ± std over seeds, and an interval over subjects.
-
-    Raises:
-        ValueError: no report, or reports of different clips.
-    """
+    """Mean ± std over seeds, and an interval over subjects. Raises ValueError: no report, or reports of different clips."""
     if not reports or any(not np.array_equal(report.y, reports[0].y) for report in reports):
         raise ValueError("summarise needs reports of the same clips, one a seed")
     top1 = [report.top1 for report in reports]

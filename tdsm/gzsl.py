@@ -175,7 +175,11 @@ def seen_unseen_curve(
         return np.concatenate([[0.0], np.cumsum(at)])
 
     below = gathered(~of_unseen)
-    return Curve(_between(corners), below[-1] - below, gathered(of_unseen))
+    gamma = np.zeros(1)
+    if len(corners):  # one below all corners, one in the middle between each two, and one above all
+        beyond = np.abs(corners).max() + 1.0
+        gamma = np.concatenate([[-beyond], (corners[1:] + corners[:-1]) / 2, [beyond]])
+    return Curve(gamma, below[-1] - below, gathered(of_unseen))
 
 
 def choose_gamma(
@@ -195,14 +199,6 @@ def choose_gamma(
 def harmonic_mean(seen: float | np.ndarray, unseen: float | np.ndarray) -> float | np.ndarray:
     """H = 2SU / (S + U), and 0 where both are 0."""
     return 2 * seen * unseen / np.where(seen + unseen > 0, seen + unseen, 1.0)
-
-
-def _between(corners: np.ndarray) -> np.ndarray:
-    """A gamma below all corners, one in the middle between each two, and one above all."""
-    if not len(corners):
-        return np.zeros(1)
-    beyond = np.abs(corners).max() + 1.0
-    return np.concatenate([[-beyond], (corners[1:] + corners[:-1]) / 2, [beyond]])
 
 
 def _weights(y: np.ndarray, unseen_mask: np.ndarray, per_class: bool) -> np.ndarray:

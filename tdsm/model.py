@@ -35,22 +35,14 @@ __all__ = ["CrossDiT", "TextStream", "official_denoiser"]
 
 @dataclass(frozen=True)
 class TextStream:
-    """What the denoiser knows of K labels before it sees a clip.
+    """What the denoiser knows of K labels before it sees a clip."""
 
-    Attributes:
-        condition: (K, D) embedding of z_g, one half of f_c.
-        tokens: (K, M_l, D) embedded z_l, what the ``joint`` blocks start from; None when cached.
-        keys, values: for each block (K, heads, M_l, D / heads); empty when joint.
-        hidden: (K, M_l) True for padding that nobody may attend to.
-        prior: (K, C) what the prediction starts from, with :attr:`tdsm.config.ModelConfig.prior`; else None.
-    """
-
-    condition: Tensor
-    tokens: Tensor | None
-    keys: tuple[Tensor, ...]
+    condition: Tensor  # (K, D) embedding of z_g, one half of f_c
+    tokens: Tensor | None  # (K, M_l, D) embedded z_l, what the joint blocks start from; None when cached
+    keys: tuple[Tensor, ...]  # for each block (K, heads, M_l, D / heads); empty when joint
     values: tuple[Tensor, ...]
-    hidden: Tensor
-    prior: Tensor | None = None
+    hidden: Tensor  # (K, M_l) True for padding that nobody may attend to
+    prior: Tensor | None = None  # (K, C) what the prediction starts from, with :attr:`tdsm.config.ModelConfig.prior`; else None
 
     def __len__(self) -> int:
         return len(self.condition)

@@ -81,11 +81,7 @@ class Predictions(Sequence):
         return [(self.labels[place], float(row[place])) for place in np.argsort(-row, kind="stable")]
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """A DataFrame of scores: a row per clip, a column per label.
-
-        Raises:
-            InputError: pandas is not installed.
-        """
+        """A DataFrame of scores: a row per clip, a column per label. Raises InputError: pandas is not installed."""
         try:
             import pandas
         except ImportError as error:
@@ -337,10 +333,10 @@ def _descriptions(values: object) -> dict[str, str | tuple[str, ...]]:
     """Descriptions out of a JSON file."""
     if not isinstance(values, dict):
         raise ValueError("descriptions are no object")
-    read = {label: value if isinstance(value, str) else tuple(value) for label, value in values.items()}
-    if not all(isinstance(value, str) or all(isinstance(part, str) for part in value) for value in read.values()):
+    descriptions = {label: value if isinstance(value, str) else tuple(value) for label, value in values.items()}
+    if not all(isinstance(part, str) for value in descriptions.values() for part in value):
         raise ValueError("descriptions hold something else than text")
-    return read
+    return descriptions
 
 
 def _weights_of(module: nn.Module) -> str:

@@ -50,11 +50,7 @@ class SeenClips:
 
 
 def seen_clips(clips: ClipSet, config: PreprocessConfig, descriptions: Descriptions | None = None) -> SeenClips:
-    """Preprocess labelled clips; their classes are the seen classes.
-
-    Raises:
-        InputError: a clip without label, fewer than two classes, or no usable clip.
-    """
+    """Preprocess labelled clips; their classes are the seen classes. Raises InputError: a clip without label, fewer than two classes, or no usable clip."""
     labels, y = as_labels(clips.classes, descriptions), torch.from_numpy(clips.y)
     x, rows = preprocess_usable(clips, config)
     return SeenClips(torch.from_numpy(x), y[rows], labels, clips.layout, clips.name)
@@ -116,11 +112,7 @@ class Backbone(nn.Module, ABC):
         return torch.cat(features)
 
     def clips(self, clips: Sequence[Clip]) -> Float[Tensor, "clip channel"]:
-        """z_x of clips.
-
-        Raises:
-            InputError: no clip, a clip of another layout, or one in which nobody is seen.
-        """
+        """z_x of clips. Raises InputError: no clip, a clip of another layout, or one in which nobody is seen."""
         self._check(clips)
         if self.preprocess.frames == 0:  # clips keep their own lengths, so each goes alone
             return torch.cat([self.rows(torch.from_numpy(preprocess_all([clip], self.preprocess))) for clip in clips])

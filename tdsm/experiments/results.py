@@ -32,7 +32,7 @@ from tdsm.util.files import atomic, parse_json, read_object, write_json
 from tdsm.util.npz import read_npz
 from tdsm.util.provenance import environment
 
-__all__ = ["Number", "Protocol", "Result", "average", "load_results", "newest", "one_protocol", "published", "results_table", "write_result"]
+__all__ = ["Number", "Protocol", "Result", "average", "load_results", "markdown_table", "newest", "one_protocol", "published", "results_table", "write_result"]
 
 _NO_METHOD = {"benchmark", "variant", "protocol", "published", "train", "test", "single_noise", "seconds"}  # what a row holds besides methods
 
@@ -160,32 +160,27 @@ def one_protocol(numbers: Sequence[Number]) -> Protocol:
 
 
 def average(numbers: Sequence[Number]) -> float:
-    """Mean of numbers of one protocol, a share; for the mean over benchmarks.
-
-    Raises:
-        InputError: they are of different protocols.
-    """
+    """Mean of numbers of one protocol, a share; for the mean over benchmarks. Raises InputError: they are of different protocols."""
     one_protocol(numbers)
     return math.fsum(number.mean for number in numbers) / len(numbers)
 
 
 def results_table(results: Sequence[Result]) -> str:
     """Markdown: every number with its protocol and file, then every file with the command, commit, date and hardware that made it."""
-    head = ["benchmark", "method", "variant", "top-1 %", "seeds", "protocol", "file"]
-    lines = [_line(head), "|" + "---|" * len(head)]
+    rows = [["benchmark", "method", "variant", "top-1 %", "seeds", "protocol", "file"]]
     for number in (number for result in results for number in result.numbers):
         variant = ", ".join(f"{name}={value}" for name, value in number.variant.items())
         spread = f"{100 * number.mean:.1f}" + (f" ± {100 * number.std:.1f}" if number.std is not None else "")
         protocol = f"{number.protocol.setting}, {number.protocol.statistic}, selection: {number.protocol.selection}"
-        lines.append(_line([number.benchmark, number.method, variant, spread, str(number.seeds), protocol, number.file]))
-    head = ["file", "command", "commit", "date", "hardware"]
-    lines += ["", _line(head), "|" + "---|" * len(head)]
-    lines += [_line([result.file, f"`{result.command}`", result.commit, result.date[:10], result.hardware]) for result in results]
-    return "\n".join(lines)
+        rows.append([number.benchmark, number.method, variant, spread, str(number.seeds), protocol, number.file])
+    files = [["file", "command", "commit", "date", "hardware"]]
+    files += [[result.file, f"`{result.command}`", result.commit, result.date[:10], result.hardware] for result in results]
+    return f"{markdown_table(rows)}\n\n{markdown_table(files)}"
 
 
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows, the first of them the head, as Markdown."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:]))
 
 
 def _read(path: Path) -> Result:

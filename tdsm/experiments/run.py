@@ -63,14 +63,10 @@ def _scored(cell: Cell, stage: Stage) -> Scored:
     methods = {"tdsm": -errors.mean(axis=2)} | {name: scores[name] for name in ("ridge", "cosine") if name in scores}
     reports = {name: Report(values, scores["y"], labels, scores["subjects"]) for name, values in methods.items()}
     single = float(np.mean([(errors[..., noise].argmin(axis=1) == scores["y"]).mean() for noise in range(errors.shape[2])]))
-    return Scored(cell, reports, single, int(scores["train"]), _seconds(stage, float(scores["seconds"])), stage.about)
-
-
-def _seconds(stage: Stage, denoiser: float) -> float | None:
-    """Of the trainings behind a scores stage; None where one was resumed."""
     backbone = [before for before in stage.before if before.folder.name.startswith("backbone-") and before.intact("seconds.json")]
-    known = [denoiser if np.isfinite(denoiser) else None, *(read_object(before.folder / "seconds.json")["seconds"] for before in backbone)]
-    return None if None in known else float(sum(known))
+    seconds = [float(scores["seconds"]), *(read_object(before.folder / "seconds.json")["seconds"] for before in backbone)]
+    known = np.isfinite(seconds[0]) and None not in seconds  # no training was resumed
+    return Scored(cell, reports, single, int(scores["train"]), float(sum(seconds)) if known else None, stage.about)
 
 
 def plan(cells: Sequence[Cell], out: Path) -> list[Stage]:
@@ -92,17 +88,14 @@ def plan_table(stages: Sequence[Stage], seconds: Mapping[str, float]) -> str:
     rows = [f"{'stage':26} {'state':6} {'writes':>10} {'takes':>9}  goes through"]
     times = [seconds.get(stage.unit, 0.0) * stage.count for stage in stages]
     for stage, took in zip(stages, times, strict=True):
-        cells = ["done", "", ""] if stage.done else ["to do", f"{stage.bytes / 1e6:,.0f} MB", _time(took)]
+        time = f"{took / 3600:,.0f} h" if took > 7200 else f"{took / 60:,.0f} min" if took else ""
+        cells = ["done", "", ""] if stage.done else ["to do", f"{stage.bytes / 1e6:,.0f} MB", time]
         rows.append(f"{stage.folder.name:26} {cells[0]:6} {cells[1]:>10} {cells[2]:>9}  {stage.count:,} {stage.unit}")
     left = [stage for stage in stages if not stage.done]
     total = sum(took for stage, took in zip(stages, times, strict=True) if not stage.done)
     size = sum(stage.bytes for stage in left) / 1e9
     rows.append(f"to do: {len(left)} stages, {size:,.1f} GB" + (f", about {total / 3600:,.1f} h on this machine" if total else ""))
     return "\n".join(rows)
-
-
-def _time(seconds: float) -> str:
-    return "" if not seconds else f"{seconds / 3600:,.0f} h" if seconds > 7200 else f"{seconds / 60:,.0f} min"
 
 
 def settings_of(base: Config, grid: Mapping[str, object]) -> list[tuple[dict[str, object], Config]]:

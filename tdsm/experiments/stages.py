@@ -159,14 +159,16 @@ def _sha256(path: Path) -> str:
 
 def count_files(paths: Sequence[Path]) -> int:
     """Files in folders and zips; another file counts as one."""
-    return sum(sum(1 for file in path.rglob("*") if file.is_file()) if path.is_dir() else _members(path) for path in paths)
-
-
-def _members(path: Path) -> int:
-    if not zipfile.is_zipfile(path):
-        return 1
-    with zipfile.ZipFile(path) as archive:
-        return len(archive.namelist())
+    count = 0
+    for path in paths:
+        if path.is_dir():
+            count += sum(file.is_file() for file in path.rglob("*"))
+        elif zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                count += len(archive.namelist())
+        else:
+            count += 1
+    return count
 
 
 def size_of(paths: Sequence[Path]) -> int:

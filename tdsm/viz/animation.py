@@ -35,16 +35,11 @@ SCORES_SHOWN = 8
 
 @dataclass(frozen=True)
 class Player:
-    """One or several clips as a web page; a notebook shows it when it is a cell's last value.
+    """One or several clips as a web page; a notebook shows it when it is a cell's last value."""
 
-    Attributes:
-        page, name: the whole HTML document, and what it shows.
-        height, width: pixels it needs, and takes where there is room.
-    """
-
-    page: str
+    page: str  # the whole HTML document, and what it shows
     name: str
-    height: int
+    height: int  # pixels it needs, and takes where there is room
     width: int = 520
 
     def html(self) -> str:

@@ -1,14 +1,16 @@
 """Two runs side by side: what was tested, the accuracies, the settings that differ, and the losses."""
 
 import io
+import operator
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tdsm.config import Config, setting_names
 from tdsm.runs import Run
 from tdsm.util.errors import InputError
 from tdsm.util.html import html_table
@@ -22,14 +24,12 @@ class Comparison:
     """Two runs side by side; shows itself as a table above a figure.
 
     Attributes:
-        names: what to call the runs.
         rows: (what, first, second) in words: what was tested, the accuracies, and every setting in which the runs differ.
-        figure: top-1 of each class that both were tested on, and the losses of both denoisers.
     """
 
-    names: tuple[str, str]
+    names: tuple[str, str]  # what to call the runs
     rows: tuple[tuple[str, str, str], ...]
-    figure: Figure
+    figure: Figure  # top-1 of each class that both were tested on, and the losses of both denoisers
 
     def __repr__(self) -> str:
         lines = [("", *self.names), *self.rows]
@@ -79,15 +79,13 @@ def _differences(first: Run, second: Run) -> list[tuple[str, str, str]]:
         for key, words in (("top1", "top-1"), ("class_mean", "class mean")):
             rows.append((f"{name}, {words}", *(f"{run.scores[name][key]:.1%}" if name in run.scores else "none" for run in (first, second))))
     rows.append(("chance", *(f"{run.scores['tdsm']['chance']:.1%}" for run in (first, second))))
-    settings = [{"seed": run.environment.get("seed")} | _flat(asdict(run.config)) for run in (first, second)]
+    settings = [{"seed": run.environment.get("seed")} | _settings(run.config) for run in (first, second)]
     return rows + [(name, *(str(values[name]) for values in settings)) for name in settings[0] if settings[0][name] != settings[1][name]]
 
 
-def _flat(values: Mapping, above: str = "") -> dict:
-    flat = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: value}
-    return flat
+def _settings(config: Config) -> dict[str, object]:
+    """Dotted name -> value."""
+    return {name: operator.attrgetter(name)(config) for name in setting_names()}
 
 
 def _draw_classes(ax: Axes, classes: Sequence[tuple[str, float, float]], names: Sequence[str]) -> None:

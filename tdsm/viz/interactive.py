@@ -37,19 +37,13 @@ SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross
 
 @dataclass(frozen=True, eq=False)
 class InteractiveMap:
-    """A map as a web page; a notebook shows it when it is a cell's last value.
+    """A map as a web page; a notebook shows it when it is a cell's last value."""
 
-    Attributes:
-        points: (N, 2), with N class names in ``labels`` and N clip names in ``names``.
-        clips: what the page needs to play clip i, see :func:`_packed`; empty without clips.
-        height: pixels that the page needs.
-    """
-
-    points: np.ndarray
+    points: np.ndarray  # (N, 2), with N class names in labels and N clip names in names
     labels: tuple[str, ...]
     names: tuple[str, ...]
-    clips: Mapping[str, object]
-    height: int
+    clips: Mapping[str, object]  # what the page needs to play clip i, see :func:`_packed`; empty without clips
+    height: int  # pixels that the page needs
 
     @property
     def about(self) -> list[str]:

@@ -112,8 +112,7 @@ def seen(clip: Clip) -> np.ndarray:
 def looks(influence: Mapping[str, Real]) -> dict[str, tuple[str, float]]:
     """Part to (colour, width): green speaks for the answer, pink against it, grey does neither; the larger the influence, the thicker the line.
 
-    Args:
-        influence: part to how far the answer's margin falls without it (:func:`tdsm.viz.motion.influence`); a part left out is grey.
+    ``influence``: part to how far the answer's margin falls without it (:func:`tdsm.viz.motion.influence`); a part left out is grey.
 
     Raises:
         InputError: no such part, or an influence that is not a finite number.
@@ -123,12 +122,12 @@ def looks(influence: Mapping[str, Real]) -> dict[str, tuple[str, float]]:
         if not math.isfinite(value):
             raise InputError("influence", f"{part}: {value}", "give finite numbers")
     largest = max((abs(value) for value in influence.values()), default=0.0) or 1.0
-    return {part: _look(float(influence.get(part, 0.0)) / largest) for part in PARTS}
-
-
-def _look(share: float) -> tuple[str, float]:
-    end, none = np.array(to_rgb(SUPPORTS if share > 0 else AGAINST)), np.array(to_rgb(NEUTRAL))
-    return to_hex(none + abs(share) * (end - none)), 0.7 + 1.1 * abs(share)
+    look = {}
+    for part in PARTS:
+        share = float(influence.get(part, 0.0)) / largest
+        end, none = np.array(to_rgb(SUPPORTS if share > 0 else AGAINST)), np.array(to_rgb(NEUTRAL))
+        look[part] = to_hex(none + abs(share) * (end - none)), 0.7 + 1.1 * abs(share)
+    return look
 
 
 def signed(value: Real) -> str:

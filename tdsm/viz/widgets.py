@@ -74,11 +74,7 @@ def show_clip(clips: ClipSet, label: str, subject: str | None = None, number: in
 
 
 def explore(clips: ClipSet) -> "VBox":
-    """Walk through a data set by class and subject; see :func:`show_clip`.
-
-    Raises:
-        InputError: no clip has a label.
-    """
+    """Walk through a data set by class and subject; see :func:`show_clip`. Raises InputError: no clip has a label."""
     from ipywidgets import Dropdown, IntSlider, VBox
 
     classes = [name for name in clips.classes if any(clip.label == name for clip in clips)]
@@ -299,11 +295,7 @@ def _grid(counts: np.ndarray, labels: Sequence[str], cell: "Dropdown") -> "GridB
 
 
 def compare_runs(folders: Sequence[str | Path]) -> "VBox":
-    """Choose two of these run folders and see them side by side; see :func:`compare`.
-
-    Raises:
-        InputError: fewer than two folders.
-    """
+    """Choose two of these run folders and see them side by side; see :func:`compare`. Raises InputError: fewer than two folders."""
     from ipywidgets import Dropdown, VBox
 
     places = [Path(folder).resolve() for folder in folders]
