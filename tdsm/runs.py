@@ -35,11 +35,8 @@ __all__ = ["Run"]
 class Run:
     """A run folder, opened: ``Run("runs/demo")``.
 
-    Args:
-        folder: what ``tdsm train``, ``tdsm demo`` or ``train_recognizer(..., folder=...)`` wrote.
-
     Attributes:
-        folder: where it is.
+        folder: what ``tdsm train``, ``tdsm demo`` or ``train_recognizer(..., folder=...)`` wrote.
         config: its settings.
         environment: versions, commit, seed, date and hardware.
         history: stage -> logged steps; empty as long as the training has not come to its end.

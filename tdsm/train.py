@@ -24,7 +24,7 @@ from tdsm.data.prompts import Descriptions
 from tdsm.diffusion import Loss
 from tdsm.evaluate import SELECTION
 from tdsm.gzsl import choose_gamma, generalised_report
-from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix, warmup_cosine
+from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 from tdsm.text import TextEncoder, TextModel, cache_folder
@@ -46,8 +46,7 @@ def fit_matcher(examples: Examples, config: Config, *, seed: int = 0, checkpoint
         checkpoint: file from which a killed training resumes.
         loss: a loss of your own in place of :func:`tdsm.diffusion.tdsm_loss`.
 
-    Returns:
-        The matcher, in evaluation mode, and the logged steps.
+    Returns the matcher, in evaluation mode, and the logged steps.
     """
     matcher = matcher_for(examples, config, seed)
     if loss is not None:
@@ -71,8 +70,9 @@ def fit_matcher(examples: Examples, config: Config, *, seed: int = 0, checkpoint
         matcher,
         torch.optim.AdamW(matcher.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True),
         losses,
-        lambda step: warmup_cosine(step, settings.lr, settings.warmup, settings.steps),
         settings.steps,
+        lr=settings.lr,
+        warmup=settings.warmup,
         checkpoint=checkpoint,
         identity=fingerprint(settings, config.model, config.diffusion, z_x, y, text.z_g, text.z_l, seed, getattr(loss, "__qualname__", "")),
         save_every=settings.save_every,

@@ -26,7 +26,7 @@ from tdsm.backbones.lexicon import Lexicon, read_labels
 from tdsm.config import AlignConfig, PreprocessConfig
 from tdsm.data.labels import Label
 from tdsm.data.layouts import Layout
-from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix, warmup_cosine
+from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix
 from tdsm.text import TextFeatures, TextModel, directions
 
 __all__ = ["Aligned", "Pairs", "Seen", "augment", "exchange_sides", "mirror", "seen_with_mirrors", "train_on_pairs", "train_with_seen"]
@@ -57,9 +57,6 @@ class Aligned(Backbone):
         text_channels: width of z_g; its two halves are read apart (:meth:`tdsm.text.TextEncoder.read_sentences`).
         width: channels of the common space.
         preprocess, text_encoder: see :class:`~tdsm.backbones.base.Backbone`.
-
-    Attributes:
-        lexicon: predicts the description of a label from its name; None leaves labels their names.
     """
 
     kind = "aligned"
@@ -74,7 +71,7 @@ class Aligned(Backbone):
         self.log_scale = nn.Parameter(torch.tensor(2.3))
         self.register_buffer("offset", torch.zeros(net.bodies, 1, len(self.layout), self.layout.dims))
         self.register_buffer("text_center", torch.zeros(text_channels))
-        self.lexicon: Lexicon | None = None
+        self.lexicon: Lexicon | None = None  # without one, labels are read as their names
 
     def sizes(self) -> dict[str, int]:
         """Words: width of z_g; names: number of pairs in the lexicon, 0 without one."""
@@ -165,7 +162,7 @@ def train_with_seen(
 
 def _fit(aligner, losses, steps, lr, config, **options) -> list[Logged]:  # noqa: ANN001
     optimizer = torch.optim.AdamW(aligner.parameters(), lr=lr, weight_decay=config.weight_decay)
-    return fit(aligner, optimizer, losses, lambda step: warmup_cosine(step, lr, max(1, steps // 20), steps), steps, **options)
+    return fit(aligner, optimizer, losses, steps, lr=lr, warmup=max(1, steps // 20), **options)
 
 
 def _first_frame(x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from tdsm.backbones.base import Backbone, Examples, SeenClips
 from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config, PreprocessConfig
 from tdsm.data.labels import Label
-from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, warmup_cosine
+from tdsm.loop import Logged, batch_rows, device, fingerprint, fit
 from tdsm.text import TextFeatures, TextModel
 
 __all__ = ["Classifier", "fit_classifier", "prompt_features"]
@@ -80,8 +80,9 @@ def train_net(net: nn.Module, clips: SeenClips, config: Config, seed: int = 0, c
         net,
         optimizer,
         losses,
-        lambda step: warmup_cosine(step, settings.lr, settings.steps // 20, settings.steps),
         settings.steps,
+        lr=settings.lr,
+        warmup=settings.steps // 20,
         checkpoint=checkpoint,
         identity=fingerprint(settings, clips.x, clips.y, seed),
         precision=config.train.precision,

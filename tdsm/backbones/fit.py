@@ -45,8 +45,7 @@ def fit_backbone(
         checkpoint: file from which a killed training resumes.
         text_encoder, net: of your own; left out: as ``config`` says.
 
-    Returns:
-        The backbone, what the denoiser is trained on, and the logged steps.
+    Returns the backbone, what the denoiser is trained on, and the logged steps.
     """
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     fit = _fit_aligned if config.backbone == "aligned" else fit_classifier

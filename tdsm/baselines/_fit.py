@@ -94,9 +94,7 @@ def seeded(seed: int) -> Iterator[None]:
 def train(module: nn.Module, loss_of_batch: Callable[[Tensor, float], Tensor], clips: int, *, steps: int, batch: int, lr: float, decay: float = 0.0) -> None:
     """Adam for a fixed number of steps on random batches; the module ends frozen, in evaluation mode.
 
-    Args:
-        loss_of_batch: (row numbers, share of the steps that is done, from 0 to 1) to the loss.
-        decay: weight decay.
+    ``loss_of_batch``: (row numbers, share of the steps that is done, from 0 to 1) to the loss; ``decay``: weight decay.
 
     Raises:
         FloatingPointError: the last loss is not finite.

@@ -93,8 +93,7 @@ def cells_of(
     """The cells of one row: every class list with every seed.
 
     Args:
-        seeds: how many denoisers.
-        descriptions: label -> description of every class; left out: the packaged ones.
+        seeds, descriptions: how many denoisers, and label -> description of every class; left out: the packaged ones.
         part: "unseen", the row's own test, or "pseudo", which holds some of the seen classes out.
         draws: how many times pseudo-unseen classes are drawn; the row's own class lists are all taken.
         backbone: a trained backbone to use instead of training one, with its own settings; refused if it saw a class to be tested.

@@ -97,8 +97,7 @@ def scatter(
     Stars carry their name, or where one is longer than 16 letters their number in the legend, so that names do not cover the picture.
 
     Args:
-        points: (N, 2), as from :func:`project`.
-        labels: N class names.
+        points, labels: (N, 2), as from :func:`project`, and N class names.
         title, caption: above and below it; put the number into the caption, such as ``f"agreement of 10 neighbours: {value:.2f}"``.
         ax: axes to draw into.
         text_points, text_labels: (K, 2) of the same map, and K class names.

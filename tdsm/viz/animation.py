@@ -77,9 +77,8 @@ def player(
 
     Args:
         clip: any layout, any number of persons; long clips are thinned to whole steps of frames, to stay under 50 kB.
-        predicted: the label that a model gave it.
+        predicted, title: the label that a model gave it, and a heading in place of the clip's name.
         scores: label → score, higher is better; the best eight are drawn as bars.
-        title: heading; the clip's name when left out.
         labels: K names, for ``scores_over_time``.
         scores_over_time: frames (W,) and scores (W, K), as :func:`tdsm.viz.motion.scores_over_time` gives: bars that move with the clip, in place of
             ``scores``. Between two windows they are interpolated.
@@ -102,10 +101,7 @@ def player(
 def gallery(clips: Sequence[Clip], predicted: Sequence[str | None] | None = None, scores: Sequence[Mapping[str, Real]] | None = None) -> Player:
     """Several clips side by side, three in a row, with one clock and one camera; a clip that ends early waits for the longest.
 
-    Args:
-        clips: N clips, layouts may differ; each costs at most 50 kB.
-        predicted: N labels that a model gave them.
-        scores: for each clip label → score, as in :func:`player`.
+    Layouts may differ; each clip costs at most 50 kB, and has its own prediction and scores, as in :func:`player`.
 
     Raises:
         InputError: no clip, not one prediction or one set of scores a clip, or what :func:`player` refuses.

@@ -96,8 +96,7 @@ def interactive_scatter(
     """The map of :func:`tdsm.viz.alignment.project`, to look around in: hover shows class and clip, selecting a point plays its clip.
 
     Args:
-        points: (N, 2).
-        labels: N class names: colour and marker.
+        points, labels: (N, 2), and N class names: colour and marker.
         names: N clip names, or whatever else is to be read of a point.
         clips: N clips of one layout; one that stands there several times is kept once. They are thinned to share 320 kB.
 

@@ -34,8 +34,7 @@ def neighbour_shares(features: np.ndarray, labels: Sequence | np.ndarray, k: int
     """Share of the k nearest other rows (cosine) that have the row's own label, (N,).
 
     Args:
-        features: (N, D).
-        labels: N class names or indices.
+        features, labels: (N, D), and N class names or indices.
         k: neighbours a row.
         apart: groupings of the rows, N names each; a row's neighbours are sought among those that share none of its groups.
 

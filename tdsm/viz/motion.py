@@ -53,8 +53,7 @@ def scores_over_time(
         windows: W, at least 2, at most half the frames.
         growing: each window begins at the first frame; the last is the whole clip. Otherwise each holds half the clip.
 
-    Returns:
-        The frame of the clip that each window stands for (its centre; of a growing window its last), and the scores.
+    Returns the frame of the clip that each window stands for (its centre; of a growing window its last), and the scores.
 
     Raises:
         InputError: fewer than two labels or windows, nobody in any frame, a clip too short for so many windows, or what ``recognizer.predict`` refuses.
