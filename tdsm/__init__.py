@@ -20,24 +20,7 @@ from tdsm.train import train_recognizer
 from tdsm.util.errors import InputError
 
 __all__ = [
-    "Clip",
-    "ClipSet",
-    "Config",
-    "InputError",
-    "Label",
-    "Predictions",
-    "Recognizer",
-    "Report",
-    "Run",
-    "convert",
-    "cosine",
-    "demo",
-    "load_clips",
-    "load_prompts",
-    "override",
-    "paper",
-    "ridge",
-    "train_recognizer",
-    "zero_shot_report",
-]
+    "Clip", "ClipSet", "Config", "InputError", "Label", "Predictions", "Recognizer", "Report", "Run", "convert", "cosine", "demo", "load_clips",
+    "load_prompts", "override", "paper", "ridge", "train_recognizer", "zero_shot_report",
+]  # fmt: skip
 __version__ = "0.1.0"

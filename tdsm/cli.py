@@ -49,10 +49,7 @@ def options(version: Annotated[bool | None, typer.Option("--version", callback=_
 
 
 @app.command()
-def demo(
-    out: Annotated[Path, typer.Option(help="Run folder to write.")] = Path("runs/demo"),
-    seed: Seed = 0,
-) -> None:
+def demo(out: Annotated[Path, typer.Option(help="Run folder to write.")] = Path("runs/demo"), seed: Seed = 0) -> None:
     """Train on synthetic clips and recognise actions that were not trained on; no download, about a minute."""
     from tdsm.demonstration import run_demo
 
@@ -67,9 +64,7 @@ def demo(
 
 
 @app.command()
-def benchmarks(
-    data: Annotated[Path | None, typer.Argument(help="A folder of downloads: says what is there of each, and what is missing.")] = None,
-) -> None:
+def benchmarks(data: Annotated[Path | None, typer.Argument(help="A folder of downloads: says what is there of each, and what is missing.")] = None) -> None:
     """List the published zero-shot splits, where their data come from, and what of it is on this disk."""
     from tdsm.catalogue.doctor import benchmark_table
 
@@ -109,9 +104,7 @@ def prepare(
     layout: Layout = None,
     size: Size = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a bad file or a doubt about the clips, rather than report it.")] = False,
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Mend what can be known (mirrored bodies, up axis, unit, order of axes or joints); held in memory.")
-    ] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what is known (mirrored bodies, up axis, unit, order of axes or joints); held in memory.")] = False,
 ) -> None:
     """Read raw skeleton files, check every clip, and write them as one .npz or as a clip store."""
     from tdsm.data.disk import ClipStore
@@ -250,8 +243,7 @@ def reproduce(
     descriptions = published_prompts(prompts, benchmark.dataset) if prompts else None
     shared = config.backbone == "classifier"  # as in the paper: one encoder per class list
     cells = cells_of(benchmark, source, config, seeds=seeds, descriptions=descriptions, backbone=backbone, shared_backbone=shared)
-    for remark in source.remarks:
-        print(f"tdsm: {remark}", file=sys.stderr)
+    _say(*source.remarks)
     if dry_run:
         print(plan_table(plan(cells, out), seconds_per_unit(config, NTU_25, benchmark.classes)))
         return
@@ -284,9 +276,7 @@ def _compute(cells: list, out: Path, name: str = "table") -> None:
 
 
 @app.command()
-def results(
-    folder: Annotated[Path, typer.Argument(help="Folder of result files.")] = Path("results"),
-) -> None:
+def results(folder: Annotated[Path, typer.Argument(help="Folder of result files.")] = Path("results")) -> None:
     """List saved results: which number came from which command, commit, date and hardware, and under which protocol."""
     from tdsm.experiments.results import load_results, results_table
 
@@ -316,12 +306,12 @@ def predict(
     _say(converted.note)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TextWarning)  # the readings say the same, per label
-        found = recognizer.predict(converted.clips, names, sentences)
-    _say(*found.notes, *map(str, found.readings))
+        answer = recognizer.predict(converted.clips, names, sentences)
+    _say(*answer.notes, *map(str, answer.readings))
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["clip", *(f"{what} {place}" for place in range(1, 1 + min(best, len(names))) for what in ("label", "score"))])
-    for row, name in enumerate(found.clips):
-        table.writerow([name, *(cell for label, score in found[row][:best] for cell in (label, f"{score:.5f}"))])
+    for row, name in enumerate(answer.clips):
+        table.writerow([name, *(cell for label, score in answer[row][:best] for cell in (label, f"{score:.5f}"))])
 
 
 def _say(*lines: str | None) -> None:
@@ -368,7 +358,7 @@ def _descriptions(path: Path | None, dataset: str | None) -> Descriptions:
     remedy = 'give a UTF-8 file such as {"wave": "The right hand ..."}'
     sentences = read_object(path, remedy)
     for label, text in sentences.items():
-        if not (isinstance(text, str) or (isinstance(text, list) and all(isinstance(one, str) for one in text))):
+        if not (isinstance(text, str) or (isinstance(text, list) and all(isinstance(prompt, str) for prompt in text))):
             raise InputError(path, f"the description of {label!r:.100} is neither a sentence nor a list of prompts", remedy)
     return sentences
 
@@ -379,7 +369,7 @@ def main() -> None:
 
     def show(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
         if issubclass(category, UserWarning):
-            print(f"tdsm: {' '.join(str(message).split())}", file=sys.stderr)
+            _say(str(message))
         else:
             shown(message, category, *place, **more)
 

@@ -18,25 +18,23 @@ from tdsm.util.files import parse_json
 from tdsm.util.settings import build, names
 
 __all__ = [
-    "AlignConfig",
-    "Config",
-    "DiffusionConfig",
-    "EncoderConfig",
-    "ModelConfig",
-    "PreprocessConfig",
-    "TextConfig",
-    "TrainConfig",
-    "demo",
-    "override",
-    "paper",
-    "preset",
-    "setting_names",
-]
+    "AlignConfig", "Config", "DiffusionConfig", "EncoderConfig", "ModelConfig", "PreprocessConfig", "TextConfig", "TrainConfig", "demo", "override",
+    "paper", "preset", "setting_names",
+]  # fmt: skip
 
 
 def _require(ok: bool, field_name: str, value: object, remedy: str) -> None:
     if not ok:
         raise InputError("config", f"{field_name} is {value!r}", remedy)
+
+
+def _choose(config: object, name: str, *choices: str) -> None:
+    _require(getattr(config, name) in choices, name, getattr(config, name), f"choose {', '.join(choices[:-1])} or {choices[-1]}")
+
+
+def _positive(config: object, *fields: str) -> None:
+    for name in fields:
+        _require(getattr(config, name) > 0, name, getattr(config, name), "give a number above 0")
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class PreprocessConfig:
     def __post_init__(self) -> None:
         _require(self.frames >= 0, "frames", self.frames, "give 0 or more")
         _require(self.bodies >= 1, "bodies", self.bodies, "give 1 or more")
-        _require(self.align in ("body", "yaw", "none"), "align", self.align, "choose body, yaw or none")
+        _choose(self, "align", "body", "yaw", "none")
 
 
 @dataclass(frozen=True)
@@ -88,16 +86,13 @@ class EncoderConfig:
     weight_decay: float = 1e-4
 
     def __post_init__(self) -> None:
-        _require(self.kind in ("tcn", "shift-gcn", "st-gcn"), "kind", self.kind, "choose tcn, shift-gcn or st-gcn")
-        for name in ("width", "features", "steps", "batch", "lr"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "give a number above 0")
+        _choose(self, "kind", "tcn", "shift-gcn", "st-gcn")
+        _positive(self, "width", "features", "steps", "batch", "lr")
 
 
 @dataclass(frozen=True)
 class AlignConfig:
-    """Alignment of skeletons with sentences, on generated pairs and then with the seen clips (:mod:`tdsm.backbones.aligned`).
-
-    Used where ``Config.backbone`` is "aligned".
+    """Alignment of skeletons with sentences, on generated pairs and then with the seen clips (:mod:`tdsm.backbones.aligned`); of backbone "aligned".
 
     Attributes:
         pairs: number of generated (movement, sentence) pairs, at least one batch.
@@ -124,8 +119,7 @@ class AlignConfig:
     guess: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("width", "pretrain_steps", "steps", "batch", "seen_batch", "lr", "tune_lr"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "give a number above 0")
+        _positive(self, "width", "pretrain_steps", "steps", "batch", "seen_batch", "lr", "tune_lr")
         _require(self.pairs >= min(self.batch, 2), "pairs", self.pairs, "give at least 2")
         _require(0 <= self.guess < 1, "guess", self.guess, "give 0 or more, below 1")
 
@@ -152,7 +146,7 @@ class TextConfig:
     mask_padding: bool = True
 
     def __post_init__(self) -> None:
-        _require(self.family in ("clip", "sentence"), "family", self.family, "choose clip or sentence")
+        _choose(self, "family", "clip", "sentence")
         _require(self.tokens >= 3, "tokens", self.tokens, "give 3 or more")
 
 
@@ -184,11 +178,11 @@ class DiffusionConfig:
     near: float = 0.9
 
     def __post_init__(self) -> None:
-        _require(self.target in ("epsilon", "sample", "v_prediction"), "target", self.target, "choose epsilon, sample or v_prediction")
+        _choose(self, "target", "epsilon", "sample", "v_prediction")
         _require(self.timesteps >= 1, "timesteps", self.timesteps, "give 1 or more")
         _require(0 <= self.test_step < self.timesteps, "test_step", self.test_step, f"give a step from 0 to {self.timesteps - 1}")
         _require(self.noises >= 1, "noises", self.noises, "give 1 or more")
-        _require(self.schedule in ("mild", "cosine"), "schedule", self.schedule, "choose mild or cosine")
+        _choose(self, "schedule", "mild", "cosine")
 
 
 @dataclass(frozen=True)
@@ -210,9 +204,8 @@ class ModelConfig:
     prior: bool = True
 
     def __post_init__(self) -> None:
-        _require(self.stream in ("joint", "cached"), "stream", self.stream, "choose joint or cached")
-        for name in ("width", "depth", "heads"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "give a number above 0")
+        _choose(self, "stream", "joint", "cached")
+        _positive(self, "width", "depth", "heads")
         _require(self.width % self.heads == 0, "width", self.width, f"give a multiple of heads ({self.heads})")
 
 
@@ -234,9 +227,8 @@ class TrainConfig:
     precision: Literal["no", "bf16"] = "no"
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "lr", "save_every"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "give a number above 0")
-        _require(self.precision in ("no", "bf16"), "precision", self.precision, "choose no or bf16")
+        _positive(self, "steps", "batch", "lr", "save_every")
+        _choose(self, "precision", "no", "bf16")
 
 
 @dataclass(frozen=True)
@@ -266,7 +258,7 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
-        _require(self.backbone in ("aligned", "classifier"), "backbone", self.backbone, "choose aligned or classifier")
+        _choose(self, "backbone", "aligned", "classifier")
         _require(not self.model.prior or self.backbone == "aligned", "model.prior", True, "set it to false: it needs backbone aligned")
 
     def to_json(self) -> str:
@@ -290,11 +282,7 @@ class Config:
 
 
 def override(config: Config, settings: Mapping[str, object], where: str = "settings") -> Config:
-    """A copy of ``config`` with some settings replaced.
-
-    Args:
-        settings: dotted name -> value, such as ``{"train.precision": "bf16"}``.
-        where: what to name in messages.
+    """A copy of ``config`` with some ``settings`` replaced, dotted name -> value; ``where`` is what messages name.
 
     Raises:
         InputError: an unknown name, or a value of the wrong type or range.
@@ -322,8 +310,7 @@ def setting_names() -> list[str]:
 def demo(scale: int = 1) -> Config:
     """The paper's recipe (classifier, mild noise) cut to a minute on two CPU cores, with our cached text stream, for the synthetic clips.
 
-    Args:
-        scale: multiplies the steps, for a GPU.
+    ``scale`` multiplies the steps, for a GPU.
 
     Example:
         >>> demo(scale=4).train.steps
@@ -378,11 +365,7 @@ PRESETS = {"recommended": Config, "paper": paper, "demo": demo}
 
 
 def preset(name: str) -> Config:
-    """A preset by its name.
-
-    Raises:
-        InputError: an unknown name.
-    """
+    """A preset by its name. Raises InputError: an unknown name."""
     if name not in PRESETS:
         raise InputError("preset", f"{name!r} is none", f"choose {', '.join(PRESETS)}")
     return PRESETS[name]()

@@ -23,19 +23,28 @@ def run_demo(folder: Path, *, seed: int = 0, config: Config | None = None, clips
     Args:
         folder: run folder; see :func:`tdsm.train.train_recognizer` for what training leaves there. The demo adds metrics.json,
             confusion.png, umap.png, clip.html and clip.png.
-        seed: of clips, weights and noise.
         config: :func:`tdsm.config.demo` when left out.
-        clips_per_class: how many clips of each action to animate.
+        seed, clips_per_class: of clips, weights and noise; and how many clips of each action to animate.
     """
-    from tdsm.viz.report import save_clip, save_confusion, save_features  # matplotlib, only needed here
+    from tdsm.viz.alignment import knn_agreement, project, scatter  # matplotlib, only needed here
+    from tdsm.viz.animation import player, strip
+    from tdsm.viz.plots import confusion
 
     recognizer, train, test = demo_recognizer(folder, seed=seed, config=config, clips_per_class=clips_per_class)
     report, ridge = zero_shot_report(recognizer, test), ridge_report(recognizer, train, test)
     write_json(folder / "metrics.json", {"protocol": PROTOCOL, "seed": seed, "tdsm": report.metrics(), "ridge": ridge.metrics()})
-    save_confusion(report, folder / "confusion.png")
-    save_features(recognizer.features(test).cpu().numpy(), test, folder / "umap.png")
+    z_x, labels = recognizer.features(test).cpu().numpy(), [clip.label for clip in test]
+    caption = f"10 nearest neighbours of the same class: {knn_agreement(z_x, labels):.0%}. UMAP fitted on these {len(test)} clips."
     surest = most_certain(report)
-    save_clip(test[surest], report.labels[report.predicted[surest]], scores_of(report, surest), folder / "clip.html")
+    clip, answer = test[surest], report.labels[report.predicted[surest]]
+    pictures = {
+        "confusion.png": confusion(report.confusion(), report.labels, report.labels)[0],
+        "umap.png": scatter(project(z_x, "umap"), labels, "z_x of unseen classes", caption)[0],
+        "clip.png": strip(clip, answer),
+    }
+    for name, figure in pictures.items():
+        figure.savefig(folder / name, dpi=120, bbox_inches="tight")
+    player(clip, answer, scores_of(report, surest)).save(folder / "clip.html")
     return recognizer, report
 
 

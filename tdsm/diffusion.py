@@ -21,12 +21,10 @@ Loss = Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]]
 
 
 def alphas_cumprod(timesteps: int, schedule: str = "mild") -> Float[Tensor, " time"]:
-    """alpha-bar_t for t = 0 ... T-1.
+    """alpha-bar_t for t = 0 ... T-1, T = ``timesteps``.
 
-    Args:
-        timesteps: T.
-        schedule: "mild", the paper's; "cosine" goes all the way to noise (alpha-bar is cos² over a quarter turn), so that at late steps nothing but
-            the text is left to say what the feature was.
+    "mild" is the paper's schedule; "cosine" goes all the way to noise (alpha-bar is cos² over a quarter turn), so that at late steps nothing but the
+    text is left to say what the feature was.
 
     Example:
         >>> alphas_cumprod(50)[[0, 49]]  # mild: three quarters of the feature are left at the last step
@@ -91,10 +89,7 @@ def sample_errors(prediction: Float[Tensor, "*batch token width"], target: Float
 
 
 def triplet_diffusion_loss(
-    positive: Float[Tensor, " batch"],
-    negative: Float[Tensor, " batch"],
-    same: Bool[Tensor, " batch"],
-    margin: float,
+    positive: Float[Tensor, " batch"], negative: Float[Tensor, " batch"], same: Bool[Tensor, " batch"], margin: float
 ) -> Float[Tensor, ""]:
     """L_TD = mean of max(e_p - e_n + margin, 0), counted 0 where the drawn negative is the right label itself.
 
@@ -111,10 +106,7 @@ def tdsm_loss(
 ) -> dict[str, Tensor]:
     """L = L_diff + weight * L_TD of a batch, with both parts by name.
 
-    Args:
-        positive, negative: errors e_p under the right prompt and e_n under another one.
-        same: where the other prompt is the right one, or means the same.
-        weight, margin: lambda and tau.
+    ``positive`` and ``negative`` are e_p and e_n, ``same`` where the other prompt is the right one or means the same; weight is lambda, margin tau.
     """
     diffusion, triplet = positive.mean(), triplet_diffusion_loss(positive, negative, same, margin)
     return {"loss": diffusion + weight * triplet, "diffusion": diffusion, "triplet": triplet}

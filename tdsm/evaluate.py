@@ -20,23 +20,21 @@ SELECTION = "none: a fixed number of steps, nothing is chosen on any test clip"
 
 
 def protocol_of(partition: str = "all", part: str = "unseen") -> dict[str, str]:
-    """What to write beside every number: setting, selection and partition.
+    """What to write beside every number: setting, selection and partition ("all" or an official one of the data set).
 
-    Args:
-        partition: "all" or an official partition of the data set.
-        part: "unseen", or "pseudo" where some seen classes are tested.
+    ``part`` is "unseen", or "pseudo" where some seen classes are tested.
     """
     test = "unseen" if part == "unseen" else "pseudo-unseen"
-    said = {"setting": f"inductive zero-shot; candidates are the {test} classes", "selection": SELECTION}
     if part == "pseudo":
-        return said | {"partition": f"{partition}: of its training part, some seen classes train and others test"}
-    if partition == "all":
-        return said | {"partition": "all clips of the seen classes train, all clips of the unseen classes test"}
-    return said | {"partition": f"{partition}: seen classes of its training part train, unseen classes of its test part test"}
+        division = f"{partition}: of its training part, some seen classes train and others test"
+    elif partition == "all":
+        division = "all clips of the seen classes train, all clips of the unseen classes test"
+    else:
+        division = f"{partition}: seen classes of its training part train, unseen classes of its test part test"
+    return {"setting": f"inductive zero-shot; candidates are the {test} classes", "selection": SELECTION, "partition": division}
 
 
 PROTOCOL = protocol_of()
-
 _WORST = 5  # confusions that a report shows of itself
 
 
@@ -114,13 +112,13 @@ class Report:
         return f"Report(top-1 {self.top1:.1%}, class mean {self.class_mean:.1%}, chance {self.chance:.1%}, {len(self.y)} clips, {len(self.labels)} labels)"
 
     def _repr_html_(self) -> str:
-        about = [
-            ("top-1", f"{self.top1:.1%}"),
-            ("95 % interval", self._interval_in_words()),
-            ("class mean", f"{self.class_mean:.1%}"),
-            ("chance", f"{self.chance:.1%}"),
-            ("clips, labels", f"{len(self.y)}, {len(self.labels)}"),
-        ]
+        known = len(set(self.subjects.tolist()) - {""})
+        interval = f"none: {known} subjects are known"
+        if known > 1:
+            low, high = subject_interval(self.correct, self.subjects)
+            interval = f"{low:.1%} to {high:.1%}, over {known} subjects"
+        about = [("top-1", f"{self.top1:.1%}"), ("95 % interval", interval), ("class mean", f"{self.class_mean:.1%}")]
+        about += [("chance", f"{self.chance:.1%}"), ("clips, labels", f"{len(self.y)}, {len(self.labels)}")]
         wrong = self.confusion()
         clips = wrong.sum(axis=1)
         np.fill_diagonal(wrong, 0)
@@ -130,20 +128,12 @@ class Report:
         confused = html_table(worst, ("true", "answered", "clips", "of its class"), title="worst confusions") if worst else "Nothing was confused."
         return html_table(about, title="Report on test clips") + confused
 
-    def _interval_in_words(self) -> str:
-        known = len(set(self.subjects.tolist()) - {""})
-        if known < 2:
-            return f"none: {known} subjects are known"
-        low, high = subject_interval(self.correct, self.subjects)
-        return f"{low:.1%} to {high:.1%}, over {known} subjects"
-
 
 @dataclass(frozen=True)
 class Summary:
     """Reports of several seeds in one line; all shares are 0 to 1.
 
     Attributes:
-        seeds: how many.
         mean, std: of top-1 over seeds (std with n - 1; 0 for one seed).
         class_mean: mean over seeds of the per-class mean.
         low, high: 95 % bootstrap interval of the mean over subjects.
@@ -194,11 +184,7 @@ def mean_std(shares: Sequence[float], digits: int = 1) -> str:
 
 
 def summarise(reports: Sequence[Report]) -> Summary:
-    """Mean ± std over seeds, and an interval over subjects.
-
-    Raises:
-        ValueError: no report, or reports of different clips.
-    """
+    """Mean ± std over seeds, and an interval over subjects. Raises ValueError: no report, or reports of different clips."""
     if not reports or any(not np.array_equal(report.y, reports[0].y) for report in reports):
         raise ValueError("summarise needs reports of the same clips, one a seed")
     top1 = [report.top1 for report in reports]
@@ -215,11 +201,9 @@ def summarise(reports: Sequence[Report]) -> Summary:
 
 
 def subject_interval(correct: np.ndarray, subjects: np.ndarray, draws: int = 2000, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """Bootstrap interval of mean accuracy: whole subjects are drawn with replacement, because clips of one person are alike.
+    """Bootstrap interval of mean accuracy: whole subjects (B,) are drawn with replacement, because clips of one person are alike.
 
-    Args:
-        correct: (B,) share of seeds that were right on each clip.
-        subjects: (B,) who moved.
+    ``correct``: (B,) share of seeds that were right on each clip.
     """
     _, index = np.unique(subjects, return_inverse=True)
     right, clips = np.bincount(index, weights=correct), np.bincount(index)

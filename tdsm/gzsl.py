@@ -111,15 +111,12 @@ class GeneralisedReport:
 
     def metrics(self) -> dict:
         """What goes to metrics.json."""
-        return {
-            "seen": self.seen,
-            "unseen": self.unseen,
-            "harmonic": self.harmonic,
-            "gamma": self.gamma,
-            "ausuc": self.curve.ausuc,
-            "accuracy": "mean over classes" if self.per_class else "share of clips",
-            "clips": len(self.y),
-        }
+        shares = {"seen": self.seen, "unseen": self.unseen, "harmonic": self.harmonic, "gamma": self.gamma, "ausuc": self.curve.ausuc}
+        return shares | {"accuracy": self._over, "clips": len(self.y)}
+
+    @property
+    def _over(self) -> str:
+        return "mean over classes" if self.per_class else "share of clips"
 
     def _accuracy(self, part: np.ndarray) -> float:
         return float(_weights(self.y, self.unseen_mask, self.per_class)[part[self.y] & (self.predicted == self.y)].sum())
@@ -127,8 +124,7 @@ class GeneralisedReport:
     def __repr__(self) -> str:
         unseen = int(self.unseen_mask.sum())
         numbers = f"S {self.seen:.1%}, U {self.unseen:.1%}, H {self.harmonic:.1%} at gamma {self.gamma:.3g}, AUSUC {self.curve.ausuc:.3f}"
-        over = "mean over classes" if self.per_class else "share of clips"
-        return f"GeneralisedReport({numbers}; {over}, {len(self.y)} clips, {len(self.labels) - unseen} seen and {unseen} unseen labels)"
+        return f"GeneralisedReport({numbers}; {self._over}, {len(self.y)} clips, {len(self.labels) - unseen} seen and {unseen} unseen labels)"
 
 
 def generalised_report(recognizer: Recognizer, seen: ClipSet, unseen: ClipSet, gamma: float = 0.0, per_class: bool = False) -> GeneralisedReport:
@@ -163,11 +159,7 @@ def calibrated_stacking(scores: Float[np.ndarray, "clip label"], unseen_mask: Bo
 def seen_unseen_curve(
     scores: Float[np.ndarray, "clip label"], y: Int[np.ndarray, " clip"], unseen_mask: Bool[np.ndarray, " label"], per_class: bool = False
 ) -> Curve:
-    """S and U at every gamma there is, exactly; arguments as in :class:`GeneralisedReport`.
-
-    Raises:
-        InputError: NaN, or no clip of a seen class or of an unseen class.
-    """
+    """S and U at every gamma there is, exactly; arguments and errors as in :class:`GeneralisedReport`."""
     _check(scores, y, unseen_mask)
     scores, of_unseen = scores.astype(np.float64), unseen_mask[y]
     parts = [np.where(mask, scores, -np.inf) for mask in (~unseen_mask, unseen_mask)]
@@ -183,7 +175,11 @@ def seen_unseen_curve(
         return np.concatenate([[0.0], np.cumsum(at)])
 
     below = gathered(~of_unseen)
-    return Curve(_between(corners), below[-1] - below, gathered(of_unseen))
+    gamma = np.zeros(1)
+    if len(corners):  # one below all corners, one in the middle between each two, and one above all
+        beyond = np.abs(corners).max() + 1.0
+        gamma = np.concatenate([[-beyond], (corners[1:] + corners[:-1]) / 2, [beyond]])
+    return Curve(gamma, below[-1] - below, gathered(of_unseen))
 
 
 def choose_gamma(
@@ -193,12 +189,7 @@ def choose_gamma(
 
     It has the unit of the scores. It carries over to truly unseen classes as far as the two models' scores are alike, and their numbers of candidates.
 
-    Args:
-        scores, y, unseen_mask: as in :class:`GeneralisedReport`, where the labels held out of training count as unseen.
-        per_class: which accuracy H is made of.
-
-    Raises:
-        InputError: NaN, or no clip of one part.
+    Arguments and errors as in :class:`GeneralisedReport`; the labels held out of training count as unseen.
     """
     curve = seen_unseen_curve(scores, y, unseen_mask, per_class)
     best = curve.gamma[curve.harmonic >= curve.harmonic.max() - 1e-12]  # equal but for rounding
@@ -208,14 +199,6 @@ def choose_gamma(
 def harmonic_mean(seen: float | np.ndarray, unseen: float | np.ndarray) -> float | np.ndarray:
     """H = 2SU / (S + U), and 0 where both are 0."""
     return 2 * seen * unseen / np.where(seen + unseen > 0, seen + unseen, 1.0)
-
-
-def _between(corners: np.ndarray) -> np.ndarray:
-    """A gamma below all corners, one in the middle between each two, and one above all."""
-    if not len(corners):
-        return np.zeros(1)
-    beyond = np.abs(corners).max() + 1.0
-    return np.concatenate([[-beyond], (corners[1:] + corners[:-1]) / 2, [beyond]])
 
 
 def _weights(y: np.ndarray, unseen_mask: np.ndarray, per_class: bool) -> np.ndarray:
@@ -231,6 +214,6 @@ def _check(scores: np.ndarray, y: np.ndarray, unseen_mask: np.ndarray) -> None:
         raise ValueError(f"scores {scores.shape}, {len(y)} clips and {len(unseen_mask)} labels do not fit")
     if not np.isfinite(scores).all():
         raise InputError("scores", "NaN or infinite", "lower lr, or train longer, and check the clips")
-    for part, there in (("a seen", ~unseen_mask[y]), ("an unseen", unseen_mask[y])):
-        if not there.any():
+    for part, clips in (("a seen", ~unseen_mask[y]), ("an unseen", unseen_mask[y])):
+        if not clips.any():
             raise InputError("generalised test", f"no clip of {part} class", "test on clips of both parts, seen ones kept from training")

@@ -29,9 +29,10 @@ def fit(
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
     loss_of_step: LossOfStep,
-    lr_of_step: Callable[[int], float],
     steps: int,
     *,
+    lr: float,
+    warmup: int,
     checkpoint: Path | None = None,
     identity: str = "",
     save_every: int = 200,
@@ -44,6 +45,7 @@ def fit(
     Args:
         loss_of_step: ``(module, step, share)`` to named losses, of which "loss" is minimised; ``share`` picks this process's rows of the
             global batch.
+        lr, warmup: of :func:`warmup_cosine`.
         checkpoint: where to save every ``save_every`` steps (atomically); an existing one is resumed, a complete one is only loaded.
         identity: what the run was made from; a checkpoint with another identity is refused.
         precision: "no" or "bf16".
@@ -66,14 +68,14 @@ def fit(
         for step in bar:
             torch.manual_seed(mix(seed, step))  # for dropout
             for group in optimizer.param_groups:
-                group["lr"] = lr_of_step(step)
+                group["lr"] = warmup_cosine(step, lr, warmup, steps)
             with autocast:
                 losses = loss_of_step(wrapped, step, share)
             prepared.zero_grad()
             accelerator.backward(losses["loss"])
             prepared.step()
             if step % 10 == 0 or step == steps - 1:
-                row = {"step": step, "lr": lr_of_step(step)} | {name: value.item() for name, value in losses.items()}
+                row = {"step": step, "lr": warmup_cosine(step, lr, warmup, steps)} | {name: value.item() for name, value in losses.items()}
                 if not math.isfinite(row["loss"]):
                     raise FloatingPointError(f"{title}: the loss is {row['loss']} at step {step}; lower lr")
                 history.append(row)

@@ -4,6 +4,7 @@ It holds the denoiser with all that its answer depends on: how features are scal
 are saved with the weights, and a reloaded matcher gives the same bits.
 """
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -99,29 +100,27 @@ class Matcher(nn.Module):
     @torch.no_grad()
     def noise_errors(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label noise"]:
         """:meth:`errors` under each of the S test noises alone, for studies of how much the answer depends on the noise."""
-        clips = max(1, rows // (len(self.test_noise) * len(text)))
-        return torch.cat([self._errors(chunk, text) for chunk in self.normalise(z_x).split(clips)])
+        errors = []
+        for chunk, z_xt, t, target in self._chunks(z_x, text, rows):
+            prediction = self.denoiser.denoise(z_xt, t, text)
+            errors.append(sample_errors(prediction, target.expand_as(prediction)).unflatten(1, (len(chunk), -1)).transpose(0, 1))
+        return torch.cat(errors)
 
     @torch.no_grad()
     def fused(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label width"]:
         """What the denoiser made of each clip under each label: its last hidden skeleton token at t_test, the mean over noises and tokens."""
-        clips = max(1, rows // (len(self.test_noise) * len(text)))
-        made = []
-        for chunk in self.normalise(z_x).split(clips):
-            z_xt, t, _ = self._noised(chunk, len(text))
-            made.append(self.denoiser.hidden(z_xt, t, text)[0].mean(dim=2).unflatten(1, (len(chunk), -1)).mean(dim=2).transpose(0, 1))
-        return torch.cat(made)
+        tokens = []
+        for chunk, z_xt, t, _ in self._chunks(z_x, text, rows):
+            tokens.append(self.denoiser.hidden(z_xt, t, text)[0].mean(dim=2).unflatten(1, (len(chunk), -1)).mean(dim=2).transpose(0, 1))
+        return torch.cat(tokens)
 
-    def _errors(self, z_x: Tensor, text: TextStream) -> Tensor:
-        z_xt, t, target = self._noised(z_x, len(text))
-        prediction = self.denoiser.denoise(z_xt, t, text)
-        return sample_errors(prediction, target.expand_as(prediction)).unflatten(1, (len(z_x), -1)).transpose(0, 1)
-
-    def _noised(self, z_x: Tensor, labels: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised features under every test noise: z_xt (K, B * S, M_x, C), t (K, B * S), and the target (B * S, M_x, C), the same for all labels."""
-        clean = z_x.repeat_interleave(len(self.test_noise), dim=0)
-        noise = self.test_noise.repeat(len(z_x), 1, 1)
-        t = torch.full((len(clean),), self.diffusion.test_step, device=z_x.device)
-        z_xt = add_noise(clean, noise, t, self.alpha_bar)
-        target = diffusion_target(self.diffusion.target, clean, noise, t, self.alpha_bar)
-        return z_xt.expand(labels, -1, -1, -1), t.expand(labels, -1), target
+    def _chunks(self, z_x: Tensor, text: TextStream, rows: int) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """B features at a time, normalised, and under every test noise: z_xt (K, B * S, M_x, C), t (K, B * S), and the target (B * S, M_x, C)."""
+        labels, noises = len(text), len(self.test_noise)
+        for chunk in self.normalise(z_x).split(max(1, rows // (noises * labels))):
+            clean = chunk.repeat_interleave(noises, dim=0)
+            noise = self.test_noise.repeat(len(chunk), 1, 1)
+            t = torch.full((len(clean),), self.diffusion.test_step, device=z_x.device)
+            z_xt = add_noise(clean, noise, t, self.alpha_bar)
+            target = diffusion_target(self.diffusion.target, clean, noise, t, self.alpha_bar)
+            yield chunk, z_xt.expand(labels, -1, -1, -1), t.expand(labels, -1), target

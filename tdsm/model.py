@@ -35,25 +35,16 @@ __all__ = ["CrossDiT", "TextStream", "official_denoiser"]
 
 @dataclass(frozen=True)
 class TextStream:
-    """What the denoiser knows of K labels before it sees a clip.
+    """What the denoiser knows of K labels before it sees a clip."""
 
-    Attributes:
-        condition: (K, D) embedding of z_g, one half of f_c.
-        tokens: (K, M_l, D) embedded z_l, what the ``joint`` blocks start from; None when cached.
-        keys, values: for each block (K, heads, M_l, D / heads); empty when joint.
-        hidden: (K, M_l) True for padding that nobody may attend to.
-        prior: (K, C) what the prediction starts from, with :attr:`tdsm.config.ModelConfig.prior`; else None.
-    """
-
-    condition: Tensor
-    tokens: Tensor | None
-    keys: tuple[Tensor, ...]
+    condition: Tensor  # (K, D) embedding of z_g, one half of f_c
+    tokens: Tensor | None  # (K, M_l, D) embedded z_l, what the joint blocks start from; None when cached
+    keys: tuple[Tensor, ...]  # for each block (K, heads, M_l, D / heads); empty when joint
     values: tuple[Tensor, ...]
-    hidden: Tensor
-    prior: Tensor | None = None
+    hidden: Tensor  # (K, M_l) True for padding that nobody may attend to
+    prior: Tensor | None = None  # (K, C) what the prediction starts from, with :attr:`tdsm.config.ModelConfig.prior`; else None
 
     def __len__(self) -> int:
-        """K."""
         return len(self.condition)
 
     def select(self, labels: Int[Tensor, " row"]) -> "TextStream":
@@ -62,15 +53,9 @@ class TextStream:
         By index_select, whose gradient adds rows in order on a CPU: that of plain indexing adds them as threads come, and a run would not
         repeat its own bits.
         """
-        return replace(
-            self,
-            condition=self.condition.index_select(0, labels),
-            tokens=None if self.tokens is None else self.tokens.index_select(0, labels),
-            keys=tuple(key.index_select(0, labels) for key in self.keys),
-            values=tuple(value.index_select(0, labels) for value in self.values),
-            hidden=self.hidden.index_select(0, labels),
-            prior=None if self.prior is None else self.prior.index_select(0, labels),
-        )
+        rows = {name: value.index_select(0, labels) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        keys, values = (tuple(block.index_select(0, labels) for block in blocks) for blocks in (self.keys, self.values))
+        return replace(self, keys=keys, values=values, **rows)
 
 
 class Attention(nn.Module):
@@ -79,10 +64,8 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-        self.qkv_c = nn.Linear(width, 3 * width)
-        self.proj_c = nn.Linear(width, width)
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.qkv_c, self.proj_c = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
     def split(self, qkv: Float[Tensor, "*batch token three_width"]) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys, values, each (*batch, heads, token, D / heads)."""
@@ -99,8 +82,7 @@ class MLP(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
+        self.fc1, self.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
     def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
         """Same shape in and out."""
@@ -123,10 +105,8 @@ class CrossBlock(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.attn = Attention(width, heads)
-        self.mlp = MLP(width)
-        self.mlp_c = MLP(width)
-        self.adaLN_modulation = adaln(width, 6)
-        self.adaLN_modulation_c = adaln(width, 6)
+        self.mlp, self.mlp_c = MLP(width), MLP(width)
+        self.adaLN_modulation, self.adaLN_modulation_c = adaln(width, 6), adaln(width, 6)
 
     def joint(self, x: Tensor, text: Tensor, f_c: Tensor, hidden: Tensor, last: bool) -> tuple[Tensor, Tensor]:
         """The paper's block on flat rows: x (N, M_x, D), text (N, M_l, D), f_c (N, D). The last block's text is never read."""
@@ -208,8 +188,7 @@ class CrossDiT(nn.Module):
 
     Args:
         features: C, channels of z_x (256).
-        text_channels: channels of z_g and of z_l (they are equal in every encoder of :mod:`tdsm.text`).
-        text_tokens: M_l.
+        text_channels, text_tokens: channels of z_g and of z_l (they are equal in every encoder of :mod:`tdsm.text`), and M_l.
         config: stream and sizes.
 
     Example:
@@ -224,8 +203,8 @@ class CrossDiT(nn.Module):
         super().__init__()
         width = config.width
         if config.prior and features != text_channels:
-            remedy = "set model.prior to false, or use the aligned backbone"
-            raise InputError("config", f"model.prior, but z_x has {features} channels and z_g {text_channels}", remedy)
+            what = f"model.prior, but z_x has {features} channels and z_g {text_channels}"
+            raise InputError("config", what, "set model.prior to false, or use the aligned backbone")
         self.config = config
         self.x_embedder = nn.Linear(features, width)
         self.t_embedder = TimestepEmbedder(width)
@@ -270,8 +249,8 @@ class CrossDiT(nn.Module):
         self, z_xt: Float[Tensor, "label row token channel"], t: Int[Tensor, "label row"], text: TextStream
     ) -> Float[Tensor, "label row token channel"]:
         """Predict the target for R rows under each of K labels."""
-        made = self.final_layer(*self.hidden(z_xt, t, text))
-        return made if text.prior is None else made + text.prior[:, None, None]
+        prediction = self.final_layer(*self.hidden(z_xt, t, text))
+        return prediction if text.prior is None else prediction + text.prior[:, None, None]
 
     def hidden(
         self, z_xt: Float[Tensor, "label row token channel"], t: Int[Tensor, "label row"], text: TextStream

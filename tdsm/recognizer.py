@@ -10,6 +10,7 @@ A new label needs no retraining, only its text. A score is minus the denoising e
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,10 +55,10 @@ class Predictions(Sequence):
         notes: one line for each thing that was assumed.
 
     >>> import numpy as np
-    >>> found = Predictions(("a.npy",), ("squat", "wave"), np.array([[-0.9, -0.2]]))
-    >>> found[0]
+    >>> answer = Predictions(("a.npy",), ("squat", "wave"), np.array([[-0.9, -0.2]]))
+    >>> answer[0]
     [('wave', -0.2), ('squat', -0.9)]
-    >>> found.top
+    >>> answer.top
     ['wave']
     """
 
@@ -80,11 +81,7 @@ class Predictions(Sequence):
         return [(self.labels[place], float(row[place])) for place in np.argsort(-row, kind="stable")]
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """A DataFrame of scores: a row per clip, a column per label.
-
-        Raises:
-            InputError: pandas is not installed.
-        """
+        """A DataFrame of scores: a row per clip, a column per label. Raises InputError: pandas is not installed."""
         try:
             import pandas
         except ImportError as error:
@@ -106,11 +103,11 @@ class Predictions(Sequence):
     def _repr_html_(self) -> str:
         rows = self._rows()
         head = ["clip", *(f"{place}." for place in range(1, len(rows[0])))]
-        answer = html_table(rows, head, note="score: minus the denoising error, higher is better")
-        how = [(reading.label.name, reading.how, "; ".join(reading.remarks)) for reading in self.readings]
-        return (
-            answer + (html_table(how, ("label", "read from", "remarks")) if how else "") + (html_table([(note,) for note in self.notes]) if self.notes else "")
-        )
+        tables = [html_table(rows, head, note="score: minus the denoising error, higher is better")]
+        if self.readings:
+            how = [(reading.label.name, reading.how, "; ".join(reading.remarks)) for reading in self.readings]
+            tables.append(html_table(how, ("label", "read from", "remarks")))
+        return "".join(tables) + (html_table([(note,) for note in self.notes]) if self.notes else "")
 
 
 class Recognizer:
@@ -161,22 +158,11 @@ class Recognizer:
         return self
 
     def features(self, clips: Clip | Sequence[Clip | np.ndarray] | np.ndarray, layout: str | None = None) -> Float[Tensor, "clip channel"]:
-        """z_x of clips, (N, C).
-
-        Args:
-            clips, layout: as :meth:`predict`.
-
-        Raises:
-            InputError: no clip, or a clip of another layout.
-        """
+        """z_x of clips, (N, C), which are given as to :meth:`predict`; :class:`InputError` for no clip or one of another layout."""
         return self.backbone.clips(as_clips(clips, layout))
 
     def text(self, labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> TextFeatures:
-        """z_g and z_l of labels, as the denoiser reads them.
-
-        Raises:
-            InputError: no label, an empty one, or one twice.
-        """
+        """z_g and z_l of labels, as the denoiser reads them; :class:`InputError` for no label, an empty one, or one twice."""
         return self.backbone.labels(self._labels(labels, descriptions))
 
     def stream(self, labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> TextStream:
@@ -189,11 +175,7 @@ class Recognizer:
     def scores(
         self, z_x: Float[Tensor, "clip channel"], labels: Sequence[str | Label], descriptions: Descriptions | None = None
     ) -> Float[Tensor, "clip label"]:
-        """Scores of features under labels, higher is better: minus the denoising errors. Nothing in a column depends on the other columns.
-
-        Raises:
-            InputError: no label, an empty one, or one twice.
-        """
+        """Scores of features under labels (see :meth:`text`), higher is better: minus the denoising errors. A column depends on no other column."""
         return -self.matcher.errors(z_x.to(self.device)[:, None], self.stream(labels, descriptions))
 
     def predict(
@@ -251,16 +233,14 @@ class Recognizer:
         save_weights(self.matcher, folder / "matcher.safetensors")
         tokens, channels = self.matcher.denoiser.fl_pos_embed.shape[1], self.matcher.denoiser.fl_embedder.in_features
         about = {"format": 2, "descriptions": self.descriptions, "gamma": self.gamma, "text": {"tokens": tokens, "channels": channels}}
-        about |= {"config": asdict(self.config)}
-        write_json(folder / "recognizer.json", about)
+        write_json(folder / "recognizer.json", about | {"config": asdict(self.config)})
         return folder
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, text_encoder: TextModel | None = None, net: MakeNet | None = None) -> "Recognizer":
         """Read what :meth:`save_pretrained` wrote; only JSON and safetensors, so that nothing in it is executed.
 
-        Args:
-            text_encoder, net: of your own, where the recognizer was trained with such.
+        ``text_encoder`` and ``net`` are your own, where the recognizer was trained with such.
 
         Raises:
             InputError: a file is missing, damaged, or of another size than recognizer.json says.
@@ -279,9 +259,10 @@ class Recognizer:
             gamma, descriptions = about["gamma"], _descriptions(about["descriptions"])
             if not (gamma is None or (isinstance(gamma, int | float) and not isinstance(gamma, bool))):
                 raise ValueError(f"gamma {gamma!r}")
+            make = partial(Matcher, backbone.features, 1, channels, tokens, config.model, config.diffusion)
             with torch.device("meta"):
-                Matcher(backbone.features, 1, channels, tokens, config.model, config.diffusion)
-            matcher = Matcher(backbone.features, 1, channels, tokens, config.model, config.diffusion)
+                make()
+            matcher = make()
         except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise InputError(path, f"is not the description of a recognizer ({error!s:.200})", "save it again, or take another copy") from error
         load_weights(matcher, folder / "matcher.safetensors")
@@ -304,18 +285,16 @@ class Recognizer:
         read by its text encoder, that of Stable Diffusion 2.1.
 
         Args:
-            checkpoint: see :func:`tdsm.model.official_denoiser`.
+            checkpoint, heads: see :func:`tdsm.model.official_denoiser`.
             backbone: a classifier backbone, such as ``Recognizer.from_pretrained(folder).backbone``.
             config: diffusion settings; left out: the paper's.
-            heads: attention heads, which no weight tells.
             seed: of the test noises.
 
         Raises:
             InputError: not a checkpoint of the release, or features or texts of another width.
         """
         denoiser = official_denoiser(checkpoint, heads)
-        config = config or paper()
-        config = replace(config, model=denoiser.config)
+        config = replace(config or paper(), model=denoiser.config)
         read = backbone.labels(as_labels(["walk"]))
         widths = {"features": (denoiser.x_embedder.in_features, backbone.features), "text channels": (denoiser.fl_embedder.in_features, read.z_l.shape[2])}
         widths |= {"text tokens": (denoiser.fl_pos_embed.shape[1], read.z_l.shape[1])}
@@ -354,10 +333,10 @@ def _descriptions(values: object) -> dict[str, str | tuple[str, ...]]:
     """Descriptions out of a JSON file."""
     if not isinstance(values, dict):
         raise ValueError("descriptions are no object")
-    read = {label: value if isinstance(value, str) else tuple(value) for label, value in values.items()}
-    if not all(isinstance(value, str) or all(isinstance(part, str) for part in value) for value in read.values()):
+    descriptions = {label: value if isinstance(value, str) else tuple(value) for label, value in values.items()}
+    if not all(isinstance(part, str) for value in descriptions.values() for part in value):
         raise ValueError("descriptions hold something else than text")
-    return read
+    return descriptions
 
 
 def _weights_of(module: nn.Module) -> str:

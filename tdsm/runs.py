@@ -35,11 +35,8 @@ __all__ = ["Run"]
 class Run:
     """A run folder, opened: ``Run("runs/demo")``.
 
-    Args:
-        folder: what ``tdsm train``, ``tdsm demo`` or ``train_recognizer(..., folder=...)`` wrote.
-
     Attributes:
-        folder: where it is.
+        folder: what ``tdsm train``, ``tdsm demo`` or ``train_recognizer(..., folder=...)`` wrote.
         config: its settings.
         environment: versions, commit, seed, date and hardware.
         history: stage -> logged steps; empty as long as the training has not come to its end.
@@ -69,16 +66,11 @@ class Run:
     @property
     def scores(self) -> dict[str, dict]:
         """Method ("tdsm", "ridge", ...) -> its "top1", "class_mean" and "chance", each 0 to 1; empty without metrics.json."""
-        return {name: found for name, found in (self.metrics or {}).items() if isinstance(found, dict) and _are_numbers(found, _SCORES)}
+        metrics = {name: values for name, values in (self.metrics or {}).items() if isinstance(values, dict)}
+        return {name: values for name, values in metrics.items() if all(isinstance(values.get(key), int | float) for key in _SCORES)}
 
     def plot(self, columns: Sequence[str] | None = None) -> "tuple[matplotlib.figure.Figure, np.ndarray]":
-        """The history, one panel a stage.
-
-        Args:
-            columns: what to draw of it; left out: all but the learning rate.
-
-        Returns:
-            The figure and its axes, one a stage.
+        """The history, one panel a stage: the figure and its axes. ``columns``: what to draw; left out: all but the learning rate.
 
         Raises:
             InputError: no history yet, or a column that a stage does not have.
@@ -97,36 +89,26 @@ class Run:
         return figure, axes
 
     def recognizer(self) -> "tdsm.recognizer.Recognizer":
-        """The trained recognizer.
-
-        Raises:
-            InputError: none is there yet, or it is damaged.
-        """
+        """The trained recognizer; :class:`InputError` if none is there yet, or it is damaged."""
         from tdsm.recognizer import Recognizer
 
         return Recognizer.from_pretrained(self.folder / "model")
 
     def __repr__(self) -> str:
         steps = [f"{stage} to step {rows[-1]['step']}" for stage, rows in self.history.items()] or ["training not ended"]
-        scores = [f"{name} top-1 {found['top1']:.1%}" for name, found in self.scores.items()]
+        scores = [f"{name} top-1 {values['top1']:.1%}" for name, values in self.scores.items()]
         words = ", ".join([f"seed {self.environment.get('seed')}", *steps, *scores])
         return f"Run({self.folder.name!r}: {words})"
 
     def _repr_html_(self) -> str:
         about = [(name, str(self.environment.get(name, "unknown"))) for name in ("date", "commit", "seed", "hardware")]
         about += [("settings", f"{self.config.encoder.kind}, {self.config.model.stream} text stream, {self.config.preprocess.frames} frames")]
-        about += [(stage, _last(rows)) for stage, rows in self.history.items()]
-        rows = [(name, *(f"{found[key]:.1%}" for key in _SCORES)) for name, found in self.scores.items()]
+        for stage, rows in self.history.items():
+            last = ", ".join(f"{name} {value:.4g}" for name, value in rows[-1].items())
+            about.append((stage, f"{len(rows)} logged steps; the last: {last}"))
+        rows = [(name, *(f"{values[key]:.1%}" for key in _SCORES)) for name, values in self.scores.items()]
         scores = html_table(rows, ("on unseen classes", "top-1", "class mean", "chance")) if rows else "No metrics.json: nobody has asked for a score."
         return html_table(about, title=repr(self)) + scores
 
 
 _SCORES = ("top1", "class_mean", "chance")
-
-
-def _are_numbers(values: dict, keys: Sequence[str]) -> bool:
-    return all(isinstance(values.get(key), int | float) for key in keys)
-
-
-def _last(rows: list[dict[str, int | float]]) -> str:
-    return f"{len(rows)} logged steps; the last: " + ", ".join(f"{name} {value:.4g}" for name, value in rows[-1].items())

@@ -24,7 +24,7 @@ from tdsm.data.prompts import Descriptions
 from tdsm.diffusion import Loss
 from tdsm.evaluate import SELECTION
 from tdsm.gzsl import choose_gamma, generalised_report
-from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix, warmup_cosine
+from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 from tdsm.text import TextEncoder, TextModel, cache_folder
@@ -42,14 +42,11 @@ def fit_matcher(examples: Examples, config: Config, *, seed: int = 0, checkpoint
     """Train a denoiser on features and texts, for a fixed number of steps (METHOD: losses, training). Negatives are drawn uniformly from the texts.
 
     Args:
-        examples: from :func:`tdsm.backbones.fit.fit_backbone`.
         config: its ``diffusion``, ``model`` and ``train`` parts.
-        seed: of weights, batches, timesteps and noise.
         checkpoint: file from which a killed training resumes.
         loss: a loss of your own in place of :func:`tdsm.diffusion.tdsm_loss`.
 
-    Returns:
-        The matcher, in evaluation mode, and the logged steps.
+    Returns the matcher, in evaluation mode, and the logged steps.
     """
     matcher = matcher_for(examples, config, seed)
     if loss is not None:
@@ -73,8 +70,9 @@ def fit_matcher(examples: Examples, config: Config, *, seed: int = 0, checkpoint
         matcher,
         torch.optim.AdamW(matcher.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True),
         losses,
-        lambda step: warmup_cosine(step, settings.lr, settings.warmup, settings.steps),
         settings.steps,
+        lr=settings.lr,
+        warmup=settings.warmup,
         checkpoint=checkpoint,
         identity=fingerprint(settings, config.model, config.diffusion, z_x, y, text.z_g, text.z_l, seed, getattr(loss, "__qualname__", "")),
         save_every=settings.save_every,
@@ -141,7 +139,10 @@ def train_recognizer(
     inputs = _inputs(clips, descriptions or {}, text_encoder, net, loss)
     with locked(folder, wait=False, note="another process is training in it") if is_main_process() else nullcontext():
         check_run(folder, config, seed, inputs)
-        _open_run(folder, config, seed, inputs)
+        (folder / "training").mkdir(parents=True, exist_ok=True)
+        if is_main_process() and not (folder / "env.json").exists():
+            write_text(folder / "config.json", config.to_json() + "\n")
+            write_json(folder / "env.json", environment(seed) | {"selection": SELECTION, "inputs": inputs})
         recognizer, history = _train(clips, config, folder / "training", seed, **parts)
         recognizer.gamma = calibrated_gamma(clips, config, seed=seed, **parts) if calibrate else None
         if is_main_process():
@@ -179,11 +180,8 @@ def calibrated_gamma(
 ) -> float:
     """What to subtract from scores of seen labels when seen and unseen labels are asked together.
 
-    A model is trained without a quarter of the classes, which play the unseen ones, and without a quarter of the subjects; gamma is the one with
-    the largest harmonic mean on the clips left out (:func:`tdsm.gzsl.choose_gamma`). No clip of a truly unseen class has a say.
-
-    Args:
-        clips: the clips that the recognizer is trained on.
+    Of ``clips``, those that the recognizer is trained on, a quarter of the classes, which play the unseen ones, and a quarter of the subjects are kept
+    from a second training; gamma is the one with the largest harmonic mean on them (:func:`tdsm.gzsl.choose_gamma`). No truly unseen clip has a say.
 
     Raises:
         InputError: fewer than four classes, or no clip that can be left out.
@@ -207,11 +205,11 @@ def check_run(folder: Path, config: Config, seed: int | None = None, inputs: Map
         return
     if Config.from_json(read_text(path), str(path)) != config:
         raise InputError(path, "holds other settings", remedy)
-    made = read_object(env) if env.exists() else {}
-    if seed is not None and made.get("seed", seed) != seed:
+    about = read_object(env) if env.exists() else {}
+    if seed is not None and about.get("seed", seed) != seed:
         raise InputError(env, "is of a run with another seed", remedy)
-    there = made.get("inputs") if isinstance(made.get("inputs"), dict) else {}
-    other = next((name for name, key in (inputs or {}).items() if there.get(name, key) != key), None)
+    known = about.get("inputs") if isinstance(about.get("inputs"), dict) else {}
+    other = next((name for name, key in (inputs or {}).items() if known.get(name, key) != key), None)
     if other:
         raise InputError(env, f"is of a run with other {other}", remedy)
 
@@ -219,14 +217,6 @@ def check_run(folder: Path, config: Config, seed: int | None = None, inputs: Map
 def _inputs(clips: ClipSet, descriptions: Descriptions, text_encoder: TextModel, net: MakeNet | None, loss: Loss | None) -> dict[str, str]:
     """Hashes of what a run depends on besides settings and seed."""
     prompts = [label.prompts for label in as_labels(clips.classes, descriptions)]
-    found = {"clips": clips.digest, "descriptions": json.dumps(prompts), "text model": text_encoder.identity}
-    found |= {"net": getattr(net, "__qualname__", ""), "loss": getattr(loss, "__qualname__", "")}
-    return {name: hashlib.sha256(value.encode()).hexdigest()[:16] for name, value in found.items()}
-
-
-def _open_run(folder: Path, config: Config, seed: int, inputs: Mapping[str, str]) -> None:
-    """Write settings and surroundings of a new run."""
-    (folder / "training").mkdir(parents=True, exist_ok=True)
-    if is_main_process() and not (folder / "env.json").exists():
-        write_text(folder / "config.json", config.to_json() + "\n")
-        write_json(folder / "env.json", environment(seed) | {"selection": SELECTION, "inputs": inputs})
+    inputs = {"clips": clips.digest, "descriptions": json.dumps(prompts), "text model": text_encoder.identity}
+    inputs |= {"net": getattr(net, "__qualname__", ""), "loss": getattr(loss, "__qualname__", "")}
+    return {name: hashlib.sha256(value.encode()).hexdigest()[:16] for name, value in inputs.items()}

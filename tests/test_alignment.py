@@ -266,7 +266,7 @@ def test_right_is_filled_wrong_is_hollow_and_the_class_is_the_marker(draw):
     points, right = draw.normal(size=(4, 2)), np.array([True, False, True, False])
     _, ax = alignment.scatter_prompts(points, ["a", "a", "b", "b"], right, "map", "agreement 0.5")
     told = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert told == ["told its own label", "told a wrong label", "a", "b"]
+    assert told == ["with its own label", "with a wrong label", "a", "b"]
     assert ax.get_xlabel() == "agreement 0.5" and ax.get_aspect() == 1
     outlines = []
     for own in range(4):

@@ -90,7 +90,7 @@ def forbid_loading(monkeypatch):
     def load(*_):
         raise AssertionError("the language model was loaded")
 
-    monkeypatch.setattr(tdsm.text, "_load_model", load)
+    monkeypatch.setattr(tdsm.text, "load_model", load)
 
 
 # What is computed

@@ -26,17 +26,16 @@ from tdsm.backbones.lexicon import Lexicon, read_labels
 from tdsm.config import AlignConfig, PreprocessConfig
 from tdsm.data.labels import Label
 from tdsm.data.layouts import Layout
-from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix, warmup_cosine
+from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix
 from tdsm.text import TextFeatures, TextModel, directions
 
 __all__ = ["Aligned", "Pairs", "Seen", "augment", "exchange_sides", "mirror", "seen_with_mirrors", "train_on_pairs", "train_with_seen"]
-
 
 _SAME = 0.9999
 
 
 class Pairs(NamedTuple):
-    """Generated movements (N, M, T, V, C), preprocessed, and the sentences that tell them (N, C), by :meth:`tdsm.text.TextEncoder.read_sentences`."""
+    """Generated movements (N, M, T, V, C), preprocessed, and the sentences that describe them (N, C), by :meth:`tdsm.text.TextEncoder.read_sentences`."""
 
     x: Tensor
     z_g: Tensor
@@ -58,9 +57,6 @@ class Aligned(Backbone):
         text_channels: width of z_g; its two halves are read apart (:meth:`tdsm.text.TextEncoder.read_sentences`).
         width: channels of the common space.
         preprocess, text_encoder: see :class:`~tdsm.backbones.base.Backbone`.
-
-    Attributes:
-        lexicon: predicts the description of a label from its name; None leaves labels their names.
     """
 
     kind = "aligned"
@@ -75,7 +71,7 @@ class Aligned(Backbone):
         self.log_scale = nn.Parameter(torch.tensor(2.3))
         self.register_buffer("offset", torch.zeros(net.bodies, 1, len(self.layout), self.layout.dims))
         self.register_buffer("text_center", torch.zeros(text_channels))
-        self.lexicon: Lexicon | None = None
+        self.lexicon: Lexicon | None = None  # without one, labels are read as their names
 
     def sizes(self) -> dict[str, int]:
         """Words: width of z_g; names: number of pairs in the lexicon, 0 without one."""
@@ -121,7 +117,7 @@ class Aligned(Backbone):
         z_x = self.skeleton(x if seen_x is None else torch.cat((x, seen_x)))  # one batch: both share the batch normalisation
         texts, own = self.text(z_g), torch.arange(len(x), device=x.device)
         same = (texts @ texts.T > _SAME) & ~torch.eye(len(x), dtype=torch.bool, device=x.device)
-        logits = (self.scale() * z_x[: len(x)] @ texts.T).masked_fill(same, -1e4)  # two pairs told alike are no negatives of each other
+        logits = (self.scale() * z_x[: len(x)] @ texts.T).masked_fill(same, -1e4)  # two pairs described alike are no negatives of each other
         pairs = (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
         if seen_x is None:
             return {"loss": pairs, "pairs": pairs}
@@ -140,7 +136,9 @@ def train_on_pairs(
         rows = batch_rows(len(x), config.batch, seed, step)[share]
         return module(augment(x[rows], seed, step).to(device()), z_g[rows].to(device()))
 
-    return _fit(aligner, losses, config.pretrain_steps, config.lr, config, fingerprint(config, x, z_g, seed), seed, checkpoint, precision, "pairs")
+    identity = fingerprint(config, x, z_g, seed)
+    options = {"checkpoint": checkpoint, "identity": identity, "precision": precision, "seed": seed, "title": "pairs"}
+    return _fit(aligner, losses, config.pretrain_steps, config.lr, config, **options)
 
 
 def train_with_seen(
@@ -158,16 +156,13 @@ def train_with_seen(
         return module(both[: len(rows)], z_g[rows].to(device()), both[len(rows) :], seen.y[clips].to(device()), seen_z_g, config.seen_weight)
 
     identity = fingerprint(config, x, z_g, *seen, seed)
-    return _fit(aligner, losses, config.steps, config.tune_lr, config, identity, seed, checkpoint, precision, "seen")
+    options = {"checkpoint": checkpoint, "identity": identity, "precision": precision, "seed": seed, "title": "seen"}
+    return _fit(aligner, losses, config.steps, config.tune_lr, config, **options)
 
 
-def _fit(aligner, losses, steps, lr, config, identity, seed, checkpoint, precision, title) -> list[Logged]:  # noqa: ANN001
+def _fit(aligner, losses, steps, lr, config, **options) -> list[Logged]:  # noqa: ANN001
     optimizer = torch.optim.AdamW(aligner.parameters(), lr=lr, weight_decay=config.weight_decay)
-
-    def rate(step: int) -> float:
-        return warmup_cosine(step, lr, max(1, steps // 20), steps)
-
-    return fit(aligner, optimizer, losses, rate, steps, checkpoint=checkpoint, identity=identity, precision=precision, seed=seed, title=title)
+    return fit(aligner, optimizer, losses, steps, lr=lr, warmup=max(1, steps // 20), **options)
 
 
 def _first_frame(x: Tensor) -> Tensor:
@@ -208,20 +203,17 @@ def exchange_sides(sentence: str) -> str:
     'Right hand waves, then the left'
     """
 
-    def other(found: re.Match) -> str:
-        word = "right" if found[0].lower() == "left" else "left"
-        return word.upper() if found[0].isupper() else word.capitalize() if found[0][0].isupper() else word
+    def other(match: re.Match) -> str:
+        word = "right" if match[0].lower() == "left" else "left"
+        return word.upper() if match[0].isupper() else word.capitalize() if match[0][0].isupper() else word
 
     return re.sub(r"\b(left|right)\b", other, sentence, flags=re.IGNORECASE)
 
 
 def seen_with_mirrors(clips: SeenClips, read: Callable[[Sequence[Label]], Tensor]) -> Seen:
-    """Seen clips and, behind them, their mirror images, whose texts have left and right exchanged.
+    """Seen clips and, behind them, their mirror images, whose texts have left and right exchanged; ``read`` gives text features of labels.
 
     A mirrored clip of a class whose name or description names a side belongs to a class of its own, behind the others.
-
-    Args:
-        read: text features of labels.
     """
     turned = [_turned(label) for label in clips.labels]
     sided = [index for index, label in enumerate(clips.labels) if label != turned[index]]

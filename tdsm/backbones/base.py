@@ -36,21 +36,13 @@ _BATCH = 64  # clips per call of the net
 
 @dataclass(frozen=True, eq=False)
 class SeenClips:
-    """What a backbone is trained on.
+    """What a backbone is trained on."""
 
-    Attributes:
-        x: (N, M, T, V, C) preprocessed clips, in memory or rows of a memory-mapped array.
-        y: (N,) index of each clip's class in ``labels``.
-        labels: the K seen classes, in order.
-        layout: the body.
-        dataset: name of the data set; its own actions are left out of the lexicon.
-    """
-
-    x: Tensor | Rows
-    y: Int[Tensor, " clip"]
-    labels: tuple[Label, ...]
-    layout: Layout
-    dataset: str
+    x: Tensor | Rows  # (N, M, T, V, C) preprocessed clips, in memory or rows of a memory-mapped array
+    y: Int[Tensor, " clip"]  # (N,) index of each clip's class in labels
+    labels: tuple[Label, ...]  # the K seen classes, in order
+    layout: Layout  # the body
+    dataset: str  # name of the data set; its own actions are left out of the lexicon
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2:
@@ -58,52 +50,37 @@ class SeenClips:
 
 
 def seen_clips(clips: ClipSet, config: PreprocessConfig, descriptions: Descriptions | None = None) -> SeenClips:
-    """Preprocess labelled clips; their classes are the seen classes.
-
-    Raises:
-        InputError: a clip without label, fewer than two classes, or no usable clip.
-    """
+    """Preprocess labelled clips; their classes are the seen classes. Raises InputError: a clip without label, fewer than two classes, or no usable clip."""
     labels, y = as_labels(clips.classes, descriptions), torch.from_numpy(clips.y)
     x, rows = preprocess_usable(clips, config)
     return SeenClips(torch.from_numpy(x), y[rows], labels, clips.layout, clips.name)
 
 
+def _check_any(clips: Sequence | Tensor | Rows | np.ndarray) -> None:
+    if not len(clips):
+        raise InputError("clips", "none given", "give at least one clip")
+
+
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """What a denoiser is trained on.
+    """What a denoiser is trained on."""
 
-    Attributes:
-        z_x: (N, M_x, C) features.
-        y: (N,) index of each feature's text in ``text``.
-        text: all texts; those of the seen classes come first. A negative is drawn uniformly from them.
-    """
-
-    z_x: Float[Tensor, "clip token channel"]
-    y: Int[Tensor, " clip"]
-    text: TextFeatures
+    z_x: Float[Tensor, "clip token channel"]  # (N, M_x, C) features
+    y: Int[Tensor, " clip"]  # (N,) index of each feature's text in text
+    text: TextFeatures  # all texts; those of the seen classes come first. A negative is drawn uniformly from them
 
 
 class Backbone(nn.Module, ABC):
-    """A trained backbone.
-
-    Attributes:
-        features: C, channels of z_x.
-        layout: the body it was trained on; None for published features.
-        preprocess: what a clip goes through before the net.
-        seen: names of the classes it was trained on, in order.
-        dataset: name of the data set it was trained on.
-        text_encoder: reads labels.
-        lexicon: predicts the description of a label from its name (:mod:`tdsm.backbones.lexicon`); None without one.
-    """
+    """A trained backbone."""
 
     kind: str
-    lexicon: nn.Module | None
-    features: int
-    layout: Layout | None
-    preprocess: PreprocessConfig
-    seen: tuple[str, ...]
-    dataset: str
-    text_encoder: TextModel
+    lexicon: nn.Module | None  # predicts the description of a label from its name (:mod:`tdsm.backbones.lexicon`); None without one
+    features: int  # C, channels of z_x
+    layout: Layout | None  # the body it was trained on; None for published features
+    preprocess: PreprocessConfig  # what a clip goes through before the net
+    seen: tuple[str, ...]  # names of the classes it was trained on, in order
+    dataset: str  # name of the data set it was trained on
+    text_encoder: TextModel  # reads labels
 
     @abstractmethod
     def encode(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip channel"]:
@@ -119,16 +96,11 @@ class Backbone(nn.Module, ABC):
 
     @torch.no_grad()
     def rows(self, x: Tensor | Rows | np.ndarray, batch: int = _BATCH) -> Float[Tensor, "clip channel"]:
-        """z_x of preprocessed clips, on the backbone's device.
+        """z_x of preprocessed clips (N, M, T, V, C), on the backbone's device; :class:`InputError` if there is none.
 
-        Args:
-            x: (N, M, T, V, C). Only ``batch`` clips are held at a time, so a memory-mapped array may be larger than the memory.
-
-        Raises:
-            InputError: no clip.
+        Only ``batch`` clips are held at a time, so a memory-mapped array may be larger than the memory.
         """
-        if len(x) == 0:
-            raise InputError("clips", "none given", "give at least one clip")
+        _check_any(x)
         self.eval()
         device = next(self.parameters()).device
         features = []
@@ -140,11 +112,7 @@ class Backbone(nn.Module, ABC):
         return torch.cat(features)
 
     def clips(self, clips: Sequence[Clip]) -> Float[Tensor, "clip channel"]:
-        """z_x of clips.
-
-        Raises:
-            InputError: no clip, a clip of another layout, or one in which nobody is seen.
-        """
+        """z_x of clips. Raises InputError: no clip, a clip of another layout, or one in which nobody is seen."""
         self._check(clips)
         if self.preprocess.frames == 0:  # clips keep their own lengths, so each goes alone
             return torch.cat([self.rows(torch.from_numpy(preprocess_all([clip], self.preprocess))) for clip in clips])
@@ -164,8 +132,7 @@ class Backbone(nn.Module, ABC):
         return self.clips([clips[row] for row in rows]), rows
 
     def _check(self, clips: Sequence[Clip]) -> None:
-        if not len(clips):
-            raise InputError("clips", "none given", "give at least one clip")
+        _check_any(clips)
         for clip in clips:
             if clip.layout.name != self.layout.name:
                 raise InputError(clip.name, f"layout is {clip.layout.name}", f"convert the clips: tdsm.convert(clips, {self.layout.name!r}).clips")

@@ -12,8 +12,7 @@ from tdsm.backbones.base import Backbone, Examples, SeenClips
 from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config, PreprocessConfig
 from tdsm.data.labels import Label
-from tdsm.data.layouts import Layout
-from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, warmup_cosine
+from tdsm.loop import Logged, batch_rows, device, fingerprint, fit
 from tdsm.text import TextFeatures, TextModel
 
 __all__ = ["Classifier", "fit_classifier", "prompt_features"]
@@ -50,21 +49,11 @@ def prompt_features(text_encoder: TextModel, labels: Sequence[Label]) -> TextFea
 
 
 def fit_classifier(
-    clips: SeenClips,
-    config: Config,
-    text_encoder: TextModel,
-    *,
-    seed: int = 0,
-    checkpoint: Path | None = None,
-    net: Callable[[Layout, int, int], nn.Module] | None = None,
+    clips: SeenClips, config: Config, text_encoder: TextModel, *, seed: int = 0, checkpoint: Path | None = None, net: Callable[..., nn.Module] | None = None
 ) -> tuple[Classifier, Examples, list[Logged]]:
     """Train an encoder on the seen classes: cross-entropy, SGD with Nesterov momentum, cosine schedule to 0, a fixed number of steps.
 
-    Args:
-        net: (layout, persons, classes) -> an encoder of your own; left out: ``config.encoder``.
-
-    Returns:
-        The backbone, what the denoiser is trained on, and the logged steps.
+    Arguments and result as in :func:`tdsm.backbones.fit.fit_backbone`.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -91,8 +80,9 @@ def train_net(net: nn.Module, clips: SeenClips, config: Config, seed: int = 0, c
         net,
         optimizer,
         losses,
-        lambda step: warmup_cosine(step, settings.lr, settings.steps // 20, settings.steps),
         settings.steps,
+        lr=settings.lr,
+        warmup=settings.steps // 20,
         checkpoint=checkpoint,
         identity=fingerprint(settings, clips.x, clips.y, seed),
         precision=config.train.precision,

@@ -1,5 +1,6 @@
 """Training a backbone, saving it and loading it."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -35,26 +36,16 @@ _FORMAT = 2
 
 
 def fit_backbone(
-    clips: SeenClips,
-    config: Config,
-    *,
-    seed: int = 0,
-    checkpoint: Path | None = None,
-    text_encoder: TextModel | None = None,
-    net: MakeNet | None = None,
+    clips: SeenClips, config: Config, *, seed: int = 0, checkpoint: Path | None = None, text_encoder: TextModel | None = None, net: MakeNet | None = None
 ) -> tuple[Backbone, Examples, list[Logged]]:
     """Train everything before the denoiser on the seen classes, for a fixed number of steps.
 
     Args:
-        clips: from :func:`tdsm.backbones.base.seen_clips`.
         config: its ``backbone``, ``preprocess``, ``encoder``, ``align`` and ``text`` parts, and ``train.precision``.
-        seed: of weights and batches.
         checkpoint: file from which a killed training resumes.
-        text_encoder: reads labels; left out: ``config.text``.
-        net: skeleton encoder of your own.
+        text_encoder, net: of your own; left out: as ``config`` says.
 
-    Returns:
-        The backbone, what the denoiser is trained on, and the logged steps.
+    Returns the backbone, what the denoiser is trained on, and the logged steps.
     """
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     fit = _fit_aligned if config.backbone == "aligned" else fit_classifier
@@ -79,11 +70,7 @@ def _fit_aligned(
 def examples_of(backbone: Backbone, z_x: Float[Tensor, "clip channel"], y: Int[Tensor, " clip"], labels: Sequence[Label], config: Config) -> Examples:
     """What the denoiser is trained on: the seen clips and, of an aligned backbone, its generated pairs behind them.
 
-    Args:
-        z_x: features of the seen clips, from this backbone.
-        y: index of each clip's class in ``labels``.
-        labels: the seen classes.
-        config: the settings of the backbone.
+    ``z_x`` are this backbone's features of the seen clips, ``y`` indexes the seen classes ``labels``.
     """
     if backbone.kind != "aligned":
         return Examples(z_x[:, None], y, backbone.labels(labels))
@@ -107,8 +94,7 @@ def save_backbone(folder: Path, backbone: Backbone, config: Config) -> Path:
 def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: MakeNet | None = None) -> tuple[Backbone, Config]:
     """Read what :func:`save_backbone` wrote; only JSON and safetensors, so that nothing in it is executed.
 
-    Args:
-        text_encoder, net: of your own, where the backbone was trained with such.
+    ``text_encoder`` and ``net`` are your own, where the backbone was trained with such.
 
     Raises:
         InputError: a file is missing or damaged, weights of another size, or another text model than it was trained with.
@@ -124,13 +110,14 @@ def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: Make
         if len(seen) < 2 or not isinstance(about["seen"], list) or (kind == "aligned" and not words):
             raise ValueError(f"seen is {about['seen']!r:.60}, {words} words")
         text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
+        build = functools.partial(_build, config, kind, layout, seen, dataset, words, names, text_encoder, net)
         with torch.device("meta"):  # no memory is taken for sizes that a file may claim
-            _build(config, kind, layout, seen, dataset, words, names, text_encoder, net)
+            build()
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as error:
         raise InputError(path, f"is not the description of a backbone ({error!s:.200})", "train it again, or take another copy") from error
     if _hash(text_encoder.identity) != text_model:
         raise InputError(path, "was trained with another text model than is given or installed", "give text_encoder=..., or train again")
-    backbone = _build(config, kind, layout, seen, dataset, words, names, text_encoder, net)
+    backbone = build()
     load_weights(backbone, folder / "backbone.safetensors")
     return backbone.eval(), config
 

@@ -17,13 +17,7 @@ __all__ = ["Given", "fit_given"]
 
 
 class Given(Backbone):
-    """Features that others extracted; new clips cannot be encoded.
-
-    Args:
-        features: the set.
-        labels: all classes of the data set, in its own order.
-        text_encoder: reads labels.
-    """
+    """Features that others extracted; new clips cannot be encoded. ``labels`` are all classes of the data set, in its own order."""
 
     kind = "given"
 
@@ -34,11 +28,7 @@ class Given(Backbone):
         self.seen, self.dataset, self.text_encoder = tuple(labels[index].name for index in features.seen), features.dataset, text_encoder
 
     def encode(self, x: Tensor) -> Tensor:
-        """Refused.
-
-        Raises:
-            InputError: always.
-        """
+        """Refused with an InputError."""
         raise InputError(self.dataset or "features", "are published features without an encoder", "train on clips to encode new ones")
 
     def labels(self, labels: Sequence[Label]) -> TextFeatures:
@@ -47,11 +37,7 @@ class Given(Backbone):
 
 
 def fit_given(features: FeatureSet, labels: Sequence[Label], text_encoder: TextModel) -> tuple[Given, Examples]:
-    """A backbone of published features, and what the denoiser is trained on.
-
-    Args:
-        labels: all classes of the data set, in its own order.
-    """
+    """A backbone of published features (:class:`Given`), and what the denoiser is trained on."""
     backbone = Given(features, labels, text_encoder)
     index = {original: row for row, original in enumerate(features.seen)}
     y = torch.tensor([index[label] for label in features.y_train.tolist()])

@@ -74,21 +74,15 @@ def sentences_of_others(dataset: str) -> dict[str, str]:
     """
     own = load_prompts(dataset) if dataset in packaged_prompts() else {}
     names, sentences = {normal_form(name) for name in own}, set(own.values())
-    found: dict[str, str] = {}
+    others: dict[str, str] = {}
     for other in packaged_prompts():
         if other not in ("synthetic", *SUBSETS):
-            found = load_prompts(other) | found
-    return {name: told for name, told in found.items() if normal_form(name) not in names and told not in sentences}
+            others = load_prompts(other) | others
+    return {name: sentence for name, sentence in others.items() if normal_form(name) not in names and sentence not in sentences}
 
 
 def fit_lexicon(sentences: Mapping[str, str], share: float, text_encoder: TextModel, cache: Path | None = None) -> Lexicon:
-    """Learn from name -> sentence; the readings are kept in the user's cache folder.
-
-    Args:
-        sentences: at least two.
-        share: see :class:`Lexicon`.
-        text_encoder: reads them.
-        cache: folder; left out: the user's.
+    """Learn from name -> sentence; the readings are kept in the folder ``cache``, left out: the user's. ``share``: see :class:`Lexicon`.
 
     Raises:
         InputError: fewer than two sentences.
@@ -98,9 +92,8 @@ def fit_lexicon(sentences: Mapping[str, str], share: float, text_encoder: TextMo
     settings = text_encoder.config and asdict(text_encoder.config)
     key = json.dumps([_FORMAT, list(sentences.items()), settings, text_encoder.identity])
     path = (cache or cache_folder().parent / "lexicon") / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
-    read = cached_tensors(
-        path, lambda: {"names": text_encoder.read_sentences(list(sentences)), "sentences": text_encoder.read_sentences(list(sentences.values()))}
-    )
+    texts = {"names": list(sentences), "sentences": list(sentences.values())}
+    read = cached_tensors(path, lambda: {kind: text_encoder.read_sentences(values) for kind, values in texts.items()})
     return Lexicon(*read["names"].shape, share).fit(read["names"], read["sentences"])
 
 

@@ -29,14 +29,7 @@ _FORMAT = 2  # raise it when the generator changes, so that pairs of the old one
 
 
 def generated_pairs(config: Config, layout: Layout, text_encoder: TextModel, cache: Path | None = None) -> Pairs:
-    """``config.align.pairs`` preprocessed movements and their sentences.
-
-    Args:
-        config: says how many, how they are preprocessed and which text encoder reads them.
-        layout: the body they are converted to.
-        text_encoder: made from ``config.text``.
-        cache: folder; left out: the user's.
-    """
+    """``config.align.pairs`` preprocessed movements of this layout, and their sentences, kept in the folder ``cache`` (left out: the user's)."""
 
     def make() -> dict[str, Tensor]:
         clips = procedural_clips(config.align.pairs, _SEED, layout)
@@ -47,17 +40,11 @@ def generated_pairs(config: Config, layout: Layout, text_encoder: TextModel, cac
 
 
 def pretrained(
-    config: Config,
-    layout: Layout,
-    text_encoder: TextModel,
-    seed: int = 0,
-    cache: Path | None = None,
-    net: Callable[[Layout, int, int], nn.Module] | None = None,
+    config: Config, layout: Layout, text_encoder: TextModel, seed: int = 0, cache: Path | None = None, net: Callable[..., nn.Module] | None = None
 ) -> Aligned:
     """An aligned backbone trained on generated pairs alone (:func:`tdsm.backbones.aligned.train_on_pairs`).
 
-    Args:
-        net: (layout, persons, classes) -> a skeleton encoder of your own, which is trained anew every time; left out: ``config.encoder``, cached.
+    ``net``: (layout, persons, classes) -> a skeleton encoder of your own, which is trained anew every time; left out: ``config.encoder``, cached.
     """
     pairs = generated_pairs(config, layout, text_encoder, cache)
     with torch.random.fork_rng(devices=[]):

@@ -17,7 +17,11 @@ from torch import Tensor, nn
 
 from tdsm.util.errors import InputError
 
-__all__ = ["Score", "Training", "hinge", "info_nce", "mlp", "prepare", "seeded", "slices", "train"]
+__all__ = ["Features", "Labels", "Score", "Texts", "Training", "hinge", "info_nce", "mlp", "prepare", "seeded", "slices", "train"]
+
+Features = Float[Tensor, "clip channel"]
+Labels = Int[Tensor, " clip"]
+Texts = Float[Tensor, "seen word"]
 
 Score = Callable[[Float[Tensor, "test channel"], Float[Tensor, "label word"]], Float[Tensor, "test label"]]
 """Test features and candidates' texts to similarities; of a row the largest is the answer."""
@@ -33,7 +37,7 @@ class Training(NamedTuple):
     texts: Callable[[Tensor], Tensor]
 
 
-def prepare(z_x: Float[Tensor, "clip *token channel"], labels: Int[Tensor, " clip"], text: Float[Tensor, "seen word"]) -> Training:
+def prepare(z_x: Float[Tensor, "clip *token channel"], labels: Labels, text: Texts) -> Training:
     """Check and standardise; everything is computed on the CPU.
 
     Raises:
@@ -90,9 +94,7 @@ def seeded(seed: int) -> Iterator[None]:
 def train(module: nn.Module, loss_of_batch: Callable[[Tensor, float], Tensor], clips: int, *, steps: int, batch: int, lr: float, decay: float = 0.0) -> None:
     """Adam for a fixed number of steps on random batches; the module ends frozen, in evaluation mode.
 
-    Args:
-        loss_of_batch: (row numbers, share of the steps that is done, from 0 to 1) to the loss.
-        decay: weight decay.
+    ``loss_of_batch``: (row numbers, share of the steps that is done, from 0 to 1) to the loss; ``decay``: weight decay.
 
     Raises:
         FloatingPointError: the last loss is not finite.

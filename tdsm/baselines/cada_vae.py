@@ -8,19 +8,19 @@ The classifier: see :func:`tdsm.baselines._vae.discriminant`.
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from tdsm.baselines._fit import Score, prepare, seeded, train
+from tdsm.baselines._fit import Features, Labels, Score, Texts, prepare, seeded, train
 from tdsm.baselines._vae import Vae, discriminant, divergence, sample
 
 __all__ = ["fit"]
 
 
 def fit(
-    z_x: Float[Tensor, "clip channel"],
-    labels: Int[Tensor, " clip"],
-    text: Float[Tensor, "seen word"],
+    z_x: Features,
+    labels: Labels,
+    text: Texts,
     *,
     seed: int = 0,
     latent: int = 64,
@@ -32,11 +32,7 @@ def fit(
     batch: int = 50,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``.
-
-    Raises:
-        InputError: see :func:`tdsm.baselines._fit.prepare`.
-    """
+    """Train on the seen classes; ``labels`` index ``text``."""
     data = prepare(z_x, labels, text)
     with seeded(seed):
         visual, textual = Vae(data.x.shape[1], latent, (hidden,)), Vae(data.t.shape[1], latent, (hidden,))
@@ -60,11 +56,11 @@ def ramp(done: float, start: float, end: float) -> float:
     return min(max((done - start) / (end - start), 0.0), 1.0)
 
 
-def wasserstein(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
+def wasserstein(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
     """2-Wasserstein distance of diagonal Gaussians (mean, log variance), mean over clips."""
-    squared = (one[0] - other[0]).square() + (torch.exp(0.5 * one[1]) - torch.exp(0.5 * other[1])).square()
+    squared = (a[0] - b[0]).square() + (torch.exp(0.5 * a[1]) - torch.exp(0.5 * b[1])).square()
     return (squared.sum(dim=1) + 1e-12).sqrt().mean()
 
 
-def _l1(made: Tensor, wanted: Tensor) -> Tensor:
-    return (made - wanted).abs().sum(dim=1).mean()
+def _l1(decoded: Tensor, wanted: Tensor) -> Tensor:
+    return (decoded - wanted).abs().sum(dim=1).mean()

@@ -8,18 +8,17 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tdsm.baselines._fit import Score, info_nce, prepare, seeded, train
+from tdsm.baselines._fit import Features, Labels, Score, Texts, info_nce, prepare, seeded, train
 
 __all__ = ["fit"]
 
 
 def fit(
-    z_x: Float[Tensor, "clip channel"],
-    labels: Int[Tensor, " clip"],
-    text: Float[Tensor, "seen word"],
+    z_x: Features,
+    labels: Labels,
+    text: Texts,
     *,
     seed: int = 0,
     dim: int = 128,
@@ -29,11 +28,7 @@ def fit(
     lr: float = 1e-3,
     decay: float = 1e-4,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``.
-
-    Raises:
-        InputError: see :func:`tdsm.baselines._fit.prepare`.
-    """
+    """Train on the seen classes; ``labels`` index ``text``."""
     data = prepare(z_x, labels, text)
     with seeded(seed):
         visual, textual = nn.Linear(data.x.shape[1], dim), nn.Linear(data.t.shape[1], dim)

@@ -6,30 +6,15 @@ Left out: fine-tuning the encoder, which is frozen for every method here.
 """
 
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tdsm.baselines._fit import Score, hinge, prepare, seeded, train
+from tdsm.baselines._fit import Features, Labels, Score, Texts, hinge, prepare, seeded, train
 
 __all__ = ["fit"]
 
 
-def fit(
-    z_x: Float[Tensor, "clip channel"],
-    labels: Int[Tensor, " clip"],
-    text: Float[Tensor, "seen word"],
-    *,
-    seed: int = 0,
-    margin: float = 0.1,
-    steps: int = 1000,
-    batch: int = 64,
-    lr: float = 1e-3,
-) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``.
-
-    Raises:
-        InputError: see :func:`tdsm.baselines._fit.prepare`.
-    """
+def fit(z_x: Features, labels: Labels, text: Texts, *, seed: int = 0, margin: float = 0.1, steps: int = 1000, batch: int = 64, lr: float = 1e-3) -> Score:
+    """Train on the seen classes; ``labels`` index ``text``."""
     data = prepare(z_x, labels, text)
     seen = F.normalize(data.t, dim=1)
     with seeded(seed):

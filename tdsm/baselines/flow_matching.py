@@ -3,7 +3,7 @@
 First, two variational encoders bring text and feature into one latent space: all four reconstructions (own and cross), and equal means and log variances
 (weight 0.1). The text of a class is attuned by its nearest seen classes: t + 0.1 times the mean over its 10 nearest of cosine times text. Then a
 network learns the velocity z_1 - z_0 of the straight path z_s = (1 - s) z_0 + s z_1 from the text's latent to the feature's, s logit-normal, without any
-noise and without being told the class; it must miss the velocity of another clip's pair (weight 0.1). The score of a label is minus the error of the
+noise and without knowing the class; it must miss the velocity of another clip's pair (weight 0.1). The score of a label is minus the error of the
 velocity at s = 0.5.
 
 Here a class and a clip are one vector each, so a small MLP stands for the transformer over tokens; posterior means are scored, not draws from them; and
@@ -12,19 +12,19 @@ neighbours are seen classes only, for a label's score must not depend on other c
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from tdsm.baselines._fit import Score, mlp, prepare, seeded, train
+from tdsm.baselines._fit import Features, Labels, Score, Texts, mlp, prepare, seeded, train
 from tdsm.baselines._vae import Vae, sample
 
 __all__ = ["attune", "fit"]
 
 
 def fit(
-    z_x: Float[Tensor, "clip channel"],
-    labels: Int[Tensor, " clip"],
-    text: Float[Tensor, "seen word"],
+    z_x: Features,
+    labels: Labels,
+    text: Texts,
     *,
     seed: int = 0,
     latent: int = 128,
@@ -37,11 +37,7 @@ def fit(
     batch: int = 64,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes, first the latent space, then the flow; ``labels`` index ``text``.
-
-    Raises:
-        InputError: see :func:`tdsm.baselines._fit.prepare`.
-    """
+    """Train on the seen classes, first the latent space, then the flow; ``labels`` index ``text``."""
     data = prepare(z_x, labels, text)
     attuned = attune(data.t, data.t, neighbours, mixing)
     with seeded(seed):
@@ -52,8 +48,8 @@ def fit(
             x, t = data.x[rows], attuned[data.y[rows]]
             of_x, of_t = visual(x), textual(t)
             from_x, from_t = sample(*of_x), sample(*of_t)
-            made = [F.mse_loss(visual.decoder(z), x) + F.mse_loss(textual.decoder(z), t) for z in (from_x, from_t)]
-            return sum(made) / 4 + alignment * (F.mse_loss(of_t[0], of_x[0]) + F.mse_loss(of_t[1], of_x[1]))
+            errors = [F.mse_loss(visual.decoder(z), x) + F.mse_loss(textual.decoder(z), t) for z in (from_x, from_t)]
+            return sum(errors) / 4 + alignment * (F.mse_loss(of_t[0], of_x[0]) + F.mse_loss(of_t[1], of_x[1]))
 
         def velocity_error(z_0: Tensor, z_1: Tensor, s: Tensor, wanted: Tensor) -> Tensor:
             return (flow(torch.cat([(1 - s) * z_0 + s * z_1, s], dim=1)) - wanted).square().mean(dim=1)

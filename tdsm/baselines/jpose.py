@@ -11,15 +11,15 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tdsm.baselines._fit import Score, hinge, prepare, seeded, slices, train
+from tdsm.baselines._fit import Features, Labels, Score, Texts, hinge, prepare, seeded, slices, train
 
 __all__ = ["fit"]
 
 
 def fit(
-    z_x: Float[Tensor, "clip channel"],
-    labels: Int[Tensor, " clip"],
-    text: Float[Tensor, "seen word"],
+    z_x: Features,
+    labels: Labels,
+    text: Texts,
     *,
     seed: int = 0,
     parts: int = 2,
@@ -30,11 +30,7 @@ def fit(
     batch: int = 128,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``, which holds ``parts`` prompts side by side.
-
-    Raises:
-        InputError: see :func:`tdsm.baselines._fit.prepare`; or ``parts`` does not divide the text.
-    """
+    """Train on the seen classes; ``labels`` index ``text``, which holds ``parts`` prompts side by side."""
     data = prepare(z_x, labels, text)
     words = slices(data.t, parts)[0].shape[1]
     with seeded(seed):

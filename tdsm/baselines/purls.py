@@ -13,18 +13,18 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from tdsm.baselines._fit import Score, info_nce, prepare, seeded, slices, train
+from tdsm.baselines._fit import Labels, Score, Texts, info_nce, prepare, seeded, slices, train
 
 __all__ = ["fit"]
 
 
 def fit(
     z_x: Float[Tensor, "clip *token channel"],
-    labels: Int[Tensor, " clip"],
-    text: Float[Tensor, "seen word"],
+    labels: Labels,
+    text: Texts,
     *,
     seed: int = 0,
     parts: int = 2,
@@ -36,20 +36,16 @@ def fit(
     batch: int = 64,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``, which holds ``parts`` prompts side by side; z_x with tokens is read part-aware.
-
-    Raises:
-        InputError: see :func:`tdsm.baselines._fit.prepare`; or ``parts`` does not divide the text.
-    """
+    """Train on the seen classes; ``labels`` index ``text``, which holds ``parts`` prompts side by side; z_x with tokens is read part-aware."""
     data = prepare(z_x, labels, text)
-    told = [*slices(data.t, parts), data.t] if z_x.ndim == 3 else [data.t]
+    prompts = [*slices(data.t, parts), data.t] if z_x.ndim == 3 else [data.t]
     with seeded(seed):
-        model = _Projection(z_x.shape[-1], [part.shape[1] for part in told], keys, heads, hidden)
-        model.sharpness = nn.Parameter(torch.full((len(told),), math.log(1 / temperature)))
+        model = _Projection(z_x.shape[-1], [part.shape[1] for part in prompts], keys, heads, hidden)
+        model.sharpness = nn.Parameter(torch.full((len(prompts),), math.log(1 / temperature)))
 
         def loss(rows: Tensor, _: float) -> Tensor:
-            each = zip(model(data.x[rows]), told, model.sharpness.exp().clamp(max=100.0), strict=True)
-            return torch.stack([info_nce(sharpness * _cosine(made, t), data.y[rows]) for made, t, sharpness in each]).sum()
+            each = zip(model(data.x[rows]), prompts, model.sharpness.exp().clamp(max=100.0), strict=True)
+            return torch.stack([info_nce(sharpness * _cosine(projected, t), data.y[rows]) for projected, t, sharpness in each]).sum()
 
         train(model, loss, len(data.x), steps=steps, batch=batch, lr=lr)
     return lambda test_z_x, candidates: _cosine(model(data.features(test_z_x))[-1], data.texts(candidates))
@@ -67,14 +63,12 @@ class _Projection(nn.Module):
         self.project = nn.Sequential(*before, nn.BatchNorm1d(hidden), nn.Dropout(0.5), nn.Linear(hidden, sum(words)), nn.Tanh())
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        picked = self._attend(x).flatten(1) if x.ndim == 3 else x
-        return self.project(picked).split(self.words, dim=1)
-
-    def _attend(self, x: Tensor) -> Tensor:
-        key = self.key(x).unflatten(2, self.questions.shape[1:])
-        score = torch.einsum("phk,nthk->npt", self.questions, key) / (self.questions.shape[1] * self.questions.shape[2] ** 0.5)
-        return score.softmax(dim=2) @ x
+        if x.ndim == 3:
+            key = self.key(x).unflatten(2, self.questions.shape[1:])
+            score = torch.einsum("phk,nthk->npt", self.questions, key) / (self.questions.shape[1] * self.questions.shape[2] ** 0.5)
+            x = (score.softmax(dim=2) @ x).flatten(1)
+        return self.project(x).split(self.words, dim=1)
 
 
-def _cosine(made: Tensor, t: Tensor) -> Tensor:
-    return F.normalize(made, dim=1) @ F.normalize(t, dim=1).T
+def _cosine(projected: Tensor, t: Tensor) -> Tensor:
+    return F.normalize(projected, dim=1) @ F.normalize(t, dim=1).T

@@ -12,11 +12,7 @@ __all__ = ["cosine_report", "ridge_report"]
 
 
 def ridge_report(recognizer: Recognizer, train: ClipSet, test: ClipSet) -> Report:
-    """Ridge regression from z_x to the text (:mod:`tdsm.baselines.ridge`); candidates are the classes of ``test``.
-
-    Args:
-        train: the clips that the recognizer was trained on.
-        test: clips of other classes.
+    """Ridge regression from z_x to the text (:mod:`tdsm.baselines.ridge`), fitted on the training clips; candidates are the classes of ``test``.
 
     Example:
         >>> ridge_report(recognizer, train, test).scores.shape  # the clips it was trained on, and clips of two other classes

@@ -9,18 +9,18 @@ Left out: adaptation to unlabelled test clips, which is transductive.
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from tdsm.baselines._fit import Score, hinge, prepare, seeded, train
+from tdsm.baselines._fit import Features, Labels, Score, Texts, hinge, prepare, seeded, train
 
 __all__ = ["fit"]
 
 
 def fit(
-    z_x: Float[Tensor, "clip channel"],
-    labels: Int[Tensor, " clip"],
-    text: Float[Tensor, "seen word"],
+    z_x: Features,
+    labels: Labels,
+    text: Texts,
     *,
     seed: int = 0,
     code: int = 100,
@@ -32,11 +32,7 @@ def fit(
     batch: int = 128,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``.
-
-    Raises:
-        InputError: see :func:`tdsm.baselines._fit.prepare`.
-    """
+    """Train on the seen classes; ``labels`` index ``text``."""
     data = prepare(z_x, labels, text)
     with seeded(seed):
         visual, textual = _Autoencoder(data.x.shape[1], code, dim), _Autoencoder(data.t.shape[1], code, dim)
@@ -50,11 +46,7 @@ def fit(
             return pairs + reconstruction + contraction * jacobian + mmd(h_x, h_t[y], kappa)
 
         train(nn.ModuleList([visual, textual]), loss, len(data.x), steps=steps, batch=batch, lr=lr)
-
-    def score(test_z_x: Tensor, candidates: Tensor) -> Tensor:
-        return visual.embed(visual.code(data.features(test_z_x))) @ textual.embed(textual.code(data.texts(candidates))).T
-
-    return score
+    return lambda test_z_x, candidates: visual.embed(visual.code(data.features(test_z_x))) @ textual.embed(textual.code(data.texts(candidates))).T
 
 
 class _Autoencoder(nn.Module):
@@ -73,7 +65,7 @@ def mmd(a: Float[Tensor, "clip code"], b: Float[Tensor, "clip code"], kappa: flo
     """Squared maximum mean discrepancy of two samples of directions, with the kernel exp(-kappa |a - b|^2)."""
     a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
 
-    def kernel(one: Tensor, other: Tensor) -> Tensor:
-        return torch.exp((-kappa * (2 - 2 * one @ other.T)).clamp(min=-60)).mean()  # smaller ones are denormal numbers: nothing, slowly
+    def kernel(c: Tensor, d: Tensor) -> Tensor:
+        return torch.exp((-kappa * (2 - 2 * c @ d.T)).clamp(min=-60)).mean()  # smaller ones are denormal numbers: nothing, slowly
 
     return kernel(a, a) + kernel(b, b) - 2 * kernel(a, b)

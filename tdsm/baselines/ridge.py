@@ -2,22 +2,17 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
-from torch import Tensor
 
-from tdsm.baselines._fit import Score
+from tdsm.baselines._fit import Features, Labels, Score, Texts
 
 __all__ = ["fit"]
 
 
-def fit(z_x: Float[Tensor, "clip channel"], labels: Int[Tensor, " clip"], text: Float[Tensor, "seen word"], *, seed: int = 0, penalty: float = 1.0) -> Score:
+def fit(z_x: Features, labels: Labels, text: Texts, *, seed: int = 0, penalty: float = 1.0) -> Score:
     """Fit on the seen classes; the score is the cosine between the text predicted from a test feature and a candidate label's z_g.
 
     Features are centred and scaled to mean square 1 by the training clips; texts are scaled to length 1.
-
-    Args:
-        seed: not used, since nothing is drawn; all baselines have it.
-        penalty: as a share of the number of clips, so that it means the same for every data set.
+    ``penalty`` is a share of the number of clips, so that it means the same for every data set; nothing is drawn from ``seed``.
     """
     center = z_x.mean(dim=0)
     scale = (z_x - center).square().mean().sqrt()
@@ -26,8 +21,4 @@ def fit(z_x: Float[Tensor, "clip channel"], labels: Int[Tensor, " clip"], text: 
     mean = seen.mean(dim=0)
     gram = x.T @ x + penalty * len(x) * torch.eye(x.shape[1], device=x.device)
     weight = torch.linalg.solve(gram, x.T @ (seen[labels] - mean))
-
-    def score(test_z_x: Tensor, candidates: Tensor) -> Tensor:
-        return F.normalize((test_z_x - center) / scale @ weight + mean, dim=-1) @ F.normalize(candidates, dim=-1).T
-
-    return score
+    return lambda test_z_x, candidates: F.normalize((test_z_x - center) / scale @ weight + mean, dim=-1) @ F.normalize(candidates, dim=-1).T

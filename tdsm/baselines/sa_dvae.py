@@ -12,19 +12,18 @@ The classifier: see :func:`tdsm.baselines._vae.discriminant`, on the semantic pi
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tdsm.baselines._fit import Score, mlp, prepare, seeded, train
+from tdsm.baselines._fit import Features, Labels, Score, Texts, mlp, prepare, seeded, train
 from tdsm.baselines._vae import Vae, cycle, discriminant, divergence, sample
 
 __all__ = ["fit"]
 
 
 def fit(
-    z_x: Float[Tensor, "clip channel"],
-    labels: Int[Tensor, " clip"],
-    text: Float[Tensor, "seen word"],
+    z_x: Features,
+    labels: Labels,
+    text: Texts,
     *,
     seed: int = 0,
     semantic: int = 160,
@@ -35,11 +34,7 @@ def fit(
     batch: int = 32,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``.
-
-    Raises:
-        InputError: see :func:`tdsm.baselines._fit.prepare`.
-    """
+    """Train on the seen classes; ``labels`` index ``text``."""
     data = prepare(z_x, labels, text)
     with seeded(seed):
         visual, textual = Vae(data.x.shape[1], semantic + other), Vae(data.t.shape[1], semantic)
@@ -64,11 +59,7 @@ def fit(
 
         train(nn.ModuleList([visual, textual]), loss, len(data.x), steps=steps, batch=batch, lr=lr)
         spread = textual(data.t)[1]
-
-    def score(test_z_x: Tensor, candidates: Tensor) -> Tensor:
-        return discriminant(visual(data.features(test_z_x))[0][:, :semantic], textual(data.texts(candidates))[0], spread)
-
-    return score
+    return lambda test_z_x, candidates: discriminant(visual(data.features(test_z_x))[0][:, :semantic], textual(data.texts(candidates))[0], spread)
 
 
 def _critic_step(critic: nn.Module, optimizer: torch.optim.Optimizer, meaning: Tensor, rest: Tensor) -> None:

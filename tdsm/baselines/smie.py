@@ -11,30 +11,17 @@ every clip encoded a second time without them: raw frames, or a feature a frame,
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from torch import Tensor
 
-from tdsm.baselines._fit import Score, mlp, prepare, seeded, train
+from tdsm.baselines._fit import Features, Labels, Score, Texts, mlp, prepare, seeded, train
 
 __all__ = ["fit"]
 
 
 def fit(
-    z_x: Float[Tensor, "clip channel"],
-    labels: Int[Tensor, " clip"],
-    text: Float[Tensor, "seen word"],
-    *,
-    seed: int = 0,
-    hidden: tuple[int, int] = (1024, 512),
-    steps: int = 600,
-    batch: int = 64,
-    lr: float = 1e-4,
+    z_x: Features, labels: Labels, text: Texts, *, seed: int = 0, hidden: tuple[int, int] = (1024, 512), steps: int = 600, batch: int = 64, lr: float = 1e-4
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``.
-
-    Raises:
-        InputError: see :func:`tdsm.baselines._fit.prepare`.
-    """
+    """Train on the seen classes; ``labels`` index ``text``."""
     data = prepare(z_x, labels, text)
     channels = data.x.shape[1]
     with seeded(seed):
@@ -51,6 +38,6 @@ def fit(
 
     def score(test_z_x: Tensor, candidates: Tensor) -> Tensor:
         x, t = data.features(test_z_x), data.texts(candidates)
-        return torch.stack([-F.softplus(-together(x, one.expand(len(x), -1))) for one in t], dim=1)
+        return torch.stack([-F.softplus(-together(x, text.expand(len(x), -1))) for text in t], dim=1)
 
     return score

@@ -9,19 +9,18 @@ The classifier: see :func:`tdsm.baselines._vae.discriminant`.
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tdsm.baselines._fit import Score, prepare, seeded, slices, train
+from tdsm.baselines._fit import Features, Labels, Score, Texts, prepare, seeded, slices, train
 from tdsm.baselines._vae import Vae, cycle, discriminant, divergence, sample
 
 __all__ = ["fit"]
 
 
 def fit(
-    z_x: Float[Tensor, "clip channel"],
-    labels: Int[Tensor, " clip"],
-    text: Float[Tensor, "seen word"],
+    z_x: Features,
+    labels: Labels,
+    text: Texts,
     *,
     seed: int = 0,
     parts: int = 2,
@@ -31,11 +30,7 @@ def fit(
     batch: int = 64,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``, which holds ``parts`` prompts side by side; each gets ``latent / parts`` dimensions.
-
-    Raises:
-        InputError: see :func:`tdsm.baselines._fit.prepare`; or ``parts`` does not divide the text.
-    """
+    """Train on the seen classes; ``labels`` index ``text``, which holds ``parts`` prompts side by side; each gets ``latent / parts`` dimensions."""
     data = prepare(z_x, labels, text)
     words, share = slices(data.t, parts)[0].shape[1], latent // parts
     with seeded(seed):
@@ -48,7 +43,7 @@ def fit(
         def loss(rows: Tensor, done: float) -> Tensor:
             x, t = data.x[rows], data.t[data.y[rows]]
             of_x, of_t = visual(x), of_texts(t)
-            from_x, from_t = sample(*of_x), [sample(*one) for one in of_t]
+            from_x, from_t = sample(*of_x), [sample(*posterior) for posterior in of_t]
             kl, kl_text, cross = cycle(done, cycles)
             total = F.mse_loss(visual.decoder(from_x), x) + kl * divergence(*of_x) + cross * F.mse_loss(visual.decoder(torch.cat(from_t, dim=1)), x)
             for vae, part, posterior, own, piece in zip(textual, slices(t, parts), of_t, from_t, slices(from_x, parts), strict=True):
@@ -56,10 +51,10 @@ def fit(
             return total
 
         train(nn.ModuleList([visual, *textual]), loss, len(data.x), steps=steps, batch=batch, lr=lr)
-        spread = torch.cat([one[1] for one in of_texts(data.t)], dim=1)
+        spread = torch.cat([log_variance for _, log_variance in of_texts(data.t)], dim=1)
 
     def score(test_z_x: Tensor, candidates: Tensor) -> Tensor:
-        centres = torch.cat([one[0] for one in of_texts(data.texts(candidates))], dim=1)
+        centres = torch.cat([mean for mean, _ in of_texts(data.texts(candidates))], dim=1)
         return discriminant(visual(data.features(test_z_x))[0], centres, spread)
 
     return score

@@ -18,17 +18,8 @@ def fit(
 ) -> Callable[[Float[Tensor, "test channel"], TextFeatures], Float[Tensor, "test label"]]:
     """Train a denoiser on the seen classes; returns a function from test features and the texts of candidate labels to scores, minus the errors.
 
-    Args:
-        z_x: features of the training clips.
-        labels: index of each clip's class in ``text``.
-        text: the seen classes; unlike the other baselines TDSM reads their tokens too.
-        config: its diffusion, model and train parts.
-        seed: of weights, batches and noise.
+    ``labels`` index ``text``; unlike the other baselines TDSM reads the texts' tokens too. Of ``config`` its diffusion, model and train parts count.
     """
     matcher, _ = fit_matcher(Examples(z_x[:, None], labels, text), config, seed=seed)
     matcher.cpu()
-
-    def score(test_z_x: Tensor, candidates: TextFeatures) -> Tensor:
-        return -matcher.errors(test_z_x[:, None], matcher.encode_text(candidates))
-
-    return score
+    return lambda test_z_x, candidates: -matcher.errors(test_z_x[:, None], matcher.encode_text(candidates))

@@ -24,24 +24,22 @@ from tdsm.text import TextEncoder, TextModel, cache_folder
 from tdsm.util.digest import digest_of
 from tdsm.util.errors import InputError
 
-__all__ = ["Cell", "Source", "cells_of", "source_of"]
+__all__ = ["Cell", "Source", "cells_of", "source_of", "whole_set"]
+
+
+def whole_set(dataset: str | None) -> str | None:
+    """The data set that this one is a part of, or itself."""
+    return SUBSETS.get(dataset, (dataset, 0))[0]
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Where the clips or features of a benchmark come from.
+    """Where the clips or features of a benchmark come from."""
 
-    Attributes:
-        clips: a data set in memory, or None.
-        paths: downloads, or published features, one for each class list of the row.
-        features: the paths hold features.
-        remarks: on data or features that do not hold the official numbers of clips.
-    """
-
-    clips: ClipSet | None = None
-    paths: tuple[Path, ...] = ()
-    features: bool = False
-    remarks: tuple[str, ...] = ()
+    clips: ClipSet | None = None  # a data set in memory, or None
+    paths: tuple[Path, ...] = ()  # downloads, or published features, one for each class list of the row
+    features: bool = False  # the paths hold features
+    remarks: tuple[str, ...] = ()  # on data or features that do not hold the official numbers of clips
 
     @functools.cached_property
     def digests(self) -> tuple[str, ...]:
@@ -56,35 +54,21 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One setting on one list of classes with one seed.
+    """One setting on one list of classes with one seed."""
 
-    Attributes:
-        benchmark: the row.
-        source: its clips or features.
-        config: all settings.
-        setting: those that differ from the first setting of a grid, by dotted name.
-        labels: all classes of the data set, in its own order, with their descriptions.
-        draw: number of the class list.
-        train_classes, test_classes: indices; "unseen" classes are those of the row, "pseudo" ones play the unseen classes among the seen ones.
-        part: "unseen" (the row's own test) or "pseudo".
-        seed: of the denoiser.
-        backbone_seed: of the backbone; rows of the paper share one backbone among denoisers.
-        backbone: folder of a trained backbone to use instead of training one.
-    """
-
-    benchmark: Benchmark
+    benchmark: Benchmark  # the row, and its clips or features
     source: Source
     config: Config
-    labels: tuple[Label, ...]
-    draw: int
-    train_classes: tuple[int, ...]
+    labels: tuple[Label, ...]  # all classes of the data set, in its own order, with their descriptions
+    draw: int  # number of the class list
+    train_classes: tuple[int, ...]  # indices; "unseen" classes are those of the row, "pseudo" ones play the unseen classes among the seen ones
     test_classes: tuple[int, ...]
-    part: str
-    seed: int
+    part: str  # "unseen" (the row's own test) or "pseudo"
+    seed: int  # of the denoiser and of the backbone; rows of the paper share one backbone among denoisers
     backbone_seed: int
     text_encoder: TextModel
-    setting: Mapping[str, object] = field(default_factory=dict)
-    backbone: Path | None = None
+    setting: Mapping[str, object] = field(default_factory=dict)  # those that differ from the first setting of a grid, by dotted name
+    backbone: Path | None = None  # folder of a trained backbone to use instead of training one
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,8 +93,7 @@ def cells_of(
     """The cells of one row: every class list with every seed.
 
     Args:
-        seeds: how many denoisers.
-        descriptions: label -> description of every class; left out: the packaged ones.
+        seeds, descriptions: how many denoisers, and label -> description of every class; left out: the packaged ones.
         part: "unseen", the row's own test, or "pseudo", which holds some of the seen classes out.
         draws: how many times pseudo-unseen classes are drawn; the row's own class lists are all taken.
         backbone: a trained backbone to use instead of training one, with its own settings; refused if it saw a class to be tested.
@@ -130,12 +113,10 @@ def cells_of(
         config = replace(config, **{name: getattr(trained, name) for name in ("backbone", "preprocess", "encoder", "align", "text")})
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     return [
-        Cell(
-            benchmark, source, config, labels, draw, train, test, part, seed, 0 if shared_backbone else seed, text_encoder, setting or {}, backbone
-        )
+        Cell(benchmark, source, config, labels, draw, train, test, part, seed, 0 if shared_backbone else seed, text_encoder, setting or {}, backbone)
         for draw, (train, test) in enumerate(_class_lists(benchmark, part, draws))
         for seed in range(seeds)
-    ]  # fmt: skip
+    ]
 
 
 def _class_lists(benchmark: Benchmark, part: str, draws: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -168,10 +149,10 @@ def source_of(benchmark: Benchmark, data: ClipSet | Sequence[Path]) -> Source:
         raise InputError(paths[0], "raw data and features are given at once", "give one kind")
     remarks = []
     for path in paths:
-        found = inspect(path)
-        if SUBSETS.get(found.dataset, (found.dataset, 0))[0] != SUBSETS.get(benchmark.dataset, (benchmark.dataset, 0))[0]:
-            raise InputError(path, f"is {found.kind}, which {benchmark.name} is not made of", f"give {benchmark.dataset}; `tdsm fetch` says where it is")
-        remarks += [f"{path}: {problem}" for problem in found.problems]
+        finding = inspect(path)
+        if whole_set(finding.dataset) != whole_set(benchmark.dataset):
+            raise InputError(path, f"is {finding.kind}, which {benchmark.name} is not made of", f"give {benchmark.dataset}; `tdsm fetch` says where it is")
+        remarks += [f"{path}: {problem}" for problem in finding.problems]
     return Source(None, paths, False, tuple(remarks))
 
 

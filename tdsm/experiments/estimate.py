@@ -12,6 +12,7 @@ from tdsm.config import Config
 from tdsm.data.clips import Clip
 from tdsm.data.layouts import Layout
 from tdsm.data.preprocess import preprocess
+from tdsm.loop import device
 from tdsm.matcher import Matcher
 from tdsm.text import TextFeatures
 
@@ -23,45 +24,41 @@ _SMALL, _LARGER = 1, 3  # batches that are timed
 
 
 def seconds_per_unit(config: Config, layout: Layout, classes: int) -> dict[str, float]:
-    """Unit of work (as in :class:`tdsm.experiments.stages.Stage`) -> seconds, good to a factor of two.
-
-    Args:
-        config: settings of the run.
-        layout: body of the clips.
-        classes: number of seen classes.
-    """
+    """Unit of work (as in :class:`tdsm.experiments.stages.Stage`) -> seconds, good to a factor of two, for so many seen classes."""
     body = np.random.default_rng(0).normal(size=(2, _FRAMES, len(layout), layout.dims)).astype(np.float32)
-    encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, classes).to(_device())
+    encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, classes).to(device())
     batch = config.align.batch + config.align.seen_batch if config.backbone == "aligned" else config.encoder.batch
+
+    def clips(count: int) -> torch.Tensor:
+        return torch.randn(count, config.preprocess.bodies, config.preprocess.frames, len(layout), layout.dims, device=device())
+
+    def train(count: int) -> Callable[[], object]:
+        x = clips(count)
+        return lambda: encoder(x).sum().backward()
+
+    def encode(count: int) -> Callable[[], object]:
+        x = clips(count)
+        return torch.no_grad()(lambda: encoder.pool(x))
+
     return {
         "files read": 1 / _FILES_A_SECOND / (os.cpu_count() or 1),
         "clips preprocessed": _timed(lambda: preprocess(Clip(body, layout), config.preprocess)),
-        "encoder steps": _of_batch(batch, lambda size: _encoder_step(encoder, config, size)),
-        "clips encoded": _of_batch(64, lambda size: _encode(encoder, config, size)) / 64,
+        "encoder steps": _of_batch(batch, train),
+        "clips encoded": _of_batch(64, encode) / 64,
         "denoiser steps": _denoiser(config, classes),
     }
-
-
-def _encoder_step(encoder: torch.nn.Module, config: Config, clips: int) -> Callable[[], object]:
-    x = torch.randn(clips, config.preprocess.bodies, config.preprocess.frames, len(encoder.layout), encoder.layout.dims, device=_device())
-    return lambda: encoder(x).sum().backward()
-
-
-def _encode(encoder: torch.nn.Module, config: Config, clips: int) -> Callable[[], object]:
-    x = torch.randn(clips, config.preprocess.bodies, config.preprocess.frames, len(encoder.layout), encoder.layout.dims, device=_device())
-    return torch.no_grad()(lambda: encoder.pool(x))
 
 
 def _denoiser(config: Config, classes: int) -> float:
     features, channels, tokens = config.encoder.features, 2 * (1024 if config.text.family == "clip" else 384), config.text.tokens
     if config.backbone == "aligned":  # clips and labels are directions in one space
         features, channels, tokens = config.align.width, config.align.width, 1
-    text = TextFeatures(torch.randn(classes, channels), torch.randn(classes, tokens, channels), torch.ones(classes, tokens, dtype=torch.bool)).to(_device())
-    matcher = Matcher(features, 1, channels, tokens, config.model, config.diffusion).to(_device())
+    text = TextFeatures(torch.randn(classes, channels), torch.randn(classes, tokens, channels), torch.ones(classes, tokens, dtype=torch.bool)).to(device())
+    matcher = Matcher(features, 1, channels, tokens, config.model, config.diffusion).to(device())
 
     def step(clips: int) -> Callable[[], object]:
-        z_x = torch.randn(clips, 1, features, device=_device())
-        label = torch.randint(classes, (2, clips), device=_device())
+        z_x = torch.randn(clips, 1, features, device=device())
+        label = torch.randint(classes, (2, clips), device=device())
         return lambda: matcher(z_x, label[0], label[1], torch.zeros_like(label[0]), z_x, text)["loss"].backward()
 
     return _of_batch(config.train.batch, step)
@@ -77,15 +74,9 @@ def _of_batch(batch: int, work_of_size: Callable[[int], Callable[[], object]]) -
 
 def _timed(work: Callable[[], object]) -> float:
     """Seconds of a call; on a GPU of the second one, since the first warms up."""
-    if torch.cuda.is_available():
+    for _ in range(1 + torch.cuda.is_available()):
+        start = time.perf_counter()
         work()
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
     return time.perf_counter() - start
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"

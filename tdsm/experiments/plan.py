@@ -11,9 +11,8 @@ from pathlib import Path
 from tdsm.backbones.fit import refuse_leak
 from tdsm.backbones.lexicon import sentences_of_others
 from tdsm.data.clips import ClipSet
-from tdsm.data.prompts import SUBSETS
 from tdsm.experiments import work
-from tdsm.experiments.cells import Cell
+from tdsm.experiments.cells import Cell, whole_set
 from tdsm.experiments.stages import Stage, code_of, new_stage
 from tdsm.loop import fingerprint
 from tdsm.util.digest import digest_of
@@ -22,7 +21,7 @@ from tdsm.util.files import read_object
 
 __all__ = ["plan_of"]
 
-_BACKBONES = ("data", "text.py", "loop.py", "backbones", "catalogue/partitions.py")
+_BACKBONES = ("data", "text", "loop.py", "backbones", "catalogue/partitions.py")
 _CODE = {  # what the numbers of a stage come from, beside experiments/work.py and the stages before it
     "clips": ("data",),
     "arrays": ("data", "catalogue/rows.py", "catalogue/partitions.py"),
@@ -30,7 +29,6 @@ _CODE = {  # what the numbers of a stage come from, beside experiments/work.py a
     "features": (*_BACKBONES, "catalogue/feature_files.py"),
     "scores": (*_BACKBONES, "catalogue/feature_files.py", "model.py", "diffusion.py", "matcher.py", "train.py", "baselines"),
 }
-_WORK = "experiments/work.py"
 
 
 def plan_of(cell: Cell, out: Path) -> Stage:
@@ -48,7 +46,7 @@ def plan_of(cell: Cell, out: Path) -> Stage:
         place, before, key = cell.backbone, (arrays,), digest_of([cell.backbone])
     about = {"division": asdict(division), "backbone": key}
     make = functools.partial(work.make_features, arrays, place, division, cell.names, cell.text_encoder)
-    size = count * _channels(cell) * 4
+    size = 4 * count * (cell.config.align.width if cell.config.backbone == "aligned" else cell.config.encoder.features)
     features = _stage(out, "features", about, make, unit="clips encoded", count=count, size=size, before=before)
     return _scores(cell, out, features, place, {}, division, before)
 
@@ -87,13 +85,7 @@ def _backbone(cell: Cell, out: Path, arrays: Stage, division: work.Division) -> 
 
 
 def _scores(
-    cell: Cell,
-    out: Path,
-    features: Stage | Path,
-    backbone: Stage | Path | None,
-    inputs: Mapping[str, object],
-    division: work.Division | None = None,
-    before: tuple[Stage, ...] = (),
+    cell: Cell, out: Path, features: Stage | Path, backbone: Stage | Path | None, inputs: Mapping, division: work.Division | None = None, before: tuple = ()
 ) -> Stage:
     settings = {name: asdict(getattr(cell.config, name)) for name in ("text", "diffusion", "model", "train")}
     every = {**inputs, "test": cell.test_classes, "prompts": [label.prompts for label in cell.labels], "settings": settings, "seed": cell.seed}
@@ -101,14 +93,13 @@ def _scores(
     make = functools.partial(work.make_scores, cell, features, backbone, division, before[0] if before else None)
     weights = 144 * cell.config.model.depth * cell.config.model.width**2  # 36 squares of the width per block, 4 bytes a number
     before = (*before, features) if isinstance(features, Stage) else ()
-    steps = cell.config.train.steps
-    return _stage(out, "scores", every, make, unit="denoiser steps", count=steps, size=weights, before=before)
+    return _stage(out, "scores", every, make, unit="denoiser steps", count=cell.config.train.steps, size=weights, before=before)
 
 
 def _check_backbone(cell: Cell) -> None:
     about = read_object(cell.backbone / "backbone.json")
-    theirs, ours = (SUBSETS.get(name, (name, 0))[0] for name in (about.get("dataset"), cell.benchmark.dataset))
-    if theirs != ours:
+    theirs = whole_set(about.get("dataset"))
+    if theirs != whole_set(cell.benchmark.dataset):
         remedy = "train one on this data set: the classes of another may be the same actions under other names"
         raise InputError(cell.backbone, f"was trained on {theirs}, {cell.benchmark.name} is of {cell.benchmark.dataset}", remedy)
     refuse_leak(about.get("seen", ()), [cell.names[index] for index in cell.test_classes], cell.backbone)
@@ -122,9 +113,5 @@ def _text_model(cell: Cell) -> str:
         return "not at hand"
 
 
-def _channels(cell: Cell) -> int:
-    return cell.config.align.width if cell.config.backbone == "aligned" else cell.config.encoder.features
-
-
 def _stage(out: Path, name: str, inputs: Mapping[str, object], make: Callable[[Path], None], **about: object) -> Stage:
-    return new_stage(out, name, inputs, make, code=code_of(_WORK, *_CODE[name]), **about)
+    return new_stage(out, name, inputs, make, code=code_of("experiments/work.py", *_CODE[name]), **about)

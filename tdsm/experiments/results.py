@@ -32,26 +32,19 @@ from tdsm.util.files import atomic, parse_json, read_object, write_json
 from tdsm.util.npz import read_npz
 from tdsm.util.provenance import environment
 
-__all__ = ["Number", "Protocol", "Result", "average", "load_results", "newest", "one_protocol", "published", "results_table", "write_result"]
+__all__ = ["Number", "Protocol", "Result", "average", "load_results", "markdown_table", "newest", "one_protocol", "published", "results_table", "write_result"]
 
 _NO_METHOD = {"benchmark", "variant", "protocol", "published", "train", "test", "single_noise", "seconds"}  # what a row holds besides methods
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a number means.
+    """What a number means."""
 
-    Attributes:
-        setting: "inductive zero-shot" or "transductive zero-shot" (or "... generalised zero-shot"); of published numbers "published".
-        statistic: "mean" over seeds, "best" of several, "single", or "as printed".
-        selection: on which clips anything was chosen: "none", "pseudo-unseen", "test clips".
-        partition: which clips train and test.
-    """
-
-    setting: str
-    statistic: str
-    selection: str
-    partition: str
+    setting: str  # "inductive zero-shot" or "transductive zero-shot" (or "... generalised zero-shot"); of published numbers "published"
+    statistic: str  # "mean" over seeds, "best" of several, "single", or "as printed"
+    selection: str  # on which clips anything was chosen: "none", "pseudo-unseen", "test clips"
+    partition: str  # which clips train and test
 
 
 PUBLISHED = Protocol("published", "as printed", "test clips, by most", "the authors'")
@@ -59,37 +52,26 @@ PUBLISHED = Protocol("published", "as printed", "test clips, by most", "the auth
 
 @dataclass(frozen=True)
 class Number:
-    """Top-1 on unseen classes of one method on one benchmark; shares are 0 to 1.
-
-    Attributes:
-        variant: settings that differ from the preset, by dotted name.
-        mean, std: over ``seeds`` (std None where nobody says).
-        low, high: 95 % interval over subjects, where known.
-        file: name of its result file; of published numbers "published".
-    """
+    """Top-1 on unseen classes of one method on one benchmark; shares are 0 to 1."""
 
     benchmark: str
     method: str
-    mean: float
+    mean: float  # over seeds (std None where nobody says)
     protocol: Protocol
-    file: str
+    file: str  # name of its result file; of published numbers "published"
     seeds: int | None = None
     std: float | None = None
-    low: float | None = None
+    low: float | None = None  # 95 % interval over subjects, where known
     high: float | None = None
     chance: float | None = None
-    variant: Mapping[str, object] = field(default_factory=dict)
+    variant: Mapping[str, object] = field(default_factory=dict)  # settings that differ from the preset, by dotted name
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
     """One result file.
 
-    Attributes:
-        file: its name in the folder.
-        command, commit, date, hardware: what made it.
-        numbers: all of its rows and methods.
-        arrays: of a .npz, by name.
+    ``numbers`` are all of its rows and methods, ``arrays`` those of a .npz by name, the rest says what made it.
     """
 
     file: str
@@ -103,8 +85,8 @@ class Result:
     @property
     def when(self) -> datetime:
         """``date``, to compare; a date without a zone is UTC."""
-        made = datetime.fromisoformat(self.date)
-        return made if made.tzinfo else made.replace(tzinfo=UTC)
+        date = datetime.fromisoformat(self.date)
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
 
     @property
     def source(self) -> str:
@@ -127,10 +109,7 @@ def load_results(folder: str | Path) -> list[Result]:
 def write_result(path: Path, rows: Sequence[Mapping[str, object]], *, command: str, protocol: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> Path:
     """Write a result file, JSON or (with ``arrays``) .npz, by the suffix of ``path``, and read it back; returns the path.
 
-    Args:
-        rows: as in the module's docstring.
-        command: as typed, with all that a repetition needs.
-        protocol: of rows without their own.
+    ``rows`` and ``protocol``, of rows without their own, are as in the module's docstring; ``command`` as typed, with all that a repetition needs.
 
     Raises:
         InputError: what :func:`load_results` would raise of the file.
@@ -148,13 +127,13 @@ def write_result(path: Path, rows: Sequence[Mapping[str, object]], *, command: s
 
 def newest(results: Sequence[Result], benchmark: str, method: str, variant: Mapping[str, object] | None = None) -> Number | None:
     """The number of that benchmark, method and variant (none: the preset) in the newest file that has it, whatever its value; None if there is none."""
-    found = [
+    dated = [
         (result.when, number)
         for result in results
         for number in result.numbers
         if (number.benchmark, number.method) == (benchmark, method) and dict(number.variant) == dict(variant or {})
     ]
-    return max(found, key=lambda pair: pair[0])[1] if found else None
+    return max(dated, key=lambda pair: pair[0])[1] if dated else None
 
 
 def published(benchmark: Benchmark) -> tuple[Number, ...]:
@@ -181,38 +160,33 @@ def one_protocol(numbers: Sequence[Number]) -> Protocol:
 
 
 def average(numbers: Sequence[Number]) -> float:
-    """Mean of numbers of one protocol, a share; for the mean over benchmarks.
-
-    Raises:
-        InputError: they are of different protocols.
-    """
+    """Mean of numbers of one protocol, a share; for the mean over benchmarks. Raises InputError: they are of different protocols."""
     one_protocol(numbers)
     return math.fsum(number.mean for number in numbers) / len(numbers)
 
 
 def results_table(results: Sequence[Result]) -> str:
     """Markdown: every number with its protocol and file, then every file with the command, commit, date and hardware that made it."""
-    head = ["benchmark", "method", "variant", "top-1 %", "seeds", "protocol", "file"]
-    lines = [_line(head), "|" + "---|" * len(head)]
+    rows = [["benchmark", "method", "variant", "top-1 %", "seeds", "protocol", "file"]]
     for number in (number for result in results for number in result.numbers):
         variant = ", ".join(f"{name}={value}" for name, value in number.variant.items())
         spread = f"{100 * number.mean:.1f}" + (f" ± {100 * number.std:.1f}" if number.std is not None else "")
         protocol = f"{number.protocol.setting}, {number.protocol.statistic}, selection: {number.protocol.selection}"
-        lines.append(_line([number.benchmark, number.method, variant, spread, str(number.seeds), protocol, number.file]))
-    head = ["file", "command", "commit", "date", "hardware"]
-    lines += ["", _line(head), "|" + "---|" * len(head)]
-    lines += [_line([result.file, f"`{result.command}`", result.commit, result.date[:10], result.hardware]) for result in results]
-    return "\n".join(lines)
+        rows.append([number.benchmark, number.method, variant, spread, str(number.seeds), protocol, number.file])
+    files = [["file", "command", "commit", "date", "hardware"]]
+    files += [[result.file, f"`{result.command}`", result.commit, result.date[:10], result.hardware] for result in results]
+    return f"{markdown_table(rows)}\n\n{markdown_table(files)}"
 
 
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows, the first of them the head, as Markdown."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:]))
 
 
 def _read(path: Path) -> Result:
     about, arrays = _content(path)
     try:
-        made = {name: about["environment"].get(name) for name in ("command", "commit", "date", "hardware")}
+        origin = {name: about["environment"].get(name) for name in ("command", "commit", "date", "hardware")}
         shared = about.get("protocol") or {}
         rows = [(row, _protocol(row.get("protocol") or shared, path)) for row in about["rows"]]
         numbers = [_number(row, method, said, path) for row, said in rows for method, values in row.items() if method not in _NO_METHOD and values is not None]
@@ -222,11 +196,14 @@ def _read(path: Path) -> Result:
         raise
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(path, f"not a result file ({error!r})", "keep only files in the form of tdsm/experiments/results.py in this folder") from error
-    for name, value in made.items():
+    for name, value in origin.items():
         if not isinstance(value, str) or not value:
             raise InputError(path, f"does not say its {name}", f'add "{name}" to its "environment", as it was when the file was made')
-    _check_date(path, made["date"])
-    return Result(path.name, **made, numbers=tuple(numbers), arrays=arrays)
+    try:
+        datetime.fromisoformat(origin["date"])
+    except ValueError as error:
+        raise InputError(path, f"date is {origin['date']!r}", "write it as 2026-11-23 or 2026-11-23T05:40:36+00:00") from error
+    return Result(path.name, **origin, numbers=tuple(numbers), arrays=arrays)
 
 
 def _content(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
@@ -271,10 +248,3 @@ def _protocol(said: Mapping[str, str], path: Path) -> dict[str, str]:
     if words.get("statistic", "mean") not in ("mean", "best", "single"):
         raise InputError(path, f"statistic is {words['statistic']!r}", "say mean, best or single")
     return words
-
-
-def _check_date(path: Path, date: str) -> None:
-    try:
-        datetime.fromisoformat(date)
-    except ValueError as error:
-        raise InputError(path, f"date is {date!r}", "write it as 2026-11-23 or 2026-11-23T05:40:36+00:00") from error

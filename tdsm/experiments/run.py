@@ -1,7 +1,7 @@
 """One runner for `tdsm evaluate`, `tdsm study` and `tdsm reproduce`: cells in, their scores out; what has been computed is found again."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -21,22 +21,14 @@ __all__ = ["Scored", "plan", "plan_table", "run", "settings_of"]
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A cell that has been computed.
-
-    Attributes:
-        reports: "tdsm", "ridge" and, of an aligned backbone, "cosine" -> report on the test clips.
-        single_noise: mean over test noises of the top-1 under one noise alone, as the paper reports it.
-        train: number of training clips.
-        seconds: of training backbone and denoiser; None where a killed training was resumed, or nothing was trained.
-        environment: command, date, commit and hardware of the scores.
-    """
+    """A cell that has been computed."""
 
     cell: Cell
-    reports: Mapping[str, Report]
-    single_noise: float
-    train: int
-    seconds: float | None
-    environment: Mapping[str, object]
+    reports: Mapping[str, Report]  # "tdsm", "ridge" and, of an aligned backbone, "cosine" -> report on the test clips
+    single_noise: float  # mean over test noises of the top-1 under one noise alone, as the paper reports it
+    train: int  # number of training clips
+    seconds: float | None  # of training backbone and denoiser; None where a killed training was resumed, or nothing was trained
+    environment: Mapping[str, object]  # command, date, commit and hardware of the scores
 
 
 def run(cells: Sequence[Cell], out: Path, report: Callable[[list[Scored]], object] | None = None) -> list[Scored]:
@@ -71,53 +63,43 @@ def _scored(cell: Cell, stage: Stage) -> Scored:
     methods = {"tdsm": -errors.mean(axis=2)} | {name: scores[name] for name in ("ridge", "cosine") if name in scores}
     reports = {name: Report(values, scores["y"], labels, scores["subjects"]) for name, values in methods.items()}
     single = float(np.mean([(errors[..., noise].argmin(axis=1) == scores["y"]).mean() for noise in range(errors.shape[2])]))
-    return Scored(cell, reports, single, int(scores["train"]), _seconds(stage, float(scores["seconds"])), stage.about)
-
-
-def _seconds(stage: Stage, denoiser: float) -> float | None:
-    """Of the trainings behind a scores stage; None where one was resumed."""
     backbone = [before for before in stage.before if before.folder.name.startswith("backbone-") and before.intact("seconds.json")]
-    known = [denoiser if np.isfinite(denoiser) else None, *(read_object(before.folder / "seconds.json")["seconds"] for before in backbone)]
-    return None if None in known else float(sum(known))
+    seconds = [float(scores["seconds"]), *(read_object(before.folder / "seconds.json")["seconds"] for before in backbone)]
+    known = np.isfinite(seconds[0]) and None not in seconds  # no training was resumed
+    return Scored(cell, reports, single, int(scores["train"]), float(sum(seconds)) if known else None, stage.about)
 
 
 def plan(cells: Sequence[Cell], out: Path) -> list[Stage]:
     """All stages of these cells, each once, in an order in which they can be computed. Nothing is computed."""
-    found: dict[Path, Stage] = {}
+    stages: dict[Path, Stage] = {}
+
+    def add(stage: Stage) -> None:
+        for before in stage.before:
+            add(before)
+        stages.setdefault(stage.folder, stage)
+
     for cell in cells:
-        found |= {stage.folder: stage for stage in _with_those_before(plan_of(cell, out)) if stage.folder not in found}
-    return list(found.values())
-
-
-def _with_those_before(stage: Stage) -> Iterator[Stage]:
-    for before in stage.before:
-        yield from _with_those_before(before)
-    yield stage
+        add(plan_of(cell, out))
+    return list(stages.values())
 
 
 def plan_table(stages: Sequence[Stage], seconds: Mapping[str, float]) -> str:
     """The stages, which are done, about how much each writes and, given seconds per unit (:mod:`tdsm.experiments.estimate`), how long it takes."""
     rows = [f"{'stage':26} {'state':6} {'writes':>10} {'takes':>9}  goes through"]
-    for each in stages:
-        took = seconds.get(each.unit, 0.0) * each.count
-        cells = ["done", "", ""] if each.done else ["to do", f"{each.bytes / 1e6:,.0f} MB", _time(took)]
-        rows.append(f"{each.folder.name:26} {cells[0]:6} {cells[1]:>10} {cells[2]:>9}  {each.count:,} {each.unit}")
-    left = [each for each in stages if not each.done]
-    total = sum(seconds.get(each.unit, 0.0) * each.count for each in left)
-    size = sum(each.bytes for each in left) / 1e9
+    times = [seconds.get(stage.unit, 0.0) * stage.count for stage in stages]
+    for stage, took in zip(stages, times, strict=True):
+        time = f"{took / 3600:,.0f} h" if took > 7200 else f"{took / 60:,.0f} min" if took else ""
+        cells = ["done", "", ""] if stage.done else ["to do", f"{stage.bytes / 1e6:,.0f} MB", time]
+        rows.append(f"{stage.folder.name:26} {cells[0]:6} {cells[1]:>10} {cells[2]:>9}  {stage.count:,} {stage.unit}")
+    left = [stage for stage in stages if not stage.done]
+    total = sum(took for stage, took in zip(stages, times, strict=True) if not stage.done)
+    size = sum(stage.bytes for stage in left) / 1e9
     rows.append(f"to do: {len(left)} stages, {size:,.1f} GB" + (f", about {total / 3600:,.1f} h on this machine" if total else ""))
     return "\n".join(rows)
 
 
-def _time(seconds: float) -> str:
-    return "" if not seconds else f"{seconds / 3600:,.0f} h" if seconds > 7200 else f"{seconds / 60:,.0f} min"
-
-
 def settings_of(base: Config, grid: Mapping[str, object]) -> list[tuple[dict[str, object], Config]]:
-    """(overrides, settings) of every combination, the last field changing fastest.
-
-    Args:
-        grid: dotted name of a setting -> list of values, such as ``{"train.steps": [150, 300]}``.
+    """(overrides, settings) of every combination in a grid such as ``{"train.steps": [150, 300]}``, the last field changing fastest.
 
     Raises:
         InputError: an unknown field, no list of different values, or a value that cannot be.

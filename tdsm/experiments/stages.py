@@ -32,23 +32,14 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a plan.
+    """One step of a plan."""
 
-    Attributes:
-        folder: its result; the name ends in the hash of its inputs.
-        make: writes into a folder that may hold what a killed call left.
-        unit, count: what it goes through and how often, such as 50,000 "denoiser steps".
-        bytes: about how much it writes.
-        inputs: what the hash is of.
-        before: the stages it reads.
-    """
-
-    folder: Path
-    make: Callable[[Path], None]
-    unit: str
+    folder: Path  # its result; the name ends in the hash of its inputs
+    make: Callable[[Path], None]  # writes into a folder that may hold what a killed call left
+    unit: str  # what it goes through and how often, such as 50,000 "denoiser steps"
     count: int
-    bytes: int
-    inputs: Mapping[str, object]
+    bytes: int  # about how much it writes
+    inputs: Mapping[str, object]  # what the hash is of, and the stages it reads
     before: tuple["Stage", ...] = ()
 
     @property
@@ -78,11 +69,7 @@ class Stage:
                 partial.rename(self.folder)
 
     def path(self, name: str) -> Path:
-        """A file of the finished stage; where its content has changed since it was written, the stage is computed again.
-
-        Raises:
-            InputError: it cannot be computed.
-        """
+        """A file of the finished stage (:meth:`checked`)."""
         return self.checked(name) / name
 
     def checked(self, *names: str) -> Path:
@@ -114,11 +101,7 @@ class Stage:
 
     @property
     def about(self) -> dict:
-        """What stage.json holds of its making: command, date, commit, hardware.
-
-        Raises:
-            InputError: it has not been computed, or stage.json is damaged.
-        """
+        """What stage.json holds of its making: command, date, commit, hardware; :class:`InputError` if it is not there or damaged."""
         return self._record["environment"]
 
     @property
@@ -135,16 +118,7 @@ class Stage:
 
 
 def new_stage(
-    out: Path,
-    name: str,
-    inputs: Mapping[str, object],
-    make: Callable[[Path], None],
-    *,
-    code: str,
-    unit: str,
-    count: int,
-    size: int = 0,
-    before: Sequence[Stage] = (),
+    out: Path, name: str, inputs: Mapping, make: Callable[[Path], None], *, code: str, unit: str, count: int, size: int = 0, before: Sequence[Stage] = ()
 ) -> Stage:
     """A stage in ``out``, whose folder is called by ``name`` and the hash of ``inputs`` (anything JSON can hold), of ``code`` and of the stages before."""
     every = {**inputs, "code": code, "before": [stage.folder.name for stage in before]}
@@ -154,11 +128,7 @@ def new_stage(
 
 @cache
 def code_of(*paths: str) -> str:
-    """Hash of the code of modules, without comments and docstrings.
-
-    Args:
-        paths: files or folders of the package, such as "matcher.py" or "backbones".
-    """
+    """Hash of the code of modules, files or folders such as "matcher.py" or "backbones", without comments and docstrings."""
     digest = hashlib.sha256()
     for path in paths:
         place = _PACKAGE / path
@@ -189,14 +159,16 @@ def _sha256(path: Path) -> str:
 
 def count_files(paths: Sequence[Path]) -> int:
     """Files in folders and zips; another file counts as one."""
-    return sum(sum(1 for file in path.rglob("*") if file.is_file()) if path.is_dir() else _members(path) for path in paths)
-
-
-def _members(path: Path) -> int:
-    if not zipfile.is_zipfile(path):
-        return 1
-    with zipfile.ZipFile(path) as archive:
-        return len(archive.namelist())
+    count = 0
+    for path in paths:
+        if path.is_dir():
+            count += sum(file.is_file() for file in path.rglob("*"))
+        elif zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                count += len(archive.namelist())
+        else:
+            count += 1
+    return count
 
 
 def size_of(paths: Sequence[Path]) -> int:

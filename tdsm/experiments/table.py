@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from tdsm.catalogue.rows import Benchmark
-from tdsm.evaluate import Summary, mean_std, protocol_of, summarise
+from tdsm.evaluate import Report, Summary, mean_std, protocol_of, summarise
+from tdsm.experiments.results import markdown_table
 from tdsm.experiments.run import Scored
 from tdsm.experiments.validation import paired_difference
 from tdsm.util.files import write_json, write_text
@@ -23,14 +24,13 @@ class Line:
     """One row of the table: a benchmark under one setting.
 
     Attributes:
-        cells: its cells, draw by draw and seed by seed.
         methods: "tdsm", "ridge", "cosine" -> summary over seeds; of several class lists each seed's accuracy is the mean over the lists, as
             published, and so are the bounds of the 95 % interval, which is not narrower than the interval of the mean.
     """
 
     benchmark: Benchmark
     setting: str
-    cells: tuple[Scored, ...]
+    cells: tuple[Scored, ...]  # its cells, draw by draw and seed by seed
     methods: dict[str, Summary]
 
     @property
@@ -48,24 +48,23 @@ class Line:
 def lines_of(scored: Sequence[Scored]) -> list[Line]:
     """The rows of these cells, in the order in which benchmarks and settings come."""
     groups: dict[tuple[str, str], list[Scored]] = {}
-    for one in scored:
-        setting = ", ".join(f"{name}={value}" for name, value in one.cell.setting.items())
-        groups.setdefault((one.cell.benchmark.name, setting), []).append(one)
+    for cell in scored:
+        setting = ", ".join(f"{name}={value}" for name, value in cell.cell.setting.items())
+        groups.setdefault((cell.cell.benchmark.name, setting), []).append(cell)
     return [Line(cells[0].cell.benchmark, setting, tuple(cells), _methods(cells)) for (_, setting), cells in groups.items()]
 
 
 def _methods(cells: Sequence[Scored]) -> dict[str, Summary]:
-    draws: dict[int, list[Scored]] = {}
-    for one in cells:
-        draws.setdefault(one.cell.draw, []).append(one)
-    return {name: _over_draws([[one.reports[name] for one in group] for group in draws.values()]) for name in cells[0].reports}
-
-
-def _over_draws(draws: Sequence[Sequence]) -> Summary:
-    each = [summarise(reports) for reports in draws]
-    top1 = np.mean([[report.top1 for report in reports] for reports in draws], axis=0)
-    mean = {name: float(np.mean([getattr(one, name) for one in each])) for name in ("mean", "class_mean", "low", "high", "chance")}
-    return replace(each[0], **mean, std=float(np.std(top1, ddof=1)) if len(top1) > 1 else 0.0)
+    methods = {}
+    for name in cells[0].reports:
+        draws: dict[int, list[Report]] = {}
+        for cell in cells:
+            draws.setdefault(cell.cell.draw, []).append(cell.reports[name])
+        each = [summarise(reports) for reports in draws.values()]
+        top1 = np.mean([[report.top1 for report in reports] for reports in draws.values()], axis=0)
+        mean = {key: float(np.mean([getattr(summary, key) for summary in each])) for key in ("mean", "class_mean", "low", "high", "chance")}
+        methods[name] = replace(each[0], **mean, std=float(np.std(top1, ddof=1)) if len(top1) > 1 else 0.0)
+    return methods
 
 
 def markdown(lines: Sequence[Line]) -> str:
@@ -82,37 +81,28 @@ def markdown(lines: Sequence[Line]) -> str:
     head += [*(titles[name] for name in methods), "TDSM, one noise", "TDSM, 95 % over subjects", "seeds", "s per seed"]
     rows = [head + (["to the first setting, points [95 %]"] if grid else [])]
     for line in lines:
-        rows.append(_cells(line, published, methods, grid) + ([_difference(line, _first(lines, line))] if grid else []))
+        first = next(other for other in lines if other.benchmark.name == line.benchmark.name)
+        difference = [] if not grid else [""] if line is first else [_interval(_top1(line), _top1(first))]
+        rows.append(_cells(line, published, methods, grid) + difference)
     if grid and len({line.benchmark.name for line in lines}) > 1:
         rows += [["all", *row] for row in _pooled(lines, len(head) - 2)]
-    return "\n".join(["| " + " | ".join(row) + " |" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:])])
+    return markdown_table(rows)
 
 
 def _cells(line: Line, published: Sequence[str], methods: Sequence[str], grid: bool) -> list[str]:
     known, tdsm = line.benchmark.published, line.methods["tdsm"]
-    clips = [np.mean([one.train for one in line.cells]), np.mean([len(one.reports["tdsm"].y) for one in line.cells])]
+    clips = [np.mean([cell.train for cell in line.cells]), np.mean([len(cell.reports["tdsm"].y) for cell in line.cells])]
     cells = [line.benchmark.name, *([line.setting or "base"] if grid else []), f"{clips[0]:,.0f}/{clips[1]:,.0f}", f"{100 * tdsm.chance:.1f}"]
     cells += [f"{known[method]:.1f}" if method in known else "" for method in published]
-    cells += [_spread(line, name) if name in line.methods else "" for name in methods]
+    for summary in map(line.methods.get, methods):
+        spread = f" ± {100 * summary.std:.1f}" if summary and summary.seeds > 1 else ""
+        cells.append(f"{100 * summary.mean:.1f}{spread}" if summary else "")
     interval = f"{100 * tdsm.low:.1f} to {100 * tdsm.high:.1f}" if len(set(line.cells[0].reports["tdsm"].subjects) - {""}) > 1 else ""
     return [*cells, f"{100 * line.single_noise:.1f}", interval, str(tdsm.seeds), "" if line.seconds is None else f"{line.seconds:.0f}"]
 
 
-def _spread(line: Line, method: str) -> str:
-    one = line.methods[method]
-    return f"{100 * one.mean:.1f} ± {100 * one.std:.1f}" if one.seeds > 1 else f"{100 * one.mean:.1f}"
-
-
-def _first(lines: Sequence[Line], line: Line) -> Line:
-    return next(other for other in lines if other.benchmark.name == line.benchmark.name)
-
-
 def _top1(line: Line) -> np.ndarray:
-    return np.array([100 * one.reports["tdsm"].top1 for one in line.cells])
-
-
-def _difference(line: Line, first: Line) -> str:
-    return "" if line is first else _interval(_top1(line), _top1(first))
+    return np.array([100 * cell.reports["tdsm"].top1 for cell in line.cells])
 
 
 def _interval(values: np.ndarray, first: np.ndarray) -> str:
@@ -141,15 +131,11 @@ def write_tables(lines: Sequence[Line], folder: Path, name: str = "table") -> Pa
 
 
 def _values(line: Line) -> dict[str, object]:
-    part = line.cells[0].cell.part
-    values: dict[str, object] = {
-        "benchmark": line.benchmark.name,
-        "protocol": protocol_of(line.benchmark.partition, part),
-        "published": line.benchmark.published,
-    }
-    values |= {"variant": dict(line.cells[0].cell.setting)} if line.setting else {}
-    values |= {name: vars(one) for name, one in line.methods.items()}
-    counts = {"train": [one.train for one in line.cells], "test": [len(one.reports["tdsm"].y) for one in line.cells]}
+    cell = line.cells[0].cell
+    values = {"benchmark": line.benchmark.name, "protocol": protocol_of(line.benchmark.partition, cell.part), "published": line.benchmark.published}
+    values |= {"variant": dict(cell.setting)} if line.setting else {}
+    values |= {name: vars(summary) for name, summary in line.methods.items()}
+    counts = {"train": [cell.train for cell in line.cells], "test": [len(cell.reports["tdsm"].y) for cell in line.cells]}
     return values | counts | {"single_noise": line.single_noise, "seconds": line.seconds}
 
 
@@ -159,14 +145,13 @@ def write_cells(scored: Sequence[Scored], path: Path) -> Path:
     Columns: dotted names of the overridden settings; benchmark; draw; seed; part, "unseen" or "pseudo"; method; top1 and class_mean, 0 to 1;
     seconds of training backbone and denoiser (empty where a killed training was resumed); commit and date.
     """
-    rows = [
-        dict(one.cell.setting)
-        | {"benchmark": one.cell.benchmark.name, "draw": one.cell.draw, "seed": one.cell.seed, "part": one.cell.part, "method": method}
-        | {"top1": report.top1, "class_mean": report.class_mean, "seconds": one.seconds}
-        | {name: one.environment.get(name) for name in ("commit", "date")}
-        for one in scored
-        for method, report in one.reports.items()
-    ]
+    rows = []
+    for done in scored:
+        cell, surroundings = done.cell, {name: done.environment.get(name) for name in ("commit", "date")}
+        about = {**cell.setting, "benchmark": cell.benchmark.name, "draw": cell.draw, "seed": cell.seed, "part": cell.part}
+        for method, report in done.reports.items():
+            numbers = {"method": method, "top1": report.top1, "class_mean": report.class_mean, "seconds": done.seconds}
+            rows.append(about | numbers | surroundings)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

@@ -40,12 +40,7 @@ __all__ = ["Division", "make_arrays", "make_backbone", "make_clips", "make_featu
 
 @dataclass(frozen=True)
 class Division:
-    """Which clips train and which test.
-
-    Attributes:
-        train_classes, test_classes: class indices.
-        part: "unseen": the test part of the partition is tested; "pseudo": its training part is.
-    """
+    """Which clips train and which test, by class indices; ``part`` "unseen": the test part of the partition is tested, "pseudo": its training part is."""
 
     dataset: str
     partition: str
@@ -88,7 +83,10 @@ def make_arrays(clips: Stage | ClipSet, benchmark: Benchmark, config: Preprocess
 
 def make_backbone(arrays: Stage, division: Division, labels: tuple[Label, ...], config: Config, seed: int, text_encoder: TextModel, folder: Path) -> None:
     """Arrays -> a backbone trained on the seen classes of the training part, for a fixed number of steps."""
-    clips = _seen(_open(arrays), division, labels)
+    opened = _open(arrays)
+    rows = division.rows(opened.names, opened.y)["train"]
+    y = torch.from_numpy(np.searchsorted(division.train_classes, opened.y[rows]))
+    clips = SeenClips(opened.rows(rows), y, labels, opened.layout, division.dataset)
     checkpoint = folder / "training.safetensors"
     fresh, start = not checkpoint.exists(), time.monotonic()
     backbone, _, history = fit_backbone(clips, config, seed=seed, checkpoint=checkpoint, text_encoder=text_encoder)
@@ -96,12 +94,6 @@ def make_backbone(arrays: Stage, division: Division, labels: tuple[Label, ...], 
     save_backbone(folder, backbone, config)
     write_json(folder / "seconds.json", {"seconds": time.monotonic() - start if fresh else None})
     checkpoint.unlink(missing_ok=True)
-
-
-def _seen(arrays: Arrays, division: Division, labels: tuple[Label, ...]) -> SeenClips:
-    rows = division.rows(arrays.names, arrays.y)["train"]
-    y = torch.from_numpy(np.searchsorted(division.train_classes, arrays.y[rows]))
-    return SeenClips(arrays.rows(rows), y, labels, arrays.layout, division.dataset)
 
 
 def _open(arrays: Stage) -> Arrays:
@@ -135,22 +127,17 @@ def make_scores(cell: Cell, features: Stage | Path, place: Stage | Path | None, 
     matcher, history = fit_matcher(examples, cell.config, seed=cell.seed, checkpoint=checkpoint)
     seconds = time.monotonic() - start if fresh else np.nan
     labels = [cell.labels[index] for index in cell.test_classes]
-    scores = _answers(backbone, matcher, examples, tokens(read.z_unseen), torch.from_numpy(_places(cell.train_classes, read.y_train)), labels)
+    y_train = torch.from_numpy(np.searchsorted(cell.train_classes, read.y_train))  # class indices are ascending
+    scores = _answers(backbone, matcher, examples, tokens(read.z_unseen), y_train, labels)
     write_history(folder / "history.csv", {"denoiser": history})
     with atomic(folder / "scores.npz") as path, path.open("wb") as file:
-        y = _places(cell.test_classes, read.y_unseen)
+        y = np.searchsorted(cell.test_classes, read.y_unseen)
         np.savez_compressed(file, **scores, y=y, subjects=subjects, train=len(read.y_train), seconds=seconds)
-    about = {"labels": [label.name for label in labels], "selection": SELECTION, "seed": cell.seed}
-    write_json(folder / "about.json", about)
+    write_json(folder / "about.json", {"labels": [label.name for label in labels], "selection": SELECTION, "seed": cell.seed})
     if place is not None:
         descriptions = {label.name: label.prompts for label in cell.labels if label.description is not None}
         Recognizer(cell.config, backbone.cpu(), matcher.cpu(), descriptions).save_pretrained(folder / "model")
     checkpoint.unlink(missing_ok=True)
-
-
-def _places(classes: Sequence[int], y: np.ndarray) -> np.ndarray:
-    """Each class index as its place in ``classes``, which are ascending."""
-    return np.searchsorted(classes, y)
 
 
 def _examples(
@@ -162,7 +149,7 @@ def _examples(
         backbone, examples = fit_given(features, cell.labels, cell.text_encoder)
         return backbone, examples, np.full(len(features.y_unseen), "")
     backbone, opened = _load(place, cell.text_encoder), open_arrays(arrays.checked("rows.json"))
-    y = torch.from_numpy(_places(cell.train_classes, features.y_train))
+    y = torch.from_numpy(np.searchsorted(cell.train_classes, features.y_train))
     labels = tuple(cell.labels[index] for index in cell.train_classes)
     examples = examples_of(backbone, torch.from_numpy(features.z_train), y, labels, cell.config)
     return backbone, examples, opened.subjects[division.rows(opened.names, opened.y)["unseen"]]
@@ -176,7 +163,7 @@ def _answers(
     text = backbone.labels(labels)
     errors = matcher.noise_errors(test_z_x.to(where), matcher.encode_text(text.to(where)))
     seen, pooled, test = examples.text.z_g[: len(backbone.seen)].cpu(), examples.z_x[: len(y)].mean(1).cpu(), test_z_x.mean(1).cpu()
-    found = {"errors": errors.cpu().numpy(), "ridge": ridge.fit(pooled, y, seen)(test, text.z_g.cpu()).numpy()}
+    scores = {"errors": errors.cpu().numpy(), "ridge": ridge.fit(pooled, y, seen)(test, text.z_g.cpu()).numpy()}
     if backbone.kind == "aligned":
-        found["cosine"] = cosine.fit(pooled, y, seen)(test, text.z_g.cpu()).numpy()
-    return found
+        scores["cosine"] = cosine.fit(pooled, y, seen)(test, text.z_g.cpu()).numpy()
+    return scores

@@ -22,18 +22,10 @@ from tdsm.viz.measures import Interval, gap_interval, interval, knn_agreement, m
 from tdsm.viz.spaces import fused
 
 __all__ = [
-    "Interval",
-    "fused",
-    "gap_interval",
-    "interval",
-    "knn_agreement",
-    "modality_gap",
-    "neighbour_shares",
-    "own_label_rank",
-    "project",
-    "scatter",
+    "Interval", "fused", "gap_interval", "interval", "knn_agreement", "modality_gap", "neighbour_shares", "own_label_rank", "project", "scatter",
     "scatter_prompts",
-]
+]  # fmt: skip
+
 
 SHORT = 16  # letters of a name that may stand at its star
 
@@ -81,18 +73,14 @@ def _umap(rows: np.ndarray, seed: int, neighbours: int) -> np.ndarray:
         warnings.simplefilter("ignore", ImportWarning)  # umap says so when TensorFlow is not there, which we do not use
         import umap
     threads = torch.get_num_threads()  # numba, once in a process, sets them for torch as well; training would then give other bits
-    # PCA as the start, not the spectral one, which fails on few rows and warns on separate clusters.
-    mapper = umap.UMAP(n_neighbors=min(neighbours, len(rows) - 1), min_dist=0.5, metric="cosine", init=_spread(rows), random_state=seed, n_jobs=1)
+    # PCA as the start, not the spectral one, which fails on few rows and warns on separate clusters; scaled to UMAP's customary extent of 10.
+    start = _pca(rows)
+    start = 10 * start / max(float(np.abs(start).max()), 1e-12)
+    mapper = umap.UMAP(n_neighbors=min(neighbours, len(rows) - 1), min_dist=0.5, metric="cosine", init=start, random_state=seed, n_jobs=1)
     try:
         return mapper.fit_transform(rows.astype(np.float32))
     finally:
         torch.set_num_threads(threads)
-
-
-def _spread(rows: np.ndarray) -> np.ndarray:
-    """PCA scaled to UMAP's customary extent of 10."""
-    start = _pca(rows)
-    return 10 * start / max(float(np.abs(start).max()), 1e-12)
 
 
 def scatter(
@@ -109,21 +97,18 @@ def scatter(
     Stars carry their name, or where one is longer than 16 letters their number in the legend, so that names do not cover the picture.
 
     Args:
-        points: (N, 2), as from :func:`project`.
-        labels: N class names.
-        title: above the picture.
-        caption: below it; put the number there, such as ``f"agreement of 10 neighbours: {value:.2f}"``.
+        points, labels: (N, 2), as from :func:`project`, and N class names.
+        title, caption: above and below it; put the number into the caption, such as ``f"agreement of 10 neighbours: {value:.2f}"``.
         ax: axes to draw into.
-        text_points: (K, 2) of the same map.
-        text_labels: K class names.
+        text_points, text_labels: (K, 2) of the same map, and K class names.
 
     Raises:
         InputError: points and labels differ in number.
     """
     text_points = np.empty((0, 2)) if text_points is None else text_points
-    for what, there, names in (("points", points, labels), ("text_points", text_points, text_labels)):
-        if np.shape(there) != (len(names), 2):
-            raise InputError("scatter", f"{what} have shape {np.shape(there)} for {len(names)} labels", f"give ({len(names)}, 2)")
+    for what, places, names in (("points", points, labels), ("text_points", text_points, text_labels)):
+        if np.shape(places) != (len(names), 2):
+            raise InputError("scatter", f"{what} have shape {np.shape(places)} for {len(names)} labels", f"give ({len(names)}, 2)")
     classes = [*dict.fromkeys(text_labels), *sorted(set(labels) - set(text_labels))]
     numbered = any(len(name) > SHORT for name in text_labels)
     fig, ax = style.new_axes(ax, 8.5, 5.0)
@@ -132,9 +117,12 @@ def scatter(
         own = points[np.asarray(labels) == name]
         shown = f"{index + 1}  {name}" if numbered and name in text_labels else name
         ax.scatter(own[:, 0], own[:, 1], s=22, c=colour, marker=marker, alpha=0.75, linewidths=0, label=textwrap.fill(shown, 34))
+    halo = [matplotlib.patheffects.withStroke(linewidth=2.5, foreground="white")]
     for (x, y), name in zip(text_points, text_labels, strict=True):
         place = classes.index(name)
-        _star(ax, x, y, str(place + 1) if numbered else name, style.look(place)[0])
+        ax.scatter([x], [y], s=190, c=style.look(place)[0], marker="*", edgecolors="black", linewidths=0.8, zorder=3)
+        written = {"textcoords": "offset points", "ha": "center", "fontsize": style.SMALL, "path_effects": halo, "zorder": 4}
+        ax.annotate(str(place + 1) if numbered else name, (x, y), (0, 9), **written)
     _frame(ax, title, caption, len(classes))
     return fig, ax
 
@@ -147,24 +135,16 @@ def _frame(ax: Axes, title: str, caption: str, entries: int) -> None:
     ax.legend(fontsize=style.SMALL, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), ncols=1 + (entries - 1) // 25)
 
 
-def _star(ax: Axes, x: float, y: float, name: str, colour: str) -> None:
-    halo = [matplotlib.patheffects.withStroke(linewidth=2.5, foreground="white")]
-    ax.scatter([x], [y], s=190, c=colour, marker="*", edgecolors="black", linewidths=0.8, zorder=3)
-    ax.annotate(name, (x, y), (0, 9), textcoords="offset points", ha="center", fontsize=style.SMALL, path_effects=halo, zorder=4)
-
-
 def scatter_prompts(
     points: np.ndarray, labels: Sequence[str] | np.ndarray, right: Bool[np.ndarray, " row"], title: str = "", caption: str = "", ax: Axes | None = None
 ) -> tuple[Figure, Axes]:
-    """The map of fused pairs: filled where the clip was told its own label, hollow and in another colour where it was told a wrong one.
+    """The map of fused pairs: filled where the clip stands with its own label, hollow and in another colour where with a wrong one.
 
     Args:
         points: (N, 2), as from :func:`project`.
-        labels: N class names, of the clip or of what it was told: the marker.
-        right: (N,) whether the row was told its own label.
-        title: above the picture.
-        caption: below it; put the number there.
-        ax: axes to draw into.
+        labels: N class names, of the clip or of the label it stands with: the marker.
+        right: (N,) whether the row's label is its clip's own.
+        title, caption, ax: as for :func:`scatter`.
 
     Raises:
         InputError: points, labels and right differ in number.
@@ -172,11 +152,12 @@ def scatter_prompts(
     if np.shape(points) != (len(labels), 2) or np.shape(right) != (len(labels),):
         raise InputError("scatter_prompts", f"{len(points)} points, {len(labels)} labels, {len(right)} right or wrong", "give one of each a row")
     fig, ax = style.new_axes(ax, 8.5, 5.0)
-    for told, colour, words in ((True, style.OK, "told its own label"), (False, style.MISS, "told a wrong label")):
-        ax.scatter([], [], s=40, c=colour if told else "none", edgecolors=colour, label=words)
+    for own, colour, words in ((True, style.OK, "with its own label"), (False, style.MISS, "with a wrong label")):
+        face = colour if own else "none"
+        ax.scatter([], [], s=40, c=face, edgecolors=colour, label=words)
         for index, name in enumerate(dict.fromkeys(labels)):
-            own = points[(np.asarray(labels) == name) & (right == told)]
-            ax.scatter(own[:, 0], own[:, 1], s=26, c=colour if told else "none", edgecolors=colour, marker=style.look(index)[1], linewidths=0.9, alpha=0.8)
+            rows = points[(np.asarray(labels) == name) & (right == own)]
+            ax.scatter(rows[:, 0], rows[:, 1], s=26, c=face, edgecolors=colour, marker=style.look(index)[1], linewidths=0.9, alpha=0.8)
     for index, name in enumerate(dict.fromkeys(labels)):
         ax.scatter([], [], s=26, c=style.MIDDLE, marker=style.look(index)[1], label=textwrap.fill(name, 34))
     _frame(ax, title, caption, entries=2 + len(set(labels)))

@@ -21,12 +21,12 @@ import numpy as np
 
 from tdsm.data.clips import Clip
 from tdsm.util.errors import InputError
-from tdsm.util.files import atomic
+from tdsm.util.files import write_text
 from tdsm.viz import style
 from tdsm.viz.parts import AGAINST, NEUTRAL, SUPPORTS, looks, seen, signed
 from tdsm.viz.stills import floor, head, limbs, seen_from_sensor, strip, verdict
 
-__all__ = ["Player", "gallery", "player", "seen_from_sensor", "strip"]
+__all__ = ["Player", "gallery", "iframe", "player", "seen_from_sensor", "strip"]
 
 MISSING = -32768
 VALUES_PER_PAGE = 13_500  # coordinates of a clip; 36 kB in base64, which leaves 14 kB for the page around them
@@ -35,18 +35,11 @@ SCORES_SHOWN = 8
 
 @dataclass(frozen=True)
 class Player:
-    """One or several clips as a web page; a notebook shows it when it is a cell's last value.
+    """One or several clips as a web page; a notebook shows it when it is a cell's last value."""
 
-    Attributes:
-        page: the whole HTML document.
-        name: what it shows.
-        height: pixels it needs.
-        width: pixels it takes where there is room.
-    """
-
-    page: str
+    page: str  # the whole HTML document, and what it shows
     name: str
-    height: int
+    height: int  # pixels it needs, and takes where there is room
     width: int = 520
 
     def html(self) -> str:
@@ -55,18 +48,19 @@ class Player:
 
     def save(self, path: str | Path) -> Path:
         """Write the page to ``path``, atomically; returns the path."""
-        path = Path(path)
-        with atomic(path) as partial:
-            partial.write_text(self.page, encoding="utf-8")
-        return path
+        return write_text(Path(path), self.page)
 
     def __repr__(self) -> str:
         return f"Player({self.name!r}, {len(self.page.encode()) / 1000:.0f} kB)"
 
     def _repr_html_(self) -> str:
-        source = self.page.replace("&", "&amp;").replace('"', "&quot;")
-        size = f"border:0;width:100%;max-width:{self.width}px;height:{self.height}px"
-        return f'<iframe srcdoc="{source}" sandbox="allow-scripts" style="{size}"></iframe>'
+        return iframe(self.page, f"max-width:{self.width}px;height:{self.height}px")
+
+
+def iframe(page: str, size: str) -> str:
+    """A page inside a notebook's, of this size in CSS."""
+    source = page.replace("&", "&amp;").replace('"', "&quot;")
+    return f'<iframe srcdoc="{source}" sandbox="allow-scripts" style="border:0;width:100%;{size}"></iframe>'
 
 
 def player(
@@ -83,9 +77,8 @@ def player(
 
     Args:
         clip: any layout, any number of persons; long clips are thinned to whole steps of frames, to stay under 50 kB.
-        predicted: the label that a model gave it.
+        predicted, title: the label that a model gave it, and a heading in place of the clip's name.
         scores: label → score, higher is better; the best eight are drawn as bars.
-        title: heading; the clip's name when left out.
         labels: K names, for ``scores_over_time``.
         scores_over_time: frames (W,) and scores (W, K), as :func:`tdsm.viz.motion.scores_over_time` gives: bars that move with the clip, in place of
             ``scores``. Between two windows they are interpolated.
@@ -108,10 +101,7 @@ def player(
 def gallery(clips: Sequence[Clip], predicted: Sequence[str | None] | None = None, scores: Sequence[Mapping[str, Real]] | None = None) -> Player:
     """Several clips side by side, three in a row, with one clock and one camera; a clip that ends early waits for the longest.
 
-    Args:
-        clips: N clips, layouts may differ; each costs at most 50 kB.
-        predicted: N labels that a model gave them.
-        scores: for each clip label → score, as in :func:`player`.
+    Layouts may differ; each clip costs at most 50 kB, and has its own prediction and scores, as in :func:`player`.
 
     Raises:
         InputError: no clip, not one prediction or one set of scores a clip, or what :func:`player` refuses.
@@ -177,11 +167,9 @@ def _legend(influence: Mapping[str, Real] | None) -> str:
 
 def _payload(clip: Clip, influence: Mapping[str, Real] | None) -> tuple[dict, int]:
     """What the canvas program reads, and the step between the frames kept: numbers and colours only, never a user's text."""
-    present = seen(clip)
-    world = seen_from_sensor(clip)
+    present, world = seen(clip), seen_from_sensor(clip)
     bodies = present.any((1, 2))
-    values = int(bodies.sum()) * clip.joints[0].size
-    step = math.ceil(values / VALUES_PER_PAGE)
+    step = math.ceil(int(bodies.sum()) * clip.joints[0].size / VALUES_PER_PAGE)
     joints, present, world = clip.joints[bodies, ::step], present[bodies, ::step], world[bodies]
     quantum, offset, codes = _quantise(joints, present)
     low, high = np.nanmin(world, axis=(0, 1, 2)), np.nanmax(world, axis=(0, 1, 2))
@@ -239,10 +227,6 @@ def _moving_rows(clip: Clip, predicted: str | None, labels: Sequence[str], frame
     kept = sorted(range(len(labels)), key=lambda k: (labels[k] not in (clip.label, predicted), -scores[:, k].max()))[:SCORES_SHOWN]
     kept.sort(key=lambda k: -scores[:, k].max())
     low, high = float(scores.min()), float(scores[:, kept].max())
-    over = {
-        "at": [round(float(frame) / clip.fps, 3) for frame in frames],
-        "scores": [[round(float(score), 4) for score in scores[:, k]] for k in kept],
-        "low": low,
-        "high": max(high, low + 1e-6),
-    }
+    over = {"at": [round(float(frame) / clip.fps, 3) for frame in frames], "low": low, "high": max(high, low + 1e-6)}
+    over["scores"] = [[round(float(score), 4) for score in scores[:, k]] for k in kept]
     return [_row(clip, predicted, labels[k], 0.0, "") for k in kept], over

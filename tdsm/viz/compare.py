@@ -1,14 +1,16 @@
 """Two runs side by side: what was tested, the accuracies, the settings that differ, and the losses."""
 
 import io
+import operator
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tdsm.config import Config, setting_names
 from tdsm.runs import Run
 from tdsm.util.errors import InputError
 from tdsm.util.html import html_table
@@ -22,14 +24,12 @@ class Comparison:
     """Two runs side by side; shows itself as a table above a figure.
 
     Attributes:
-        names: what to call the runs.
         rows: (what, first, second) in words: what was tested, the accuracies, and every setting in which the runs differ.
-        figure: top-1 of each class that both were tested on, and the losses of both denoisers.
     """
 
-    names: tuple[str, str]
+    names: tuple[str, str]  # what to call the runs
     rows: tuple[tuple[str, str, str], ...]
-    figure: Figure
+    figure: Figure  # top-1 of each class that both were tested on, and the losses of both denoisers
 
     def __repr__(self) -> str:
         lines = [("", *self.names), *self.rows]
@@ -44,33 +44,31 @@ class Comparison:
 def compare(first: str | Path, second: str | Path, names: tuple[str, str] | None = None) -> Comparison:
     """Two runs side by side, from what they left in their folders.
 
-    Args:
-        first, second: run folders of ``tdsm demo``, or of one seed of ``tdsm evaluate``.
-        names: what to call them; the folders' last names when left out.
+    They are of ``tdsm demo``, or of one seed of ``tdsm evaluate``; ``names`` is what to call them, the folders' last names when left out.
 
     Raises:
         InputError: a run without scores or history, a damaged file, or runs that were tested on no class in common.
     """
     runs = Run(first), Run(second)
     names = names or (runs[0].folder.name, runs[1].folder.name)
-    one, two = (_per_class(run) for run in runs)
-    common = sorted(set(one) & set(two), key=lambda label: (one[label] - two[label], label))
+    shares, others = (_per_class(run) for run in runs)
+    common = sorted(set(shares) & set(others), key=lambda label: (shares[label] - others[label], label))
     if not common:
         raise InputError(second, f"was tested on no class that {names[0]} was tested on", "choose runs of one data set and split")
     figure = Figure(figsize=(10.0, max(3.4, 0.27 * len(common) + 1.2)), layout="constrained")
     classes, losses = figure.subplots(1, 2, width_ratios=(3, 2))
-    _draw_classes(classes, [(label, one[label], two[label]) for label in common], names)
+    _draw_classes(classes, [(label, shares[label], others[label]) for label in common], names)
     _draw_losses(losses, [run.history["denoiser"] for run in runs], names)
     return Comparison(names, tuple(_differences(*runs)), figure)
 
 
 def _per_class(run: Run) -> dict[str, float]:
     """Class -> top-1 of TDSM, of a run that has a history too."""
-    found = run.scores.get("tdsm", {}).get("per_class")
-    if not found or "denoiser" not in run.history:
-        missing = "history.csv of a denoiser" if found else "scores of tdsm in a metrics.json"
+    shares = run.scores.get("tdsm", {}).get("per_class")
+    if not shares or "denoiser" not in run.history:
+        missing = "history.csv of a denoiser" if shares else "scores of tdsm in a metrics.json"
         raise InputError(run.folder, f"has no {missing}", "give a finished run of `tdsm demo` or of one seed of `tdsm evaluate`")
-    return found
+    return shares
 
 
 def _differences(first: Run, second: Run) -> list[tuple[str, str, str]]:
@@ -81,30 +79,28 @@ def _differences(first: Run, second: Run) -> list[tuple[str, str, str]]:
         for key, words in (("top1", "top-1"), ("class_mean", "class mean")):
             rows.append((f"{name}, {words}", *(f"{run.scores[name][key]:.1%}" if name in run.scores else "none" for run in (first, second))))
     rows.append(("chance", *(f"{run.scores['tdsm']['chance']:.1%}" for run in (first, second))))
-    settings = [{"seed": run.environment.get("seed")} | _flat(asdict(run.config)) for run in (first, second)]
+    settings = [{"seed": run.environment.get("seed")} | _settings(run.config) for run in (first, second)]
     return rows + [(name, *(str(values[name]) for values in settings)) for name in settings[0] if settings[0][name] != settings[1][name]]
 
 
-def _flat(values: Mapping, above: str = "") -> dict:
-    flat = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: value}
-    return flat
+def _settings(config: Config) -> dict[str, object]:
+    """Dotted name -> value."""
+    return {name: operator.attrgetter(name)(config) for name in setting_names()}
 
 
 def _draw_classes(ax: Axes, classes: Sequence[tuple[str, float, float]], names: Sequence[str]) -> None:
     """A line for each (class, top-1 of the first, of the second); where the second gained most stands on top."""
-    ax.hlines(range(len(classes)), [one for _, one, _ in classes], [two for _, _, two in classes], color=style.FLOOR, linewidth=3, zorder=0)
+    ax.hlines(range(len(classes)), *zip(*(shares for _, *shares in classes), strict=True), color=style.FLOOR, linewidth=3, zorder=0)
     for run, name in enumerate(names):
         colour, marker = style.look(run)
         size, inside = ((9, "none"), (5, colour))[run]  # where both are alike, the second lies in the ring of the first
         ax.plot([row[1 + run] for row in classes], range(len(classes)), marker, color=colour, markersize=size, markerfacecolor=inside, label=name)
     ax.set_yticks(range(len(classes)), [label for label, *_ in classes], fontsize=style.AXIS)
     ax.set_xlim(-0.03, 1.03)
-    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"], fontsize=style.SMALL)
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     ax.invert_yaxis()
-    ax.set_xlabel("top-1 of the class", fontsize=style.AXIS)
-    _finish(ax)
+    style.finish(ax, "top-1 of the class", ticks="x")
+    _legend(ax)
 
 
 def _draw_losses(ax: Axes, histories: Sequence[Sequence[Mapping[str, int | float]]], names: Sequence[str]) -> None:
@@ -112,14 +108,11 @@ def _draw_losses(ax: Axes, histories: Sequence[Sequence[Mapping[str, int | float
         colour, marker = style.look(run)
         steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
         ax.plot(steps, losses, color=colour, marker=marker, markevery=max(1, len(rows) // 8), markersize=4, linestyle=style.LINES[run], label=name)
-    ax.set_xlabel("step", fontsize=style.AXIS)
-    ax.set_ylabel("loss of the denoiser", fontsize=style.AXIS)
-    ax.tick_params(labelsize=style.SMALL)
-    _finish(ax)
+    style.finish(ax, "step", "loss of the denoiser")
+    _legend(ax)
 
 
-def _finish(ax: Axes) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
+def _legend(ax: Axes) -> None:
     ax.legend(fontsize=style.SMALL, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
 

@@ -7,6 +7,7 @@ clips cost frames, not size.
 """
 
 import html
+import importlib.resources
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -20,36 +21,29 @@ from matplotlib.markers import MarkerStyle
 
 from tdsm.data.clips import Clip
 from tdsm.util.errors import InputError
-from tdsm.util.files import atomic
+from tdsm.util.files import write_text
 from tdsm.viz import style
-from tdsm.viz.animation import player
+from tdsm.viz.animation import iframe, player
 
 __all__ = ["InteractiveMap", "interactive_scatter"]
 
 VALUES = 120_000  # coordinates of all clips together; 320 kB in base64
 FEWEST = 8  # frames that a clip keeps
 SIDE, MARGIN, LEGEND = 460, 14, 220  # pixels: of the SVG, of its margin, and the most that its legend takes before it scrolls
+SELECT_PLOTLY = "document.getElementById('{plot_id}').on('plotly_click', event => select(event.points[0].customdata));"
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "triangle-left", "triangle-right", "hexagon")
 """Plotly's names of :data:`tdsm.viz.style.MARKERS`."""
 
 
 @dataclass(frozen=True, eq=False)
 class InteractiveMap:
-    """A map as a web page; a notebook shows it when it is a cell's last value.
+    """A map as a web page; a notebook shows it when it is a cell's last value."""
 
-    Attributes:
-        points: (N, 2).
-        labels: N class names.
-        names: N clip names.
-        clips: what the page needs to play clip i, see :func:`_packed`; empty without clips.
-        height: pixels that the page needs.
-    """
-
-    points: np.ndarray
+    points: np.ndarray  # (N, 2), with N class names in labels and N clip names in names
     labels: tuple[str, ...]
     names: tuple[str, ...]
-    clips: Mapping[str, object]
-    height: int
+    clips: Mapping[str, object]  # what the page needs to play clip i, see :func:`_packed`; empty without clips
+    height: int  # pixels that the page needs
 
     @property
     def about(self) -> list[str]:
@@ -58,7 +52,7 @@ class InteractiveMap:
 
     def html(self) -> str:
         """The notebook's page: one self-contained HTML document, with the map as SVG."""
-        return self._page(_svg(self.points, self.labels), SELECT_SVG)
+        return self._page(_svg(self.points, self.labels))
 
     def figure(self) -> go.Figure:
         """The map alone as a plotly figure, one trace a class."""
@@ -76,17 +70,15 @@ class InteractiveMap:
 
     def save(self, path: str | Path) -> Path:
         """Write the page with the plotly figure to ``path``, atomically; 5 MB, because plotly goes with it. Returns the path."""
-        path = Path(path)
         plot = self.figure().to_html(full_html=False, include_plotlyjs=True, post_script=SELECT_PLOTLY)
-        with atomic(path) as partial:
-            partial.write_text(self._page(plot, ""), encoding="utf-8")
-        return path
+        return write_text(Path(path), self._page(plot))
 
-    def _page(self, drawing: str, script: str) -> str:
+    def _page(self, drawing: str) -> str:
         data = {"about": self.about, **self.clips}
-        told = "select a point to play its clip" if self.clips else "point at a dot to read its clip"
-        return Template(PAGE).substitute(
-            drawing=drawing, script=script, text=style.TEXT, told=told, side=SIDE, legend=LEGEND,
+        about = "select a point to play its clip" if self.clips else "point at a dot to read its clip"
+        page = importlib.resources.files("tdsm.viz") / "map.html"
+        return Template(page.read_text(encoding="utf-8")).substitute(
+            drawing=drawing, text=style.TEXT, about=about, side=SIDE, legend=LEGEND,
             data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
         )  # fmt: skip
 
@@ -95,18 +87,16 @@ class InteractiveMap:
         return f"InteractiveMap({len(self.labels)} points, {len(set(self.labels))} classes, {played} clips, {len(self.html().encode()) / 1000:.0f} kB)"
 
     def _repr_html_(self) -> str:
-        source = self.html().replace("&", "&amp;").replace('"', "&quot;")
-        return f'<iframe srcdoc="{source}" sandbox="allow-scripts" style="border:0;width:100%;height:{self.height}px"></iframe>'
+        return iframe(self.html(), f"height:{self.height}px")
 
 
 def interactive_scatter(
     points: np.ndarray, labels: Sequence[str] | np.ndarray, names: Sequence[str] | np.ndarray, clips: Sequence[Clip] | None = None
 ) -> InteractiveMap:
-    """The map of :func:`tdsm.viz.alignment.project`, to look around in: hover tells class and clip, selecting a point plays its clip.
+    """The map of :func:`tdsm.viz.alignment.project`, to look around in: hover shows class and clip, selecting a point plays its clip.
 
     Args:
-        points: (N, 2).
-        labels: N class names: colour and marker.
+        points, labels: (N, 2), and N class names: colour and marker.
         names: N clip names, or whatever else is to be read of a point.
         clips: N clips of one layout; one that stands there several times is kept once. They are thinned to share 320 kB.
 
@@ -133,12 +123,12 @@ def _packed(clips: Sequence[Clip]) -> dict[str, object]:
     unique = {id(clip): clip for clip in clips}
     place = {key: index for index, key in enumerate(unique)}
     players = [player(_thinned(clip, VALUES // len(unique)), title="") for clip in unique.values()]
-    pages = [one.html() for one in players]
+    pages = [page.html() for page in players]
     head = _beginning(pages)
     rests = [page[len(head) :] for page in pages]
     tail = _beginning([rest[::-1] for rest in rests])[::-1]
     joints = [rest.removesuffix(tail) for rest in rests]
-    return {"of": [place[id(clip)] for clip in clips], "head": head, "tail": tail, "clips": joints, "height": max(one.height for one in players)}
+    return {"of": [place[id(clip)] for clip in clips], "head": head, "tail": tail, "clips": joints, "height": max(page.height for page in players)}
 
 
 def _beginning(texts: Sequence[str]) -> str:
@@ -182,36 +172,3 @@ def _outline(marker: str) -> str:
     look = MarkerStyle(marker)
     outline = look.get_path().transformed(look.get_transform()).to_polygons()
     return "".join("M" + "L".join(f"{8 * x:.1f} {-8 * y:.1f}" for x, y in polygon) + "Z" for polygon in outline)
-
-
-SELECT_SVG = """
-const map = get('map'), row = event => event.target.dataset.i;
-map.onclick = event => { if (row(event)) select(+row(event), event.target); };
-map.onkeydown = event => { if (row(event) && (event.key === 'Enter' || event.key === ' ')) { event.preventDefault(); select(+row(event), event.target); } };
-map.onpointerover = map.onfocusin = event => { if (row(event)) get('told').textContent = data.about[row(event)]; };
-"""
-
-SELECT_PLOTLY = "document.getElementById('{plot_id}').on('plotly_click', event => select(event.points[0].customdata));"
-
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>map</title><style>
-body{margin:0;padding:8px;font:13px/1.4 system-ui,sans-serif;color:$text;background:#fff}
-main{display:flex;flex-wrap:wrap;gap:16px}#left{width:${side}px;max-width:100%}#left:has(.plotly-graph-div){width:640px}
-#map{width:100%;border:1px solid #ddd;box-sizing:border-box}#map use{cursor:pointer;opacity:.8;outline:none;stroke:transparent;stroke-width:5;
-paint-order:stroke;pointer-events:all}
-#map use:hover,#map use:focus,#map use.on{opacity:1;stroke:#000}#map use.on{stroke-width:7}
-.legend{max-height:${legend}px;overflow:auto}.legend span{display:block;white-space:nowrap}.legend svg{vertical-align:-2px;margin-right:2px}
-#told{margin:0 0 6px;min-height:1.4em}#now{margin:0;min-height:1.4em;font-weight:600}#right{width:440px;max-width:100%}#stage{border:0;width:100%;height:0}
-</style></head><body><p id="told">$told</p><script type="application/json" id="data">$data</script><script>
-const get = id => document.getElementById(id), data = JSON.parse(get('data').textContent);
-function select(i, mark) {
-  get('now').textContent = data.about[i];
-  document.querySelectorAll('#map .on').forEach(one => one.classList.remove('on'));
-  if (mark) { mark.classList.add('on'); mark.parentNode.append(mark); }
-  if (!data.clips) return;
-  get('stage').style.height = data.height + 'px';
-  get('stage').srcdoc = data.head + data.clips[data.of[i]] + data.tail;
-}
-</script><main><div id="left">$drawing</div><div id="right"><p id="now"></p><iframe id="stage" sandbox="allow-scripts"></iframe></div></main>
-<script>$script</script></body></html>
-"""

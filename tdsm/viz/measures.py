@@ -34,8 +34,7 @@ def neighbour_shares(features: np.ndarray, labels: Sequence | np.ndarray, k: int
     """Share of the k nearest other rows (cosine) that have the row's own label, (N,).
 
     Args:
-        features: (N, D).
-        labels: N class names or indices.
+        features, labels: (N, D), and N class names or indices.
         k: neighbours a row.
         apart: groupings of the rows, N names each; a row's neighbours are sought among those that share none of its groups.
 
@@ -77,9 +76,7 @@ def modality_gap(a: np.ndarray, b: np.ndarray) -> float:
 def own_label_rank(scores: Real[np.ndarray, "clip label"], y: Int[np.ndarray, " clip"]) -> Float[np.ndarray, " clip"]:
     """Place of each clip's own label, from 1 (best) to K; labels that tie share the mean of their places, so that by chance it is (K + 1) / 2.
 
-    Args:
-        scores: (B, K), higher is better.
-        y: (B,) index of the own label.
+    Scores are (B, K), higher is better; y is the index (B,) of the own label.
     """
     own = scores[np.arange(len(y)), y][:, None]
     return 1 + (scores > own).sum(1) + ((scores == own).sum(1) - 1) / 2

@@ -14,7 +14,6 @@ Occlusion proves nothing. A held part is a movement that nobody makes and the en
 matter to the model for a reason that has nothing to do with the action.
 """
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -49,40 +48,39 @@ def scores_over_time(
     """Scores of windows of the clip, higher is better: minus the denoising errors.
 
     Args:
-        recognizer: asked about all windows at once.
         clip: of the recognizer's layout; frames in which nobody stands are left out before windows are laid.
         labels: K names of actions, seen or not.
         windows: W, at least 2, at most half the frames.
         growing: each window begins at the first frame; the last is the whole clip. Otherwise each holds half the clip.
 
-    Returns:
-        The frame of the clip that each window stands for (its centre; of a growing window its last), and the scores.
+    Returns the frame of the clip that each window stands for (its centre; of a growing window its last), and the scores.
 
     Raises:
         InputError: fewer than two labels or windows, nobody in any frame, a clip too short for so many windows, or what ``recognizer.predict`` refuses.
     """
     _check_labels(labels)
     clip = completed(clip)
-    there = np.flatnonzero(clip.joints.any(axis=(0, 2, 3)))
+    occupied = np.flatnonzero(clip.joints.any(axis=(0, 2, 3)))
     if windows < 2:
         raise InputError(clip.name, f"windows is {windows}", "give 2 or more")
-    if len(there) < 2 * windows:
-        raise InputError(clip.name, f"{len(there)} frames with somebody in them are too few for {windows} windows", f"ask for at most {len(there) // 2}")
-    half = len(there) // 2
-    last = np.linspace(len(there) / windows if growing else half, len(there), windows).round().astype(int)
+    count, half = len(occupied), len(occupied) // 2
+    if count < 2 * windows:
+        raise InputError(clip.name, f"{count} frames with somebody in them are too few for {windows} windows", f"ask for at most {half}")
+    last = np.linspace(count / windows if growing else half, count, windows).round().astype(int)
     first = np.zeros_like(last) if growing else last - half
-    frames = there[last - 1] if growing else there[(first + last) // 2]
-    pieces = [replace(clip, joints=clip.joints[:, there[start:end]]) for start, end in zip(first, last, strict=True)]
+    frames = occupied[last - 1] if growing else occupied[(first + last) // 2]
+    pieces = [replace(clip, joints=clip.joints[:, occupied[start:end]]) for start, end in zip(first, last, strict=True)]
     return frames, recognizer.predict(pieces, labels).scores
 
 
-def settled(frames: np.ndarray, scores: np.ndarray) -> int:
-    """The first frame from which the label that is ahead at the end is ahead of all others, without a break.
+def _index(labels: Sequence[str], label: str) -> int:
+    if label not in labels:
+        raise InputError("labels", f"no label {label!r}", f"choose among: {', '.join(labels)}")
+    return list(labels).index(label)
 
-    Args:
-        frames: (W,) of windows, as :func:`scores_over_time` gives.
-        scores: (W, K).
-    """
+
+def settled(frames: np.ndarray, scores: np.ndarray) -> int:
+    """The first of the frames (W,) from which the label that is ahead at the end of the scores (W, K) is ahead of all others, without a break."""
     ahead = scores.argmax(axis=1)
     others = np.flatnonzero(ahead != ahead[-1])
     return int(frames[others[-1] + 1 if len(others) else 0])
@@ -96,13 +94,7 @@ def _check_labels(labels: Sequence[str]) -> None:
 def occlusion(recognizer: Recognizer, clip: Clip, labels: Sequence[str]) -> dict[str, Float[np.ndarray, " label"]]:
     """How each label's score changes when one part of the body is held still: its score without the movement minus its score with it.
 
-    Args:
-        recognizer: asked about the clip and its six variants at once.
-        clip: of the recognizer's layout.
-        labels: K names of actions, seen or not.
-
-    Returns:
-        Part to (K,) changes, parts in the order of :data:`tdsm.viz.parts.PARTS`.
+    Part to (K,) changes, parts in the order of :data:`tdsm.viz.parts.PARTS`, for a clip of the recognizer's layout and K labels, seen or not.
 
     Raises:
         InputError: fewer than two labels, nobody in any frame, or what ``recognizer.predict`` refuses.
@@ -116,10 +108,7 @@ def occlusion(recognizer: Recognizer, clip: Clip, labels: Sequence[str]) -> dict
 def margin(labels: Sequence[str], scores: np.ndarray, answer: str | None = None) -> float:
     """The answer's score minus the best other label's; below 0 it is not the answer any more.
 
-    Args:
-        labels: K names.
-        scores: (K,), higher is better.
-        answer: whose margin; the label with the best score when left out.
+    The scores are (K,), higher is better; the answer is the label with the best of them when left out.
 
     Raises:
         InputError: fewer than two labels, not one score a label, or an unknown answer.
@@ -138,43 +127,24 @@ def influence(labels: Sequence[str], scores: np.ndarray, changes: Mapping[str, n
     A positive influence means that the part's movement speaks for the answer, a negative one that it speaks against.
 
     Args:
-        labels: K names.
-        scores: (K,) of the whole clip, higher is better.
+        labels, scores, answer: of the whole clip, and refused, as in :func:`margin`.
         changes: part to (K,), from :func:`occlusion`.
-        answer: whose margin; the label with the best score when left out.
-
-    Raises:
-        InputError: what :func:`margin` refuses.
     """
     whole = margin(labels, scores, answer)
     answer = labels[int(np.argmax(scores))] if answer is None else answer
     return {part: whole - margin(labels, np.asarray(scores) + change, answer) for part, change in changes.items()}
 
 
-def _index(labels: Sequence[str], label: str) -> int:
-    if label not in labels:
-        raise InputError("labels", f"no label {label!r}", f"choose among: {', '.join(labels)}")
-    return list(labels).index(label)
-
-
 def influence_strip(
-    clip: Clip,
-    influence: Mapping[str, Real],
-    predicted: str | None = None,
-    frames: int = 5,
-    view: tuple[Real, Real] | None = None,
-    margin: Real | None = None,
+    clip: Clip, influence: Mapping[str, Real], predicted: str | None = None, frames: int = 5, view: tuple[Real, Real] | None = None, margin: Real | None = None
 ) -> tuple[Figure, Axes]:
     """Still frames with every part of the body coloured by its influence on the answer, and beside them the influences as bars, which are the legend.
 
     Green and thick speaks for the answer, pink and thick against it, grey and thin does neither.
 
     Args:
-        clip: any layout.
         influence: part to influence, from :func:`influence`.
-        predicted: the label that a model gave the clip.
-        frames: how many.
-        view: (yaw, pitch) of the camera in degrees.
+        predicted, frames, view: see :func:`~tdsm.viz.stills.strip`.
         margin: the answer's margin, from :func:`margin`; a dashed line: a bar that reaches beyond it turns the answer into another.
 
     Raises:
@@ -205,20 +175,14 @@ def influence_strip(
 
 
 def score_timeline(
-    clip: Clip,
-    labels: Sequence[str],
-    over_time: tuple[np.ndarray, np.ndarray],
-    predicted: str | None = None,
-    ax: Axes | None = None,
+    clip: Clip, labels: Sequence[str], over_time: tuple[np.ndarray, np.ndarray], predicted: str | None = None, ax: Axes | None = None
 ) -> tuple[Figure, Axes]:
     """Scores of labels over the seconds of a clip; marks stand where a label is ahead of all others.
 
     Args:
-        clip: gives frame rate and true label.
-        labels: K names.
         over_time: frames (W,) and scores (W, K), from :func:`scores_over_time`.
         predicted: the label that a model gave the whole clip. It and the true one are drawn thick, and four others thin; the rest is left out.
-        ax: axes to draw into.
+        ax: axes to draw into; left out: fresh ones.
 
     Raises:
         InputError: scores that do not fit the labels, or an unknown predicted label.
@@ -233,16 +197,13 @@ def score_timeline(
     named = [label for label in dict.fromkeys((clip.label, predicted)) if label in labels]
     others = sorted(set(labels) - set(named), key=lambda label: -scores[:, labels.index(label)].max())
     for number, label in enumerate([*named, *others[: LINES_SHOWN - len(named)]]):
-        roles = [role for role, one in (("true", clip.label), ("predicted", predicted)) if one == label]
+        roles = [role for role, other in (("true", clip.label), ("predicted", predicted)) if other == label]
         words, mine = f"{label} ({' and '.join(roles)})" if roles else label, scores[:, labels.index(label)]
         colour, marker = style.look(number)
         ahead = np.flatnonzero(mine == scores.max(axis=1)).tolist()
         looks_like = {"linestyle": style.LINES[number % 4], "linewidth": 2.6 if roles else 1.1, "marker": marker, "markersize": 6, "markevery": ahead}
         ax.plot(seconds, mine, color=colour, label=words, **looks_like)
-    ax.set_xlabel("seconds of the clip", fontsize=style.AXIS)
-    ax.set_ylabel("score", fontsize=style.AXIS)
-    ax.tick_params(labelsize=style.SMALL)
-    ax.spines[["top", "right"]].set_visible(False)
+    style.finish(ax, "seconds of the clip", "score")
     ax.legend(fontsize=style.SMALL, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), title="marks: this label is ahead", title_fontsize=style.SMALL)
     return fig, ax
 
@@ -255,9 +216,7 @@ def save_gif(
     Args:
         clip: any layout; it plays at its own speed, to the hundredth of a second a frame that the format knows.
         path: file to write, atomically.
-        predicted: the label that a model gave it; stands above with the true one.
-        influence: part to influence; colours the limbs.
-        view: (yaw, pitch) of the camera in degrees.
+        predicted, influence, view: see :func:`~tdsm.viz.stills.strip`.
 
     Raises:
         InputError: nobody in any frame, or an unknown part.
@@ -276,10 +235,7 @@ def save_gif(
         draw_frame(ax, joints, frame, clip.layout, influence)
         canvas.draw()
         images.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(32))
-    buffer = io.BytesIO()
     duration = max(20, round(1000 * step / clip.fps, -1))
-    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=duration, loop=0)
-    path = Path(path)
-    with atomic(path) as partial:
-        partial.write_bytes(buffer.getvalue())
-    return path
+    with atomic(Path(path)) as partial:
+        images[0].save(partial, "GIF", save_all=True, append_images=images[1:], duration=duration, loop=0)
+    return Path(path)

@@ -33,17 +33,13 @@ _HEAD = {"neck", "skull base", "head", "nose", "eye", "eye inner", "eye outer", 
 
 def body_parts(layout: Layout) -> dict[str, tuple[int, ...]]:
     """Part to the indices of its joints, parts in the order of :data:`PARTS`; every joint belongs to exactly one."""
-    found: dict[str, tuple[int, ...]] = {}
-    for side, hip in zip(("left", "right"), layout.hips, strict=True):
-        found[f"{side} leg"] = _below(layout, hip)
-    trunk = {*layout.hips, *layout.shoulders}
-    for side, shoulder in zip(("left", "right"), layout.shoulders, strict=True):
-        # COCO hangs the hips on the shoulders
-        found[f"{side} arm"] = tuple(joint for joint in _below(layout, shoulder) if joint not in trunk.union(found["left leg"], found["right leg"]))
-    found["head"] = tuple(index for index, point in enumerate(layout.points) if point.removeprefix("left ").removeprefix("right ") in _HEAD)
-    elsewhere = {joint for joints in found.values() for joint in joints}
-    found["torso"] = tuple(joint for joint in range(len(layout)) if joint not in elsewhere)
-    return {part: found[part] for part in PARTS}
+    legs = [_below(layout, hip) for hip in layout.hips]
+    trunk = {*layout.hips, *layout.shoulders, *legs[0], *legs[1]}  # COCO hangs the hips on the shoulders
+    arms = [tuple(joint for joint in _below(layout, shoulder) if joint not in trunk) for shoulder in layout.shoulders]
+    head = tuple(index for index, point in enumerate(layout.points) if point.removeprefix("left ").removeprefix("right ") in _HEAD)
+    limbs = {joint for joints in (head, *arms, *legs) for joint in joints}
+    torso = tuple(joint for joint in range(len(layout)) if joint not in limbs)
+    return dict(zip(PARTS, (head, torso, *arms, *legs), strict=True))
 
 
 def _below(layout: Layout, joint: int) -> tuple[int, ...]:
@@ -52,59 +48,59 @@ def _below(layout: Layout, joint: int) -> tuple[int, ...]:
     return tuple(sorted(children + [far for child in children for far in _below(layout, child)]))
 
 
+def _check_part(where: str, part: str) -> None:
+    if part not in PARTS:
+        raise InputError(where, f"no part {part!r}", f"choose among: {', '.join(PARTS)}")
+
+
 def held_still(clip: Clip, part: str) -> Clip:
     """The clip with one part of every body held still, as the top of this module says; what was not seen stays unseen.
 
-    Args:
-        clip: any layout.
-        part: one of :data:`PARTS`.
-
     Raises:
-        InputError: no such part.
+        InputError: ``part`` is none of :data:`PARTS`.
     """
-    if part not in PARTS:
-        raise InputError("part", f"no part {part!r}", f"choose among: {', '.join(PARTS)}")
+    _check_part("part", part)
     joints = clip.joints.astype(np.float64)
     present = seen(clip)
-    for person, there in zip(joints, present, strict=True):
+    for person, visible in zip(joints, present, strict=True):
         if part == "torso":
-            _hold_torso(person, there, clip.layout)
+            _hold_torso(person, visible, clip.layout)
         else:
             own = list(body_parts(clip.layout)[part])
-            carrier, known = _carrier(person, there, clip.layout, part)
+            carrier, known = _carrier(person, visible, clip.layout, part)
             offset = person[:, own] - carrier[:, None]
-            whole = there[:, own] & known[:, None]
+            whole = visible[:, own] & known[:, None]
             person[:, own] = np.where(whole[..., None], carrier[:, None] + _typical(offset, whole), person[:, own])
     return replace(clip, joints=joints)
 
 
-def _hold_torso(person: np.ndarray, there: np.ndarray, layout: Layout) -> None:
+def _hold_torso(person: np.ndarray, visible: np.ndarray, layout: Layout) -> None:
     """Hold the torso of (T, V, C) ``person`` in space, in place; the other parts go where their carriers go."""
     parts = body_parts(layout)
-    before = {part: _carrier(person, there, layout, part) for part in PARTS if part != "torso"}
+    before = {part: _carrier(person, visible, layout, part) for part in PARTS if part != "torso"}
     own = list(parts["torso"])
-    person[:, own] = np.where(there[:, own, None], _typical(person[:, own], there[:, own]), person[:, own])
+    person[:, own] = np.where(visible[:, own, None], _typical(person[:, own], visible[:, own]), person[:, own])
     for part, (carrier, known) in before.items():
-        moved = np.where(known[:, None], _carrier(person, there, layout, part)[0] - carrier, 0.0)
-        person[:, parts[part]] += np.where(there[:, parts[part], None], moved[:, None], 0.0)
+        moved = np.where(known[:, None], _carrier(person, visible, layout, part)[0] - carrier, 0.0)
+        person[:, parts[part]] += np.where(visible[:, parts[part], None], moved[:, None], 0.0)
 
 
-def _carrier(person: np.ndarray, there: np.ndarray, layout: Layout, part: str) -> tuple[np.ndarray, np.ndarray]:
+def _carrier(person: np.ndarray, visible: np.ndarray, layout: Layout, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Where the joint that carries a part stands, (T, C), and in which frames it was seen, (T,) bool."""
     side, _, limb = part.partition(" ")
     ends = {"arm": layout.shoulders, "leg": layout.hips}
     joints = [ends[limb][side == "right"]] if limb else list(layout.torso[1])
-    return person[:, joints].mean(axis=1), there[:, joints].all(axis=1)
+    return person[:, joints].mean(axis=1), visible[:, joints].all(axis=1)
 
 
-def _typical(places: np.ndarray, there: np.ndarray) -> np.ndarray:
+def _typical(places: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """(P, C): the P joints of (T, P, C) in the frame that comes nearest to their mean; the mean itself for a joint not seen in that frame."""
-    count = np.maximum(there.sum(axis=0), 1)[:, None]
-    mean = np.where(there[..., None], places, 0.0).sum(axis=0) / count
-    distance = (np.where(there, ((places - mean) ** 2).sum(axis=-1), 0.0)).sum(axis=1)
-    fullest = there.sum(axis=1) == there.sum(axis=1).max()
+    count = np.maximum(visible.sum(axis=0), 1)[:, None]
+    mean = np.where(visible[..., None], places, 0.0).sum(axis=0) / count
+    distance = (np.where(visible, ((places - mean) ** 2).sum(axis=-1), 0.0)).sum(axis=1)
+    fullest = visible.sum(axis=1) == visible.sum(axis=1).max()
     frame = np.where(fullest, distance, np.inf).argmin()
-    return np.where(there[frame, :, None], places[frame], mean)
+    return np.where(visible[frame, :, None], places[frame], mean)
 
 
 def seen(clip: Clip) -> np.ndarray:
@@ -116,24 +112,22 @@ def seen(clip: Clip) -> np.ndarray:
 def looks(influence: Mapping[str, Real]) -> dict[str, tuple[str, float]]:
     """Part to (colour, width): green speaks for the answer, pink against it, grey does neither; the larger the influence, the thicker the line.
 
-    Args:
-        influence: part to how far the answer's margin falls without it (:func:`tdsm.viz.motion.influence`); a part left out is grey.
+    ``influence``: part to how far the answer's margin falls without it (:func:`tdsm.viz.motion.influence`); a part left out is grey.
 
     Raises:
         InputError: no such part, or an influence that is not a finite number.
     """
     for part, value in influence.items():
-        if part not in PARTS:
-            raise InputError("influence", f"no part {part!r}", f"choose among: {', '.join(PARTS)}")
+        _check_part("influence", part)
         if not math.isfinite(value):
             raise InputError("influence", f"{part}: {value}", "give finite numbers")
     largest = max((abs(value) for value in influence.values()), default=0.0) or 1.0
-    return {part: _look(float(influence.get(part, 0.0)) / largest) for part in PARTS}
-
-
-def _look(share: float) -> tuple[str, float]:
-    end, none = np.array(to_rgb(SUPPORTS if share > 0 else AGAINST)), np.array(to_rgb(NEUTRAL))
-    return to_hex(none + abs(share) * (end - none)), 0.7 + 1.1 * abs(share)
+    look = {}
+    for part in PARTS:
+        share = float(influence.get(part, 0.0)) / largest
+        end, none = np.array(to_rgb(SUPPORTS if share > 0 else AGAINST)), np.array(to_rgb(NEUTRAL))
+        look[part] = to_hex(none + abs(share) * (end - none)), 0.7 + 1.1 * abs(share)
+    return look
 
 
 def signed(value: Real) -> str:

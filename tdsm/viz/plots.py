@@ -1,6 +1,6 @@
 """Plots of a run: which classes are confused, how training went, how a clip's labels rank.
 
-Each takes ``ax=None``, returns ``(fig, ax)``, and never shows.
+Each takes ``ax``, axes to draw into (left out: fresh ones), returns ``(fig, ax)``, and never shows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,9 +23,7 @@ def confusion(matrix: np.ndarray, true_labels: Sequence[str], predicted_labels: 
 
     Args:
         matrix: (K_true, K_predicted) counts, one row a true class; a row without clips stays empty.
-        true_labels: K_true class names.
-        predicted_labels: K_predicted class names; more than the true ones in the generalised setting.
-        ax: axes to draw into.
+        true_labels, predicted_labels: K_true and K_predicted class names; the second are more in the generalised setting.
 
     Raises:
         InputError: the shape does not fit the labels, or a count below 0.
@@ -49,14 +47,10 @@ def confusion(matrix: np.ndarray, true_labels: Sequence[str], predicted_labels: 
     ax.set_ylabel("true", fontsize=style.AXIS)
     fig.colorbar(picture, ax=ax, format=lambda value, _: f"{value:.0%}", shrink=0.8).ax.tick_params(labelsize=style.SMALL)
     if max(shape) <= CELLS_WITH_TEXT:
-        _write_cells(ax, matrix, share)
+        for row, column in np.argwhere(matrix > 0):
+            colour = "white" if share[row, column] > 0.55 else style.TEXT
+            ax.text(column, row, f"{share[row, column]:.0%}\n{matrix[row, column]:g}", ha="center", va="center", fontsize=style.SMALL, color=colour)
     return fig, ax
-
-
-def _write_cells(ax: Axes, matrix: np.ndarray, share: np.ndarray) -> None:
-    for row, column in np.argwhere(matrix > 0):
-        colour = "white" if share[row, column] > 0.55 else style.TEXT
-        ax.text(column, row, f"{share[row, column]:.0%}\n{matrix[row, column]:g}", ha="center", va="center", fontsize=style.SMALL, color=colour)
 
 
 def history(rows: Sequence[Mapping[str, Real]], columns: Sequence[str] | None = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
@@ -65,7 +59,6 @@ def history(rows: Sequence[Mapping[str, Real]], columns: Sequence[str] | None = 
     Args:
         rows: one mapping a logged step; a column may be missing in some rows.
         columns: what to draw; left out: every column but ``step``.
-        ax: axes to draw into.
 
     Raises:
         InputError: no rows, or a column that no row has.
@@ -79,12 +72,9 @@ def history(rows: Sequence[Mapping[str, Real]], columns: Sequence[str] | None = 
         if not points:
             raise InputError("history", f"no column {name!r}", f"choose among: {', '.join(known)}")
         colour, marker = style.look(index)
-        spaced = max(1, len(points) // 10)
-        line = style.LINES[index % len(style.LINES)]
-        ax.plot(*zip(*points, strict=True), color=colour, marker=marker, markevery=spaced, markersize=4, linestyle=line, linewidth=1.4, label=name)
-    ax.set_xlabel("step" if "step" in rows[0] else "row", fontsize=style.AXIS)
-    ax.tick_params(labelsize=style.SMALL)
-    ax.spines[["top", "right"]].set_visible(False)
+        marks = {"marker": marker, "markevery": max(1, len(points) // 10), "markersize": 4}
+        ax.plot(*zip(*points, strict=True), color=colour, linestyle=style.LINES[index % len(style.LINES)], linewidth=1.4, label=name, **marks)
+    style.finish(ax, "step" if "step" in rows[0] else "row")
     ax.legend(fontsize=style.SMALL, frameon=False)
     return fig, ax
 
@@ -96,7 +86,6 @@ def ranking(scores: Mapping[str, Real], true: str | None = None, top: int = 10, 
         scores: label → score, higher is better.
         true: the clip's own label, where known.
         top: how many labels to draw at most; the true one joins them when it ranks lower.
-        ax: axes to draw into.
 
     Raises:
         InputError: no score, one that is not a finite number, or a true label without a score.
@@ -116,7 +105,5 @@ def ranking(scores: Mapping[str, Real], true: str | None = None, top: int = 10, 
     ax.set_yticks(range(len(shown)), [f"{rank}. {label}{' ✓ true' if label == true else ''}" for rank, label in shown], fontsize=style.AXIS)
     ax.invert_yaxis()
     ax.margins(x=0.12)
-    ax.set_xlabel("score", fontsize=style.AXIS)
-    ax.tick_params(axis="x", labelsize=style.SMALL)
-    ax.spines[["top", "right"]].set_visible(False)
+    style.finish(ax, "score", ticks="x")
     return fig, ax

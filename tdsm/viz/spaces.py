@@ -24,6 +24,11 @@ from tdsm.util.errors import InputError
 
 __all__ = ["by_pca", "by_ridge", "fused", "right_and_wrong", "side_by_side", "text_features"]
 
+Clips = Float[np.ndarray, "clip channel"]
+Labels = Float[np.ndarray, "label word"]
+SeenClips = Float[np.ndarray, "seen_clip channel"]
+SeenLabels = Float[np.ndarray, "seen_label word"]
+
 
 def text_features(recognizer: Recognizer, labels: Sequence[str]) -> Float[np.ndarray, "label word"]:
     """z_g of labels, as the denoiser reads them: (K, C_g) float32."""
@@ -45,12 +50,7 @@ def fused(recognizer: Recognizer, clips: Clip | Sequence[Clip], labels: Sequence
     return recognizer.matcher.fused(z_x, recognizer.stream(labels)).float().cpu().numpy()
 
 
-def side_by_side(
-    z_x: Float[np.ndarray, "clip channel"],
-    z_g: Float[np.ndarray, "label word"],
-    seen_z_x: Float[np.ndarray, "seen_clip channel"],
-    seen_z_g: Float[np.ndarray, "seen_label word"],
-) -> Float[np.ndarray, "clip label both"]:
+def side_by_side(z_x: Clips, z_g: Labels, seen_z_x: SeenClips, seen_z_g: SeenLabels) -> Float[np.ndarray, "clip label both"]:
     """The control for :func:`fused`: every clip's z_x with every label's z_g written behind it, (B, K, C + C_g), and nothing fused at all.
 
     Each modality is centred by its seen rows and brought to their mean length, so that both weigh alike.
@@ -63,15 +63,9 @@ def side_by_side(
 def right_and_wrong(
     pairs: Float[np.ndarray, "clip label width"], y: Int[np.ndarray, " clip"], seed: int = 0
 ) -> tuple[Float[np.ndarray, "row width"], Bool[np.ndarray, " row"], Int[np.ndarray, " row"]]:
-    """Each clip under its own label, then each clip under one wrong label, drawn evenly from the others.
+    """Each clip under its own label, then each clip under one wrong label, drawn evenly from the others: rows (2B, D), right (2B,), label (2B,).
 
-    Args:
-        pairs: from :func:`fused`.
-        y: (B,) index of each clip's own label.
-        seed: of the draw.
-
-    Returns:
-        rows (2B, D); right (2B,) bool; and the label (2B,) that each row was told.
+    ``pairs`` are from :func:`fused`, ``y`` (B,) is the index of each clip's own label.
 
     Raises:
         InputError: one label only, or an index that is none.
@@ -82,16 +76,12 @@ def right_and_wrong(
     if len(y) != clips or not ((y >= 0) & (y < labels)).all():
         raise InputError("right_and_wrong", f"{len(y)} label indices for {clips} clips and {labels} labels", f"give one a clip, 0 to {labels - 1}")
     wrong = (y + np.random.default_rng(seed).integers(1, labels, clips)) % labels
-    told = np.concatenate([y, wrong])
-    return pairs[np.tile(np.arange(clips), 2), told], np.arange(2 * clips) < clips, told
+    shown = np.concatenate([y, wrong])
+    return pairs[np.tile(np.arange(clips), 2), shown], np.arange(2 * clips) < clips, shown
 
 
 def by_pca(
-    z_x: Float[np.ndarray, "clip channel"],
-    z_g: Float[np.ndarray, "label word"],
-    seen_z_x: Float[np.ndarray, "seen_clip channel"],
-    seen_z_g: Float[np.ndarray, "seen_label word"],
-    width: int = 16,
+    z_x: Clips, z_g: Labels, seen_z_x: SeenClips, seen_z_g: SeenLabels, width: int = 16
 ) -> tuple[Float[np.ndarray, "clip common"], Float[np.ndarray, "label common"]]:
     """Clips and labels, each in the first ``width`` principal components of its own modality, centred and fitted on the seen rows.
 
@@ -110,21 +100,16 @@ def _components(rows: np.ndarray, seen: np.ndarray, width: int) -> np.ndarray:
 
 
 def by_ridge(
-    z_x: Float[np.ndarray, "clip channel"],
-    z_g: Float[np.ndarray, "label word"],
-    seen_z_x: Float[np.ndarray, "seen_clip channel"],
-    seen_z_g: Float[np.ndarray, "seen_label word"],
-    seen_y: Int[np.ndarray, " seen_clip"],
-    penalty: float = 1.0,
+    z_x: Clips, z_g: Labels, seen_z_x: SeenClips, seen_z_g: SeenLabels, seen_y: Int[np.ndarray, " seen_clip"], penalty: float = 1.0
 ) -> tuple[Float[np.ndarray, "clip channel"], Float[np.ndarray, "label channel"]]:
     """Clips as they are and labels where ridge regression expects their clips, both less the mean seen clip.
 
     Fitted on seen clips: z_x from the z_g of their label, scaled to length 1, centred, at mean square 1. ``penalty`` is a share of the number of
     clips, as in :mod:`tdsm.baselines.ridge`, which goes the other way.
     """
-    text, told = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (seen_z_g, z_g))
-    centre, middle = text[seen_y].mean(0), seen_z_x.mean(0)
-    scale = np.sqrt(np.square(text[seen_y] - centre).mean())
-    x = (text[seen_y] - centre) / scale
+    seen_text, text = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (seen_z_g, z_g))
+    centre, middle = seen_text[seen_y].mean(0), seen_z_x.mean(0)
+    scale = np.sqrt(np.square(seen_text[seen_y] - centre).mean())
+    x = (seen_text[seen_y] - centre) / scale
     weight = np.linalg.solve(x.T @ x + penalty * len(x) * np.eye(x.shape[1], dtype=x.dtype), x.T @ (seen_z_x - middle))
-    return z_x - middle, (told - centre) / scale @ weight
+    return z_x - middle, (text - centre) / scale @ weight

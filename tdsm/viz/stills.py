@@ -28,8 +28,7 @@ def seen_from_sensor(clip: Clip, yaw: Real = 0.0, pitch: Real = 0.0) -> np.ndarr
 
     Args:
         clip: any layout; pixels come out upright, with away 0 (then yaw and pitch do nothing useful: leave them 0).
-        yaw: degrees that the camera walks round the scene.
-        pitch: degrees that the camera rises.
+        yaw, pitch: degrees that the camera walks round the scene, and rises.
 
     Raises:
         InputError: nobody in any frame.
@@ -60,11 +59,9 @@ def limbs(layout: Layout, influence: Mapping[str, Real] | None) -> list[tuple[in
         part_of, look = {joint: part for part, joints in body_parts(layout).items() for joint in joints}, looks(influence)
         return [(*line, *look[part_of[line[0]]]) for line in layout.lines]
     side = {"left": style.LEFT, "right": style.RIGHT}
-    first, second = ([layout.joints[line[end]].partition(" ")[0] for line in layout.lines] for end in (0, 1))
-    return [
-        (*line, style.MIDDLE if {one, other} == {"left", "right"} else side.get(one, style.MIDDLE), 1.0)
-        for line, one, other in zip(layout.lines, first, second, strict=True)
-    ]
+    sides = [tuple(layout.joints[joint].partition(" ")[0] for joint in line) for line in layout.lines]
+    colours = [style.MIDDLE if set(ends) == {"left", "right"} else side.get(ends[0], style.MIDDLE) for ends in sides]
+    return [(*line, colour, 1.0) for line, colour in zip(layout.lines, colours, strict=True)]
 
 
 def head(layout: Layout, influence: Mapping[str, Real] | None) -> tuple[int, str] | None:
@@ -96,7 +93,6 @@ def strip(
     """Frames of the clip from left to right, all on one scale, with truth and prediction above and seconds below.
 
     Args:
-        clip: any layout, any number of persons.
         predicted: the label that a model gave it.
         frames: how many, evenly spread over the frames in which somebody stands.
         view: (yaw, pitch) of the camera in degrees; left out: 18 degrees of yaw in three dimensions, none for pixels.
@@ -119,8 +115,8 @@ def strip(
     for ax, frame in zip(figure.subplots(1, len(chosen), squeeze=False)[0], chosen.tolist(), strict=True):
         draw_frame(ax, joints, frame, clip.layout, influence)
         ax.set_title(f"{frame / clip.fps:.1f} s", fontsize=style.SMALL, y=-0.1, color=style.MIDDLE)
-    words = "     ".join(words for words, _ in verdict(clip.label, predicted))
-    figure.suptitle(textwrap.fill(words, 90), fontsize=style.TITLE, color=verdict(clip.label, predicted)[-1][1])
+    words, colours = zip(*verdict(clip.label, predicted), strict=True)
+    figure.suptitle(textwrap.fill("     ".join(words), 90), fontsize=style.TITLE, color=colours[-1])
     return figure
 
 

@@ -7,7 +7,7 @@ hangs on colour alone: classes differ in marker too, right and wrong in words an
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["AXIS", "COLOURS", "FLOOR", "LEFT", "MIDDLE", "MISS", "OK", "RIGHT", "SMALL", "TEXT", "TITLE", "look", "new_axes"]
+__all__ = ["AXIS", "COLOURS", "FLOOR", "LEFT", "MIDDLE", "MISS", "OK", "RIGHT", "SMALL", "TEXT", "TITLE", "finish", "look", "new_axes"]
 
 # Okabe-Ito without its yellow, which cannot be seen on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -32,3 +32,11 @@ def new_axes(ax: Axes | None, width: float, height: float) -> tuple[Figure, Axes
     if ax is None:
         ax = Figure(figsize=(width, height), layout="constrained").subplots()
     return ax.figure, ax
+
+
+def finish(ax: Axes, x: str = "", y: str = "", ticks: str = "both") -> None:
+    """Titles of the axes, small labels at the ticks of "x", "y" or "both", and no frame above and on the right."""
+    ax.set_xlabel(x, fontsize=AXIS)
+    ax.set_ylabel(y, fontsize=AXIS)
+    ax.tick_params(axis=ticks, labelsize=SMALL)
+    ax.spines[["top", "right"]].set_visible(False)

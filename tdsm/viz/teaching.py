@@ -1,7 +1,7 @@
 """Drawings that teach, for the notebooks "How TDSM works", "honest evaluation" and "baselines": each shows one idea on something small.
 
 The toy (:func:`toy`, :func:`toy_matcher`) is the real matcher on features of two numbers, so that its errors can be drawn over the plane: three classes
-are three clouds of points, and a prompt is one vector. Everything here returns ``(fig, ax)`` or numbers, and never shows.
+are three clouds of points, and a prompt is one vector. Everything here returns ``(fig, ax)`` or numbers, and never shows; ``ax`` are axes to draw into.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,10 +35,7 @@ _GRID = 61  # points a side of a drawn plane
 def toy(points: int = 80, seed: int = 0, spread: float = 0.8) -> tuple[Float[Tensor, "point one two"], Int[Tensor, " point"], TextFeatures]:
     """Features of two numbers in three clouds, their classes, and one prompt a class: a vector that points where its cloud lies.
 
-    Args:
-        points: of each class.
-        seed: of the draw.
-        spread: standard deviation of a cloud; the centres lie 1.5 from the origin, so that 0.8 lets clouds overlap.
+    ``points`` of each class; ``spread`` is the standard deviation of a cloud: the centres lie 1.5 from the origin, so that 0.8 lets clouds overlap.
     """
     draw = torch.Generator().manual_seed(seed)
     angle = torch.tensor([90.0, 210.0, 330.0]).deg2rad()
@@ -61,23 +58,14 @@ def toy_matcher(
 def tokens(clips: int, labels: int, noises: int, words: int, skeleton: int = 1) -> dict[str, int]:
     """Tokens that each block of CrossDiT has to process to score ``clips`` under ``labels``, for each text stream.
 
-    Args:
-        noises: S, test noises.
-        words: M_l, text tokens of a label.
-        skeleton: M_x, tokens of a clip.
+    ``noises`` is S, ``words`` M_l, the text tokens of a label, ``skeleton`` M_x, the tokens of a clip.
     """
     rows = clips * labels * noises
     return {"joint": rows * (skeleton + words), "cached": rows * skeleton + labels * words}
 
 
 def schedules(timesteps: int = 50, test_step: int = 25, ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """alpha-bar of both schedules over t, with the test step marked.
-
-    Args:
-        timesteps: T.
-        test_step: t_test.
-        ax: axes to draw into.
-    """
+    """alpha-bar of both schedules over t, 0 to T = ``timesteps``, with the test step marked."""
     fig, ax = style.new_axes(ax, 6.0, 3.2)
     for index, (name, title) in enumerate(SCHEDULES.items()):
         alpha_bar = alphas_cumprod(timesteps, name).numpy()
@@ -87,9 +75,7 @@ def schedules(timesteps: int = 50, test_step: int = 25, ax: Axes | None = None) 
         ax.annotate(f"{alpha_bar[test_step]:.2f}", (test_step, alpha_bar[test_step]), (6, 5), textcoords="offset points", fontsize=style.AXIS, color=colour)
     ax.axvline(test_step, color=style.FLOOR, linewidth=1, zorder=0)
     ax.set_ylim(0, 1.08)
-    ax.set_xlabel("timestep t", fontsize=style.AXIS)
-    ax.set_ylabel("ᾱ: share of the feature's energy left", fontsize=style.AXIS)
-    _finish(ax)
+    style.finish(ax, "timestep t", "ᾱ: share of the feature's energy left")
     ax.legend(fontsize=style.AXIS, frameon=False, loc="lower left")
     return fig, ax
 
@@ -105,9 +91,8 @@ def noised(z_x: Float[Tensor, "point one two"], y: Int[Tensor, " point"], steps:
         for ax, step in zip(row, steps, strict=True):
             _clouds(ax, add_noise(scaled, noise, torch.full((len(scaled),), step), alpha_bar)[:, 0].numpy(), y.numpy())
             ax.set_title(f"{title}, t = {step}\nᾱ = {alpha_bar[step]:.3f}", fontsize=style.AXIS)
-            ax.set_aspect("equal")
-            ax.set(xlim=(-3.4, 3.4), ylim=(-3.4, 3.4))
-            _finish(ax)
+            ax.set(xlim=(-3.4, 3.4), ylim=(-3.4, 3.4), aspect="equal")
+            style.finish(ax)
     return fig, axes
 
 
@@ -118,8 +103,7 @@ def attention(words: int = 6) -> tuple[Figure, np.ndarray]:
     names = ["skeleton", *(f"word {number}" for number in range(1, 1 + words))]
     for ax, stream in zip(axes, ("joint", "cached"), strict=True):
         read = np.ones((1 + words, 1 + words))
-        if stream == "cached":
-            read[1:, 0] = 0
+        read[1:, 0] = stream == "joint"
         ax.pcolormesh(read[::-1], cmap=ListedColormap(["white", style.BAR]), edgecolor=style.FLOOR, linewidth=0.8, vmin=0, vmax=1)
         ax.set_xticks(np.arange(1 + words) + 0.5, names, rotation=45, ha="right", rotation_mode="anchor", fontsize=style.SMALL)
         ax.set_yticks(np.arange(1 + words) + 0.5, names[::-1], fontsize=style.SMALL)
@@ -137,9 +121,7 @@ def error_planes(
 
     All panels share one scale. The line is where the error is 1, as large as that of a denoiser that always answers "no noise".
 
-    Args:
-        matchers: title -> matcher trained on the toy.
-        z_x, y, text: the toy.
+    ``matchers``: title -> matcher trained on the toy, which the other arguments are.
     """
     labels, reach = len(text), float(1.05 * z_x.abs().max())
     side = torch.linspace(-reach, reach, _GRID)
@@ -175,19 +157,12 @@ def _plane_row(row: np.ndarray, side: np.ndarray, errors: np.ndarray) -> QuadMes
 def noise_errors(errors: Float[np.ndarray, "label noise"], labels: Sequence[str], true: str, ax: Axes | None = None) -> tuple[Figure, Axes]:
     """One clip's error under each label: a dot for each test noise, a bar at their mean, the smallest mean on top.
 
-    Args:
-        errors: of each label under each noise.
-        labels: names.
-        true: the clip's own label.
-        ax: axes to draw into.
-
     Raises:
-        InputError: as many labels as errors are needed, and the true one among them.
+        InputError: as many labels as errors are needed, and ``true``, the clip's own, among them.
     """
     if len(errors) != len(labels) or true not in labels:
-        raise InputError(
-            "noise_errors", f"{len(errors)} rows of errors, {len(labels)} labels, the true one {true!r}", "give a name a row, the true one among them"
-        )
+        what = f"{len(errors)} rows of errors, {len(labels)} labels, the true one {true!r}"
+        raise InputError("noise_errors", what, "give a name a row, the true one among them")
     order = errors.mean(axis=1).argsort(kind="stable")
     fig, ax = style.new_axes(ax, 7.4, 0.34 * len(labels) + 0.9)
     for place, label in enumerate(order):
@@ -197,18 +172,12 @@ def noise_errors(errors: Float[np.ndarray, "label noise"], labels: Sequence[str]
         ax.plot([errors[label].mean()] * 2, [place - 0.32, place + 0.32], color=colour, linewidth=2.6)
     ax.set_yticks(range(len(order)), [f"{labels[label]}{' ✓ true' if labels[label] == true else ''}" for label in order], fontsize=style.AXIS)
     ax.invert_yaxis()
-    ax.set_xlabel("denoising error (dot: one noise, bar: their mean)", fontsize=style.AXIS)
-    _finish(ax)
+    style.finish(ax, "denoising error (dot: one noise, bar: their mean)")
     return fig, ax
 
 
 def seed_bars(shares: Mapping[str, Sequence[float]], chance: float | None = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """Accuracies of several methods: a bar for the mean over seeds, a dot for each seed, a dashed line for chance; in the order given.
-
-    Args:
-        shares: name -> top-1 of each seed, 0 to 1.
-        chance: expected top-1 of a uniform guess.
-        ax: axes to draw into.
+    """Accuracies of several methods, name -> top-1 of each seed, 0 to 1: a bar for the mean, a dot for each seed, a dashed line for chance.
 
     Raises:
         InputError: no method, or one without a seed.
@@ -228,19 +197,12 @@ def seed_bars(shares: Mapping[str, Sequence[float]], chance: float | None = None
     ax.invert_yaxis()
     ax.margins(x=0.1)
     ax.set_xlim(left=0)
-    ax.set_xlabel("top-1 on unseen classes, % (bar: mean, dot: a seed)", fontsize=style.AXIS)
-    _finish(ax)
+    style.finish(ax, "top-1 on unseen classes, % (bar: mean, dot: a seed)")
     return fig, ax
 
 
 def seen_unseen(curve: Curve, marks: Mapping[str, tuple[float, float]], ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """S over U for every gamma there is, with some gammas marked.
-
-    Args:
-        curve: from :func:`tdsm.gzsl.seen_unseen_curve`.
-        marks: name -> (U, S), 0 to 1.
-        ax: axes to draw into.
-    """
+    """S over U for every gamma there is (:func:`tdsm.gzsl.seen_unseen_curve`), with some marked: ``marks`` name -> (U, S), 0 to 1."""
     fig, ax = style.new_axes(ax, 6.4, 4.0)
     ax.plot(100 * curve.unseen, 100 * curve.seen, color=style.MIDDLE, linewidth=1.4, drawstyle="steps-pre")
     ax.fill_between(100 * curve.unseen, 100 * curve.seen, step="pre", color=style.BAR, alpha=0.25, linewidth=0, label=f"area {curve.ausuc:.2f} (AUSUC)")
@@ -248,12 +210,9 @@ def seen_unseen(curve: Curve, marks: Mapping[str, tuple[float, float]], ax: Axes
         colour, marker = style.look(index)
         harmonic = 200 * unseen * seen / (unseen + seen) if unseen + seen else 0.0
         ax.plot(100 * unseen, 100 * seen, marker, color=colour, markersize=9, linestyle="none", label=f"{name}: H {harmonic:.0f}", clip_on=False, zorder=3)
-    ax.set(xlim=(0, 100), ylim=(0, 100))
-    ax.set_xlabel("U: unseen clips right among all labels, %", fontsize=style.AXIS)
-    ax.set_ylabel("S: seen clips right among all labels, %", fontsize=style.AXIS)
+    ax.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
     ax.legend(fontsize=style.AXIS, frameon=False, loc="upper right")
-    ax.set_aspect("equal")
-    _finish(ax)
+    style.finish(ax, "U: unseen clips right among all labels, %", "S: seen clips right among all labels, %")
     return fig, ax
 
 
@@ -261,8 +220,3 @@ def _clouds(ax: Axes, points: np.ndarray, y: np.ndarray, size: int = 8) -> None:
     for label in np.unique(y):
         colour, marker = style.look(int(label))
         ax.scatter(*points[y == label].T, s=size, color=colour, marker=marker, linewidths=0, alpha=0.8)
-
-
-def _finish(ax: Axes) -> None:
-    ax.tick_params(labelsize=style.SMALL)
-    ax.spines[["top", "right"]].set_visible(False)

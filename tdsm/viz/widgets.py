@@ -44,20 +44,9 @@ if TYPE_CHECKING:
     from ipywidgets import Dropdown, GridBox, HBox, IntSlider, Output, ValueWidget, VBox, Widget
 
 __all__ = [
-    "Comparison",
-    "ask",
-    "clips_behind",
-    "compare",
-    "compare_runs",
-    "confusion_browser",
-    "explore",
-    "noise_effect",
-    "noise_scores",
-    "noise_study",
-    "rank",
-    "show_clip",
-    "show_confused",
-]
+    "Comparison", "ask", "clips_behind", "compare", "compare_runs", "confusion_browser", "explore", "noise_effect", "noise_scores", "noise_study", "rank",
+    "show_clip", "show_confused",
+]  # fmt: skip
 
 ANYONE = "anyone"
 MOST_NOISES = 16  # where the slider ends
@@ -70,33 +59,23 @@ FRESH_NOISE = 2**31  # seed of noises beyond those that a recognizer holds
 
 
 def show_clip(clips: ClipSet, label: str, subject: str | None = None, number: int = 1) -> Player:
-    """One clip of a class, moving.
-
-    Args:
-        clips: a data set.
-        label: one of its classes.
-        subject: who moves; None for anyone.
-        number: which of the clips that fit, counted from 1.
+    """One clip of a class, moving: of those by ``subject`` (None: anyone) the one of that number, counted from 1.
 
     Raises:
         InputError: no clip fits, or there are fewer than ``number``.
     """
-    found = [clip for clip in clips if clip.label == label and subject in (None, clip.subject)]
+    fitting = [clip for clip in clips if clip.label == label and subject in (None, clip.subject)]
     by = f" by {subject}" if subject else ""
-    if not found:
+    if not fitting:
         raise InputError(clips.name, f"has no clip of {label!r}{by}", "choose another class or subject")
-    clip = _numbered(found, number, f"{clips.name}, {label}{by}")
+    clip = _numbered(fitting, number, f"{clips.name}, {label}{by}")
     who = f"subject {clip.subject} · " if clip.subject else ""
-    return player(clip, title=f"{clip.name} · {who}{number} of {len(found)}")
+    return player(clip, title=f"{clip.name} · {who}{number} of {len(fitting)}")
 
 
 def explore(clips: ClipSet) -> "VBox":
-    """Walk through a data set by class and subject; see :func:`show_clip`.
-
-    Raises:
-        InputError: no clip has a label.
-    """
-    from ipywidgets import Dropdown, IntSlider
+    """Walk through a data set by class and subject; see :func:`show_clip`. Raises InputError: no clip has a label."""
+    from ipywidgets import Dropdown, IntSlider, VBox
 
     classes = [name for name in clips.classes if any(clip.label == name for clip in clips)]
     if not classes:
@@ -112,13 +91,13 @@ def explore(clips: ClipSet) -> "VBox":
         control.observe(limit, "value")
     limit()
     moving = _screen(lambda label, subject, number: show_clip(clips, label, subject or None, number), label=label, subject=subject, number=number)
-    return _stack(_row(label, subject, number), moving)
+    return VBox((_row(label, subject, number), moving))
 
 
-def _numbered(found: Sequence[Clip], number: int, where: str) -> Clip:
-    if not 1 <= number <= len(found):
-        raise InputError(where, f"number is {number}", f"give 1 to {len(found)}")
-    return found[number - 1]
+def _numbered(clips: Sequence[Clip], number: int, where: str) -> Clip:
+    if not 1 <= number <= len(clips):
+        raise InputError(where, f"number is {number}", f"give 1 to {len(clips)}")
+    return clips[number - 1]
 
 
 # ---- ask
@@ -127,12 +106,8 @@ def _numbered(found: Sequence[Clip], number: int, where: str) -> Clip:
 def rank(recognizer: Recognizer, clip: Clip, text: str) -> Figure:
     """Labels typed by hand, ranked for one clip: bars, best on top; the clip's own label, where it was typed, is marked.
 
-    The score is how far a label's denoising error lies below the worst label's.
-
-    Args:
-        recognizer: a trained one.
-        clip: of the recognizer's body.
-        text: labels separated by commas; what stands between two commas with nothing in it is left out.
+    The score is how far a label's denoising error lies below the worst label's. ``text``: labels separated by commas; what stands between two commas
+    with nothing in it is left out.
 
     Raises:
         InputError: fewer than two labels, or one twice; or a clip of another body.
@@ -140,11 +115,11 @@ def rank(recognizer: Recognizer, clip: Clip, text: str) -> Figure:
     labels = [label.strip() for label in text.split(",") if label.strip()]
     if len(labels) < 2:
         raise InputError("labels", f"{len(labels)} typed", "type two or more names of actions, separated by commas")
-    made = recognizer.predict(clip, labels)
-    figure, ax = plots.ranking(_scores(labels, made.scores[0]), true=clip.label if clip.label in labels else None)
+    answer = recognizer.predict(clip, labels)
+    figure, ax = plots.ranking(_scores(labels, answer.scores[0]), true=clip.label if clip.label in labels else None)
     figure.set_size_inches(7.0, figure.get_figheight() + 0.3)
     ax.set_xlabel("")
-    _inscribe(figure, f"{clip.name}: {made.top[0]}", "score: how far the denoising error lies below that of the worst label")
+    _inscribe(figure, f"{clip.name}: {answer.top[0]}", "score: how far the denoising error lies below that of the worst label")
     return figure
 
 
@@ -160,13 +135,13 @@ def _scores(labels: Sequence[str], scores: np.ndarray) -> dict[str, float]:
 
 def ask(recognizer: Recognizer, clips: ClipSet) -> "VBox":
     """Type labels, separated by commas, and press Enter: how does each rank for this clip? See :func:`rank`."""
-    from ipywidgets import Dropdown, Layout, Text
+    from ipywidgets import Dropdown, Layout, Text, VBox
 
-    clip = Dropdown(options=[(f"{number}. {one.name}", number) for number, one in enumerate(clips)], description="clip", layout=Layout(width="32em"))
+    clip = Dropdown(options=[(f"{row}. {clip.name}", row) for row, clip in enumerate(clips)], description="clip", layout=Layout(width="32em"))
     text = Text(", ".join(clips.classes), description="labels", continuous_update=False, layout=Layout(width="95%"))
     moving = _screen(lambda clip: player(clips[clip]), clip=clip)
     ranked = _screen(lambda clip, text: rank(recognizer, clips[clip], text), clip=clip, text=text)
-    return _stack(clip, text, _row(ranked, moving))
+    return VBox((clip, text, _row(ranked, moving)))
 
 
 # ---- noise study
@@ -178,23 +153,15 @@ def noise_scores(
     """Scores of one clip under each test noise alone, (K, S), minus the denoising errors, at another t_test or with more noises than the recognizer holds.
 
     The mean over noises is what the recognizer would answer with these settings. The recognizer is not changed. Its own noises come first;
-    more are drawn from a fixed seed.
-
-    Args:
-        recognizer: a trained one.
-        clip: of the recognizer's body.
-        labels: K names of actions.
-        t: t_test; the recognizer's own when left out.
-        noises: S; the recognizer's own when left out.
+    more are drawn from a fixed seed. ``t`` is t_test and ``noises`` S, the recognizer's own when left out.
 
     Raises:
         InputError: t outside the schedule, no noise, or a clip or labels that cannot be used.
     """
     z_x = recognizer.features(clip).to(recognizer.device)[:, None]
-    stream = recognizer.stream(labels)
     own = recognizer.matcher.diffusion
     matcher = _with_settings(recognizer.matcher, own.test_step if t is None else t, own.noises if noises is None else noises)
-    return -matcher.noise_errors(z_x, stream)[0].cpu().numpy()
+    return -matcher.noise_errors(z_x, recognizer.stream(labels))[0].cpu().numpy()
 
 
 def _with_settings(matcher: Matcher, t: int, noises: int) -> Matcher:
@@ -227,8 +194,7 @@ def noise_effect(recognizer: Recognizer, clip: Clip, labels: Sequence[str], t: i
     ax.axvline(0, color=style.FLOOR, linewidth=1, zorder=0)
     ax.set_yticks(range(len(shown)), [labels[index] + (" ✓ true" if labels[index] == clip.label else "") for index in shown], fontsize=style.AXIS)
     ax.set_ylim(len(shown) - 0.5, -0.5)
-    ax.tick_params(axis="x", labelsize=style.SMALL)
-    ax.spines[["top", "right"]].set_visible(False)
+    style.finish(ax, ticks="x")
     step = recognizer.matcher.diffusion.test_step if t is None else t
     agree = int((single.argmax(axis=0) == order[0]).sum())
     title = f"t_test = {step}: {labels[order[0]]}\nso say {agree} of {single.shape[1]} noises, each taken alone"
@@ -238,12 +204,12 @@ def noise_effect(recognizer: Recognizer, clip: Clip, labels: Sequence[str], t: i
 
 def noise_study(recognizer: Recognizer, clip: Clip, labels: Sequence[str]) -> "VBox":
     """Move t_test and the number of noises, and see the scores of one clip; the recognizer stays as it is. See :func:`noise_effect`."""
-    from ipywidgets import IntSlider
+    from ipywidgets import IntSlider, VBox
 
     own = recognizer.matcher.diffusion
     t = IntSlider(own.test_step, 0, own.timesteps - 1, description="t_test", continuous_update=False)
     noises = IntSlider(own.noises, 1, max(MOST_NOISES, own.noises), description="noises", continuous_update=False)
-    return _stack(_row(t, noises), _screen(lambda t, noises: noise_effect(recognizer, clip, labels, t, noises), t=t, noises=noises))
+    return VBox((_row(t, noises), _screen(lambda t, noises: noise_effect(recognizer, clip, labels, t, noises), t=t, noises=noises)))
 
 
 # ---- confusion matrix
@@ -251,11 +217,6 @@ def noise_study(recognizer: Recognizer, clip: Clip, labels: Sequence[str]) -> "V
 
 def clips_behind(report: Report, clips: ClipSet, true: str, predicted: str) -> list[Clip]:
     """The clips in one cell of the confusion matrix: those of class ``true`` that were answered ``predicted``; there may be none.
-
-    Args:
-        report: of these clips, in this order.
-        clips: what was tested on.
-        true, predicted: labels of the report.
 
     Raises:
         InputError: an unknown label, or a report of other clips.
@@ -269,16 +230,11 @@ def _rows_behind(report: Report, clips: ClipSet, true: str, predicted: str) -> l
             raise InputError("report", f"has no label {label!r}", f"choose among: {', '.join(report.labels)}")
     if [clip.label for clip in clips] != [report.labels[index] for index in report.y]:
         raise InputError("report", f"is not of these {len(clips)} clips in this order", "give the clips that it was made from")
-    here = (report.y == report.labels.index(true)) & (report.predicted == report.labels.index(predicted))
-    return [int(row) for row in np.flatnonzero(here)]
+    return np.flatnonzero((report.y == report.labels.index(true)) & (report.predicted == report.labels.index(predicted))).tolist()
 
 
 def show_confused(report: Report, clips: ClipSet, true: str, predicted: str, number: int = 1) -> Player:
-    """One clip out of a cell of the confusion matrix, moving, with the scores of all labels.
-
-    Args:
-        report, clips, true, predicted: as for :func:`clips_behind`.
-        number: which of the cell's clips, counted from 1.
+    """One clip out of a cell of the confusion matrix (:func:`clips_behind`), moving, with the scores of all labels; ``number`` counts from 1.
 
     Raises:
         InputError: as :func:`clips_behind`; or fewer than ``number`` clips.
@@ -293,7 +249,7 @@ def show_confused(report: Report, clips: ClipSet, true: str, predicted: str, num
 
 def confusion_browser(report: Report, clips: ClipSet) -> "VBox":
     """Click a cell of the confusion matrix and see the clips behind it; mistakes come first in the menu. See :func:`show_confused`."""
-    from ipywidgets import Dropdown, IntSlider, Layout
+    from ipywidgets import Dropdown, IntSlider, Layout, VBox
 
     counts = report.confusion()
     filled = sorted(((int(i), int(j)) for i, j in np.argwhere(counts)), key=lambda at: (at[0] == at[1], -counts[at]))
@@ -302,11 +258,12 @@ def confusion_browser(report: Report, clips: ClipSet) -> "VBox":
     number = IntSlider(1, 1, 1, description="clip", continuous_update=False)
     cell.observe(lambda _: _reach(number, int(counts[cell.value])), "value")
     _reach(number, int(counts[cell.value]))
-    matrix = (
-        _grid(counts, report.labels, cell) if len(report.labels) <= GRID_CLASSES else _screen(lambda: plots.confusion(counts, report.labels, report.labels)[0])
-    )
+    if len(report.labels) <= GRID_CLASSES:
+        matrix = _grid(counts, report.labels, cell)
+    else:
+        matrix = _screen(lambda: plots.confusion(counts, report.labels, report.labels)[0])
     moving = _screen(lambda cell, number: show_confused(report, clips, *(report.labels[index] for index in cell), number), cell=cell, number=number)
-    return _stack(_row(cell, number), _row(matrix, moving))
+    return VBox((_row(cell, number), _row(matrix, moving)))
 
 
 def _grid(counts: np.ndarray, labels: Sequence[str], cell: "Dropdown") -> "GridBox":
@@ -321,10 +278,11 @@ def _grid(counts: np.ndarray, labels: Sequence[str], cell: "Dropdown") -> "GridB
         if not counts[i, j]:
             return empty[i == j]
         share = counts[i, j] / counts[i].sum()
-        colours = {"button_color": _shade(share), "text_color": "white" if share > 0.55 else style.TEXT}
-        made = Button(description=str(counts[i, j]), tooltip=f"{labels[i]} → {labels[j]}: {counts[i, j]}", layout=frames[i == j], style=colours)
-        made.on_click(lambda _: setattr(cell, "value", (i, j)))
-        return made
+        shade = "#" + "".join(f"{round(255 + share * (full - 255)):02x}" for full in (0, 80, 150))  # from white at 0 to a dark blue at 1
+        colours = {"button_color": shade, "text_color": "white" if share > 0.55 else style.TEXT}
+        filled = Button(description=str(counts[i, j]), tooltip=f"{labels[i]} → {labels[j]}: {counts[i, j]}", layout=frames[i == j], style=colours)
+        filled.on_click(lambda _: setattr(cell, "value", (i, j)))
+        return filled
 
     upright = '<div style="writing-mode:vertical-rl;transform:rotate(180deg);line-height:1.2;margin:auto">{}</div>'
     children = [HTML("<b>true</b> ↓ &nbsp; <b>predicted</b> →"), *(HTML(upright.format(html.escape(label))) for label in labels)]
@@ -333,21 +291,12 @@ def _grid(counts: np.ndarray, labels: Sequence[str], cell: "Dropdown") -> "GridB
     return GridBox(children, layout=Layout(grid_template_columns=f"max-content repeat({len(labels)}, 40px)", align_items="flex-end", width="max-content"))
 
 
-def _shade(share: float) -> str:
-    """From white at 0 to a dark blue at 1."""
-    return "#" + "".join(f"{round(255 + share * (full - 255)):02x}" for full in (0, 80, 150))
-
-
 # ---- two runs
 
 
 def compare_runs(folders: Sequence[str | Path]) -> "VBox":
-    """Choose two of these run folders and see them side by side; see :func:`compare`.
-
-    Raises:
-        InputError: fewer than two folders.
-    """
-    from ipywidgets import Dropdown
+    """Choose two of these run folders and see them side by side; see :func:`compare`. Raises InputError: fewer than two folders."""
+    from ipywidgets import Dropdown, VBox
 
     places = [Path(folder).resolve() for folder in folders]
     if len(places) < 2:
@@ -355,7 +304,8 @@ def compare_runs(folders: Sequence[str | Path]) -> "VBox":
     above = os.path.commonpath([place.parent for place in places])
     named = {place.relative_to(above).as_posix(): place for place in places}
     first, second = (Dropdown(options=list(named), index=at, description=what) for at, what in enumerate(("first", "second")))
-    return _stack(_row(first, second), _screen(lambda first, second: compare(named[first], named[second], (first, second)), first=first, second=second))
+    both = _screen(lambda first, second: compare(named[first], named[second], (first, second)), first=first, second=second)
+    return VBox((_row(first, second), both))
 
 
 # ---- what the widgets share
@@ -368,10 +318,10 @@ def _screen(make: Callable[..., object], **controls: "ValueWidget") -> "Output":
 
     def show(**chosen: object) -> None:
         try:
-            made = make(**chosen)
+            shown = make(**chosen)
         except InputError as error:
-            made = HTML(f'<p style="color:{style.MISS}">{html.escape(str(error))}</p>')
-        display(Image(png(made)) if isinstance(made, Figure) else made)
+            shown = HTML(f'<p style="color:{style.MISS}">{html.escape(str(error))}</p>')
+        display(Image(png(shown)) if isinstance(shown, Figure) else shown)
 
     area = interactive_output(show, controls)
     area.layout.min_width = "540px"  # a player takes the width that is there, and needs 520
@@ -388,9 +338,3 @@ def _row(*parts: "Widget") -> "HBox":
     from ipywidgets import HBox, Layout
 
     return HBox(parts, layout=Layout(flex_flow="row wrap", align_items="flex-start"))
-
-
-def _stack(*parts: "Widget") -> "VBox":
-    from ipywidgets import VBox
-
-    return VBox(parts)

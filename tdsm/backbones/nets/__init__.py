@@ -14,16 +14,6 @@ __all__ = ["STGCN", "TCN", "ShiftGCN", "SkeletonEncoder", "build_encoder"]
 
 
 def build_encoder(config: EncoderConfig, layout: Layout, bodies: int, classes: int) -> SkeletonEncoder | TCN:
-    """A new, untrained encoder of ``config.kind``.
-
-    Args:
-        config: kind, width, features.
-        layout: the body.
-        bodies: M.
-        classes: number of seen classes.
-    """
-    if config.kind == "tcn":
-        return TCN(layout, bodies, classes, config.width, config.features)
-    if config.kind == "st-gcn":
-        return STGCN(layout, bodies, classes, config.width, config.features)
-    return ShiftGCN(layout, bodies, classes, config.width, config.features)
+    """A new, untrained encoder of ``config``'s kind, width and features, for M = ``bodies`` of this layout and so many seen classes."""
+    net = {"tcn": TCN, "st-gcn": STGCN, "shift-gcn": ShiftGCN}[config.kind]
+    return net(layout, bodies, classes, config.width, config.features)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tdsm.data.layouts import Layout
 from tdsm.util.errors import InputError
 
-__all__ = ["FeatureNorm", "SkeletonEncoder", "unit_plan"]
+__all__ = ["FeatureNorm", "SkeletonEncoder", "check_clips", "unit_plan"]
 
 
 def unit_plan(width: int, features: int) -> list[tuple[int, int, int]]:
@@ -27,6 +27,13 @@ class FeatureNorm(nn.BatchNorm1d):
     def forward(self, x: Float[Tensor, "*row channel"]) -> Float[Tensor, "*row channel"]:
         """Normalise; the shape stays."""
         return super().forward(x.reshape(-1, self.num_features)).view(x.shape)
+
+
+def check_clips(x: Tensor, layout: Layout, bodies: int) -> None:
+    """Refuse clips (InputError) whose persons, joints or coordinates are not those that an encoder was made for."""
+    if x.ndim != 5 or (x.shape[1], *x.shape[3:]) != (bodies, len(layout), layout.dims):
+        what = f"shape {tuple(x.shape)} where (N, {bodies}, T, {len(layout)}, {layout.dims}) belongs"
+        raise InputError("clips", what, f"preprocess to {bodies} bodies in layout {layout.name}, or make an encoder for this shape")
 
 
 class SkeletonEncoder(nn.Module):
@@ -50,15 +57,8 @@ class SkeletonEncoder(nn.Module):
         self.head = nn.Linear(features, classes)
 
     def tokens(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip token feature"]:
-        """One vector for each of T' frames (T / 4, rounded up) and V joints, frame by frame; the mean over persons.
-
-        Raises:
-            InputError: persons, joints or coordinates are not those the encoder was made for.
-        """
-        wanted = (self.bodies, len(self.layout), self.layout.dims)
-        if x.ndim != 5 or (x.shape[1], x.shape[3], x.shape[4]) != wanted:
-            what = f"shape {tuple(x.shape)} where (N, {wanted[0]}, T, {wanted[1]}, {wanted[2]}) belongs"
-            raise InputError("clips", what, f"preprocess to {self.bodies} bodies in layout {self.layout.name}, or make an encoder for this shape")
+        """One vector for each of T' frames (T / 4, rounded up) and V joints, frame by frame; the mean over persons. See :func:`check_clips`."""
+        check_clips(x, self.layout, self.bodies)
         x = self.norm(x.transpose(1, 2)).transpose(1, 2)  # a row is one frame, of all persons or of one
         x = self.units(x.flatten(0, 1))  # (N*M, T', V, features)
         return x.unflatten(0, (-1, self.bodies)).mean(1).flatten(1, 2)

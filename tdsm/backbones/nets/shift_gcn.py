@@ -35,13 +35,7 @@ class _Permute(torch.autograd.Function):
 
 
 class JointShift(nn.Module):
-    """Channel c of joint v comes from joint v + c (direction 1) or v - c (direction -1), modulo V.
-
-    Args:
-        joints: V.
-        channels: C.
-        direction: 1 or -1; one undoes the other.
-    """
+    """Channel c of joint v comes from joint v + c (direction 1) or v - c (direction -1, which undoes it), modulo V."""
 
     order: Tensor
     reverse: Tensor
@@ -156,9 +150,7 @@ class ShiftGCN(SkeletonEncoder):
     """Shift-GCN with non-local shift (section 3 of its paper).
 
     Args:
-        layout: the body.
-        bodies: M; each has its own normalisation of the input.
-        classes: number of seen classes.
+        layout, bodies, classes: see :class:`SkeletonEncoder`; each body has its own normalisation of the input.
         width: channels of units 1-4; units 5-7 have twice that.
         features: channels of units 8-10, the width of z_x.
         sign_gradient: train the offsets as the released kernel does; see :class:`TemporalShift`.

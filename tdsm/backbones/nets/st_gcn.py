@@ -76,8 +76,7 @@ class _TemporalUnit(nn.Module):
         self.conv = nn.Conv2d(channels, channels, (FRAMES_MIXED, 1), (stride, 1), (FRAMES_MIXED // 2, 0))
 
     def forward(self, x: Float[Tensor, "body time joint channel"]) -> Float[Tensor, "body frame joint channel"]:
-        x = self.conv(self.norm_in(x).relu().permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return self.norm_out(x)
+        return self.norm_out(self.conv(self.norm_in(x).relu().permute(0, 3, 1, 2)).permute(0, 2, 3, 1))
 
 
 class _Unit(nn.Module):
@@ -103,9 +102,7 @@ class STGCN(SkeletonEncoder):
     """ST-GCN with spatial partition and learned edge importance (section 3 of its paper).
 
     Args:
-        layout: the body, whose bones are the graph.
-        bodies: M; they share the normalisation of the input.
-        classes: number of seen classes.
+        layout, bodies, classes: see :class:`SkeletonEncoder`; bones are the graph, and bodies share the normalisation of the input.
         width: channels of units 1-4; units 5-7 have twice that.
         features: channels of units 8-10, the width of z_x.
     """

