@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from tdsm.data import posture
-from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.clips import ASSUMED_FPS, Clip, ClipSet
 from tdsm.data.layouts import OPENPOSE_25, Layout
 from tdsm.util.errors import InputError
 
@@ -28,6 +28,7 @@ __all__ = ["DoorWarning", "Mend", "Remark", "admit", "examine", "mend_all"]
 _NUMBER = re.compile(r"[0-9]{1,15}([.][0-9]{1,15})?")
 _FRAMES, _CLIPS = 24, 2000  # looked at, per clip and per set
 _MOST_MENDS = 6  # of a set, one after the other
+_SAME_RATE = 0.02  # rates that time stamps give differ by that, and 29.97 from 30
 
 
 class DoorWarning(UserWarning):
@@ -130,7 +131,8 @@ def examine(clips: ClipSet) -> list[Remark]:
     axes = _first(clips, (_frames_as_persons, _channels_as_persons))
     if axes:  # nothing else that could be said would be true
         return axes
-    return _postures(_sampled(clips)) + _all(clips, (_missing, _too_little, _nobody, _still, _gaps, _copies, _unlabelled, _numbered, _crowd, _rates))
+    held = (_missing, _too_little, _nobody, _still, _gaps, _copies, _unlabelled, _numbered, _crowd, _rates, _assumed_rate)
+    return _postures(_sampled(clips)) + _all(clips, held)
 
 
 def _all(what: object, checks: Sequence[Callable]) -> list[Remark]:
@@ -519,10 +521,18 @@ def _rates(clips: ClipSet) -> Remark | None:
     rates = defaultdict(int)
     for clip in clips:
         rates[round(clip.fps, 3)] += 1
-    if len(rates) == 1:
-        return None
     common = max(rates, key=rates.get)
-    odd = len(clips) - rates[common]
+    odd = sum(count for fps, count in rates.items() if abs(fps / common - 1) > _SAME_RATE)
+    if not odd:
+        return None
     named = ", ".join(f"{fps:g} ({count:,})" for fps, count in sorted(rates.items(), key=lambda pair: -pair[1])[:5])
     what = f"frames a second are not {common:g} in {_of(odd, clips)} ({named}{', ...' if len(rates) > 5 else ''}): every clip is resampled over its own length"
     return Remark("frame rates", odd, what, "correct fps if that is a mistake")
+
+
+def _assumed_rate(clips: ClipSet) -> Remark | None:
+    assumed = [clip.name for clip in clips if clip.fps_assumed]
+    if not assumed:
+        return None
+    what = f"nothing states the frames a second of {_of(len(assumed), clips)} (first {assumed[0]}): read as {ASSUMED_FPS:g}, for players and for who is who"
+    return Remark("assumed frame rate", len(assumed), what, "give them (fps=25, --fps 25), or in the column fps of clips.csv or the array fps of the .npz")

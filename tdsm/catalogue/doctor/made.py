@@ -9,7 +9,6 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +30,6 @@ __all__ = ["DAMAGED", "array", "class_lists", "clips_npz", "door", "features", "
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, KeyError, RuntimeError, NotImplementedError)
 DAMAGED += (MemoryError, OverflowError, TypeError, SyntaxError, tokenize.TokenError)  # headers of arrays
 """What opening a damaged zip or array raises (RuntimeError: encrypted)."""
-_NO_FPS = "fps is not given for every clip: 30 frames a second are assumed, for players only"
 
 
 # Clips
@@ -55,17 +53,15 @@ def store(path: Path) -> Finding:
 
 def clips_npz(path: Path) -> Finding:
     """Clips in one .npz."""
-    with zipfile.ZipFile(path) as archive:
-        rated = "fps.npy" in archive.namelist()
-    return _read_clips(path, "clips in one .npz", () if rated else (_NO_FPS,))
+    return _read_clips(path, "clips in one .npz")
 
 
-def _read_clips(path: Path, kind: str, known: Sequence[str] = ()) -> Finding:
+def _read_clips(path: Path, kind: str) -> Finding:
     clips, said = door(path)
     if clips is None:
         return Finding(path, kind, problems=said)
     names, labels = [clip.name for clip in clips], [clip.label for clip in clips]
-    return finding_of_clips(path, kind, clips.name, names, labels, clips.classes, known=[f"layout {clips.layout.name}", *known], problems=said)
+    return finding_of_clips(path, kind, clips.name, names, labels, clips.classes, known=[f"layout {clips.layout.name}"], problems=said)
 
 
 def own_clips(path: Path) -> Finding:
@@ -79,8 +75,7 @@ def own_clips(path: Path) -> Finding:
     lost = [name for name in names if not (path / name).is_file()]
     problems = [f"{len(lost)} files of {TABLE} are not there, first {lost[0]!r}; correct the names"] if lost else []
     problems += [] if lost else door(path)[1]
-    known = [] if all(str(row.get("fps") or "").strip() for row in rows) else [_NO_FPS]
-    return finding_of_clips(path, f"your own clips, a folder with {TABLE}", "", names, labels, (), known=known, problems=problems)
+    return finding_of_clips(path, f"your own clips, a folder with {TABLE}", "", names, labels, (), problems=problems)
 
 
 def array(path: Path) -> Finding:

@@ -12,8 +12,8 @@ score 0 was not found. The frame is the last number in ``image_id``. ``idx`` is 
 import re
 from collections.abc import Sequence
 
-from tdsm.data.layouts import COCO_17, Layout
-from tdsm.data.readers.detections import Frames, Person, person
+from tdsm.data.layouts import COCO_17
+from tdsm.data.readers.detections import Film, Person, person
 from tdsm.data.readers.parsing import numbers
 from tdsm.util.errors import InputError
 
@@ -29,7 +29,7 @@ def fits(value: object) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and {"image_id", "keypoints"} <= value[0].keys()
 
 
-def frames(value: Sequence[object], where: object) -> tuple[Layout, Frames]:
+def frames(value: Sequence[object], where: object) -> Film:
     """The people of each frame.
 
     Raises:
@@ -51,7 +51,7 @@ def frames(value: Sequence[object], where: object) -> tuple[Layout, Frames]:
         found.setdefault(number, []).extend([one] if one else [])
     if len(films) > 1:
         raise InputError(where, f"holds pictures of {len(films)} films ({', '.join(list(films)[:3])[:100]})", "write one file per film")
-    return COCO_17, found
+    return Film(COCO_17, found)
 
 
 def _picture(name: object, where: str) -> tuple[str, int]:

@@ -16,9 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tdsm.data.clips import ASSUMED_FPS
+from tdsm.data.layouts import Layout
 from tdsm.util.errors import InputError
 
-__all__ = ["MEMORY", "Frames", "Person", "joints_of", "person"]
+__all__ = ["MEMORY", "Film", "Frames", "Person", "joints_of", "person"]
 
 MEMORY = 2.0  # seconds
 _REACH = 0.5  # of a person's extent: further than that nobody gets from one frame to the next
@@ -42,6 +44,14 @@ Frames = dict[int, list[Person]]
 """Frame number to the people in it; numbers that are left out are frames with nobody."""
 
 
+class Film(NamedTuple):
+    """What a tool's file holds; ``fps`` is None where it does not say."""
+
+    layout: Layout
+    frames: Frames
+    fps: float | None = None
+
+
 def person(places: np.ndarray, confidence: np.ndarray | None, number: int | str | None = None) -> Person | None:
     """Somebody of whom at least one joint was found, else None.
 
@@ -58,13 +68,13 @@ def person(places: np.ndarray, confidence: np.ndarray | None, number: int | str 
     return None if lost.all() else Person(np.where(lost[:, None], np.nan, places), number)
 
 
-def joints_of(frames: Mapping[int, Sequence[Person]], where: object, fps: float, bodies: int) -> np.ndarray:
+def joints_of(frames: Mapping[int, Sequence[Person]], where: object, fps: float | None, bodies: int) -> np.ndarray:
     """The clip's joints.
 
     Args:
         frames: frame number to the people in it; numbers that are left out are frames with nobody.
         where: what to name in a message.
-        fps: frames a second.
+        fps: frames a second; None: not known.
         bodies: how many persons to keep at most: those found in most frames.
 
     Returns:
@@ -82,7 +92,7 @@ def joints_of(frames: Mapping[int, Sequence[Person]], where: object, fps: float,
     count = numbers[-1] - numbers[0] + 1
     if count > min(_LONGEST, 10_000 + 100 * len(numbers)):
         raise InputError(where, f"frame numbers {numbers[0]} to {numbers[-1]} with {len(numbers):,} frames", "number the frames one by one, and cut the film")
-    found = sorted(_tracks(frames, numbers, max(1, round(MEMORY * fps))), key=len, reverse=True)[:bodies]
+    found = sorted(_tracks(frames, numbers, max(1, round(MEMORY * (fps or ASSUMED_FPS)))), key=len, reverse=True)[:bodies]
     joints = np.zeros((len(found), count, *next(iter(found[0].values())).shape), np.float32)
     for slot, track in zip(joints, found, strict=True):
         for number, places in track.items():

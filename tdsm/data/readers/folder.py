@@ -18,7 +18,7 @@ file      an array (T, V, C) of one person or (M, T, V, C) of several, path rela
           between 0 and 1 is the confidence of each joint (:mod:`tdsm.data.readers.npy`)
 label     class name; leave the column out when labels are unknown, but do not leave a single cell empty
 subject   who moves (may be left out or empty)
-fps       frames a second (may be left out or empty: 30)
+fps       frames a second (may be left out or empty: not known)
 layout    a name of :data:`tdsm.data.layouts.LAYOUTS`, the order of the joints; may be given by ``layout=`` instead
 ========  ==========================================================================================================
 
@@ -100,7 +100,7 @@ class _Listed(NamedTuple):
 
     label: str | None
     subject: str | None
-    fps: float
+    fps: float | None
     layout: Layout
 
 
@@ -196,16 +196,18 @@ def _layout_of(name: str | None, where: str) -> Layout:
         raise InputError(where, what if name else "layout is not given", f"fill the column or give layout=...; {remedy}") from error
 
 
-def fps_of(text: str | None, where: str) -> float:
-    """Frames a second from a cell; 30 where it is empty.
+def fps_of(text: str | None, where: str) -> float | None:
+    """Frames a second from a cell; None where it is empty.
 
     Raises:
         InputError: no number above 0.
     """
+    if not text:
+        return None
     try:
-        fps = float(text or 30)
+        fps = float(text)
     except ValueError:
         fps = 0.0
     if not 0 < fps < math.inf:
-        raise InputError(where, f"fps {text!r} is not a number above 0", "give frames a second, or leave it empty for 30")
+        raise InputError(where, f"fps {text!r} is not a number above 0", "give frames a second, or leave it empty")
     return fps

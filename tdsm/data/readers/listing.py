@@ -27,9 +27,9 @@ __all__ = ["Listed", "Listing", "listed_by"]
 class Listed(NamedTuple):
     """What is known of a video besides its joints."""
 
-    label: str | None
-    subject: str | None
-    fps: float
+    label: str | None = None
+    subject: str | None = None
+    fps: float | None = None
 
 
 class Listing(NamedTuple):
@@ -46,35 +46,34 @@ class Listing(NamedTuple):
     table: str
 
 
-def listed_by(archive: Archive, videos: Mapping[str, str], fps: float) -> Listing:
+def listed_by(archive: Archive, videos: Mapping[str, str]) -> Listing:
     """What the table or the folders say of each video.
 
     Args:
         archive: where the videos stand.
         videos: key of each video, whatever it is, to the video's name with its folders.
-        fps: frames a second where no table gives them.
 
     Raises:
         InputError: a fault in the table, a row for no video, or a video without a row.
     """
     table = archive.read(TABLE) if TABLE in archive.names else b""
-    listed = _by_table(table, archive, videos, fps) if table else _by_folders(archive, videos, fps)
+    listed = _by_table(table, archive, videos) if table else _by_folders(archive, videos)
     return Listing(listed, tuple(sorted({one.label for one in listed.values() if one.label})), hashlib.sha256(table).hexdigest() if table else "")
 
 
-def _by_folders(archive: Archive, videos: Mapping[str, str], fps: float) -> dict[str, Listed]:
+def _by_folders(archive: Archive, videos: Mapping[str, str]) -> dict[str, Listed]:
     first = {key: PurePosixPath(name).parts[0] if len(PurePosixPath(name).parts) > 1 else "" for key, name in videos.items()}
     labels = sorted(set(first.values()))
     if "" in labels or len(labels) < 2:
-        return {key: Listed(None, None, fps) for key in videos}
+        return {key: Listed() for key in videos}
     what = (
         f"the names of its {len(labels)} folders ({', '.join(labels[:3])}{', ...' if len(labels) > 3 else ''}) are taken as the labels of {len(videos)} videos"
     )
     warnings.warn(f"{archive.path}: {what}; if they are not, give a {TABLE} with the column 'file'", stacklevel=5)
-    return {key: Listed(first[key], None, fps) for key in videos}
+    return {key: Listed(first[key]) for key in videos}
 
 
-def _by_table(table: bytes, archive: Archive, videos: Mapping[str, str], fps: float) -> dict[str, Listed]:
+def _by_table(table: bytes, archive: Archive, videos: Mapping[str, str]) -> dict[str, Listed]:
     keys: dict[str, set[str]] = {}
     for key, name in videos.items():
         for called in {name, PurePosixPath(name).name}:
@@ -91,7 +90,7 @@ def _by_table(table: bytes, archive: Archive, videos: Mapping[str, str], fps: fl
             raise InputError(where, f"lists {called[:100]!r} twice", "keep one row for each video")
         if "label" in row and not row["label"]:
             raise InputError(where, f"label of {called[:100]!r} is empty", "name its class, or leave the whole column out")
-        listed[key] = Listed(row.get("label"), row.get("subject") or None, fps_of(row.get("fps"), where) if row.get("fps") else fps)
+        listed[key] = Listed(row.get("label"), row.get("subject") or None, fps_of(row.get("fps"), where))
     lacking = [name for key, name in videos.items() if key not in listed]
     if lacking:
         raise InputError(archive.path / TABLE, f"does not list {len(lacking)} of {len(videos)} videos, first {lacking[0]}", "add a row for each")

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tdsm.data.layouts import COCO_17, Layout
+from tdsm.data.layouts import COCO_17
 from tdsm.data.readers.alphapose import COUNTS
-from tdsm.data.readers.detections import Frames, Person, person
+from tdsm.data.readers.detections import Film, Person, person
 from tdsm.data.readers.parsing import numbers
 from tdsm.util.errors import InputError
 
@@ -44,7 +44,7 @@ def fits(value: object) -> bool:
     return single(value) or any(map(single, value)) or (isinstance(value[0], dict) and {"frame_id", "instances"} <= value[0].keys())
 
 
-def frames(value: object, where: object) -> tuple[Layout, Frames]:
+def frames(value: object, where: object) -> Film:
     """The people of each frame.
 
     Raises:
@@ -64,7 +64,7 @@ def frames(value: object, where: object) -> tuple[Layout, Frames]:
         if not isinstance(number, int) or not 0 <= number < 10**18 or not isinstance(instances, list) or number in found:
             raise InputError(here, "is no frame with a frame_id of its own and instances", _AGAIN)
         found[number] = [one for one in (_person(instance, here) for instance in instances) if one]
-    return COCO_17, found
+    return Film(COCO_17, found)
 
 
 def _person(instance: object, where: str) -> Person | None:

@@ -19,13 +19,13 @@ __all__ = ["read_array", "read_npy", "without_confidence"]
 _REMEDY = "write it with numpy.save from a float array"
 
 
-def read_npy(path: Path, layout: str | None, fps: float = 30.0) -> ClipSet:
+def read_npy(path: Path, layout: str | None, fps: float | None = None) -> ClipSet:
     """One array as one clip.
 
     Args:
         path: the file.
         layout: its layout's name.
-        fps: frames a second.
+        fps: frames a second; None: not known.
 
     Raises:
         InputError: no layout, an unknown one, or a fault in the array.

@@ -64,12 +64,12 @@ _MIDDLE = {"neck": ("left shoulder", "right shoulder"), "middle hip": ("left hip
 _FROM_25B = np.array([[_BODY_25B.index(name) for name in (_MIDDLE.get(joint) or (joint, joint))] for joint in OPENPOSE_25.joints])
 
 
-def read_openpose_json(path: str | Path, *, fps: float = 30.0, bodies: int = 2, reading: Reading = Reading()) -> ClipSet:
+def read_openpose_json(path: str | Path, *, fps: float | None = None, bodies: int = 2, reading: Reading = Reading()) -> ClipSet:
     """Read the folder that OpenPose's ``--write_json`` wrote, or a zip of it; one clip a video.
 
     Args:
         path: the folder or zip; videos may share a folder (their names differ) or have one each.
-        fps: frames a second where no table gives them; the files do not say.
+        fps: frames a second where no table gives them; the files do not say, so that None leaves them unknown.
         bodies: how many persons a clip keeps at most: those found in most frames.
         reading: how to go through the videos.
 
@@ -81,15 +81,15 @@ def read_openpose_json(path: str | Path, *, fps: float = 30.0, bodies: int = 2, 
         InputError: an unusable path, no such files, nobody in any frame, a fault in a file (with its name and person), videos of both 25 and
             18 joints, or what :class:`~tdsm.data.readers.reading.Reading` raises.
     """
-    if not (fps > 0 and bodies >= 1):
+    if not ((fps is None or fps > 0) and bodies >= 1):
         raise InputError("read_openpose_json", f"fps is {fps} and bodies {bodies}", "give frames a second above 0, and 1 person or more")
     with Archive(path) as archive:
         videos = _videos(archive)
         layout, other_order = _model_of(archive, videos)
-        listing = listed_by(archive, {first: _clip_name(archive, first) for first in videos}, fps)
+        listing = listed_by(archive, {first: _clip_name(archive, first) for first in videos})
     _say_gaps(archive, videos)
     title, name = "OpenPose", Path(path).resolve().stem
-    read = _ReadVideo(layout, other_order, bodies, listing.table, listing.of, videos)
+    read = _ReadVideo(layout, other_order, bodies, fps, listing.table, listing.of, videos)
     return read_files(title, Path(path), list(videos), read, reading, name=name, layout=layout, classes=listing.classes)
 
 
@@ -176,6 +176,7 @@ class _ReadVideo:
     layout: Layout
     other_order: bool
     bodies: int
+    fps: float | None  # where no table gives them
     table: str  # digest of clips.csv, so that a store is not continued when it has changed
     listed: Mapping[str, Listed] = field(repr=False)
     videos: Mapping[str, Mapping[int, str]] = field(repr=False)
@@ -196,8 +197,9 @@ class _ReadVideo:
         if self.other_order:
             frames = {number: [Person(_reordered(one.joints)) for one in people] for number, people in frames.items()}
         about = self.listed[first]
-        joints = joints_of(frames, archive.path / first, about.fps, self.bodies)
-        return [Clip(joints, self.layout, about.label, about.subject, about.fps, _clip_name(archive, first))]
+        fps = about.fps or self.fps
+        joints = joints_of(frames, archive.path / first, fps, self.bodies)
+        return [Clip(joints, self.layout, about.label, about.subject, fps, _clip_name(archive, first))]
 
 
 def _clip_name(archive: Archive, first: str) -> str:

@@ -247,7 +247,7 @@ def _own_clip(annotation: dict, where: str, *, layout: Layout, names: dict[int, 
     label = annotation.get("label")
     if label is not None and (not _is_whole(label) or label not in names):
         raise InputError(where, "label is no class number", f"give a whole number from 0 to {max(names, default=0)}")
-    return Clip(_there(joints, bodies, where), layout, None if label is None else names[int(label)], None, 30.0, _name(annotation))
+    return Clip(_there(joints, bodies, where), layout, None if label is None else names[int(label)], None, None, _name(annotation))
 
 
 # Kinetics-400
@@ -312,7 +312,7 @@ def _kinetics_clip(annotation: dict, where: str, *, points: object, partition: d
         raise InputError(where, f"frame_inds are {frame.min():g} to {frame.max():g}, total_frames is {frames}", _AGAIN)
     places = np.where(joints[..., 2:] > 0, joints[..., :2], np.float32(np.nan))
     joints = _there(kinetics.strongest(frame.astype(int) - first, places, joints[..., 2], frames, bodies), bodies, where)
-    return Clip(joints, COCO_17, kinetics.CLASSES[label], None, 30.0, f"{partition[name]}/{PurePosixPath(name).name}")
+    return Clip(joints, COCO_17, kinetics.CLASSES[label], None, None, f"{partition[name]}/{PurePosixPath(name).name}")
 
 
 # Fields

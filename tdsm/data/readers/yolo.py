@@ -17,8 +17,8 @@ import json
 
 import numpy as np
 
-from tdsm.data.layouts import COCO_17, Layout
-from tdsm.data.readers.detections import Frames, Person, person
+from tdsm.data.layouts import COCO_17
+from tdsm.data.readers.detections import Film, Person, person
 from tdsm.data.readers.parsing import Rows, numbers
 from tdsm.util.errors import InputError
 
@@ -64,7 +64,7 @@ def fits(value: object) -> bool:
     return people is not None and any(map(_is_person, people))
 
 
-def frames(value: object, where: object) -> tuple[Layout, Frames]:
+def frames(value: object, where: object) -> Film:
     """The people of each frame.
 
     Raises:
@@ -85,7 +85,7 @@ def frames(value: object, where: object) -> tuple[Layout, Frames]:
             raise InputError(here, "is no list of people", _AGAIN)
         there = (_person(one, here) for one in people)
         found.setdefault(_number(number, here), []).extend(one for one in there if one)
-    return COCO_17, found
+    return Film(COCO_17, found)
 
 
 def _number(number: object, where: str) -> int:
