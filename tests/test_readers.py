@@ -305,7 +305,7 @@ def test_folder_takes_the_layout_from_the_argument(tmp_path):
         ("file,layout\na.npy,kinect-20\na.npy,kinect-20\n", "twice"),
         ("file,layout\n../out.npy,kinect-20\n", "line 2: .*outside"),
         ("file,layout\n/etc/passwd,kinect-20\n", "line 2: .*outside"),
-        ("file,label,layout\na.npy,wave,kinect-20\n\nmore/b.npy,,kinect-20\n", "line 4: label of more/b.npy is empty"),
+        ("file,label,layout\na.npy,wave,kinect-20\n\nmore/b.npy,,kinect-20\n", "line 4: label of 'more/b.npy' is empty"),
         ("file,fps,layout\na.npy,fast,kinect-20\nmore/b.npy,,kinect-20\n", "line 2: fps 'fast'"),
         ("file,fps,layout\na.npy,0,kinect-20\nmore/b.npy,,kinect-20\n", "line 2: fps '0'"),
         ("file,layout\na.npy,kinect-20,more\n", "line 2: more cells"),

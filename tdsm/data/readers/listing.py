@@ -12,24 +12,17 @@ video's name, with or without its ending, or its folder::
 """
 
 import hashlib
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from tdsm.data.readers.archive import Archive
-from tdsm.data.readers.folder import TABLE, fps_of, parse_table
+from tdsm.data.readers.folder import TABLE, Listed, listed_in, parse_table
 from tdsm.util.errors import InputError
 
-__all__ = ["Listed", "Listing", "listed_by"]
-
-
-class Listed(NamedTuple):
-    """What is known of a video besides its joints."""
-
-    label: str | None = None
-    subject: str | None = None
-    fps: float | None = None
+__all__ = ["Listing", "by_film", "listed_by"]
 
 
 class Listing(NamedTuple):
@@ -44,6 +37,25 @@ class Listing(NamedTuple):
     of: dict[str, Listed]
     classes: tuple[str, ...]
     table: str
+
+
+def by_film(archive: Archive, files: Iterable[tuple[str, re.Match]]) -> dict[str, dict[int, str]]:
+    """First file of each film to all its files by frame number, in order.
+
+    Args:
+        archive: where the files stand.
+        files: name and match of each file, whose two groups are the film, within the file's folder, and the number of the frame.
+
+    Raises:
+        InputError: one frame twice.
+    """
+    films: dict[tuple[PurePosixPath, str], dict[int, str]] = {}
+    for name, match in files:
+        frames, number = films.setdefault((PurePosixPath(name).parent, match[1] or ""), {}), int(match[2])
+        if number in frames:
+            raise InputError(archive.path / name, f"is frame {number} of its video, as {frames[number]} is", "keep one of them")
+        frames[number] = name
+    return {min(frames.items())[1]: dict(sorted(frames.items())) for frames in films.values()}
 
 
 def listed_by(archive: Archive, videos: Mapping[str, str]) -> Listing:
@@ -88,9 +100,7 @@ def _by_table(table: bytes, archive: Archive, videos: Mapping[str, str]) -> dict
         (key,) = fitting
         if key in listed:
             raise InputError(where, f"lists {called[:100]!r} twice", "keep one row for each video")
-        if "label" in row and not row["label"]:
-            raise InputError(where, f"label of {called[:100]!r} is empty", "name its class, or leave the whole column out")
-        listed[key] = Listed(row.get("label"), row.get("subject") or None, fps_of(row.get("fps"), where))
+        listed[key] = listed_in(row, where)
     lacking = [name for key, name in videos.items() if key not in listed]
     if lacking:
         raise InputError(archive.path / TABLE, f"does not list {len(lacking)} of {len(videos)} videos, first {lacking[0]}", "add a row for each")

@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tdsm.data.layouts import COCO_17, MEDIAPIPE_33
-from tdsm.data.readers.detections import Film, Person, person
+from tdsm.data.readers.detections import Film, Frames, person
 from tdsm.data.readers.parsing import Rows, numbers
 from tdsm.util.errors import InputError
 
@@ -81,35 +81,25 @@ def frames(value: object, where: object, sized: bool = False) -> Film:
         what = "holds image landmarks, parts of the picture's width and height, not world landmarks in metres"
         raise InputError(where, what, "save pose_world_landmarks, or give the picture's size (size=(1920, 1080), --size 1920x1080)")
     kept, dims, layout = (slice(None), 3, MEDIAPIPE_33) if world else (_COCO, 2, COCO_17)
-    people = {
-        number: [one for index, body in enumerate(there) if (one := _seen(body[kept], dims, index if world and len(there) > 1 else None))]
-        for number, there in found.items()
-    }
-    return Film(layout, people, fps)
-
-
-def _seen(body: np.ndarray, dims: int, number: int | None) -> Person | None:
-    visibility = np.where(np.isnan(body[:, 3]), 1.0, body[:, 3])
-    return person(body[:, :dims], np.where(visibility <= _UNSEEN, 0.0, visibility), number)
+    placed: Frames = {}
+    for number, bodies in found.items():
+        visibility = [np.where(body[kept, 3] <= _UNSEEN, 0.0, body[kept, 3]) for body in bodies]  # NaN, which is unknown, stays
+        numbered = world and len(bodies) > 1
+        people = [person(body[kept, :dims], seen, index if numbered else None) for index, (body, seen) in enumerate(zip(bodies, visibility, strict=True))]
+        placed[number] = [each for each in people if each]
+    return Film(layout, placed, fps)
 
 
 # Numbers and times of frames
 
 
 class _Row(NamedTuple):
-    """A frame as it stands in the file.
-
-    Attributes:
-        where: what to name in a message.
-        number: of the frame, None where the file does not give it.
-        time: key and value of its time, None where the file does not give it.
-        bodies: (33, 4) of each person.
-    """
+    """A frame as it stands in the file; None: not given."""
 
     where: str
     number: int | None
-    time: tuple[str, object] | None
-    bodies: list[np.ndarray]
+    time: tuple[str, object] | None  # key and value
+    bodies: list[np.ndarray]  # (33, 4) of each person
 
 
 def _placed(rows: Sequence[_Row]) -> tuple[dict[int, list[np.ndarray]], float | None]:

@@ -41,9 +41,8 @@ def read_npy(path: Path, layout: str | None, fps: float | None = None) -> ClipSe
         raise InputError(path, error.args[0], "name one of these") from error
     joints, scored = without_confidence(array, body)
     if scored:
-        warnings.warn(
-            f"{path}: its third channel, between 0 and 1, is taken as the confidence of each joint; where it is 0 the joint was not found", stacklevel=4
-        )
+        what = "its third channel, between 0 and 1, is taken as the confidence of each joint; where it is 0 the joint was not found"
+        warnings.warn(f"{path}: {what}", stacklevel=4)
     return ClipSet((Clip(joints, body, None, None, fps, path.name),), (), path.stem)
 
 

@@ -32,41 +32,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-import numpy as np
-
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import NTU_25
+from tdsm.data.prompts import load_prompts
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.ntu_text import parse_bodies, prepare
 from tdsm.data.readers.ntu_tracks import NtuDenoise, persons
+from tdsm.data.readers.parsing import read_bytes
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.util.errors import InputError
 
 __all__ = ["CLASSES", "MEMBER", "NtuDenoise", "NtuName", "parse_name", "read_missing", "read_ntu", "read_skeleton"]
 
-CLASSES = (
-    "drink water", "eat meal/snack", "brushing teeth", "brushing hair", "drop", "pickup", "throw", "sitting down",
-    "standing up (from sitting position)", "clapping", "reading", "writing", "tear up paper", "wear jacket", "take off jacket", "wear a shoe",
-    "take off a shoe", "wear on glasses", "take off glasses", "put on a hat/cap", "take off a hat/cap", "cheer up", "hand waving",
-    "kicking something", "reach into pocket", "hopping (one foot jumping)", "jump up", "make a phone call/answer phone", "playing with phone/tablet",
-    "typing on a keyboard", "pointing to something with finger", "taking a selfie", "check time (from watch)", "rub two hands together",
-    "nod head/bow", "shake head", "wipe face", "salute", "put the palms together", "cross hands in front (say stop)", "sneeze/cough", "staggering",
-    "falling", "touch head (headache)", "touch chest (stomachache/heart pain)", "touch back (backache)", "touch neck (neckache)",
-    "nausea or vomiting condition", "use a fan (with hand or paper)/feeling warm", "punching/slapping other person", "kicking other person",
-    "pushing other person", "pat on back of other person", "point finger at the other person", "hugging other person",
-    "giving something to other person", "touch other person's pocket", "handshaking", "walking towards each other", "walking apart from each other",
-    "put on headphone", "take off headphone", "shoot at the basket", "bounce ball", "tennis bat swing", "juggling table tennis balls", "hush (quite)",
-    "flick hair", "thumb up", "thumb down", "make ok sign", "make victory sign", "staple book", "counting money", "cutting nails",
-    "cutting paper (using scissors)", "snapping fingers", "open bottle", "sniff (smell)", "squat down", "toss a coin", "fold paper", "ball up paper",
-    "play magic cube", "apply cream on face", "apply cream on hand back", "put on bag", "take off bag", "put something into a bag",
-    "take something out of a bag", "open a box", "move heavy objects", "shake fist", "throw up cap/hat", "hands up (both hands)", "cross arms",
-    "arm circles", "arm swings", "running on the spot", "butt kicks (kick backward)", "cross toe touch", "side kick", "yawn", "stretch oneself",
-    "blow nose", "hit other person with something", "wield knife towards other person", "knock over other person (hit with body)",
-    "grab other person’s stuff", "shoot at other person with a gun", "step on foot", "high-five", "cheers and drink",
-    "carry something with other person", "take a photo of other person", "follow other person", "whisper in other person’s ear",
-    "exchange things with other person", "support somebody with hand", "finger-guessing game (playing rock-paper-scissors)",
-)  # fmt: skip
-
+CLASSES = tuple(load_prompts("ntu-120"))
 MEMBER = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})\.skeleton")
 _NAME = re.compile(rb"S\d{3}C\d{3}P\d{3}R\d{3}A\d{3}(?:\.skeleton|\.avi|_rgb\.avi)?")
 _LISTS = (".txt", ".csv", ".lst", ".list", "")  # endings of files that may be a list of recordings
@@ -117,9 +95,10 @@ def read_skeleton(source: bytes | str | Path, name: str | None = None, *, bodies
         InputError: no such file, a name of another form, a fault in the text (with its line), or nobody in any frame.
     """
     where = str(name or ("a .skeleton file" if isinstance(source, bytes) else source))
-    parse_name(where)
-    content = source if isinstance(source, bytes) else _file(Path(source))
-    return _clip(where, persons(parse_bodies(content, where), where, bodies, denoise))
+    recording = parse_name(where)
+    content = source if isinstance(source, bytes) else read_bytes(Path(source))
+    joints = persons(parse_bodies(content, where), where, bodies, denoise)
+    return Clip(joints, NTU_25, CLASSES[recording.action - 1], f"P{recording.performer:03}", 30.0, PurePath(where).name.removesuffix(".skeleton"))
 
 
 def read_missing(path: str | Path) -> frozenset[str]:
@@ -128,7 +107,10 @@ def read_missing(path: str | Path) -> frozenset[str]:
     Raises:
         InputError: no such file, or no name in it.
     """
-    return _names(_file(Path(path)), path)
+    names = frozenset(re.findall(r"\bS\d{3}C\d{3}P\d{3}R\d{3}A\d{3}\b", read_bytes(Path(path)).decode("utf-8", "replace")))
+    if not names:
+        raise InputError(path, "names no recording", "give the list of samples with missing skeletons, one name such as S001C002P005R002A008 a line")
+    return names
 
 
 def read_ntu(
@@ -194,13 +176,6 @@ def _listed_missing(archive: Archive) -> frozenset[str]:
     return found
 
 
-def _names(content: bytes, where: object) -> frozenset[str]:
-    names = frozenset(re.findall(r"\bS\d{3}C\d{3}P\d{3}R\d{3}A\d{3}\b", content.decode("utf-8", "replace")))
-    if not names:
-        raise InputError(where, "names no recording", "give the list of samples with missing skeletons, one name such as S001C002P005R002A008 a line")
-    return names
-
-
 @dataclass(frozen=True)
 class _Reader:
     """Reads one member of an archive."""
@@ -210,15 +185,3 @@ class _Reader:
 
     def __call__(self, archive: Archive, name: str) -> Sequence[Clip]:
         return [read_skeleton(archive.read(name), str(archive.path / name), bodies=self.bodies, denoise=self.denoise)]
-
-
-def _file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path") from error
-
-
-def _clip(name: str, joints: np.ndarray) -> Clip:
-    found = parse_name(name)
-    return Clip(joints, NTU_25, CLASSES[found.action - 1], f"P{found.performer:03}", 30.0, PurePath(name).name.removesuffix(".skeleton"))

@@ -1,7 +1,7 @@
 """From the bodies of an NTU RGB+D file to persons: tracks, and what is done about ghosts.
 
 Bodies stand in no fixed order and come and go, so a track is the bodies of one id. Besides people there are ghosts: furniture, or a person
-found twice. :class:`NtuDenoise` says what is done about them: the steps of CTR-GCN's script, told in our own code, each of which can be
+found twice. :class:`NtuDenoise` says what is done about them: the steps of CTR-GCN's script, in our own code, each of which can be
 switched off. Two differences from that script: a body that leaves and returns keeps the frames in which it was there (theirs takes its
 frames as contiguous), and two tracks overlap when they share a frame (theirs: when their first-to-last spans do).
 """
@@ -39,12 +39,10 @@ class NtuDenoise:
     drop_empty: bool = True
 
     def __post_init__(self) -> None:
-        for name, good, remedy in (
-            ("shortest", self.shortest >= 1, "give 1 or more frames"),
-            ("widest", self.widest > 0, "give a ratio above 0"),
-            ("noisy", 0 < self.noisy <= 1, "give a share above 0, at most 1"),
-        ):
-            if not good:
+        remedies = {"shortest": "give 1 or more frames", "widest": "give a ratio above 0", "noisy": "give a share above 0, at most 1"}
+        sound = {"shortest": self.shortest >= 1, "widest": self.widest > 0, "noisy": 0 < self.noisy <= 1}
+        for name, remedy in remedies.items():
+            if not sound[name]:
                 raise InputError("NtuDenoise", f"{name} is {getattr(self, name)}", remedy)
 
     @classmethod
@@ -59,7 +57,11 @@ def persons(found: Bodies, where: str, bodies: int, denoise: NtuDenoise) -> np.n
     Raises:
         InputError: one id twice in a frame.
     """
-    return _actors(_denoised(_tracks(found, where), denoise), found.frames, bodies, denoise)
+    rows: dict[bytes, list[int]] = {}
+    for row, body in enumerate(found.ids):
+        rows.setdefault(body, []).append(row)
+    tracks = [_track(found, np.array(own), where) for own in rows.values()]
+    return _actors(_denoised(tracks, denoise), found.frames, bodies, denoise)
 
 
 class _Track(NamedTuple):
@@ -68,13 +70,6 @@ class _Track(NamedTuple):
     frames: np.ndarray
     joints: np.ndarray
     motion: float
-
-
-def _tracks(found: Bodies, where: str) -> list[_Track]:
-    rows: dict[bytes, list[int]] = {}
-    for row, body in enumerate(found.ids):
-        rows.setdefault(body, []).append(row)
-    return [_track(found, np.array(own), where) for own in rows.values()]
 
 
 def _track(found: Bodies, rows: np.ndarray, where: str) -> _Track:

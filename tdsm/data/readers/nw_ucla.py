@@ -19,6 +19,7 @@ import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import KINECT_20
+from tdsm.data.prompts import load_prompts
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.parsing import parse_json
 from tdsm.data.readers.reading import Reading, read_files
@@ -26,19 +27,7 @@ from tdsm.util.errors import InputError
 
 __all__ = ["CLASSES", "MEMBER", "read_nw_ucla"]
 
-CLASSES = (
-    "pick up with one hand",
-    "pick up with two hands",
-    "drop trash",
-    "walk around",
-    "sit down",
-    "stand up",
-    "donning",
-    "doffing",
-    "throw",
-    "carry",
-)
-
+CLASSES = tuple(load_prompts("nw-ucla"))
 MEMBER = re.compile(r"a(\d{2})_s(\d{2})_e(\d{2})_v(\d{2})\.json")
 _CODES = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)  # the action code of each class
 

@@ -44,7 +44,8 @@ from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import COCO_17, OPENPOSE_18, OPENPOSE_25, Layout
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.detections import Person, joints_of, person
-from tdsm.data.readers.listing import Listed, listed_by
+from tdsm.data.readers.folder import Listed
+from tdsm.data.readers.listing import by_film, listed_by
 from tdsm.data.readers.parsing import numbers, parse_json
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.util.errors import InputError
@@ -95,18 +96,10 @@ def read_openpose_json(path: str | Path, *, fps: float | None = None, bodies: in
 
 def _videos(archive: Archive) -> dict[str, dict[int, str]]:
     """First file of each video to all its files by frame number, in order."""
-    found: dict[tuple[PurePosixPath, str], dict[int, str]] = {}
-    for name in archive.names:
-        match = MEMBER.fullmatch(PurePosixPath(name).name)
-        if match:
-            frames = found.setdefault((PurePosixPath(name).parent, match[1] or ""), {})
-            if int(match[2]) in frames:
-                raise InputError(archive.path / name, f"is frame {int(match[2])} of its video, as {frames[int(match[2])]} is", "keep one of them")
-            frames[int(match[2])] = name
-    if not found:
+    videos = by_film(archive, [(name, match) for name in archive.names if (match := MEMBER.fullmatch(PurePosixPath(name).name))])
+    if not videos:
         raise InputError(archive.path, f"none of its {len(archive.names)} files is named like {_EXAMPLE}", "give the folder of OpenPose's --write_json")
-    videos = [dict(sorted(frames.items())) for frames in found.values()]
-    return {next(iter(frames.values())): frames for frames in videos}
+    return videos
 
 
 def _say_gaps(archive: Archive, videos: Mapping[str, Mapping[int, str]]) -> None:
@@ -115,9 +108,8 @@ def _say_gaps(archive: Archive, videos: Mapping[str, Mapping[int, str]]) -> None
     gaps = [first for first, count in lost.items() if count]
     if gaps:
         which = f"{len(gaps)} of {len(videos)} videos leave out frame numbers, {sum(lost.values()):,} in all (first {_clip_name(archive, gaps[0])})"
-        warnings.warn(
-            f"{archive.path}: {which}; these frames are kept as frames with nobody in them; number the frames one by one if none is lost", stacklevel=3
-        )
+        remedy = "number the frames one by one if none is lost"
+        warnings.warn(f"{archive.path}: {which}; these frames are kept as frames with nobody in them; {remedy}", stacklevel=3)
 
 
 def _model_of(archive: Archive, videos: Mapping[str, Mapping[int, str]]) -> tuple[Layout, bool]:
@@ -183,19 +175,16 @@ class _ReadVideo:
 
     def __call__(self, archive: Archive, first: str) -> Sequence[Clip]:
         frames = {number: _people(archive.read(name), archive.path / name) for number, name in self.videos[first].items()}
-        for number, people in frames.items():
-            for one in people:
-                if len(one.joints) != len(self.layout):
-                    what = f"a person has {len(one.joints)} joints, where those before have {len(self.layout)}"
-                    raise InputError(archive.path / self.videos[first][number], what, "read the files of each OpenPose model by themselves")
-        if self.layout is OPENPOSE_25:
-            bodies = [one.joints for people in frames.values() for one in people]
-            if len(bodies) >= _LOOKED_AT and _is_25b(bodies[:_LOOKED_AT]) != self.other_order:
-                raise InputError(
-                    archive.path / first, "its joints stand in another order than those of the other videos", "read the files of each model by themselves"
-                )
+        bodies = [(number, each.joints) for number, people in frames.items() for each in people]
+        odd = next(((number, body) for number, body in bodies if len(body) != len(self.layout)), None)
+        if odd is not None:
+            what = f"a person has {len(odd[1])} joints, where those before have {len(self.layout)}"
+            raise InputError(archive.path / self.videos[first][odd[0]], what, "read the files of each OpenPose model by themselves")
+        if self.layout is OPENPOSE_25 and len(bodies) >= _LOOKED_AT and _is_25b([body for _, body in bodies[:_LOOKED_AT]]) != self.other_order:
+            what = "its joints stand in another order than those of the other videos"
+            raise InputError(archive.path / first, what, "read the files of each model by themselves")
         if self.other_order:
-            frames = {number: [Person(_reordered(one.joints)) for one in people] for number, people in frames.items()}
+            frames = {number: [Person(_reordered(each.joints)) for each in people] for number, people in frames.items()}
         about = self.listed[first]
         fps = about.fps or self.fps
         joints = joints_of(frames, archive.path / first, fps, self.bodies)
@@ -215,16 +204,16 @@ def _people(content: bytes, where: Path) -> list[Person]:
     people = record.get("people") if isinstance(record, dict) else None
     if not isinstance(people, list):
         raise InputError(where, "field 'people' is missing or no list", "give the files of OpenPose's --write_json")
-    found = (_person(one, f"{where} people[{number}]") for number, one in enumerate(people))
-    return [one for one in found if one]
+    return list(filter(None, (_person(record, f"{where} people[{number}]") for number, record in enumerate(people))))
 
 
-def _person(one: object, where: str) -> Person | None:
-    name = next((name for name in _FIELDS if isinstance(one, dict) and name in one), _FIELDS[0])
-    values = one.get(name) if isinstance(one, dict) else None
+def _person(record: object, where: str) -> Person | None:
+    fields = record if isinstance(record, dict) else {}
+    name = next((name for name in _FIELDS if name in fields), _FIELDS[0])
+    values = fields.get(name)
     if not isinstance(values, list) or len(values) not in (3 * count for count in _LAYOUTS):
-        found = len(values) if isinstance(values, list) else "no"
-        raise InputError(where, f"{name} holds {found} numbers, not 75 or 54", "run OpenPose with --model_pose BODY_25 or COCO")
+        count = len(values) if isinstance(values, list) else "no"
+        raise InputError(where, f"{name} holds {count} numbers, not 75 or 54", "run OpenPose with --model_pose BODY_25 or COCO")
     body = numbers(values, 3, name, where)
     if np.isnan(body).any():
         raise InputError(where, f"{name} holds NaN", _AGAIN)

@@ -24,26 +24,19 @@ import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import NTU_25
+from tdsm.data.prompts import load_prompts
 from tdsm.data.readers.archive import Archive
+from tdsm.data.readers.parsing import parse_rows
 from tdsm.data.readers.reading import Reading, Skipped, read_files
 from tdsm.util.errors import InputError
 
 __all__ = ["CLASSES", "MEMBER", "read_pku_mmd", "read_split", "video_of"]
 
-CLASSES = (
-    "bow", "brushing hair", "brushing teeth", "check time (from watch)", "cheer up", "clapping", "cross hands in front (say stop)", "drink water",
-    "drop", "eat meal/snack", "falling", "giving something to other person", "hand waving", "handshaking", "hopping (one foot jumping)",
-    "hugging other person", "jump up", "kicking other person", "kicking something", "make a phone call/answer phone", "pat on back of other person",
-    "pickup", "playing with phone/tablet", "point finger at the other person", "pointing to something with finger", "punching/slapping other person",
-    "pushing other person", "put on a hat/cap", "put something inside pocket", "reading", "rub two hands together", "salute", "sitting down",
-    "standing up", "take off a hat/cap", "take off glasses", "take off jacket", "take out something from pocket", "taking a selfie", "tear up paper",
-    "throw", "touch back (backache)", "touch chest (stomachache/heart pain)", "touch head (headache)", "touch neck (neckache)",
-    "typing on a keyboard", "use a fan (with hand or paper)/feeling warm", "wear jacket", "wear on glasses", "wipe face", "writing",
-)  # fmt: skip
-
+CLASSES = tuple(load_prompts("pku-mmd"))
 MEMBER = re.compile(r"(\d{4}|A\d{2}N\d{2})-([LMR])\.txt")
 _SHAPE = (2, 25, 3)  # of a row
 _NUMBERS = 150
+_AGAIN = "download the file again"
 _OVERLAP = 20  # actions at once; in truth they follow one another
 _ID = re.compile(r"(?:\d{4}|A\d{2}N\d{2})-[LMR]")
 
@@ -141,33 +134,26 @@ def _only(archive: Archive, names: list[str], kind: str, video: str) -> str:
     return names[0]
 
 
-def _rows(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """(line number, line) of the lines that are not blank."""
-    return ((number, line) for number, line in enumerate(content.split(b"\n"), 1) if line.strip())
-
-
 def _read_skeleton(content: bytes, where: Path) -> np.ndarray:
     """(T, 2, 25, 3)."""
-    rows = [_numbers(line.split(), _NUMBERS, f"{where} line {number}") for number, line in _rows(content)]
+    lines, rows = parse_rows(content, _NUMBERS, where, _AGAIN)
     if not rows:
         raise InputError(where, "holds no frame", "download the data set again")
     joints = np.array(rows, np.float32).reshape(-1, *_SHAPE)
     bad = np.argwhere(~np.isfinite(joints))
     if len(bad):
-        number = [number for number, _ in _rows(content)][bad[0][0]]
-        raise InputError(f"{where} line {number}", "a coordinate is NaN or infinite", "download the file again, or leave it out")
+        raise InputError(f"{where} line {lines[bad[0][0]]}", "a coordinate is NaN or infinite", "download the file again, or leave it out")
     return joints
 
 
 def _read_labels(content: bytes, where: Path, frames: int) -> Iterator[tuple[int, int, int]]:
     """(action, first frame, last frame), all from 1, of each row."""
     cut = 0
-    for number, line in _rows(content):
-        row = f"{where} line {number}"
-        values = _numbers(line.split(b","), 4, row)[:3]
-        if not all(map(float.is_integer, values)):
-            raise InputError(row, f"{line.strip().decode('ascii', 'replace')!r} are not whole numbers", "download the labels again")
-        action, first, last = map(int, values)
+    for line, values in zip(*parse_rows(content, 4, where, _AGAIN, b","), strict=True):
+        row = f"{where} line {line}"
+        if not all(map(float.is_integer, values[:3])):
+            raise InputError(row, f"{', '.join(map(str, values[:3]))} are not whole numbers", "download the labels again")
+        action, first, last = map(int, values[:3])
         if not 1 <= action <= len(CLASSES):
             raise InputError(row, f"action {action} does not exist", f"actions are 1 to {len(CLASSES)}")
         if not 1 <= first <= min(last, frames):
@@ -176,12 +162,3 @@ def _read_labels(content: bytes, where: Path, frames: int) -> Iterator[tuple[int
         if cut > _OVERLAP * frames:  # each action is a copy of its frames
             raise InputError(row, f"the actions up to here have more than {_OVERLAP} times the video's {frames} frames", "download the labels again")
         yield action, first, last
-
-
-def _numbers(fields: list[bytes], count: int, where: str) -> list[float]:
-    if len(fields) != count:
-        raise InputError(where, f"{len(fields)} numbers, not {count}", "download the file again")
-    try:
-        return list(map(float, fields))
-    except ValueError as error:
-        raise InputError(where, f"not numbers ({error})", "download the file again") from error

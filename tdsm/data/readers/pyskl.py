@@ -39,15 +39,13 @@ from typing import NamedTuple
 import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
-from tdsm.data.disk import ClipStore, open_store
 from tdsm.data.layouts import COCO_17, NTU_25, Layout
 from tdsm.data.readers import kinetics, ntu
-from tdsm.data.readers.reading import Reading, Skipped
+from tdsm.data.readers.reading import Reading, keep_clips
 from tdsm.data.readers.safe_pickle import load_pickle
 from tdsm.data.readers.sniff import shown
 from tdsm.util.errors import InputError
 from tdsm.util.files import read_text
-from tdsm.util.progress import progress_bar
 
 __all__ = ["read_pyskl"]
 
@@ -94,7 +92,15 @@ def read_pyskl(path: str | Path, *, bodies: int = 2, reading: Reading = Reading(
         source = _ntu(annotations, splits, path, bodies)
     else:
         source = _own(annotations, path, bodies)
-    return _read(source, path, reading, f"pyskl, at most {bodies} bodies")
+
+    def results(done: Collection[str]) -> Iterator[tuple[str, list[Clip] | str]]:
+        for name, clip in source.clips(done):
+            if isinstance(clip, InputError) and reading.strict:
+                raise clip
+            yield name, str(clip) if isinstance(clip, InputError) else [clip]
+
+    about = {"name": source.name, "layout": source.layout, "classes": source.classes}
+    return keep_clips(source.name, path, "annotation", len(annotations), results, reading, f"pyskl, at most {bodies} bodies", **about)
 
 
 class _Source(NamedTuple):
@@ -103,7 +109,6 @@ class _Source(NamedTuple):
     name: str
     layout: Layout
     classes: Sequence[str]
-    count: int
     clips: Callable[[Collection[str]], Iterator[tuple[str, Clip | InputError]]]  # identifiers that are done -> identifier, clip or fault
 
 
@@ -134,7 +139,7 @@ def _ntu(annotations: list[dict], splits: dict[str, list[str]], path: Path, bodi
         raise InputError(path, "no annotation has a keypoint array (persons, frames, 25 joints, 3) or (persons, frames, 17 joints, 2)", _AGAIN)
     listed = frozenset(itertools.chain.from_iterable(splits.values()))
     make = functools.partial(_ntu_clip, layout=layout, listed=listed, bodies=bodies)
-    return _Source(f"ntu-{len(classes)}", layout, classes, len(annotations), functools.partial(_one_by_one, annotations, path, make))
+    return _Source(f"ntu-{len(classes)}", layout, classes, functools.partial(_one_by_one, annotations, path, make))
 
 
 def _one_by_one(annotations: list[dict], path: Path, make: Callable[[dict, str], Clip], done: Collection[str]) -> Iterator[tuple[str, Clip | InputError]]:
@@ -213,7 +218,7 @@ def _own(annotations: list[dict], path: Path, bodies: int) -> _Source:
             what = f"its labels are class numbers, {min(names)} to {max(names)}, which are taken as the classes' names"
             warnings.warn(f"{path}: {what}; put {_LABEL_MAP} with one name a line beside it", stacklevel=4)
     make = functools.partial(_own_clip, layout=layout, names=names, bodies=bodies)
-    return _Source(path.stem, layout, tuple(names.values()), len(annotations), functools.partial(_one_by_one, annotations, path, make))
+    return _Source(path.stem, layout, tuple(names.values()), functools.partial(_one_by_one, annotations, path, make))
 
 
 def _label_map(path: Path, most: int) -> dict[int, str] | None:
@@ -258,7 +263,7 @@ def _kinetics(annotations: list[dict], splits: dict[str, list[str]], path: Path,
     if not any(_is_file(_kpfile(path, file)) for file in set(map(_raw_file, annotations))):
         raise InputError(path, "is a table of contents, and none of the files that it names is in kpfiles/ beside it", _KPFILES)
     make = functools.partial(_kinetics_clip, partition=partition, bodies=bodies)
-    return _Source("kinetics-400", COCO_17, kinetics.CLASSES, len(annotations), functools.partial(_file_by_file, annotations, path, make))
+    return _Source("kinetics-400", COCO_17, kinetics.CLASSES, functools.partial(_file_by_file, annotations, path, make))
 
 
 def _kpfile(path: Path, raw_file: str) -> Path:
@@ -345,40 +350,3 @@ def _numbers(annotation: dict, field: str, where: str, axes: int, lost: bool = F
     if np.isinf(values).any() or not (lost or np.isfinite(values).all()):
         raise InputError(where, f"{field}: NaN, infinite or beyond 32-bit numbers", "leave the annotation out")
     return values
-
-
-# The loop
-
-
-def _read(source: _Source, path: Path, reading: Reading, settings: str) -> ClipSet:
-    if reading.store is None:
-        clips: list[Clip] = []
-        skipped = _each(source, frozenset(), lambda _, found: clips.extend(found), reading)
-        _check_some(len(clips), path, source, skipped)
-        made = ClipSet(tuple(clips), tuple(source.classes), source.name)
-    else:
-        with ClipStore(reading.store, source.name, source.layout, source.classes, settings) as store:
-            skipped = _each(source, frozenset(store.done), store.add, reading)
-            _check_some(store.clips, path, source, skipped)
-        made = open_store(reading.store)
-    reading.report(skipped)
-    return made
-
-
-def _each(source: _Source, done: Collection[str], keep: Callable[[str, list[Clip]], object], reading: Reading) -> list[Skipped]:
-    skipped: list[Skipped] = []
-    with progress_bar(shown=reading.progress, desc=source.name, total=source.count, initial=len(done), unit="clip", leave=False) as bar:
-        for name, clip in source.clips(done):
-            bar.update()
-            if isinstance(clip, Clip):
-                keep(name, [clip])
-            elif reading.strict:
-                raise clip
-            else:
-                skipped.append(Skipped(name, str(clip)))
-    return skipped
-
-
-def _check_some(clips: int, path: Path, source: _Source, skipped: Sequence[Skipped]) -> None:
-    if not clips:
-        raise InputError(path, f"none of its {source.count} annotations gives a clip", skipped[0].reason if skipped else _AGAIN)

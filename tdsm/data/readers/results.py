@@ -17,8 +17,8 @@ from tdsm.data.layouts import Layout
 from tdsm.data.readers import alphapose, mediapipe, mmpose, yolo
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.detections import Film, Frames, joints_of
-from tdsm.data.readers.folder import TABLE
-from tdsm.data.readers.listing import Listed, listed_by
+from tdsm.data.readers.folder import TABLE, Listed
+from tdsm.data.readers.listing import by_film, listed_by
 from tdsm.data.readers.parsing import parse_csv, parse_json
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.util.errors import InputError
@@ -121,13 +121,7 @@ def _films(archive: Archive, single: bool) -> dict[str, dict[int, str]]:
     """First file of each film to all its files by frame number."""
     if not single:
         return {name: {0: name} for name in _members(archive)}
-    found: dict[tuple[PurePosixPath, str], dict[int, str]] = {}
-    for name in _members(archive):
-        match = _FRAME.fullmatch(PurePosixPath(name).stem)
-        if match:
-            found.setdefault((PurePosixPath(name).parent, match[1]), {})[int(match[2])] = name
-    films = [dict(sorted(frames.items())) for frames in found.values()]
-    return {next(iter(frames.values())): frames for frames in films}
+    return by_film(archive, [(name, match) for name in _members(archive) if (match := _FRAME.fullmatch(PurePosixPath(name).stem))])
 
 
 def _name(first: str, single: bool) -> str:

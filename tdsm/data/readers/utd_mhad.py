@@ -16,6 +16,7 @@ import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import KINECT_20
+from tdsm.data.prompts import load_prompts
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.mat5 import read_mat_array
 from tdsm.data.readers.reading import Reading, read_files
@@ -23,36 +24,7 @@ from tdsm.util.errors import InputError
 
 __all__ = ["CLASSES", "MEMBER", "read_utd_mhad"]
 
-CLASSES = (
-    "right arm swipe to the left",
-    "right arm swipe to the right",
-    "right hand wave",
-    "two hand front clap",
-    "right arm throw",
-    "cross arms in the chest",
-    "basketball shoot",
-    "right hand draw x",
-    "right hand draw circle clockwise",
-    "right hand draw circle counter clockwise",
-    "draw triangle",
-    "bowling (right hand)",
-    "front boxing",
-    "baseball swing from right",
-    "tennis right hand forehand swing",
-    "arm curl (two arms)",
-    "tennis serve",
-    "two hand push",
-    "right hand knock on door",
-    "right hand catch an object",
-    "right hand pick up and throw",
-    "jogging in place",
-    "walking in place",
-    "sit to stand",
-    "stand to sit",
-    "forward lunge (left foot forward)",
-    "squat (two arms stretched out)",
-)
-
+CLASSES = tuple(load_prompts("utd-mhad"))
 MEMBER = re.compile(r"a(\d{1,2})_s(\d{1,2})_t(\d{1,2})_skeleton\.mat")
 _FILE_ORDER = [3, 2, 1, 0, *range(4, 20)]  # row of the file for each joint of KINECT_20
 
