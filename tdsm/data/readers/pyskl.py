@@ -94,22 +94,35 @@ def read_pyskl(path: str | Path, *, bodies: int = 2, reading: Reading = Reading(
         source = _own(annotations, path, bodies)
 
     def results(done: Collection[str]) -> Iterator[tuple[str, list[Clip] | str]]:
-        for name, clip in source.clips(done):
-            if isinstance(clip, InputError) and reading.strict:
-                raise clip
-            yield name, str(clip) if isinstance(clip, InputError) else [clip]
+        seen: set[str] = set()
+        for index in range(len(annotations)):
+            annotation, annotations[index] = annotations[index], {}  # so that it leaves the memory as soon as it is a clip
+            name = _name(annotation) or f"annotation {index}"
+            twice = name in seen
+            seen.add(name)
+            if name in done and not twice:
+                continue
+            try:
+                if twice:
+                    raise InputError(f"{path}/{name}", "is there twice", _AGAIN)
+                contents = [source.clip(annotation, f"{path}/{name}")]
+            except InputError as error:
+                if reading.strict:
+                    raise
+                contents = str(error)
+            yield name, contents
 
     about = {"name": source.name, "layout": source.layout, "classes": source.classes}
     return keep_clips(source.name, path, "annotation", len(annotations), results, reading, f"pyskl, at most {bodies} bodies", **about)
 
 
 class _Source(NamedTuple):
-    """A data set, and its clips: what the annotations that are not done yet become, one by one."""
+    """A data set, and what makes a clip of an annotation, which is named in messages."""
 
     name: str
     layout: Layout
     classes: Sequence[str]
-    clips: Callable[[Collection[str]], Iterator[tuple[str, Clip | InputError]]]  # identifiers that are done -> identifier, clip or fault
+    clip: Callable[[dict, str], Clip]
 
 
 def _content(path: Path) -> tuple[list[dict], dict[str, list[str]]]:
@@ -134,31 +147,11 @@ def _ntu(annotations: list[dict], splits: dict[str, list[str]], path: Path, bodi
     names = filter(None, (_NTU_NAME.fullmatch(_name(annotation)) for annotation in annotations))
     small = all(int(name[1]) <= _NTU_60_SETUPS and int(name[2]) <= _NTU_60_ACTIONS for name in names)
     classes = ntu.CLASSES[:_NTU_60_ACTIONS] if small else ntu.CLASSES
-    layout = next((layout for layout in map(_layout_of, annotations) if layout), None)
+    layout = next(filter(None, map(_layout_of, annotations)), None)
     if layout is None:
         raise InputError(path, "no annotation has a keypoint array (persons, frames, 25 joints, 3) or (persons, frames, 17 joints, 2)", _AGAIN)
     listed = frozenset(itertools.chain.from_iterable(splits.values()))
-    make = functools.partial(_ntu_clip, layout=layout, listed=listed, bodies=bodies)
-    return _Source(f"ntu-{len(classes)}", layout, classes, functools.partial(_one_by_one, annotations, path, make))
-
-
-def _one_by_one(annotations: list[dict], path: Path, make: Callable[[dict, str], Clip], done: Collection[str]) -> Iterator[tuple[str, Clip | InputError]]:
-    seen: set[str] = set()
-    for index in range(len(annotations)):
-        annotation, annotations[index] = annotations[index], {}  # so that it leaves the memory as soon as it is a clip
-        name = _name(annotation) or f"annotation {index}"
-        if name not in done or name in seen:
-            yield name, _attempt(make, annotation, f"{path}/{name}", name in seen)
-        seen.add(name)
-
-
-def _attempt(make: Callable[[dict, str], Clip], annotation: dict, where: str, twice: bool) -> Clip | InputError:
-    try:
-        if twice:
-            raise InputError(where, "is there twice", _AGAIN)
-        return make(annotation, where)
-    except InputError as error:
-        return error
+    return _Source(f"ntu-{len(classes)}", layout, classes, functools.partial(_ntu_clip, layout=layout, listed=listed, bodies=bodies))
 
 
 def _layout_of(annotation: dict) -> Layout | None:
@@ -176,14 +169,18 @@ def _ntu_clip(annotation: dict, where: str, *, layout: Layout, listed: Collectio
     if _whole(annotation, "label", where) != found.action - 1:
         raise InputError(where, f"label {annotation['label']} contradicts the name, whose class is {found.action - 1}", _AGAIN)
     joints = _numbers(annotation, "keypoint", where, 4)
-    if joints.shape[2:] != (len(layout), layout.dims):
-        raise InputError(where, f"keypoint has shape {joints.shape}, not (persons, frames, {len(layout)}, {layout.dims})", _AGAIN)
+    _check_shape(joints, layout, where, _AGAIN)
     if joints.shape[1] != _whole(annotation, "total_frames", where):
         raise InputError(where, f"total_frames is {annotation['total_frames']}, keypoint has {joints.shape[1]}", _AGAIN)
     if layout is COCO_17:
         joints = _best_scored(joints, _numbers(annotation, "keypoint_score", where, 3), where)
     joints = _there(joints, bodies, where)
     return Clip(joints, layout, ntu.CLASSES[found.action - 1], f"P{found.performer:03}", 30.0, name)
+
+
+def _check_shape(joints: np.ndarray, layout: Layout, where: str, remedy: str) -> None:
+    if joints.shape[2:] != (len(layout), layout.dims):
+        raise InputError(where, f"keypoint has shape {joints.shape}, not (persons, frames, {len(layout)}, {layout.dims})", remedy)
 
 
 def _best_scored(joints: np.ndarray, scores: np.ndarray, where: str) -> np.ndarray:
@@ -206,7 +203,7 @@ def _there(joints: np.ndarray, bodies: int, where: str) -> np.ndarray:
 
 
 def _own(annotations: list[dict], path: Path, bodies: int) -> _Source:
-    layout = next((layout for layout in map(_layout_of, annotations) if layout), None)
+    layout = next(filter(None, map(_layout_of, annotations)), None)
     if layout is None:
         what = "no annotation has a keypoint array (persons, frames, 25 joints, 3), (persons, frames, 17 joints, 2) or the latter with a score"
         raise InputError(path, what, "save bodies of other joints as .npz, see the table in tdsm/data/clips.py")
@@ -217,8 +214,7 @@ def _own(annotations: list[dict], path: Path, bodies: int) -> _Source:
         if names:
             what = f"its labels are class numbers, {min(names)} to {max(names)}, which are taken as the classes' names"
             warnings.warn(f"{path}: {what}; put {_LABEL_MAP} with one name a line beside it", stacklevel=4)
-    make = functools.partial(_own_clip, layout=layout, names=names, bodies=bodies)
-    return _Source(path.stem, layout, tuple(names.values()), functools.partial(_one_by_one, annotations, path, make))
+    return _Source(path.stem, layout, tuple(names.values()), functools.partial(_own_clip, layout=layout, names=names, bodies=bodies))
 
 
 def _label_map(path: Path, most: int) -> dict[int, str] | None:
@@ -243,10 +239,7 @@ def _own_clip(annotation: dict, where: str, *, layout: Layout, names: dict[int, 
     score = annotation.get("keypoint_score")
     if layout is COCO_17 and joints.shape[2:] == (17, 3):
         joints, score = joints[..., :2], joints[..., 2] if score is None else score
-    if joints.shape[2:] != (len(layout), layout.dims):
-        raise InputError(
-            where, f"keypoint has shape {joints.shape}, not (persons, frames, {len(layout)}, {layout.dims})", "save each layout into a pickle of its own"
-        )
+    _check_shape(joints, layout, where, "save each layout into a pickle of its own")
     if score is not None and layout is COCO_17:
         joints = _best_scored(joints, _numbers({"keypoint_score": score}, "keypoint_score", where, 3), where)
     label = annotation.get("label")
@@ -262,28 +255,24 @@ def _kinetics(annotations: list[dict], splits: dict[str, list[str]], path: Path,
     partition = {name: part for part in ("train", "val") for name in splits.get(part, [])}
     if not any(_is_file(_kpfile(path, file)) for file in set(map(_raw_file, annotations))):
         raise InputError(path, "is a table of contents, and none of the files that it names is in kpfiles/ beside it", _KPFILES)
-    make = functools.partial(_kinetics_clip, partition=partition, bodies=bodies)
-    return _Source("kinetics-400", COCO_17, kinetics.CLASSES, functools.partial(_file_by_file, annotations, path, make))
+    annotations.sort(key=_raw_file)  # so that no file is opened twice
+    opened: dict[Path, object] = {}  # the one that was opened last, or what is wrong with it
+
+    def clip(annotation: dict, _: str) -> Clip:
+        file = _kpfile(path, _raw_file(annotation))
+        if file not in opened:
+            opened.clear()
+            try:
+                opened[file] = load_pickle(file)
+            except InputError as error:
+                opened[file] = error
+        return _kinetics_clip(annotation, f"{shown(file)}/{_name(annotation)}", opened[file], partition, bodies)
+
+    return _Source("kinetics-400", COCO_17, kinetics.CLASSES, clip)
 
 
 def _kpfile(path: Path, raw_file: str) -> Path:
     return path.parent / "kpfiles" / PurePosixPath(raw_file).name
-
-
-def _file_by_file(annotations: list[dict], path: Path, make: Callable[..., Clip], done: Collection[str]) -> Iterator[tuple[str, Clip | InputError]]:
-    """Opens one file after the other, none of them twice."""
-    left = [annotation for annotation in annotations if _name(annotation) not in done]
-    seen: set[str] = set()
-    for raw_file, group in itertools.groupby(sorted(left, key=_raw_file), _raw_file):
-        file = _kpfile(path, raw_file)
-        try:
-            points: object = load_pickle(file)
-        except InputError as error:
-            points = error
-        for annotation in group:
-            name = _name(annotation)
-            yield name, _attempt(functools.partial(make, points=points), annotation, f"{shown(file)}/{name}", name in seen)
-            seen.add(name)
 
 
 def _raw_file(annotation: dict) -> str:
@@ -298,7 +287,7 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _kinetics_clip(annotation: dict, where: str, *, points: object, partition: dict[str, str], bodies: int) -> Clip:
+def _kinetics_clip(annotation: dict, where: str, points: object, partition: dict[str, str], bodies: int) -> Clip:
     if isinstance(points, InputError):
         raise points
     name, label = _name(annotation), _whole(annotation, "label", where)
