@@ -173,12 +173,12 @@ def _file_of(folder: Path, row: dict[str, str], where: str) -> Path:
         raise InputError(where, "file is empty", "name the .npy file, or delete the row")
     try:
         file = (folder / row["file"]).resolve()
-        there = file.is_file()
+        exists = file.is_file()
     except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, links in a circle: is reported when it is read
         return folder / row["file"]
     if not file.is_relative_to(folder.resolve()):
         raise InputError(where, f"file {row['file']!r} lies outside the folder", "copy it into the folder and give a relative path")
-    if not there:
+    if not exists:
         raise InputError(where, f"file {row['file']!r} does not exist", "correct the name, or delete the row")
     return file
 

@@ -182,10 +182,10 @@ def _joints(data: object, where: Path, bodies: int) -> np.ndarray:
         raise InputError(where, "has nobody in any frame", "leave the file out")
     joints, score = _numbers(poses, 2 * _JOINTS, "pose", where).reshape(-1, _JOINTS, 2), _numbers(scores, _JOINTS, "score", where)
     joints = np.where(score[..., None] == 0, 0.0, joints * _PIXELS)
-    found = strongest(np.array(number), joints, score, max(index) + 1, bodies)
-    if not found.any():
+    persons = strongest(np.array(number), joints, score, max(index) + 1, bodies)
+    if not persons.any():
         raise InputError(where, "has no joint in any frame, all scores are 0", "leave the file out")
-    return found[found.any(axis=(1, 2, 3))]
+    return persons[persons.any(axis=(1, 2, 3))]
 
 
 def _frame_indices(data: list[dict], where: Path) -> list[int]:
@@ -202,10 +202,10 @@ def _frame_indices(data: list[dict], where: Path) -> list[int]:
 
 
 def _bodies(frame: dict, where: str) -> list[dict]:
-    found = frame.get("skeleton")
-    if not isinstance(found, list) or not all(isinstance(body, dict) and {"pose", "score"} <= body.keys() for body in found):
+    skeletons = frame.get("skeleton")
+    if not isinstance(skeletons, list) or not all(isinstance(body, dict) and {"pose", "score"} <= body.keys() for body in skeletons):
         raise InputError(where, "field 'skeleton' is no list of bodies with pose and score", _AGAIN)
-    return found[:_LOOKED_AT]
+    return skeletons[:_LOOKED_AT]
 
 
 def _numbers(rows: list, count: int, field: str, where: Path) -> np.ndarray:

@@ -26,15 +26,12 @@ __all__ = ["Listing", "by_film", "listed_by"]
 
 
 class Listing(NamedTuple):
-    """What is known of all videos.
+    """What is known of all videos, by their keys, the class names, sorted, and the digest of the table, "" without one.
 
-    Attributes:
-        of: key of a video to what is known of it.
-        classes: class names, sorted.
-        table: digest of the table, so that a clip store is not continued when the table has changed; "" without one.
+    A reader shows the digest, so that a clip store is not continued when the table has changed.
     """
 
-    of: dict[str, Listed]
+    videos: dict[str, Listed]
     classes: tuple[str, ...]
     table: str
 
@@ -70,7 +67,7 @@ def listed_by(archive: Archive, videos: Mapping[str, str]) -> Listing:
     """
     table = archive.read(TABLE) if TABLE in archive.names else b""
     listed = _by_table(table, archive, videos) if table else _by_folders(archive, videos)
-    return Listing(listed, tuple(sorted({one.label for one in listed.values() if one.label})), hashlib.sha256(table).hexdigest() if table else "")
+    return Listing(listed, tuple(sorted({about.label for about in listed.values() if about.label})), hashlib.sha256(table).hexdigest() if table else "")
 
 
 def _by_folders(archive: Archive, videos: Mapping[str, str]) -> dict[str, Listed]:

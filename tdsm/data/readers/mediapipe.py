@@ -70,10 +70,10 @@ def frames(value: object, where: object, sized: bool = False) -> Film:
         InputError: a frame of another form, times that do not rise, or image landmarks without the picture's size.
     """
     rows = _from_table(value, where) if isinstance(value, Rows) else _from_json(value, where)
-    found, fps = _placed(rows)
-    if isinstance(value, dict) and isinstance(value.get("fps"), int | float) and 0 < value["fps"] < np.inf:
+    bodies_of, fps = _placed(rows)
+    if isinstance(value, dict) and type(value.get("fps")) in (int, float) and 0 < value["fps"] < 1e6:
         fps = fps or float(value["fps"])
-    bodies = [body for people in found.values() for body in people]
+    bodies = [body for people in bodies_of.values() for body in people]
     hips = np.array([body[_HIPS, :3].mean(axis=0) for body in bodies]).reshape(-1, 3)
     hips = hips[np.isfinite(hips).all(axis=1)]
     world = not len(hips) or np.median(np.linalg.norm(hips, axis=1)) < 0.05
@@ -82,7 +82,7 @@ def frames(value: object, where: object, sized: bool = False) -> Film:
         raise InputError(where, what, "save pose_world_landmarks, or give the picture's size (size=(1920, 1080), --size 1920x1080)")
     kept, dims, layout = (slice(None), 3, MEDIAPIPE_33) if world else (_COCO, 2, COCO_17)
     placed: Frames = {}
-    for number, bodies in found.items():
+    for number, bodies in bodies_of.items():
         visibility = [np.where(body[kept, 3] <= _UNSEEN, 0.0, body[kept, 3]) for body in bodies]  # NaN, which is unknown, stays
         numbered = world and len(bodies) > 1
         people = [person(body[kept, :dims], seen, index if numbered else None) for index, (body, seen) in enumerate(zip(bodies, visibility, strict=True))]
@@ -171,7 +171,7 @@ def _people(frame: object) -> list[list] | None:
         return None
     if _is_body(frame):
         return [frame]
-    bodies = [next((one[key] for key in _KEYS if key in one), one) if isinstance(one, dict) else one for one in frame]
+    bodies = [next((item[key] for key in _KEYS if key in item), item) if isinstance(item, dict) else item for item in frame]
     return bodies if all(map(_is_body, bodies)) else None
 
 
@@ -179,8 +179,8 @@ def _is_body(value: object) -> bool:
     if not isinstance(value, list) or len(value) != _V:
         return False
     if isinstance(value[0], dict):
-        return all(isinstance(one, dict) and {"x", "y", "z"} <= one.keys() for one in value)
-    return all(isinstance(one, list) and len(one) in (3, 4) for one in value)
+        return all(isinstance(item, dict) and {"x", "y", "z"} <= item.keys() for item in value)
+    return all(isinstance(item, list) and len(item) in (3, 4) for item in value)
 
 
 def _from_json(value: object, where: object) -> list[_Row]:
@@ -191,18 +191,18 @@ def _from_json(value: object, where: object) -> list[_Row]:
     for row, frame in enumerate(frames):
         keys = frame if isinstance(frame, dict) else {}
         number = next((frame[key] for key in _FRAME if key in keys), row)
-        people, here = _people(frame), f"{where} frame {row}"
+        people, place = _people(frame), f"{where} frame {row}"
         if people is None or not isinstance(number, int) or not 0 <= number < 10**18 or number in taken:
-            raise InputError(here, f"is no frame of its own with {_V} landmarks of x, y and z", "save every frame alike, [] where nobody was found")
+            raise InputError(place, f"is no frame of its own with {_V} landmarks of x, y and z", "save every frame alike, [] where nobody was found")
         taken.add(number)
         time = next(((key, frame[key]) for key in _TIME if key in keys), None)
-        rows.append(_Row(here, number if numbered else None, time, [_body(body, here) for body in people]))
+        rows.append(_Row(place, number if numbered else None, time, [_body(body, place) for body in people]))
     return rows
 
 
 def _body(body: Sequence, where: str) -> np.ndarray:
     """(33, 4) x, y, z, visibility."""
-    rows = [[one["x"], one["y"], one["z"], one.get("visibility")] if isinstance(one, dict) else [*one, None][:4] for one in body]
+    rows = [[item["x"], item["y"], item["z"], item.get("visibility")] if isinstance(item, dict) else [*item, None][:4] for item in body]
     return numbers([number for row in rows for number in row], 4, "landmarks", where)
 
 
@@ -212,35 +212,36 @@ def _body(body: Sequence, where: str) -> np.ndarray:
 def _columns(table: Rows) -> dict[str, tuple[int, int]] | None:
     """Column to (joint, axis); None when not all 33 have x, y and z."""
     names = {joint.replace(" ", "_"): index for index, joint in enumerate(MEDIAPIPE_33.joints)} | {"mouth_left": 9, "mouth_right": 10}
-    of: dict[str, tuple[int, int]] = {}
+    targets: dict[str, tuple[int, int]] = {}
     for column in table.columns:
         text = column.strip().lower()
         if match := _NUMBERED.fullmatch(text):
-            of[column] = int(match["n"] or match["m"]), _AXIS[match["a"] or match["b"]]
+            targets[column] = int(match["n"] or match["m"]), _AXIS[match["a"] or match["b"]]
         elif (match := _NAMED.fullmatch(text)) and match["name"].replace(" ", "_") in names:
-            of[column] = names[match["name"].replace(" ", "_")], _AXIS[match["axis"]]
-    first = min((joint for joint, _ in of.values()), default=0)
-    of = {column: (joint - first, axis) for column, (joint, axis) in of.items()}
-    return of if {(joint, axis) for joint in range(_V) for axis in range(3)} <= set(of.values()) and max(joint for joint, _ in of.values()) < _V else None
+            targets[column] = names[match["name"].replace(" ", "_")], _AXIS[match["axis"]]
+    first = min((joint for joint, _ in targets.values()), default=0)
+    targets = {column: (joint - first, axis) for column, (joint, axis) in targets.items()}
+    every = {(joint, axis) for joint in range(_V) for axis in range(3)}
+    return targets if every <= set(targets.values()) and max(joint for joint, _ in targets.values()) < _V else None
 
 
 def _from_table(table: Rows, where: object) -> list[_Row]:
-    of = _columns(table) or {}
+    targets = _columns(table) or {}
     numbered = next((column for column in table.columns if column.strip().lower() in _FRAME), None)
     timed = next((column for key in _TIME for column in table.columns if column.strip().lower() == key), None)
     rows: list[_Row] = []
     taken: set[int] = set()
     for row, cells in enumerate(table):
-        here = f"{where} row {row + 1}"
+        place = f"{where} row {row + 1}"
         number = cells[numbered].partition(".")[0].strip() if numbered else str(row)
         if not number.isdecimal() or len(number) > 18 or int(number) in taken:
-            raise InputError(here, f"{numbered} is {cells[numbered or '']!r:.40}, no frame of its own", "number the frames")
+            raise InputError(place, f"{numbered} is {cells[numbered or '']!r:.40}, no frame of its own", "number the frames")
         taken.add(int(number))
         body = np.full((_V, 4), np.nan)
-        for column, place in of.items():
-            body[place] = _float(cells[column], f"{here} {column}")
+        for column, target in targets.items():
+            body[target] = _float(cells[column], f"{place} {column}")
         time = (timed.strip().lower(), cells[timed]) if timed else None
-        rows.append(_Row(here, int(number) if numbered else None, time, [body] if np.nan_to_num(body[:, :3]).any() else []))
+        rows.append(_Row(place, int(number) if numbered else None, time, [body] if np.nan_to_num(body[:, :3]).any() else []))
     return rows
 
 

@@ -57,14 +57,14 @@ def frames(value: object, where: object) -> Film:
         raise InputError(where, "instance_info is no list", _AGAIN)
     if single(value):
         value = [value]
-    found: dict[int, list[Person]] = {}
+    people: dict[int, list[Person]] = {}
     for row, frame in enumerate(value):
         number, instances = (frame.get("frame_id"), frame.get("instances")) if isinstance(frame, dict) else (row, frame)
-        here = f"{where} [{row}]"
-        if not isinstance(number, int) or not 0 <= number < 10**18 or not isinstance(instances, list) or number in found:
-            raise InputError(here, "is no frame with a frame_id of its own and instances", _AGAIN)
-        found[number] = [one for one in (_person(instance, here) for instance in instances) if one]
-    return Film(COCO_17, found)
+        place = f"{where} [{row}]"
+        if not isinstance(number, int) or not 0 <= number < 10**18 or not isinstance(instances, list) or number in people:
+            raise InputError(place, "is no frame with a frame_id of its own and instances", _AGAIN)
+        people[number] = [body for body in (_person(instance, place) for instance in instances) if body]
+    return Film(COCO_17, people)
 
 
 def _person(instance: object, where: str) -> Person | None:

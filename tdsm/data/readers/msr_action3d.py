@@ -6,12 +6,11 @@ real-world coordinates, ``MSRAction3DSkeletonReal3D``, one file a clip: ``a{acti
 frame, each ``x y z confidence``, metres. The files ``..._skeleton.txt`` of the other archive are screen coordinates (pixels and
 a depth of another scale), from which no body of true proportions comes, and are refused.
 
-**Joints.** The files have an order of their own. Which rows belong together follows from the bones that the authors' drawing script lists
-(1-based): 7-4-3-20 hip centre, spine, shoulder centre, head; 3-1-8-10-12 and 3-2-9-11-13 the arms; 7-5-14-16-18 and 7-6-15-17-19 the legs.
-The script does not say which side is which; the recordings do: rows 1, 8, 10, 12 and 5, 14, 16, 18 are the *left* limbs. With the sides exchanged,
-as several public readers have them, the toes point backwards in 565 of 566 clips, and high arm wave, hammer, high throw, draw x and
-forward kick are performed by the left limb in 137 of 138 clips, although the subjects were asked to use the right one. y points up and the unit is
-metres.
+**Joints.** The files have an order of their own. Which rows belong together follows from the bones that the authors' drawing script lists (1-based): 7-4-3-20
+hip centre, spine, shoulder centre, head; 3-1-8-10-12 and 3-2-9-11-13 the arms; 7-5-14-16-18 and 7-6-15-17-19 the legs. The script does not say which side is
+which; the recordings do: rows 1, 8, 10, 12 and 5, 14, 16, 18 are the *left* limbs. With the sides exchanged, as several public readers have them, the toes
+point backwards in 565 of 566 clips, and high arm wave, hammer, high throw, draw x and forward kick are performed by the left limb in 137 of 138 clips, although
+the subjects were asked to use the right one. y points up and the unit is metres.
 
 Frames of zeros, in which nobody was found, occur and stay; a file of zeros alone (a13_s09_e02 is one) is skipped and reported. Published
 work commonly leaves out ten noisy files and uses 557. The confidence is not used: 29 % of all values are 0, and those joints have

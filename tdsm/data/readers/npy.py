@@ -32,8 +32,8 @@ def read_npy(path: Path, layout: str | None, fps: float | None = None) -> ClipSe
     """
     array = read_array(path)
     if layout is None:
-        fitting = [one.name for one in LAYOUTS if array.ndim in (3, 4) and len(one) == array.shape[-2]]
-        which = f"with {array.shape[-2]} joints: {', '.join(fitting)}" if fitting else f"known: {', '.join(one.name for one in LAYOUTS)}"
+        fitting = [known.name for known in LAYOUTS if array.ndim in (3, 4) and len(known) == array.shape[-2]]
+        which = f"with {array.shape[-2]} joints: {', '.join(fitting)}" if fitting else f"known: {', '.join(known.name for known in LAYOUTS)}"
         raise InputError(path, f"is one array of shape {array.shape}, and nothing says the order of its joints", f"give layout=... ({which})")
     try:
         body = layout_named(layout)

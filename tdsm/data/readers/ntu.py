@@ -1,9 +1,8 @@
 """NTU RGB+D 60 and 120: 60 or 120 actions, 40 or 106 performers, 56,880 or 114,480 clips of Kinect v2 bodies.
 
-Source: A. Shahroudy, J. Liu, T.-T. Ng, G. Wang, "NTU RGB+D: A large scale dataset for 3D human activity analysis", CVPR
-2016; J. Liu et al., "NTU RGB+D 120", TPAMI 2020; cite both. Handed out on request as ``nturgbd_skeletons_s001_to_s017.zip``
-(NTU-60) and ``nturgbd_skeletons_s018_to_s032.zip`` (what NTU-120 adds; unpack both into one folder). A file
-``SsssCcccPpppRrrrAaaa.skeleton`` (setup, camera, performer, replication, action) is text, one record a line::
+Source: A. Shahroudy, J. Liu, T.-T. Ng, G. Wang, "NTU RGB+D: A large scale dataset for 3D human activity analysis", CVPR 2016; J. Liu et al., "NTU RGB+D 120",
+TPAMI 2020; cite both. Handed out on request as ``nturgbd_skeletons_s001_to_s017.zip`` (NTU-60) and ``nturgbd_skeletons_s018_to_s032.zip`` (what NTU-120 adds;
+unpack both into one folder). A file ``SsssCcccPpppRrrrAaaa.skeleton`` (setup, camera, performer, replication, action) is text, one record a line::
 
     frames
       bodies                                                      of each frame; 0 is legal
@@ -72,10 +71,10 @@ def parse_name(name: str) -> NtuName:
     match = MEMBER.fullmatch(f"{PurePath(name).name.removesuffix('.skeleton')}.skeleton")
     if not match:
         raise InputError(name, "is not named like a recording of NTU RGB+D", f"name it like {_EXAMPLE}")
-    found = NtuName(*map(int, match.groups()))
-    if not 1 <= found.action <= len(CLASSES):
-        raise InputError(name, f"action A{found.action:03} does not exist", f"actions are A001 to A{len(CLASSES)}")
-    return found
+    recording = NtuName(*map(int, match.groups()))
+    if not 1 <= recording.action <= len(CLASSES):
+        raise InputError(name, f"action A{recording.action:03} does not exist", f"actions are A001 to A{len(CLASSES)}")
+    return recording
 
 
 def read_skeleton(source: bytes | str | Path, name: str | None = None, *, bodies: int = 2, denoise: NtuDenoise = NtuDenoise()) -> Clip:
@@ -143,15 +142,15 @@ def _files(path: Path, left_out: frozenset[str]) -> tuple[list[str], bool]:
     """The files to read, and whether there are more than NTU-60 has."""
     with Archive(path) as archive:
         left_out |= _listed_missing(archive)
-        found = [(name, match) for name, match in archive.matching(MEMBER, _EXAMPLE) if match[0].removesuffix(".skeleton") not in left_out]
-    more = any(int(match[1]) > _SETUPS_60 or _ACTIONS_60 < int(match[5]) <= len(CLASSES) for _, match in found)
-    return [name for name, _ in found], more
+        files = [(name, match) for name, match in archive.matching(MEMBER, _EXAMPLE) if match[0].removesuffix(".skeleton") not in left_out]
+    more = any(int(match[1]) > _SETUPS_60 or _ACTIONS_60 < int(match[5]) <= len(CLASSES) for _, match in files)
+    return [name for name, _ in files], more
 
 
 def _listed_missing(archive: Archive) -> frozenset[str]:
     """The recordings that the authors' list among the files names, whatever it is called."""
-    there = {PurePath(name).name.removesuffix(".skeleton") for name in archive.names}
-    found: frozenset[str] = frozenset()
+    recordings = {PurePath(name).name.removesuffix(".skeleton") for name in archive.names}
+    missing: frozenset[str] = frozenset()
     for member in archive.names:
         if PurePath(member).suffix.lower() not in _LISTS or not 0 < archive.size(member) <= 64 * _MOST_MISSING:
             continue
@@ -162,18 +161,18 @@ def _listed_missing(archive: Archive) -> frozenset[str]:
         heading = next((number for number, line in enumerate(lines) if _NAME.fullmatch(line)), len(lines))
         if heading > _HEADING or len(lines) <= heading or not all(map(_NAME.fullmatch, lines[heading:])):
             continue
-        names = frozenset(line[:20].decode() for line in lines[heading:]) & there
+        names = frozenset(line[:20].decode() for line in lines[heading:]) & recordings
         if len(lines) - heading <= _MOST_MISSING and b"missing" in (PurePath(member).name.encode() + b" ".join(lines[:heading])).lower():
-            if names - found:
+            if names - missing:
                 what = f"{len(names)} of its recordings are left out, which {member} lists as samples with missing skeletons"
                 warnings.warn(f"{archive.path}: {what}; move the list away to read them", stacklevel=5)
-            found |= names
+            missing |= names
         elif names:
             what = f"{member} lists {len(names)} of its recordings and is not heeded"
             warnings.warn(
                 f"{archive.path}: {what}; if they are samples with missing skeletons, give it as missing=..., or put 'missing' in its name", stacklevel=5
             )
-    return found
+    return missing
 
 
 @dataclass(frozen=True)

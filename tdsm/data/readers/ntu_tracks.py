@@ -51,17 +51,17 @@ class NtuDenoise:
         return cls(shortest=1, widest=float("inf"), join=False, drop_empty=False)
 
 
-def persons(found: Bodies, where: str, bodies: int, denoise: NtuDenoise) -> np.ndarray:
+def persons(records: Bodies, where: str, bodies: int, denoise: NtuDenoise) -> np.ndarray:
     """(M, T, 25, 3) float32 of the persons who are left, at most ``bodies``, strongest motion first.
 
     Raises:
         InputError: one id twice in a frame.
     """
     rows: dict[bytes, list[int]] = {}
-    for row, body in enumerate(found.ids):
+    for row, body in enumerate(records.ids):
         rows.setdefault(body, []).append(row)
-    tracks = [_track(found, np.array(own), where) for own in rows.values()]
-    return _actors(_denoised(tracks, denoise), found.frames, bodies, denoise)
+    tracks = [_track(records, np.array(own), where) for own in rows.values()]
+    return _actors(_denoised(tracks, denoise), records.frames, bodies, denoise)
 
 
 class _Track(NamedTuple):
@@ -72,13 +72,13 @@ class _Track(NamedTuple):
     motion: float
 
 
-def _track(found: Bodies, rows: np.ndarray, where: str) -> _Track:
-    frames, joints = found.frame[rows], found.joints[rows]
+def _track(records: Bodies, rows: np.ndarray, where: str) -> _Track:
+    frames, joints = records.frame[rows], records.joints[rows]
     again = np.flatnonzero(frames[1:] == frames[:-1]) + 1
     if len(again):
         row = rows[again[0]]
-        body = found.ids[row].decode("ascii", "replace")
-        raise InputError(f"{where} line {found.line[row] - 1}", f"body {body} is there twice in one frame", "leave the file out")
+        body = records.ids[row].decode("ascii", "replace")
+        raise InputError(f"{where} line {records.line[row] - 1}", f"body {body} is there twice in one frame", "leave the file out")
     return _Track(frames, joints, _motion(joints))
 
 

@@ -4,10 +4,9 @@ Source: J. Wang, X. Nie, Y. Xia, Y. Wu, S.-C. Zhu, "Cross-view action modeling, 
 it. Read in the JSON form that Shift-GCN and CTR-GCN use, ``all_sqe/a{action}_s{subject}_e{take}_v{view}.json`` with the
 list ``skeletons`` (frames, 20 joints, 3), metres, in the order of our ``kinect-20``. The action codes 7 and 10 do not exist.
 
-As downloaded no coordinate is NaN and no frame is empty, but in one frame each of two clips (a04_s01_e01_v01 and
-a04_s04_e02_v01) six joints stand exactly at (0, 0, 0), which is the sensor itself: the tracker had lost them. Frames with
-such a joint are left out. Two clips have a single frame. The files carry no times; 30 fps is the sensor's nominal rate
-(people who walk would do 1.7 m/s at that rate, so that frames were probably lost in recording). Kinect v1 takes
+As downloaded no coordinate is NaN and no frame is empty, but in one frame each of two clips (a04_s01_e01_v01 and a04_s04_e02_v01) six joints stand exactly at
+(0, 0, 0), which is the sensor itself: the tracker had lost them. Frames with such a joint are left out. Two clips have a single frame. The files carry no
+times; 30 fps is the sensor's nominal rate (people who walk would do 1.7 m/s at that rate, so that frames were probably lost in recording). Kinect v1 takes
 everybody to face it: of people seen from behind, left and right are exchanged (in "walk around" most knees bend backwards).
 """
 

@@ -27,8 +27,8 @@ openpose-25 with one warning; neck and middle hip are taken as the middle of sho
     base = mediapipe.tasks.BaseOptions(model_asset_path="pose_landmarker_full.task")
     with vision.PoseLandmarker.create_from_options(vision.PoseLandmarkerOptions(base_options=base, running_mode=video)) as landmarker:
         images = [mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame) for frame in frames]  # RGB (H, W, 3), 30 a second
-        found = [landmarker.detect_for_video(image, 1000 * i // 30).pose_world_landmarks for i, image in enumerate(images)]
-    numpy.save("clip.npy", [[(p.x, p.y, p.z) for p in people[0]] if people else numpy.zeros((33, 3)) for people in found])
+        detected = [landmarker.detect_for_video(image, 1000 * i // 30).pose_world_landmarks for i, image in enumerate(images)]
+    numpy.save("clip.npy", [[(p.x, p.y, p.z) for p in people[0]] if people else numpy.zeros((33, 3)) for people in detected])
 """
 
 import re
@@ -90,7 +90,7 @@ def read_openpose_json(path: str | Path, *, fps: float | None = None, bodies: in
         listing = listed_by(archive, {first: _clip_name(archive, first) for first in videos})
     _say_gaps(archive, videos)
     title, name = "OpenPose", Path(path).resolve().stem
-    read = _ReadVideo(layout, other_order, bodies, fps, listing.table, listing.of, videos)
+    read = _ReadVideo(layout, other_order, bodies, fps, listing.table, listing.videos, videos)
     return read_files(title, Path(path), list(videos), read, reading, name=name, layout=layout, classes=listing.classes)
 
 
@@ -118,7 +118,7 @@ def _model_of(archive: Archive, videos: Mapping[str, Mapping[int, str]]) -> tupl
     seen: list[np.ndarray] = []
     for name in _spread(videos):
         try:
-            seen += [one.joints for one in _people(archive.read(name), archive.path / name)]
+            seen += [each.joints for each in _people(archive.read(name), archive.path / name)]
         except InputError as error:
             fault = error
         if len(seen) >= _LOOKED_AT:
@@ -135,11 +135,9 @@ def _model_of(archive: Archive, videos: Mapping[str, Mapping[int, str]]) -> tupl
 
 def _spread(videos: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
     """A few files of each of many videos, then all others."""
-    some = {first: list(islice(frames.values(), 0, None, 1 + len(frames) // 8)) for first, frames in islice(videos.items(), 50)}
-    for names in some.values():
-        yield from names
-    for first, frames in videos.items():
-        yield from (name for name in frames.values() if name not in some.get(first, ()))
+    some = dict.fromkeys(name for frames in islice(videos.values(), 50) for name in islice(frames.values(), 0, None, 1 + len(frames) // 8))
+    yield from some
+    yield from (name for frames in videos.values() for name in frames.values() if name not in some)
 
 
 def _is_25b(bodies: Sequence[np.ndarray]) -> bool:

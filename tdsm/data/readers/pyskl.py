@@ -80,9 +80,8 @@ def read_pyskl(path: str | Path, *, bodies: int = 2, reading: Reading = Reading(
         the annotations (Kinetics: of the files that hold the bodies).
 
     Raises:
-        InputError: no such pickle or one that would run code, bodies of other joints, no usable annotation, or (``strict``) a bad one: a label that
-            contradicts the name, an identifier in no split list, a wrong shape, NaN, nobody there. Such annotations are otherwise skipped and
-            reported.
+        InputError: no such pickle or one that would run code, bodies of other joints, no usable annotation, or (``strict``) a bad one: a label that contradicts
+            the name, an identifier in no split list, a wrong shape, NaN, nobody there. Such annotations are otherwise skipped and reported.
     """
     path = Path(path)
     annotations, splits = _content(path)
@@ -163,11 +162,11 @@ def _ntu_clip(annotation: dict, where: str, *, layout: Layout, listed: Collectio
     name = _name(annotation)
     if not _NTU_NAME.fullmatch(name):
         raise InputError(where, "is not named like a recording of NTU RGB+D", _AGAIN)
-    found = ntu.parse_name(where)
+    recording = ntu.parse_name(where)
     if name not in listed:
         raise InputError(where, "is in no split list", _AGAIN)
-    if _whole(annotation, "label", where) != found.action - 1:
-        raise InputError(where, f"label {annotation['label']} contradicts the name, whose class is {found.action - 1}", _AGAIN)
+    if _whole(annotation, "label", where) != recording.action - 1:
+        raise InputError(where, f"label {annotation['label']} contradicts the name, whose class is {recording.action - 1}", _AGAIN)
     joints = _numbers(annotation, "keypoint", where, 4)
     _check_shape(joints, layout, where, _AGAIN)
     if joints.shape[1] != _whole(annotation, "total_frames", where):
@@ -175,7 +174,7 @@ def _ntu_clip(annotation: dict, where: str, *, layout: Layout, listed: Collectio
     if layout is COCO_17:
         joints = _best_scored(joints, _numbers(annotation, "keypoint_score", where, 3), where)
     joints = _there(joints, bodies, where)
-    return Clip(joints, layout, ntu.CLASSES[found.action - 1], f"P{found.performer:03}", 30.0, name)
+    return Clip(joints, layout, ntu.CLASSES[recording.action - 1], f"P{recording.performer:03}", 30.0, name)
 
 
 def _check_shape(joints: np.ndarray, layout: Layout, where: str, remedy: str) -> None:

@@ -1,9 +1,8 @@
 """What pose detectors wrote, as JSON or CSV: one file, or a folder or zip of them, one clip a film.
 
 Which tool wrote a file is decided by what is in it: :mod:`~tdsm.data.readers.alphapose`, :mod:`~tdsm.data.readers.mmpose`, :mod:`~tdsm.data.readers.yolo` or
-:mod:`~tdsm.data.readers.mediapipe`. In a folder of files of one frame each (``NAME_000012.json``) the files of one name are one film, and the last number
-is the frame. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`). Only files of MediaPipe may say how many frames a second there
-are.
+:mod:`~tdsm.data.readers.mediapipe`. In a folder of files of one frame each (``NAME_000012.json``) the files of one name are one film, and the last number is
+the frame. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`). Only files of MediaPipe may say how many frames a second there are.
 """
 
 import re
@@ -93,7 +92,7 @@ def read_results(path: str | Path, *, sized: bool = False, fps: float | None = N
         layout, single, title = _first(archive, sized)
         films = _films(archive, single)
         listing = listed_by(archive, {first: _name(first, single) for first in films})
-    read = _ReadFilm(layout, single, sized, bodies, fps, listing.table, listing.of, films)
+    read = _ReadFilm(layout, single, sized, bodies, fps, listing.table, listing.videos, films)
     return read_files(title, Path(path), list(films), read, reading, name=Path(path).resolve().stem, layout=layout, classes=listing.classes)
 
 
@@ -153,7 +152,7 @@ class _ReadFilm:
             if film.layout is not self.layout:
                 what = f"its bodies are {film.layout.name}, those of the first file {self.layout.name}"
                 raise InputError(archive.path / name, what, "read them by themselves")
-            frames |= {number: [one for people in film.frames.values() for one in people]} if self.single else film.frames
+            frames |= {number: [body for people in film.frames.values() for body in people]} if self.single else film.frames
             fps = fps or film.fps
         fps = fps or self.fps
         joints = joints_of(frames, archive.path / first, fps, self.bodies)
