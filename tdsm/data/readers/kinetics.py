@@ -174,7 +174,10 @@ def _joints(data: object, where: Path, bodies: int) -> np.ndarray:
     index = _frame_indices(data, where)
     number, poses, scores = [], [], []
     for place, frame in zip(index, data, strict=True):
-        for body in _bodies(frame, f"{where}: frame_index {frame['frame_index']}"):
+        skeletons = frame.get("skeleton")
+        if not isinstance(skeletons, list) or not all(isinstance(body, dict) and {"pose", "score"} <= body.keys() for body in skeletons):
+            raise InputError(f"{where}: frame_index {frame['frame_index']}", "field 'skeleton' is no list of bodies with pose and score", _AGAIN)
+        for body in skeletons[:_LOOKED_AT]:
             number.append(place)
             poses.append(body["pose"])
             scores.append(body["score"])
@@ -199,13 +202,6 @@ def _frame_indices(data: list[dict], where: Path) -> list[int]:
         raise InputError(where, f"frame_index {twice} is there twice", _AGAIN)
     first = min([1, *index])
     return [value - first for value in index]
-
-
-def _bodies(frame: dict, where: str) -> list[dict]:
-    skeletons = frame.get("skeleton")
-    if not isinstance(skeletons, list) or not all(isinstance(body, dict) and {"pose", "score"} <= body.keys() for body in skeletons):
-        raise InputError(where, "field 'skeleton' is no list of bodies with pose and score", _AGAIN)
-    return skeletons[:_LOOKED_AT]
 
 
 def _numbers(rows: list, count: int, field: str, where: Path) -> np.ndarray:

@@ -75,9 +75,8 @@ def _person(instance: object, where: str) -> Person | None:
     if widths == {3}:
         raise InputError(where, "holds poses lifted to space, in the order of Human3.6M", "give the key points in the picture (pose2d)")
     if widths != {2} or len(points) not in COUNTS or len(scores) != len(points):
-        raise InputError(
-            where, f"an instance has {len(points)} joints and {len(scores)} scores, not x and y of {', '.join(map(str, COUNTS))}", "use a model of COCO"
-        )
+        what = f"an instance has {len(points)} joints and {len(scores)} scores, not x and y of {', '.join(map(str, COUNTS))}"
+        raise InputError(where, what, "use a model of COCO")
     places = numbers([number for point in points for number in point], 2, "keypoints", where)
     number = instance.get("track_id")
     return person(places[:17], scores[:17], number if isinstance(number, int) else None)

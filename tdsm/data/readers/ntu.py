@@ -132,19 +132,14 @@ def read_ntu(
     Raises:
         InputError: an unusable path or archive, no usable file, or what :class:`~tdsm.data.readers.reading.Reading` raises.
     """
-    files, more = _files(Path(path), read_missing(missing) if missing is not None else frozenset())
-    prepare(len(files))
-    name, classes = ("ntu-120", CLASSES) if more else ("ntu-60", CLASSES[:_ACTIONS_60])
-    return read_files("NTU RGB+D", Path(path), files, _Reader(bodies, denoise), reading, name=name, layout=NTU_25, classes=classes)
-
-
-def _files(path: Path, left_out: frozenset[str]) -> tuple[list[str], bool]:
-    """The files to read, and whether there are more than NTU-60 has."""
+    left_out = frozenset() if missing is None else read_missing(missing)
     with Archive(path) as archive:
         left_out |= _listed_missing(archive)
-        files = [(name, match) for name, match in archive.matching(MEMBER, _EXAMPLE) if match[0].removesuffix(".skeleton") not in left_out]
-    more = any(int(match[1]) > _SETUPS_60 or _ACTIONS_60 < int(match[5]) <= len(CLASSES) for _, match in files)
-    return [name for name, _ in files], more
+        files = {name: match for name, match in archive.matching(MEMBER, _EXAMPLE) if match[0].removesuffix(".skeleton") not in left_out}
+    prepare(len(files))
+    more = any(int(match[1]) > _SETUPS_60 or _ACTIONS_60 < int(match[5]) <= len(CLASSES) for match in files.values())
+    name, classes = ("ntu-120", CLASSES) if more else ("ntu-60", CLASSES[:_ACTIONS_60])
+    return read_files("NTU RGB+D", Path(path), list(files), _Reader(bodies, denoise), reading, name=name, layout=NTU_25, classes=classes)
 
 
 def _listed_missing(archive: Archive) -> frozenset[str]:
@@ -165,13 +160,11 @@ def _listed_missing(archive: Archive) -> frozenset[str]:
         if len(lines) - heading <= _MOST_MISSING and b"missing" in (PurePath(member).name.encode() + b" ".join(lines[:heading])).lower():
             if names - missing:
                 what = f"{len(names)} of its recordings are left out, which {member} lists as samples with missing skeletons"
-                warnings.warn(f"{archive.path}: {what}; move the list away to read them", stacklevel=5)
+                warnings.warn(f"{archive.path}: {what}; move the list away to read them", stacklevel=4)
             missing |= names
         elif names:
-            what = f"{member} lists {len(names)} of its recordings and is not heeded"
-            warnings.warn(
-                f"{archive.path}: {what}; if they are samples with missing skeletons, give it as missing=..., or put 'missing' in its name", stacklevel=5
-            )
+            what, remedy = f"{member} lists {len(names)} of its recordings and is not heeded", "give it as missing=..., or put 'missing' in its name"
+            warnings.warn(f"{archive.path}: {what}; if they are samples with missing skeletons, {remedy}", stacklevel=4)
     return missing
 
 

@@ -60,8 +60,12 @@ def persons(records: Bodies, where: str, bodies: int, denoise: NtuDenoise) -> np
     rows: dict[bytes, list[int]] = {}
     for row, body in enumerate(records.ids):
         rows.setdefault(body, []).append(row)
-    tracks = [_track(records, np.array(own), where) for own in rows.values()]
-    return _actors(_denoised(tracks, denoise), records.frames, bodies, denoise)
+    tracks = _strongest_first([_track(records, np.array(own), where) for own in rows.values()])
+    if len(tracks) > 1:  # when none passes a step, the strongest does
+        tracks = [track for track in tracks if len(track.frames) >= denoise.shortest] or tracks[:1]
+    if len(tracks) > 1:
+        tracks = list(filter(None, (_without_noise(track, denoise) for track in tracks))) or tracks[:1]
+    return _actors(_strongest_first(tracks), records.frames, bodies, denoise)
 
 
 class _Track(NamedTuple):
@@ -87,17 +91,6 @@ def _motion(joints: np.ndarray) -> float:
     frames = joints.reshape(len(joints), -1)  # numpy sums long rows far faster than rows of three
     centre = frames.mean(axis=0).reshape(-1, 3).mean(axis=0)
     return 3 * float(((frames - np.tile(centre, joints.shape[1])) ** 2).mean())
-
-
-def _denoised(tracks: list[_Track], rules: NtuDenoise) -> list[_Track]:
-    """The tracks that pass, strongest motion first; when none passes a step, the strongest does."""
-    tracks = _strongest_first(tracks)
-    if len(tracks) > 1:
-        tracks = [track for track in tracks if len(track.frames) >= rules.shortest] or tracks[:1]
-    if len(tracks) > 1:
-        judged = [_without_noise(track, rules) for track in tracks]
-        tracks = [track for track in judged if track is not None] or tracks[:1]
-    return _strongest_first(tracks)
 
 
 def _strongest_first(tracks: list[_Track]) -> list[_Track]:

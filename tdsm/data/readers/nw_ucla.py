@@ -55,8 +55,11 @@ def _read_clip(archive: Archive, name: str) -> Sequence[Clip]:
     action, subject, _, _ = map(int, MEMBER.fullmatch(base).groups())
     if action not in _CODES:
         raise InputError(where, f"action code {action:02} does not exist", f"codes are {', '.join(map(str, _CODES))}")
-    joints = _drop_lost(_read_json(archive.read(name), where), where)
-    return [Clip(joints, KINECT_20, CLASSES[_CODES.index(action)], f"s{subject:02}", 30.0, base.removesuffix(".json"))]
+    joints = _read_json(archive.read(name), where)
+    lost = (joints == 0).all(axis=2).any(axis=1)
+    if lost.all():
+        raise InputError(where, "skeletons: every frame has a joint at (0, 0, 0), which the tracker had lost", "leave this file out")
+    return [Clip(joints[~lost], KINECT_20, CLASSES[_CODES.index(action)], f"s{subject:02}", 30.0, base.removesuffix(".json"))]
 
 
 def _read_json(content: bytes, where: Path) -> np.ndarray:
@@ -71,10 +74,3 @@ def _read_json(content: bytes, where: Path) -> np.ndarray:
     if joints.dtype.kind not in "fiu" or joints.ndim != 3 or joints.shape[1:] != (20, 3):
         raise InputError(where, f"skeletons: shape {joints.shape}, type {joints.dtype}, not numbers (frames, 20 joints, 3)", "download the data set again")
     return joints
-
-
-def _drop_lost(joints: np.ndarray, where: Path) -> np.ndarray:
-    lost = (joints == 0).all(axis=2).any(axis=1)
-    if lost.all():
-        raise InputError(where, "skeletons: every frame has a joint at (0, 0, 0), which the tracker had lost", "leave this file out")
-    return joints[~lost]

@@ -85,21 +85,15 @@ def read_openpose_json(path: str | Path, *, fps: float | None = None, bodies: in
     if not ((fps is None or fps > 0) and bodies >= 1):
         raise InputError("read_openpose_json", f"fps is {fps} and bodies {bodies}", "give frames a second above 0, and 1 person or more")
     with Archive(path) as archive:
-        videos = _videos(archive)
+        videos = by_film(archive, [(name, match) for name in archive.names if (match := MEMBER.fullmatch(PurePosixPath(name).name))])
+        if not videos:
+            raise InputError(path, f"none of its {len(archive.names)} files is named like {_EXAMPLE}", "give the folder of OpenPose's --write_json")
         layout, other_order = _model_of(archive, videos)
         listing = listed_by(archive, {first: _clip_name(archive, first) for first in videos})
     _say_gaps(archive, videos)
     title, name = "OpenPose", Path(path).resolve().stem
     read = _ReadVideo(layout, other_order, bodies, fps, listing.table, listing.videos, videos)
     return read_files(title, Path(path), list(videos), read, reading, name=name, layout=layout, classes=listing.classes)
-
-
-def _videos(archive: Archive) -> dict[str, dict[int, str]]:
-    """First file of each video to all its files by frame number, in order."""
-    videos = by_film(archive, [(name, match) for name in archive.names if (match := MEMBER.fullmatch(PurePosixPath(name).name))])
-    if not videos:
-        raise InputError(archive.path, f"none of its {len(archive.names)} files is named like {_EXAMPLE}", "give the folder of OpenPose's --write_json")
-    return videos
 
 
 def _say_gaps(archive: Archive, videos: Mapping[str, Mapping[int, str]]) -> None:

@@ -26,7 +26,7 @@ from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import NTU_25
 from tdsm.data.prompts import load_prompts
 from tdsm.data.readers.archive import Archive
-from tdsm.data.readers.parsing import parse_rows
+from tdsm.data.readers.parsing import parse_rows, read_bytes
 from tdsm.data.readers.reading import Reading, Skipped, read_files
 from tdsm.util.errors import InputError
 
@@ -57,11 +57,14 @@ def read_pku_mmd(path: str | Path, *, reading: Reading = Reading()) -> ClipSet:
     Raises:
         InputError: an unusable path or archive, no usable video, or what :class:`~tdsm.data.readers.reading.Reading` raises.
     """
+    videos = defaultdict(list)
     with Archive(path) as archive:
-        videos = _videos(archive)
+        for name in archive.names:
+            if MEMBER.fullmatch(PurePosixPath(name).name):
+                videos[PurePosixPath(name).stem].append(name)
     if all(len(names) == 1 for names in videos.values()):
         raise InputError(path, "holds no video with both its skeleton and its labels", "give what holds PKU_Skeleton_Renew and Train_Label_PKU_final")
-    return read_files("PKU-MMD", Path(path), list(videos), _Reader(videos), reading, name="pku-mmd", layout=NTU_25, classes=CLASSES)
+    return read_files("PKU-MMD", Path(path), sorted(videos), _Reader(videos), reading, name="pku-mmd", layout=NTU_25, classes=CLASSES)
 
 
 def read_split(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -70,10 +73,7 @@ def read_split(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     Raises:
         InputError: no such file, not two lists of ids, or a video in both.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path") from error
+    lines = read_bytes(Path(path)).decode("utf-8", "replace").splitlines()
     lists = [ids for ids in (tuple(_ID.findall(line)) for line in lines) if ids]
     if len(lists) != 2:
         raise InputError(path, f"holds {len(lists)} lines of video ids, not 2", "give a split file of PKU-MMD, one line of training and one of test ids")
@@ -86,16 +86,6 @@ def read_split(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def video_of(clip: Clip) -> str:
     """The video that a clip was cut from, such as "0002-L"."""
     return clip.name.partition("#")[0]
-
-
-def _videos(archive: Archive) -> dict[str, list[str]]:
-    """Member names of each video, in the order of the videos."""
-    names = defaultdict(list)
-    for name in archive.names:
-        base = PurePosixPath(name).name
-        if MEMBER.fullmatch(base):
-            names[base.removesuffix(".txt")].append(name)
-    return dict(sorted(names.items()))
 
 
 @dataclass(frozen=True)

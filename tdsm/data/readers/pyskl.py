@@ -225,9 +225,8 @@ def _label_map(path: Path, most: int) -> dict[int, str] | None:
     while names and not names[-1]:
         names.pop()
     if "" in names or len(set(names)) < len(names) or most >= len(names):
-        raise InputError(
-            file, f"has {len(names)} lines, some blank, twice, or too few for class number {most}", "give one name a line, in the order of the classes"
-        )
+        what = f"has {len(names)} lines, some blank, twice, or too few for class number {most}"
+        raise InputError(file, what, "give one name a line, in the order of the classes")
     return dict(enumerate(names))
 
 

@@ -90,7 +90,10 @@ def read_results(path: str | Path, *, sized: bool = False, fps: float | None = N
     """
     with Archive(path) as archive:
         layout, single, title = _first(archive, sized)
-        films = _films(archive, single)
+        members = _members(archive)
+        films = {name: {0: name} for name in members}
+        if single:
+            films = by_film(archive, [(name, match) for name in members if (match := _FRAME.fullmatch(PurePosixPath(name).stem))])
         listing = listed_by(archive, {first: _name(first, single) for first in films})
     read = _ReadFilm(layout, single, sized, bodies, fps, listing.table, listing.videos, films)
     return read_files(title, Path(path), list(films), read, reading, name=Path(path).resolve().stem, layout=layout, classes=listing.classes)
@@ -114,13 +117,6 @@ def _first(archive: Archive, sized: bool) -> tuple[Layout, bool, str]:
         if any(film.frames.values()):
             return film.layout, tool.single(value) and _FRAME.fullmatch(PurePosixPath(name).stem) is not None, tool.title
     raise fault
-
-
-def _films(archive: Archive, single: bool) -> dict[str, dict[int, str]]:
-    """First file of each film to all its files by frame number."""
-    if not single:
-        return {name: {0: name} for name in _members(archive)}
-    return by_film(archive, [(name, match) for name in _members(archive) if (match := _FRAME.fullmatch(PurePosixPath(name).stem))])
 
 
 def _name(first: str, single: bool) -> str:

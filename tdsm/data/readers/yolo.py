@@ -83,16 +83,11 @@ def frames(value: object, where: object) -> Film:
         place = f"{where} frame {str(number)[:20]}"
         if not isinstance(people, list):
             raise InputError(place, "is no list of people", _AGAIN)
-        bodies = (_person(record, place) for record in people)
-        placed.setdefault(_number(number, place), []).extend(body for body in bodies if body)
+        text = str(number)[:20] if isinstance(number, int | str) else ""
+        if not text.isdecimal() or len(text) > 18:
+            raise InputError(place, "the frame is no whole number from 0 on", "number the frames")
+        placed.setdefault(int(text), []).extend(filter(None, (_person(record, place) for record in people)))
     return Film(COCO_17, placed)
-
-
-def _number(number: object, where: str) -> int:
-    text = str(number)[:20] if isinstance(number, int | str) else ""
-    if not text.isdecimal() or len(text) > 18:
-        raise InputError(where, "the frame is no whole number from 0 on", "number the frames")
-    return int(text)
 
 
 def _person(record: object, where: str) -> Person | None:
