@@ -1,12 +1,12 @@
 """From the people that a pose detector found, frame by frame, to the persons of a clip.
 
-Detectors of poses in pictures (OpenPose, AlphaPose, MMPose, YOLO, MediaPipe) find people in each frame anew. Their readers bring every frame to a list
-of :class:`Person`; here persons are followed from frame to frame, and become an array (M, T, V, C).
+Detectors of poses in pictures find people in each frame anew. Their readers bring every frame to a list of :class:`Person`; here persons are followed from
+frame to frame, and become an array (M, T, V, C).
 
-**Following.** Where every person has a number of the tool's own tracker, that number says who is who. Otherwise a person continues as the one whose
-joints were nearest when last seen: on average over the joints found both times, nearest pairs first, and no further than half that person's extent (the
-diagonal of the box round it); whoever is left is somebody new. A person who has not been found for :data:`MEMORY` seconds is forgotten: in that
-time anybody who walks is out of that reach, and without forgetting, the cost would grow with the square of the film's length.
+**Following.** Where every person has a number of the tool's own tracker, that number says who is who. Otherwise a person continues as the one whose joints were
+nearest when last seen: on average over the joints found both times, nearest pairs first, and no further than half that person's extent (the diagonal of the box
+round it); whoever is left is somebody new. A person who has not been found for :data:`MEMORY` seconds is forgotten: in that time anybody who walks is out of
+that reach, and without forgetting, the cost would grow with the square of the film's length.
 
 **Missing.** A joint that was not found (confidence 0, or exactly at (0, 0)) is NaN; a person who was not found in a frame is zeros in it.
 """

@@ -6,18 +6,18 @@ Source: W. Kay et al., "The Kinetics human action video dataset", 2017; the skel
     kinetics_train/ID.json   kinetics_train_label.json      ID is the video's; about 240,000 clips
     kinetics_val/ID.json     kinetics_val_label.json        about 20,000
 
-A clip is ``{"data": [{"frame_index", "skeleton": [{"pose": 36 numbers, "score": 18 numbers}, ...]}, ...], "label", "label_index"}``: poses are
-x, y of the 18 joints of OpenPose one by one, in parts of the frame's width and height (0 to 1, y down), (0, 0) where a joint was not found.
-The label files say for each ID ``{"has_skeleton", "label", "label_index"}``. Classes are numbered from 0 in alphabetical order.
+A clip is ``{"data": [{"frame_index", "skeleton": [{"pose": 36 numbers, "score": 18 numbers}, ...]}, ...], "label", "label_index"}``: poses are x, y of the 18
+joints of OpenPose one by one, in parts of the frame's width and height (0 to 1, y down), (0, 0) where a joint was not found. The label files say for each ID
+``{"has_skeleton", "label", "label_index"}``. Classes are numbered from 0 in alphabetical order.
 
-**Coordinates.** The videos were made 340 x 256 pixels at 30 fps before the bodies were looked for. x is taken times 340 and y times 256, so
-that a clip is in pixels of that video and a body has its own proportions. A joint with score 0 is NaN.
+**Coordinates.** The videos were made 340 x 256 pixels at 30 fps before the bodies were looked for. x is taken times 340 and y times 256, so that a clip is in
+pixels of that video and a body has its own proportions. A joint with score 0 is NaN.
 
-**Persons.** As in the authors' loader: of the first five bodies of a frame the two whose scores sum highest, strongest first, chosen anew in
-each frame. Nothing says who is who, so a person may change places with another from one frame to the next.
+**Persons.** As in the authors' loader: of the first five bodies of a frame the two whose scores sum highest, strongest first, chosen anew in each frame, so
+that a person may change places with another.
 
-**Frames.** ``frame_index`` says where a frame belongs; frames need not be in order nor all there. The files as handed out start at 1, those that
-the authors' own packer writes at 0; a file with a frame 0 is one of these. Frames without bodies stay, as zeros.
+**Frames.** ``frame_index`` says where a frame belongs, in any order; the files as handed out start at 1, those that the authors' own packer writes at 0. Frames
+without bodies stay, as zeros.
 """
 
 import re
@@ -68,7 +68,15 @@ def read_kinetics(path: str | Path, *, bodies: int = 2, reading: Reading = Readi
     """
     path = Path(path)
     with Archive(path) as archive:
-        members = _members(archive)
+        members: dict[str, str] = {}  # by the clip's name, "train/ID"
+        for match in filter(None, map(MEMBER.fullmatch, archive.names)):
+            name = f"{match[1]}/{match[2]}"
+            if name in members:
+                raise InputError(path, f"clip {name} is there twice, as {members[name]} and {match[0]}", "keep one copy")
+            members[name] = match[0]
+        if not members:
+            what = f"none of its {len(archive.names)} files is named like kinetics_train/ID.json"
+            raise InputError(path, what, "give the folder or zip that holds kinetics_train")
         without = _without_skeleton(archive)
     files = [member for name, member in members.items() if name not in without]
     if len(files) < len(members):
@@ -96,20 +104,6 @@ def strongest(frame: np.ndarray, joints: np.ndarray, scores: np.ndarray, frames:
     out = np.zeros((rank[kept].max(initial=-1) + 1, frames, *joints.shape[1:]), np.float32)
     out[rank[kept], frame[kept]] = joints[order[kept]]
     return out
-
-
-def _members(archive: Archive) -> dict[str, str]:
-    """Member of each clip, by its name "train/ID"."""
-    members: dict[str, str] = {}
-    for match in filter(None, map(MEMBER.fullmatch, archive.names)):
-        name = f"{match[1]}/{match[2]}"
-        if name in members:
-            raise InputError(archive.path, f"clip {name} is there twice, as {members[name]} and {match[0]}", "keep one copy")
-        members[name] = match[0]
-    if not members:
-        what = f"none of its {len(archive.names)} files is named like kinetics_train/ID.json"
-        raise InputError(archive.path, what, "give the folder or zip that holds kinetics_train")
-    return members
 
 
 def _without_skeleton(archive: Archive) -> set[str]:

@@ -15,13 +15,11 @@ rest of the body for joints in each state, the published numbers are of all of t
 exactly (0, 0, 0), where no position was given, becomes NaN (in :class:`~tdsm.data.clips.Clip`).
 
 **Samples with missing skeletons.** The authors hand out a list of the recordings in which bodies are missing (302 of NTU-60, 535 of NTU-120), under several
-names: ``NTU_RGBD_samples_with_missing_skeletons.txt``, ``NTU_RGBD120_samples_with_missing_skeletons.txt``, ``samples_with_missing_skeletons.txt``,
-``ntu_rgb120_missings.txt``. It is recognised by what is in it: names of recordings, one a line, at most 1,000, after at most three lines of
-heading, in a text file whose name or heading says "missing". Such a list beside the recordings is heeded, and one warning says so. Another list of
-names (of a split, say) is not heeded, which one warning says, too.
+names, such as ``NTU_RGBD_samples_with_missing_skeletons.txt`` or ``ntu_rgb120_missings.txt``. It is recognised by what is in it: names of recordings, one a
+line, at most 1,000, after at most three lines of heading, in a text file whose name or heading says "missing". Such a list beside the recordings is heeded,
+another list of names (of a split, say) is not; one warning says either.
 
-The text is read by :mod:`tdsm.data.readers.ntu_text`; which of its bodies are people is decided by :mod:`tdsm.data.readers.ntu_tracks`. At most
-``bodies`` persons stay, the one that moves most first.
+The text is read by :mod:`tdsm.data.readers.ntu_text`; :mod:`tdsm.data.readers.ntu_tracks` decides which of its bodies are people.
 """
 
 import re

@@ -1,8 +1,8 @@
 """Northwestern-UCLA Multiview Action 3D: 10 actions, 10 subjects, 3 views, 1,484 clips of one Kinect v1 body.
 
-Source: J. Wang, X. Nie, Y. Xia, Y. Wu, S.-C. Zhu, "Cross-view action modeling, learning and recognition", CVPR 2014; cite
-it. Read in the JSON form that Shift-GCN and CTR-GCN use, ``all_sqe/a{action}_s{subject}_e{take}_v{view}.json`` with the
-list ``skeletons`` (frames, 20 joints, 3), metres, in the order of our ``kinect-20``. The action codes 7 and 10 do not exist.
+Source: J. Wang, X. Nie, Y. Xia, Y. Wu, S.-C. Zhu, "Cross-view action modeling, learning and recognition", CVPR 2014; cite it. Read in the JSON form that
+Shift-GCN and CTR-GCN use, ``all_sqe/a{action}_s{subject}_e{take}_v{view}.json`` with the list ``skeletons`` (frames, 20 joints, 3), metres, in the order of our
+``kinect-20``. The action codes 7 and 10 do not exist.
 
 As downloaded no coordinate is NaN and no frame is empty, but in one frame each of two clips (a04_s01_e01_v01 and a04_s04_e02_v01) six joints stand exactly at
 (0, 0, 0), which is the sensor itself: the tracker had lost them. Frames with such a joint are left out. Two clips have a single frame. The files carry no

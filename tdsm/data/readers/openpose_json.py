@@ -1,8 +1,7 @@
 """Poses from a webcam or a video: the files of OpenPose, and how to keep those of MediaPipe.
 
-**OpenPose** (https://github.com/CMU-Perceptual-Computing-Lab/openpose, ``doc/02_output.md``), run with ``--write_json FOLDER``, writes one
-file a frame: ``NAME_000000000012_keypoints.json`` for a video NAME, ``000000000012_keypoints.json`` for a webcam, ``IMAGE_keypoints.json`` for
-pictures (read here where IMAGE ends in a number)::
+**OpenPose** (https://github.com/CMU-Perceptual-Computing-Lab/openpose, ``doc/02_output.md``), run with ``--write_json FOLDER``, writes one file a frame:
+``NAME_000000000012_keypoints.json`` (of a webcam without NAME), ``IMAGE_keypoints.json`` for pictures (read where IMAGE ends in a number)::
 
     {"version": 1.3, "people": [{"pose_keypoints_2d": [x, y, confidence, x, y, confidence, ...], ...}, ...]}
 
@@ -14,9 +13,9 @@ followed as :mod:`tdsm.data.readers.detections` says.
 number may be any.
 
 **BODY_25B**, another model of OpenPose, writes 25 joints, too, in another order: the 17 of COCO, then upper neck, top of the head and six of the feet. The
-files do not say which model wrote them, the bodies do: read in the other model's order the bones of arms, legs, feet and face are two to eight times as
-long. (In BODY_25 joint 8 is the middle of the hips, in BODY_25B the right elbow.) Files of BODY_25B are brought to
-openpose-25 with one warning; neck and middle hip are taken as the middle of shoulders and of hips, as that layout has them, and the top of the head is dropped.
+files do not say which model wrote them, the bodies do: read in the other model's order the bones of arms, legs, feet and face are two to eight times as long.
+Files of BODY_25B are brought to openpose-25 with one warning; neck and middle hip are taken as the middle of shoulders and of hips, as that layout has them,
+and the top of the head is dropped.
 
 **Labels** may be given by folders or by a table: see :mod:`tdsm.data.readers.listing`.
 

@@ -1,17 +1,17 @@
 """PKU-MMD: 51 actions in long videos, two phases, up to two Kinect v2 bodies, three views.
 
-Source: C. Liu, Y. Hu, Y. Li, S. Song, J. Liu, "PKU-MMD: A large scale benchmark for continuous multi-modal human action
-understanding", 2017; cite it. Phase I has 1,076 videos with 21,545 actions of 66 performers. Each video is two files::
+Source: C. Liu, Y. Hu, Y. Li, S. Song, J. Liu, "PKU-MMD: A large scale benchmark for continuous multi-modal human action understanding", 2017; cite it. Phase I
+has 1,076 videos with 21,545 actions of 66 performers. Each video is two files::
 
     PKU_Skeleton_Renew/0002-L.txt      one row a frame at 30 fps, 150 numbers: 25 joints x y z in metres of body 1, then of body 2 (0: absent)
     Train_Label_PKU_final/0002-L.txt   one row an action: number 1 to 51, first frame, last frame (both from 1), confidence; commas
 
-Phase II is alike, its videos are called ``A01N01-L``. L, M and R are the views: left, middle, right. Both files of a video
-have the same name, so it is what stands inside, commas or not, that tells them apart. The joints stand as in NTU RGB+D.
+Phase II is alike, its videos are called ``A01N01-L``. L, M and R are the views: left, middle, right. Both files of a video have the same name, so it is what
+stands inside, commas or not, that tells them apart. The joints stand as in NTU RGB+D.
 
-**Names.** A clip is called by its video and its row in the label file: ``0002-L#3`` is the third action of video 0002-L, in
-the literature also F002V001C008L003 (video, view, class, action in the video). So :func:`video_of` gives the ids that
-stand in the files of the official splits, which :func:`read_split` reads. Who performs is not in these files.
+**Names.** A clip is called by its video and its row in the label file: ``0002-L#3`` is the third action of video 0002-L, in the literature also
+F002V001C008L003 (video, view, class, action in the video). So :func:`video_of` gives the ids of the official splits, which :func:`read_split` reads. Who
+performs is not said.
 """
 
 import re

@@ -1,8 +1,7 @@
 """One loop over many files, which every reader of a data set goes through.
 
-A reader knows which files there are and how one of them becomes clips; the rest is here: several processes, a progress bar, bad files that
-are skipped and reported, and a clip store in place of memory, from which a killed reading goes on. However many files there are, only a
-few are in flight at a time: a process reads :data:`_CHUNK` of them, and no more than two such chunks a process wait to be kept.
+A reader knows which files there are and how one of them becomes clips; the rest is here: several processes, a progress bar, bad files that are skipped and
+reported, and a clip store in place of memory, from which a killed reading goes on. No more than two chunks of :data:`_CHUNK` files a process wait to be kept.
 """
 
 import multiprocessing

@@ -1,18 +1,16 @@
 """Pickles of plain data, read by a machine that cannot run code.
 
-Data sets are handed out as Python pickles, and a pickle is a program: the usual reader imports and calls whatever the file names. This one
-never imports and never looks a name up. Python's own ``pickletools`` takes the file apart into instructions, and :class:`_Machine`
-carries out those that build plain data: None, booleans, numbers, strings, bytes, lists, tuples, dictionaries (with keys that are strings,
-bytes or numbers) and numpy arrays and numbers of plain types. Of the globals that a pickle may name, the few that numpy writes are known by
-their exact module and name, and each stands for a function of this module that checks all it is given. Anything else is refused.
+A pickle is a program: the usual reader imports and calls whatever the file names. This one never imports and never looks a name up. Python's own
+``pickletools`` takes the file apart into instructions, and :class:`_Machine` carries out those that build plain data: None, booleans, numbers, strings, bytes,
+lists, tuples, dictionaries (with keys that are strings, bytes or numbers) and numpy arrays and numbers of plain types. Of the globals that a pickle may name,
+the few that numpy writes are known by their exact module and name, and each stands for a function of this module that checks all it is given. Anything else is
+refused.
 
-Why not a subclass of ``pickle.Unpickler`` with an allow-list: numpy's own functions can be abused (a crafted data type makes numpy write
-outside its memory), so that to allow them is too much, and a crafted memo index makes that reader reserve all the memory there is.
+Why not a subclass of ``pickle.Unpickler`` with an allow-list: numpy's own functions can be abused (a crafted data type makes numpy write outside its memory),
+and a crafted memo index makes that reader reserve all the memory there is.
 
-Read are protocols 2 to 5 as Python 3 writes them, with the arrays of numpy 1 and numpy 2. The whole file is held in memory while it is
-read, arrays that a protocol 2 pickle holds twice. A file cannot ask for more than a fixed multiple of its own size.
-
-Format: Python Enhancement Proposals 307, 3154 and 574; ``numpy/_core/multiarray.py`` and ``ndarray.__reduce__``.
+Read are protocols 2 to 5 as Python 3 writes them (PEP 307, 3154, 574), with the arrays of numpy 1 and 2. The whole file is held in memory while it is read,
+arrays that a protocol 2 pickle holds twice. A file cannot ask for more than a fixed multiple of its own size.
 """
 
 import math

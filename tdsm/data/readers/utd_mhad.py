@@ -1,11 +1,9 @@
 """UTD-MHAD: 27 actions, 8 subjects, 861 clips of one Kinect v1 body.
 
-Source: C. Chen, R. Jafari, N. Kehtarnavaz, "UTD-MHAD: A multimodal dataset for human action recognition utilizing a depth
-camera and a wearable inertial sensor", ICIP 2015. Free for research; cite it. The authors' page hands out ``Skeleton.zip``
-with files ``a{action}_s{subject}_t{trial}_skeleton.mat``; each holds ``d_skel`` (20 joints, 3, frames), metres, 30 fps.
-
-The files start at the head (head, shoulder centre, spine, hip centre, then the limbs); our ``kinect-20`` starts at the hip
-centre, as NW-UCLA does, so the first four joints are turned round. Right and left are the actor's own.
+Source: C. Chen, R. Jafari, N. Kehtarnavaz, "UTD-MHAD: A multimodal dataset for human action recognition utilizing a depth camera and a wearable inertial
+sensor", ICIP 2015. Free for research; cite it. The authors' page hands out ``Skeleton.zip`` with files ``a{action}_s{subject}_t{trial}_skeleton.mat``; each
+holds ``d_skel`` (20 joints, 3, frames), metres, 30 fps. They start at the head (head, shoulder centre, spine, hip centre, then the limbs); our ``kinect-20``
+starts at the hip centre, as NW-UCLA does, so the first four joints are turned round. Right and left are the actor's own.
 """
 
 import re
