@@ -194,7 +194,7 @@ def test_classes_that_differ_in_direction_alone_differ_in_their_clauses(dataset,
         ("wave the right hand while walking on the spot", "legs", "walk on the spot"),
     ],
 )
-def test_a_synthetic_part_is_told_in_the_same_words_whatever_it_is_combined_with(combined, part, alone):
+def test_a_synthetic_part_is_described_in_the_same_words_whatever_it_is_combined_with(combined, part, alone):
     motions = load_motions("synthetic")
     assert motions[combined].parts[part] == motions[alone].parts[part]
 
@@ -208,12 +208,12 @@ def test_left_and_right_are_never_mixed_up(dataset):
                 assert not re.search(rf"\b{other} (hand|arm|fist|forearm)\b", " ".join([*motion.parts.values(), *motion.phases.values()])), name
 
 
-# What a class is told by
+# What a class is described by
 
 
-def test_a_label_is_told_by_a_sentence_or_by_its_own_prompts():
-    told = {"hop": "One foot leaves the floor.", "sit": ("go down", "The hips sink."), "Jump.": ["leap"]}
-    assert class_prompts(["sit", "hop", "bow", "wave", "jump"], told) == [
+def test_a_label_is_described_by_a_sentence_or_by_its_own_prompts():
+    descriptions = {"hop": "One foot leaves the floor.", "sit": ("go down", "The hips sink."), "Jump.": ["leap"]}
+    assert class_prompts(["sit", "hop", "bow", "wave", "jump"], descriptions) == [
         *(("go down", "The hips sink."), ("hop", "One foot leaves the floor."), ("bow",), ("wave",), ("leap",)),
     ]
     with pytest.raises(InputError, match="description of 'bow'"):
@@ -221,5 +221,5 @@ def test_a_label_is_told_by_a_sentence_or_by_its_own_prompts():
 
 
 def test_prompts_survive_json():
-    told = {"sit": ("go down", "The hips sink."), "hop": "One foot leaves the floor."}
-    assert class_prompts(list(told), json.loads(json.dumps(told))) == class_prompts(list(told), told)
+    descriptions = {"sit": ("go down", "The hips sink."), "hop": "One foot leaves the floor."}
+    assert class_prompts(list(descriptions), json.loads(json.dumps(descriptions))) == class_prompts(list(descriptions), descriptions)
