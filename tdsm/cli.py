@@ -27,6 +27,7 @@ app = typer.Typer(
 
 Data = Annotated[Path, typer.Argument(help="A data set as downloaded (zip or folder), a .npz or store of clips, or a folder with clips.csv.")]
 Size = Annotated[str | None, typer.Option(help="Width and height of the picture, such as 1920x1080, for 2-D coordinates that are parts of these (0 to 1).")]
+Fps = Annotated[float | None, typer.Option(help="Frames a second of clips whose files do not state them.")]
 Layout = Annotated[str | None, typer.Option(help="Skeleton layout, for a folder of .npy files whose clips.csv does not name it.")]
 Preset = Annotated[str, typer.Option(help="Settings: recommended, paper, demo, or a JSON file of differences from one of them.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="One setting, such as train.precision=bf16; may be given several times.")]
@@ -103,6 +104,7 @@ def prepare(
     out: Annotated[Path, typer.Argument(help="A .npz to write, or a folder (a clip store, for sets larger than memory; a killed call goes on).")],
     layout: Layout = None,
     size: Size = None,
+    fps: Fps = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a bad file or a doubt about the clips, rather than report it.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Mend what is known (mirrored bodies, up axis, unit, order of axes or joints); held in memory.")] = False,
 ) -> None:
@@ -114,8 +116,8 @@ def prepare(
     if out.suffix not in ("", ".npz"):
         raise InputError(out, f"ends in {out.suffix}", "name a .npz file, such as clips.npz, or a folder")
     store = out if out.suffix == "" else None
-    held = fix or size is not None
-    clips = load_clips(data, layout, size=_size(size), strict=strict, fix=fix, reading=Reading(strict=strict, store=None if held else store))
+    held = fix or size is not None or fps is not None
+    clips = load_clips(data, layout, size=_size(size), fps=fps, strict=strict, fix=fix, reading=Reading(strict=strict, store=None if held else store))
     if store is None:
         clips.save(out)
     elif held:
@@ -291,6 +293,7 @@ def predict(
     descriptions: Sentences = None,
     layout: Layout = None,
     size: Size = None,
+    fps: Fps = None,
     best: Annotated[int, typer.Option(min=1, help="How many labels to print for each clip.")] = 3,
 ) -> None:
     """Rank any label names for each clip; clips of another body than was trained on are converted, with a note on what was made up."""
@@ -302,7 +305,7 @@ def predict(
     names = parse_labels(labels, "--labels")
     sentences = _descriptions(descriptions, None)
     recognizer = Recognizer.from_pretrained(model)
-    converted = convert_all(load_clips(data, layout, size=_size(size)), recognizer.layout)
+    converted = convert_all(load_clips(data, layout, size=_size(size), fps=fps), recognizer.layout)
     _say(converted.note)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TextWarning)  # the readings say the same, per label

@@ -203,6 +203,66 @@ def test_landmarks_of_low_visibility_and_frames_with_nobody(tmp_path):
     assert clip.joints[0].any(axis=(1, 2)).tolist() == [True, True, True, False, True]
 
 
+def timed(key, times, **columns):
+    """A frame each with its time, as JSON and as a table."""
+    more = [{name: values[frame] for name, values in columns.items()} for frame in range(T)]
+    yield [{key: times[frame], "landmarks": landmarks(frame)} | more[frame] for frame in range(T)]
+    yield table([{key: times[frame]} | more[frame] | row(frame, lambda index, axis: f"{axis}{index}") for frame in range(T)])
+
+
+@pytest.mark.parametrize(("key", "times", "fps"), [
+    ("timestamp_ms", [7000, 7033, 7067, 7100, 7133], 4000 / 133), ("time_ms", [0, 0.5, 1, 1.5, 2], 2000.0), ("timestamp", [0, 40, 80, 120, 160], 25.0),
+    ("timestamp", [0, 40_000, 80_000, 120_000, 160_000], 25.0), ("time", [1.7e9 + 0.25 * frame for frame in range(T)], 4.0),
+    ("t", [0, 0.04, 0.08, 0.12, 0.16], 25.0), ("t", [0, 41, 79, 121, 160], 25.0),
+])  # fmt: skip
+def test_times_of_landmarks_give_the_frame_rate(tmp_path, key, times, fps):
+    for number, value in enumerate(timed(key, times)):
+        (clip,) = load_clips(written(tmp_path / str(number), value))
+        assert (clip.frames, clip.fps_assumed) == (T, False)
+        assert clip.fps == pytest.approx(fps)
+        np.testing.assert_allclose(clip.joints[0], WORLD, atol=1e-5)
+
+
+def test_a_gap_in_time_is_one_of_frames_and_times_in_whole_milliseconds_make_no_gap(tmp_path):
+    for number, value in enumerate(timed("timestamp_ms", [0, 33, 66, 200, 233])):
+        (clip,) = load_clips(written(tmp_path / str(number), value))
+        assert clip.joints[0].any(axis=(1, 2)).tolist() == [True, True, True, False, False, False, True, True]
+        np.testing.assert_allclose(clip.joints[0, [0, 1, 2, 6, 7]], WORLD, atol=1e-5)
+        assert clip.fps == pytest.approx(1000 / 33)
+    frames = [{"t": 1000 * frame // 30, "landmarks": landmarks(frame % T)} for frame in range(400)]
+    (clip,) = load_clips(written(tmp_path / "long", frames))
+    assert clip.frames == 400
+    assert clip.fps == pytest.approx(30)
+    frames[7:9] = [None, []]  # nobody, and no time
+    (clip,) = load_clips(written(tmp_path / "nobody", frames))
+    assert np.flatnonzero(~clip.joints[0].any(axis=(1, 2))).tolist() == [7, 8]
+
+
+def test_numbers_place_the_frames_and_times_give_the_rate(tmp_path):
+    for number, value in enumerate(timed("timestamp_ms", [1000, 1050, 1150, 1200, 1250], frame=[3, 4, 6, 7, 9])):
+        (clip,) = load_clips(written(tmp_path / str(number), value))
+        assert clip.joints[0].any(axis=(1, 2)).tolist() == [True, True, False, True, True, False, True]
+        assert clip.fps == pytest.approx(1000 / np.mean([50, 50, 50, 25]))
+    (clip,) = load_clips(written(tmp_path / "one", [{"t": 3.5, "landmarks": landmarks(0)}]))
+    assert (clip.frames, clip.fps, clip.fps_assumed) == (1, 30.0, True)
+    (clip,) = load_clips(written(tmp_path / "under names", {"fps": 12.5, "frames": [{"landmarks": landmarks(frame)} for frame in range(T)]}))
+    assert (clip.fps, clip.fps_assumed) == (12.5, False)
+
+
+@pytest.mark.parametrize(
+    "times", [[0, 33, 33, 66, 99], [0, 66, 33, 99, 132], [0, 33, "soon", 99, 132], [0, 33, float("nan"), 99, 132], [0, 33, 1e300, 2e300, 3e300]]
+)
+def test_times_that_do_not_rise_are_named_with_their_row(tmp_path, times):
+    for number, (value, place) in enumerate(zip(timed("timestamp", times), ("frame 2", "row 3"), strict=True)):
+        path = written(tmp_path / str(number), value)
+        said = message(load_clips, path)
+        assert f"{path} {place}: timestamp is" in said
+        assert "give the time of every frame" in said
+    frames = [{"timestamp": frame, "landmarks": landmarks(frame)} for frame in range(T)]
+    del frames[2]["timestamp"]
+    assert "frame 2: has no timestamp, as other frames have" in message(load_clips, written(tmp_path / "without", frames))
+
+
 def test_image_landmarks_are_refused_under_any_name_and_read_in_pixels_when_the_size_is_given(tmp_path):
     image = WORLD * 0.3 + 0.5
     path = written(tmp_path / "x.json", [{"pose_world_landmarks": landmarks(frame, image)} for frame in range(T)])

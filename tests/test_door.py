@@ -1,5 +1,6 @@
 """The door: each remark on clips that show the fault, and none on clips that do not."""
 
+import json
 import re
 import sys
 import warnings
@@ -16,6 +17,7 @@ from tdsm.data.convert import convert_all
 from tdsm.data.door import DoorWarning, Remark, admit, examine, mend_all
 from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, MEDIAPIPE_33, NTU_25, OPENPOSE_18, OPENPOSE_25, SMPL_22, Layout
 from tdsm.data.readers import load_clips
+from tdsm.data.readers.reading import Reading
 from tdsm.data.synthetic import SEEN, synthetic_clips
 from tdsm.util.errors import InputError
 
@@ -323,6 +325,7 @@ def test_labels_persons_and_frame_rates(clean):
     crowd = np.concatenate([clean[3].joints + np.array([shift, 0, 0]) for shift in range(4)])
     assert "up to 4" in remark(replaced(clean, 3, joints=crowd), "crowd").what
     assert "not 30 in 1 of 20 clips (30 (19), 10 (1))" in remark(replaced(clean, 3, fps=10.0), "frame rates").what
+    assert "frame rates" not in kinds(replaced(clean, 3, fps=29.97))
 
 
 def test_a_layout_of_which_no_body_is_known_is_examined_for_what_it_holds():
@@ -373,10 +376,70 @@ def test_the_command_line_says_each_doubt_in_one_line_and_mends_on_request(clean
         assert code == 0
         assert re.fullmatch(r"tdsm: synthetic: mended: .*: x negated, left and right joints kept.*\n", said.err)
         assert all(np.array_equal(a.joints, b.joints) for a, b in zip(load_clips(tmp_path / out), clean, strict=True))
+    np.savez(tmp_path / "bare.npz", joints=clean[0].joints[None], layout="ntu-25")
+    code, said = call("prepare", tmp_path / "bare.npz", tmp_path / "rated.npz")
+    assert "tdsm: bare: nothing states the frames a second of 1 of 1 clips" in said.err
+    for out in ("rated.npz", "rated"):
+        code, said = call("prepare", tmp_path / "bare.npz", tmp_path / out, "--fps", "12.5")
+        assert (code, said.err, load_clips(tmp_path / out)[0].fps) == (0, "", 12.5)
     code, said = call("doctor", path)
     assert "problem   synthetic: the toes or forearms point to the back" in said.out
     code, said = call("doctor", tmp_path / "fixed")
     assert "toes" not in said.out
+
+
+def test_a_frame_rate_that_nothing_states_is_said_once_for_a_set_until_it_is_given(clean, tmp_path):
+    for fps in ([None] * 20, [25.0] * 5 + [None] * 15):
+        clips = ClipSet(tuple(Clip(clip.joints, clip.layout, clip.label, clip.subject, rate, clip.name) for clip, rate in zip(clean, fps, strict=True)))
+        found = remark(clips, "assumed frame rate")
+        assert f"of {fps.count(None)} of 20 clips" in found.what and "read as 30" in found.what and "--fps 25" in found.remedy
+        assert {clip.fps for clip in clips if clip.fps_assumed} == {30.0}
+
+    def said(path, **more):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            clips = load_clips(path, reading=Reading(progress=False, **more.pop("reading", {})), **more)
+        return clips, [str(one.message) for one in caught if "states the frames a second" in str(one.message)]
+
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for row, clip in enumerate(clean):
+        np.save(folder / f"{row}.npy", clip.joints)
+    for column, cells in (("", [""] * 20), (",fps", [","] * 20)):
+        (folder / "clips.csv").write_text("file,layout" + column + "\n" + "".join(f"{row}.npy,ntu-25{cell}\n" for row, cell in enumerate(cells)))
+        clips, lines = said(folder)
+        assert len(lines) == 1 and "of 20 of 20 clips (first 0.npy): read as 30" in lines[0]
+    np.savez(tmp_path / "bare.npz", joints=clean[0].joints[None], layout="ntu-25")
+    np.save(tmp_path / "one.npy", clean[0].joints)
+    (tmp_path / "poses").mkdir()
+    for frame, body in enumerate(pixels(clean, OPENPOSE_18)[0].joints[0]):
+        people = [{"pose_keypoints_2d": np.column_stack([body, np.ones(18)]).ravel().tolist()}]
+        (tmp_path / "poses" / f"a_{frame:012}_keypoints.json").write_text(json.dumps({"people": people}))
+    stored = {"store": tmp_path / "store"}
+    kept = clips.save(tmp_path / "saved.npz")
+    for path, layout, reading in ((folder, None, {}), (folder, None, stored), (tmp_path / "store", None, {}), (kept, None, {}),
+                                  (tmp_path / "bare.npz", None, {}), (tmp_path / "one.npy", "ntu-25", {}), (tmp_path / "poses", None, {})):  # fmt: skip
+        assert len(said(path, layout=layout, reading=reading)[1]) == 1, path
+        if not reading:
+            clips, lines = said(path, layout=layout, fps=25)
+            assert (lines, {(clip.fps, clip.fps_assumed) for clip in clips}) == ([], {(25.0, False)})
+    for path in (clean.save(tmp_path / "stated.npz"), clips.save(tmp_path / "given.npz")):
+        assert said(path)[1] == []
+        assert {clip.fps for clip in said(path, fps=50)[0]} <= {25.0, 30.0}, "fps= is only for what is not stated"
+    with pytest.raises(InputError, match="fps was given together with a store"):
+        load_clips(folder, fps=25, reading=Reading(progress=False, store=tmp_path / "other"))
+    with pytest.raises(InputError, match="fps is nan"):
+        load_clips(folder, fps=float("nan"))
+
+
+def test_sets_of_a_sensor_of_known_rate_say_nothing(tmp_path):
+    from standins import write_ucla, write_utd
+
+    for path in (write_utd(tmp_path / "utd.zip"), write_ucla(tmp_path / "ucla.zip")):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            load_clips(path, reading=Reading(progress=False))
+        assert not [one for one in caught if "states the frames a second" in str(one.message)]
 
 
 @pytest.mark.slow

@@ -208,7 +208,7 @@ def test_unknown_and_mixed_contents(tmp_path):
     assert "layout kinect-20, not ntu-25" in message(load_clips, utd_zip(tmp_path), layout="ntu-25", reading=QUIET)
 
 
-def test_npz_is_told_by_its_members(tmp_path):
+def test_npz_is_known_by_its_members(tmp_path):
     saved = ClipSet((Clip(recording(), KINECT_20, "wave"),)).save(tmp_path / "clips.bin")
     assert load_clips(saved)[0].label == "wave"
 
@@ -224,7 +224,7 @@ def test_one_file_is_copied_to_a_store_when_one_is_asked_for(tmp_path):
     assert "store of another reader" in message(load_clips, saved, reading=stored)
 
 
-def test_data_sets_are_told_by_the_names_of_their_files(tmp_path):
+def test_data_sets_are_known_by_the_names_of_their_files(tmp_path):
     for title, name in (
         ("MSR-Action3D", "a01_s01_e01_skeleton3D.txt"),
         ("Kinetics-skeleton", "kinetics_val/-0a_bcdefgh.json"),
@@ -305,7 +305,7 @@ def test_folder_takes_the_layout_from_the_argument(tmp_path):
         ("file,layout\na.npy,kinect-20\na.npy,kinect-20\n", "twice"),
         ("file,layout\n../out.npy,kinect-20\n", "line 2: .*outside"),
         ("file,layout\n/etc/passwd,kinect-20\n", "line 2: .*outside"),
-        ("file,label,layout\na.npy,wave,kinect-20\n\nmore/b.npy,,kinect-20\n", "line 4: label of more/b.npy is empty"),
+        ("file,label,layout\na.npy,wave,kinect-20\n\nmore/b.npy,,kinect-20\n", "line 4: label of 'more/b.npy' is empty"),
         ("file,fps,layout\na.npy,fast,kinect-20\nmore/b.npy,,kinect-20\n", "line 2: fps 'fast'"),
         ("file,fps,layout\na.npy,0,kinect-20\nmore/b.npy,,kinect-20\n", "line 2: fps '0'"),
         ("file,layout\na.npy,kinect-20,more\n", "line 2: more cells"),

@@ -14,7 +14,7 @@ array           shape                  meaning
                                        of ``classes``; or (N, K) one-hot rows
 ``subjects``    (N,) str               who moves (left out: unknown)
 ``names``       (N,) str               what to call the clip in messages (left out: its number)
-``fps``         () or (N,) float       frames a second
+``fps``         () or (N,) float       frames a second (left out: not known, 30 is assumed)
 ``layout``      () str                 a name of :data:`tdsm.data.layouts.LAYOUTS`
 ``classes``     (K,) str               class names in order (left out: sorted labels)
 ``order``       () str                 letters of the axes of ``joints`` where it is another than NMTVC, such as NCTVM or NTVC
@@ -41,9 +41,11 @@ from tdsm.util.errors import InputError
 from tdsm.util.html import SHOWN, html_table, shortened
 from tdsm.util.npz import read_npz, write_npz
 
-__all__ = ["Clip", "ClipSet", "as_clips", "as_layout", "normalised"]
+__all__ = ["ASSUMED_FPS", "Clip", "ClipSet", "as_clips", "as_layout", "normalised"]
 
 _LOOKED_AT = 1000  # clips whose joints are read to show a set, which may be mapped from disk
+
+ASSUMED_FPS = 30.0  # where no file states the frames a second
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +57,9 @@ class Clip:
         layout: names and order of the V joints.
         label: class name, or None when unknown.
         subject: who moves, or None; intervals are bootstrapped over subjects.
-        fps: frames a second.
+        fps: frames a second; given as None, where they are not known, it becomes 30.
         name: what to call the clip in messages, usually its file.
+        fps_assumed: nothing states ``fps``.
 
     Raises:
         InputError: wrong number of axes, no frame, wrong joint or coordinate count, infinite values, or something else than numbers.
@@ -75,8 +78,9 @@ class Clip:
     layout: Layout
     label: str | None = None
     subject: str | None = None
-    fps: float = 30.0
+    fps: float | None = ASSUMED_FPS
     name: str = "clip"
+    fps_assumed: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -107,15 +111,20 @@ class Clip:
             )
         if self.label is not None:
             object.__setattr__(self, "label", check_name(self.label, f"{self.name}, label"))
+        if self.fps is None:
+            object.__setattr__(self, "fps", ASSUMED_FPS)
+            object.__setattr__(self, "fps_assumed", True)
         if not 0 < self.fps < math.inf:
             raise InputError(self.name, f"fps is {self.fps}", "give frames per second, a finite number above 0")
         object.__setattr__(self, "joints", normalised(joints, self.layout))
 
     @classmethod
-    def checked_before(cls, joints: np.ndarray, layout: Layout, label: str | None, subject: str | None, fps: float, name: str) -> "Clip":
+    def checked_before(
+        cls, joints: np.ndarray, layout: Layout, label: str | None, subject: str | None, fps: float, name: str, fps_assumed: bool = False
+    ) -> "Clip":
         """A clip whose joints, (M, T, V, C) float32, are those of another Clip, checked and normalised, and are not read again: those of a clip store."""
         clip = object.__new__(cls)
-        vars(clip).update(joints=joints, layout=layout, label=label, subject=subject, fps=fps, name=name)
+        vars(clip).update(joints=joints, layout=layout, label=label, subject=subject, fps=fps, name=name, fps_assumed=fps_assumed)
         return clip
 
     @property
@@ -226,7 +235,7 @@ class ClipSet(Sequence):
             raise InputError(clip.name, what, "correct the label or add the class")
         if clip.label == self.classes[index]:
             return clip
-        return Clip.checked_before(clip.joints, clip.layout, self.classes[index], clip.subject, clip.fps, clip.name)
+        return Clip.checked_before(clip.joints, clip.layout, self.classes[index], clip.subject, clip.fps, clip.name, clip.fps_assumed)
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -311,6 +320,8 @@ class ClipSet(Sequence):
             "classes": np.array(self.classes, dtype=np.str_),
             "dataset": np.array(self.name),
         }
+        if all(clip.fps_assumed for clip in self.clips):
+            del columns["fps"]
         return write_npz(Path(path), {"joints": joints} | columns)
 
     @classmethod
@@ -330,7 +341,7 @@ class ClipSet(Sequence):
         count = len(joints)
         labels, classes = label_column(arrays.get("labels", ""), class_column(arrays.get("classes", ()), path), count, path)
         subjects, names = (text_column(arrays.get(key, ""), count, path, key) for key in ("subjects", "names"))
-        fps = number_column(arrays.get("fps", 30.0), count, path, "fps")
+        fps = number_column(arrays["fps"], count, path, "fps") if "fps" in arrays else [None] * count
         clips = [Clip(joints[row], layout, labels[row], subjects[row], fps[row], names[row] or f"{path.name}[{row}]") for row in range(count)]
         return cls(tuple(clips), classes, str(arrays.get("dataset", path.stem)))
 

@@ -5,7 +5,7 @@ A store is a folder of three files::
     about.json    format, data set, layout, classes, the reader that writes it, and whether the reading came to its end
     joints.f32    the joints of all clips, one clip behind the other, each (M, T, V, C), float32, little endian, no padding
     clips.jsonl   one line per source file: CRC-32 of the line, then, as JSON, the file's name, the end of its clips in joints.f32 (bytes), their
-                  CRC-32, and of each clip name, label, subject, frames per second, M and T
+                  CRC-32, and of each clip name, label, subject, frames per second (null: not known), M and T
 
 **Writing** is a stream: :class:`ClipStore` appends a source file's joints first and its line after them. Whatever a killed process leaves
 behind, the lines that are whole and whose joints are there are a valid store; the next :class:`ClipStore` cuts off the rest and goes on. A
@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tdsm.data.clips import Clip, ClipSet, as_layout
+from tdsm.data.clips import ASSUMED_FPS, Clip, ClipSet, as_layout
 from tdsm.data.layouts import Layout
 from tdsm.util.errors import InputError
 from tdsm.util.files import parse_json, read_sealed, write_sealed
@@ -74,7 +74,8 @@ def open_store(folder: str | Path, *, verify: bool = True) -> ClipSet:
         for row in source.clips:
             shape = _shape(row, layout)
             count = math.prod(shape)
-            clips.append(Clip.checked_before(numbers[start : start + count].reshape(shape), layout, row.label, row.subject, row.fps, row.name))
+            joints, fps = numbers[start : start + count].reshape(shape), row.fps or ASSUMED_FPS
+            clips.append(Clip.checked_before(joints, layout, row.label, row.subject, fps, row.name, row.fps is None))
             start += count
         lines += source.line
     whole = 4 * start == size and lines == (folder / _INDEX).stat().st_size
@@ -136,7 +137,7 @@ class ClipStore:
         crc, end = 0, self._end + sum(map(len, blocks))
         for block in blocks:
             crc = zlib.crc32(block, crc)
-        rows = [_Row(clip.name, clip.label, clip.subject, float(clip.fps), *clip.joints.shape[:2]) for clip in clips]
+        rows = [_Row(clip.name, clip.label, clip.subject, None if clip.fps_assumed else float(clip.fps), *clip.joints.shape[:2]) for clip in clips]
         try:
             self._mark(complete=False)
             self._joints.writelines(blocks)
@@ -199,7 +200,7 @@ class _Row(NamedTuple):
     name: str
     label: str | None
     subject: str | None
-    fps: float
+    fps: float | None
     persons: int
     frames: int
 
@@ -226,7 +227,7 @@ def _sources(folder: Path, layout: Layout, size: int) -> Iterator[_Source]:
             try:
                 source = _parse(line)
                 end += 4 * sum(math.prod(_shape(row, layout)) for row in source.clips)
-                sound = end == source.end and all(row.persons > 0 < row.frames and row.fps > 0 for row in source.clips)
+                sound = end == source.end and all(row.persons > 0 < row.frames and (row.fps is None or row.fps > 0) for row in source.clips)
             except (ValueError, TypeError, RecursionError) as error:
                 raise InputError(f"{folder / _INDEX} line {number}", f"is not as it was written ({error})", _AGAIN) from error
             if not sound:
@@ -242,7 +243,8 @@ def _parse(line: bytes) -> _Source:
     name, end, crc, rows = parse_json(line[9:-1], "line")
     clips = []
     for clip, label, subject, fps, persons, frames in rows:
-        clips.append(_Row(str(clip), label and sys.intern(label), subject and sys.intern(subject), float(fps), int(persons), int(frames)))
+        rate = None if fps is None else float(fps)
+        clips.append(_Row(str(clip), label and sys.intern(label), subject and sys.intern(subject), rate, int(persons), int(frames)))
     return _Source(str(name), end, crc, clips, len(line))
 
 

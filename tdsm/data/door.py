@@ -17,15 +17,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from tdsm.data.clips import Clip, ClipSet
-from tdsm.data.remarks import Mend, Remark, remarks_on_axes, remarks_on_bodies, sampled, spread
-from tdsm.data.remarks import share_of as _of
+from tdsm.data.clips import ASSUMED_FPS, Clip, ClipSet
+from tdsm.data.remarks import Mend, Remark, remarks_on_axes, remarks_on_bodies, sampled, share_of, spread
 from tdsm.util.errors import InputError
 
 __all__ = ["DoorWarning", "Mend", "Remark", "admit", "examine", "mend_all"]
 
 _NUMBER = re.compile(r"[0-9]{1,15}([.][0-9]{1,15})?")
 _MOST_MENDS = 6  # of a set, one after the other
+_SAME_RATE = 0.02  # rates that time stamps give differ by that, and 29.97 from 30
 
 
 class DoorWarning(UserWarning):
@@ -91,13 +91,13 @@ def examine(clips: ClipSet) -> list[Remark]:
     axes = remarks_on_axes(clips)
     if axes:  # nothing else that could be said would be true
         return axes
-    checks = (_missing, _too_little, _nobody, _still, _gaps, _copies, _unlabelled, _numbered, _crowd, _rates)
+    checks = (_missing, _too_little, _nobody, _still, _gaps, _copies, _unlabelled, _numbered, _crowd, _rates, _assumed_rate)
     return remarks_on_bodies(clips) + [remark for check in checks if (remark := check(clips))]
 
 
 def _on_named(kind: str, names: Sequence[str], clips: Sequence[Clip], what: str, then: str, remedy: str) -> Remark | None:
     """A remark on the clips of these names; none without a name."""
-    return Remark(kind, len(names), f"{what} {_of(len(names), clips)} (first {names[0]}){then}", remedy) if names else None
+    return Remark(kind, len(names), f"{what} {share_of(len(names), clips)} (first {names[0]}){then}", remedy) if names else None
 
 
 def _missing(clips: ClipSet) -> Remark | None:
@@ -111,7 +111,7 @@ def _missing(clips: ClipSet) -> Remark | None:
             never[clips.layout.joints[joint]] += 1
     if not holed:
         return None
-    what = f"{np.mean(share):.1%} of all joints were not seen, in {_of(holed, some)}: drawn through time between the frames in which they were"
+    what = f"{np.mean(share):.1%} of all joints were not seen, in {share_of(holed, some)}: drawn through time between the frames in which they were"
     if never:
         named = [f"{joint} ({count:,})" for joint, count in sorted(never.items(), key=lambda pair: -pair[1])[:6]]
         more = f" and {len(never) - 6} more" if len(never) > 6 else ""
@@ -160,7 +160,7 @@ def _gaps(clips: ClipSet) -> Remark | None:
         broken, frames = broken + bool(gap), frames + gap
     if not broken:
         return None
-    what = f"nobody is in {frames:,} frames between others, in {_of(broken, some)}: these frames are dropped"
+    what = f"nobody is in {frames:,} frames between others, in {share_of(broken, some)}: these frames are dropped"
     return Remark("gaps", broken, what, "cut such clips where the gap is long")
 
 
@@ -178,7 +178,7 @@ def _copies(clips: ClipSet) -> Remark | None:
     if not copies:
         return None
     differ = f", {labels:,} of them with another label" if labels else ""
-    what = f"the joints are those of another clip in {_of(len(copies), clips)} (first: {copies[0]}){differ}: all are kept"
+    what = f"the joints are those of another clip in {share_of(len(copies), clips)} (first: {copies[0]}){differ}: all are kept"
     return Remark("copies", len(copies), what, "keep one of each, or at least both on the same side of a split")
 
 
@@ -195,7 +195,7 @@ def _numbered(clips: ClipSet) -> Remark | None:
         return None
     distinct = sorted(set(numbers), key=float)
     named = f"{', '.join(distinct[:5])}{', ...' if len(distinct) > 5 else ''}"
-    what = f"labels are numbers in {_of(len(numbers), clips)} ({named}): each is a class of that name, which says nothing of the movement"
+    what = f"labels are numbers in {share_of(len(numbers), clips)} ({named}): each is a class of that name, which says nothing of the movement"
     return Remark("numbered", len(numbers), what, "give names as labels, or `classes`, the names in order, in the .npz")
 
 
@@ -205,7 +205,7 @@ def _crowd(clips: ClipSet) -> Remark | None:
     crowded = sum(count > 2 for count in present)
     if not crowded:
         return None
-    what = f"there are more than 2 persons in {_of(crowded, some)}, up to {max(present)}: of each clip a model keeps the one or two who move most"
+    what = f"there are more than 2 persons in {share_of(crowded, some)}, up to {max(present)}: of each clip a model keeps the one or two who move most"
     return Remark("crowd", crowded, what, "leave bystanders out, or set preprocess.bodies")
 
 
@@ -213,10 +213,17 @@ def _rates(clips: ClipSet) -> Remark | None:
     rates = defaultdict(int)
     for clip in clips:
         rates[round(clip.fps, 3)] += 1
-    if len(rates) == 1:
-        return None
     common = max(rates, key=rates.get)
-    odd = len(clips) - rates[common]
+    odd = sum(count for fps, count in rates.items() if abs(fps / common - 1) > _SAME_RATE)
+    if not odd:
+        return None
     named = ", ".join(f"{fps:g} ({count:,})" for fps, count in sorted(rates.items(), key=lambda pair: -pair[1])[:5])
-    what = f"frames a second are not {common:g} in {_of(odd, clips)} ({named}{', ...' if len(rates) > 5 else ''}): every clip is resampled over its own length"
+    what = f"frames a second are not {common:g} in {share_of(odd, clips)} ({named}{', ...' if len(rates) > 5 else ''}): every clip is resampled over its own length"
     return Remark("frame rates", odd, what, "correct fps if that is a mistake")
+
+
+def _assumed_rate(clips: ClipSet) -> Remark | None:
+    assumed = [clip.name for clip in clips if clip.fps_assumed]
+    what = "nothing states the frames a second of"
+    remedy = "give them (fps=25, --fps 25), or in the column fps of clips.csv or the array fps of the .npz"
+    return _on_named("assumed frame rate", assumed, clips, what, f": read as {ASSUMED_FPS:g}, for players and for who is who", remedy)

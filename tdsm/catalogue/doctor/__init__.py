@@ -152,7 +152,7 @@ def _zip(path: Path) -> Finding:
     if is_features(path):
         return features(path)
     if {"joints", "layout"} <= keys:
-        return read_clips(path, "clips in one .npz", "fps" in keys)
+        return read_clips(path, "clips in one .npz")
     if {"x_train", "y_train"} <= keys:
         remedy = "the names of the clips are lost in them, and the partition with them; take the .skeleton files or a pickle"
         return Finding(path, "arrays of the GCN family (CTR-GCN's .npz)", problems=(remedy,))

@@ -27,7 +27,6 @@ __all__ = ["DAMAGED", "door", "features", "is_class_list", "own_clips", "prompts
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, KeyError, RuntimeError, NotImplementedError)
 DAMAGED += (MemoryError, OverflowError, TypeError, SyntaxError, tokenize.TokenError)  # headers of arrays
 """What opening a damaged zip or array raises (RuntimeError: encrypted)."""
-_NO_FPS = "fps is not given for every clip: 30 frames a second are assumed, for players only"
 
 
 def door(path: Path) -> tuple[ClipSet | None, tuple[str, ...]]:
@@ -41,13 +40,13 @@ def door(path: Path) -> tuple[ClipSet | None, tuple[str, ...]]:
     return clips, tuple(str(warning.message) for warning in caught)
 
 
-def read_clips(path: Path, kind: str, rated: bool = True) -> Finding:
-    """A clip store, or clips in one .npz; ``rated``: every clip has its frames a second."""
+def read_clips(path: Path, kind: str) -> Finding:
+    """A clip store, or clips in one .npz."""
     clips, problems = door(path)
     if clips is None:
         return Finding(path, kind, problems=problems)
     names, labels = [clip.name for clip in clips], [clip.label for clip in clips]
-    known = [f"layout {clips.layout.name}"] + ([] if rated else [_NO_FPS])
+    known = [f"layout {clips.layout.name}"]
     return finding_of_clips(path, kind, clips.name, names, labels, clips.classes, known=known, problems=problems)
 
 
@@ -62,8 +61,7 @@ def own_clips(path: Path) -> Finding:
     lost = [name for name in names if not (path / name).is_file()]
     problems = [f"{len(lost)} files of {TABLE} are not there, first {lost[0]!r}; correct the names"] if lost else []
     problems += [] if lost else door(path)[1]
-    known = [] if all(str(row.get("fps") or "").strip() for row in rows) else [_NO_FPS]
-    return finding_of_clips(path, f"your own clips, a folder with {TABLE}", "", names, labels, (), known=known, problems=problems)
+    return finding_of_clips(path, f"your own clips, a folder with {TABLE}", "", names, labels, (), problems=problems)
 
 
 def features(path: Path) -> Finding:

@@ -68,8 +68,8 @@ def read_class_list(path: str | Path, dataset: str) -> dict[str, str]:
     if len(texts) != len(classes):
         raise InputError(path, f"describes {len(texts)} classes, {dataset} has {len(names)}", "give the list of this data set")
     if texts != classes and sorted(texts) == sorted(classes):
-        told, name = next(pair for pair in zip(texts, classes, strict=True) if pair[0] != pair[1])
-        raise InputError(path, f"has {told!r} where {dataset} has {name!r}", "put the names into the order of the data set")
+        text, name = next(pair for pair in zip(texts, classes, strict=True) if pair[0] != pair[1])
+        raise InputError(path, f"has {text!r} where {dataset} has {name!r}", "put the names into the order of the data set")
     return dict(zip(names, texts[: len(names)], strict=True))
 
 
@@ -104,9 +104,9 @@ def _lists_in(folder: Path, dataset: str) -> list[Path]:
     if _whole(dataset) not in _LISTS:
         raise InputError(folder, f"no class lists for {dataset} were published", f"choose among: {', '.join(sorted({*_LISTS, 'ntu-60'}))}")
     files = [folder / name for name in _LISTS[_whole(dataset)]]
-    for file in files:
-        if not file.is_file():
-            raise InputError(folder, f"has no {file.name}", "give the folder class_lists of SA-DVAE's archive")
+    lacking = [file.name for file in files if not file.is_file()]
+    if lacking:
+        raise InputError(folder, f"has no {lacking[0]}", "give the folder class_lists of SA-DVAE's archive")
     return files
 
 
@@ -149,16 +149,16 @@ def _check_row(where: str, row: dict[str, str], name: str, names: Sequence[str])
     for column, title in _HEADER.items():
         if column not in row:
             raise InputError(where, f"{title!r} is empty (column {column})", "give PURLS's gpt3_desc.xlsx")
-    told, likeness = row["A"], _likeness(row["A"], name)
-    if _words(told) == _words(name):
+    label, likeness = row["A"], _likeness(row["A"], name)
+    if _words(label) == _words(name):
         return
-    if likeness == 0 or likeness < max(_likeness(told, other) for other in names):
-        raise InputError(where, f"is {told!r}, expected {name!r}", "put the rows into the order of the data set")
+    if likeness == 0 or likeness < max(_likeness(label, other) for other in names):
+        raise InputError(where, f"is {label!r}, expected {name!r}", "put the rows into the order of the data set")
 
 
-def _likeness(told: str, name: str) -> float:
+def _likeness(label: str, name: str) -> float:
     """Share of the words of a label that begin a word of a class name: 1 for "Swipe left" and "right arm swipe to the left"."""
-    words = _words(told)
+    words = _words(label)
     return sum(any(own.startswith(word) for own in _words(name)) for word in words) / max(1, len(words))
 
 

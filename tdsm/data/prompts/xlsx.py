@@ -65,9 +65,7 @@ def _cell(cell: ElementTree.Element, shared: list[str]) -> str:
     inline, value = cell.find("{*}is"), cell.findtext("{*}v", "")
     if inline is not None:
         return _text(inline)
-    if cell.get("t") == "s":
-        return shared[int(value)]
-    return value
+    return shared[int(value)] if cell.get("t") == "s" else value
 
 
 def _text(item: ElementTree.Element) -> str:

@@ -1,5 +1,6 @@
 """Data sets: one module each, from the download to a :class:`~tdsm.data.clips.ClipSet`."""
 
+import math
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -52,6 +53,7 @@ def load_clips(
     layout: str | None = None,
     *,
     size: tuple[int, int] | None = None,
+    fps: float | None = None,
     strict: bool = False,
     fix: bool = False,
     reading: Reading = Reading(),
@@ -65,6 +67,7 @@ def load_clips(
             (:mod:`tdsm.data.disk`), or a folder of ``.npy`` with ``clips.csv`` in the format of :mod:`tdsm.data.readers.folder`.
         layout: layout name, for a ``.npy`` and for a folder whose table gives none.
         size: (width, height) of the picture in pixels, for coordinates in the plane that are parts of these (0 to 1); nothing else says it.
+        fps: frames a second of the clips whose files do not state them; where they are left out, 30 is assumed and one warning says so.
         strict: refuse clips that do not look as their layout promises (see :mod:`tdsm.data.door`), rather than warn.
         fix: mend what can be known of such clips, in memory, and say so.
         reading: how to go through many files, and whether to keep the clips in a store.
@@ -79,15 +82,23 @@ def load_clips(
         >>> load_clips(path)
         ClipSet('synthetic': 4 clips, 2 classes, ... subjects, ntu-25)
     """
-    clips = _load(check_path(path), layout, size is not None, reading)
+    for key, value in (("size", size), ("fps", fps)):
+        if value is not None and reading.store is not None:
+            raise InputError(path, f"{key} was given together with a store, which holds clips as they were read", "leave the store out, and save the clips")
+    if fps is not None and not 0 < fps < math.inf:
+        raise InputError(path, f"fps is {fps!r:.60}", "give frames a second, a finite number above 0")
+    clips = _load(check_path(path), layout, size is not None, fps, reading)
     if size is not None:
-        clips = _in_pixels(clips, size, Path(path), reading)
+        clips = _in_pixels(clips, size, Path(path))
+    if fps is not None:
+        rated = (replace(clip, fps=float(fps), fps_assumed=False) if clip.fps_assumed else clip for clip in clips)
+        clips = ClipSet(tuple(rated), clips.classes, clips.name)
     if layout is not None and clips.layout.name != layout:
         raise InputError(path, f"its clips have layout {clips.layout.name}, not {layout}", "leave the layout out: the data say it")
     return admit(clips, strict=strict, fix=fix)
 
 
-def _load(path: Path, layout: str | None, sized: bool, reading: Reading) -> ClipSet:
+def _load(path: Path, layout: str | None, sized: bool, fps: float | None, reading: Reading) -> ClipSet:
     if is_store(path):
         return _kept(open_store(path), path, reading)
     kind = "folder" if path.is_dir() else kind_of(path).name
@@ -96,7 +107,7 @@ def _load(path: Path, layout: str | None, sized: bool, reading: Reading) -> Clip
     if kind == "npy":
         return _kept(read_npy(path, layout), path, reading)
     if kind in ("json", "csv"):
-        return _kept(read_result(path, sized=sized), path, reading)
+        return _kept(read_result(path, sized=sized, fps=fps), path, reading)
     with Archive(path) as archive:
         names = archive.names
         bases = [PurePosixPath(name).name for name in names]
@@ -105,7 +116,7 @@ def _load(path: Path, layout: str | None, sized: bool, reading: Reading) -> Clip
         fitting = {title: read for title, pattern, read in _READERS if any(map(pattern.fullmatch, bases)) or any(map(pattern.fullmatch, names))}
         results = not fitting and not any(base.endswith(".npy") for base in bases) and holds_results(archive)
     if results:
-        return read_results(path, sized=sized, reading=reading)
+        return read_results(path, sized=sized, fps=fps, reading=reading)
     if kind == "folder" and TABLE in names and set(fitting) != {"OpenPose"}:
         return read_folder(path, layout, reading=reading)
     if len(fitting) > 1:
@@ -113,13 +124,13 @@ def _load(path: Path, layout: str | None, sized: bool, reading: Reading) -> Clip
     if not fitting:
         raise InputError(path, f"none of its {len(bases)} files belongs to a known data set", _SUPPORTED)
     (read,) = fitting.values()
+    if read is read_openpose_json:
+        return read_openpose_json(path, fps=fps, reading=reading)
     return read(path, reading=reading)
 
 
-def _in_pixels(clips: ClipSet, size: tuple[int, int], path: Path, reading: Reading) -> ClipSet:
+def _in_pixels(clips: ClipSet, size: tuple[int, int], path: Path) -> ClipSet:
     """Clips whose coordinates are parts of the picture's width and height, times these."""
-    if reading.store is not None:
-        raise InputError(path, "size was given together with a store, which holds clips as they were read", "leave the store out, and save the clips")
     if len(size) != 2 or not all(0 < side < 1e6 for side in size):
         raise InputError(path, f"size is {size!r:.60}", "give (width, height) in pixels")
     if clips.layout.dims != 2 or any(np.nanmax(np.abs(clip.joints)) > 3 for clip in clips):

@@ -12,8 +12,8 @@ score 0 was not found. The frame is the last number in ``image_id``. ``idx`` is 
 import re
 from collections.abc import Sequence
 
-from tdsm.data.layouts import COCO_17, Layout
-from tdsm.data.readers.detections import Frames, Person, person
+from tdsm.data.layouts import COCO_17
+from tdsm.data.readers.detections import Film, Person, person
 from tdsm.data.readers.parsing import numbers
 from tdsm.util.errors import InputError
 
@@ -29,29 +29,29 @@ def fits(value: object) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and {"image_id", "keypoints"} <= value[0].keys()
 
 
-def frames(value: Sequence[object], where: object) -> tuple[Layout, Frames]:
+def frames(value: Sequence[object], where: object) -> Film:
     """The people of each frame.
 
     Raises:
         InputError: an entry of another form, another number of joints, or pictures of several films.
     """
-    found: dict[int, list[Person]] = {}
+    people: dict[int, list[Person]] = {}
     films: dict[str, None] = {}
     for row, entry in enumerate(value):
-        here = f"{where} [{row}]"
+        place = f"{where} [{row}]"
         if not isinstance(entry, dict) or not {"image_id", "keypoints"} <= entry.keys():
-            raise InputError(here, "is no entry with image_id and keypoints", _AGAIN)
-        film, number = _picture(entry["image_id"], here)
+            raise InputError(place, "is no entry with image_id and keypoints", _AGAIN)
+        film, number = _picture(entry["image_id"], place)
         films[film] = None
-        joints = numbers(entry["keypoints"], 3, "keypoints", here)
+        joints = numbers(entry["keypoints"], 3, "keypoints", place)
         if len(joints) not in COUNTS:
-            raise InputError(here, f"keypoints has {len(joints)} joints, not {', '.join(map(str, COUNTS))}", "run AlphaPose with a model of COCO or Halpe")
+            raise InputError(place, f"keypoints has {len(joints)} joints, not {', '.join(map(str, COUNTS))}", "run AlphaPose with a model of COCO or Halpe")
         who = entry.get("idx")
-        one = person(joints[:17, :2], joints[:17, 2], int(who) if isinstance(who, int | float) and abs(who) < 1e9 else None)
-        found.setdefault(number, []).extend([one] if one else [])
+        body = person(joints[:17, :2], joints[:17, 2], int(who) if isinstance(who, int | float) and abs(who) < 1e9 else None)
+        people.setdefault(number, []).extend([body] if body else [])
     if len(films) > 1:
         raise InputError(where, f"holds pictures of {len(films)} films ({', '.join(list(films)[:3])[:100]})", "write one file per film")
-    return COCO_17, found
+    return Film(COCO_17, people)
 
 
 def _picture(name: object, where: str) -> tuple[str, int]:

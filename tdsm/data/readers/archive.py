@@ -1,8 +1,7 @@
 """Files of a data set, whether it is still a zip or already unpacked.
 
-Data sets are handed out as zips of many small files. A reader need not care whether its user unpacked one: it asks an
-:class:`Archive` for the members whose base names match a pattern, and reads them as bytes. All that can be wrong with
-what was downloaded (no such path, nothing in it, cut off in the middle, something else altogether) is reported here.
+A reader need not care whether its user unpacked a data set: it asks an :class:`Archive` for the members whose base names match a pattern, and reads them as
+bytes. All that can be wrong with what was downloaded (no such path, nothing in it, cut off in the middle, something else altogether) is reported here.
 """
 
 import lzma
@@ -93,15 +92,14 @@ class Archive:
         Raises:
             InputError: no member matches, or one base name stands in two folders.
         """
-        found: dict[str, tuple[str, re.Match]] = {}
+        members: dict[str, tuple[str, re.Match]] = {}
         for name in self.names:
-            base = PurePosixPath(name).name
-            match = pattern.fullmatch(base)
-            if match and base in found:
-                raise InputError(self.path, f"{base} is there twice, as {found[base][0]} and {name}", "keep one copy")
+            match = pattern.fullmatch(PurePosixPath(name).name)
+            if match and match[0] in members:
+                raise InputError(self.path, f"{match[0]} is there twice, as {members[match[0]][0]} and {name}", "keep one copy")
             if match:
-                found[base] = (name, match)
-        if not found:
+                members[match[0]] = (name, match)
+        if not members:
             first = f"the first is {self.names[0]}" if self.names else "it is empty"
             raise InputError(self.path, f"none of its {len(self.names)} files is named like {example} ({first})", "give the archive or folder that holds them")
-        return sorted(found.values(), key=lambda item: tuple(map(int, item[1].groups())))
+        return sorted(members.values(), key=lambda member: tuple(map(int, member[1].groups())))

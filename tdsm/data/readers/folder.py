@@ -18,7 +18,7 @@ file      an array (T, V, C) of one person or (M, T, V, C) of several, path rela
           between 0 and 1 is the confidence of each joint (:mod:`tdsm.data.readers.npy`)
 label     class name; leave the column out when labels are unknown, but do not leave a single cell empty
 subject   who moves (may be left out or empty)
-fps       frames a second (may be left out or empty: 30)
+fps       frames a second (may be left out or empty: not known)
 layout    a name of :data:`tdsm.data.layouts.LAYOUTS`, the order of the joints; may be given by ``layout=`` instead
 ========  ==========================================================================================================
 
@@ -42,10 +42,12 @@ from tdsm.data.labels import as_labels
 from tdsm.data.layouts import Layout, layout_named
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.npy import read_array, without_confidence
+from tdsm.data.readers.parsing import read_bytes
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.util.errors import InputError
+from tdsm.util.files import check_file
 
-__all__ = ["TABLE", "fps_of", "parse_table", "read_folder"]
+__all__ = ["TABLE", "Listed", "listed_in", "parse_table", "read_folder"]
 
 TABLE = "clips.csv"
 _COLUMNS = ("file", "label", "subject", "fps", "layout")
@@ -67,19 +69,22 @@ def read_folder(path: str | Path, layout: str | None = None, *, reading: Reading
             array file that the table does not list, no usable array, or what :class:`~tdsm.data.readers.reading.Reading` raises.
     """
     folder = Path(path)
-    rows = _read_table(folder / TABLE)
+    table = folder / TABLE
+    check_file(table, f"list the clips in it, with columns {', '.join(_COLUMNS)}")
+    content = read_bytes(table)
+    rows = parse_table(content, table)
     _check_all_listed(folder, [_file_of(folder, row, where) for where, row in rows])
-    listed = {row["file"]: _listed(row, layout, where) for where, row in rows}
-    layouts = {one.layout.name: one.layout for one in listed.values()}
+    listed = {row["file"]: listed_in(row, where) for where, row in rows}
+    layouts = {body.name: body for body in (_layout_of(row.get("layout") or layout, where) for where, row in rows)}
     if len(layouts) > 1:
-        raise InputError(folder / TABLE, f"mixes layouts {sorted(layouts)}", "put the clips of each layout into a folder of their own")
+        raise InputError(table, f"mixes layouts {sorted(layouts)}", "put the clips of each layout into a folder of their own")
     (body,) = layouts.values()
     _say_confidence(folder, list(listed), body)
-    classes = sorted({one.label for one in listed.values() if one.label})
+    classes = sorted({about.label for about in listed.values() if about.label})
     if classes:
-        as_labels(classes, where=f"{folder / TABLE}, column label")
-    digest = hashlib.sha256((folder / TABLE).read_bytes()).hexdigest()
-    return read_files("clips", folder, list(listed), _Reader(listed, digest), reading, name=folder.resolve().name, layout=body, classes=classes)
+        as_labels(classes, where=f"{table}, column label")
+    digest = hashlib.sha256(content).hexdigest()
+    return read_files("clips", folder, list(listed), _Reader(listed, body, digest), reading, name=folder.resolve().name, layout=body, classes=classes)
 
 
 def _say_confidence(folder: Path, names: Sequence[str], layout: Layout) -> None:
@@ -95,43 +100,43 @@ def _say_confidence(folder: Path, names: Sequence[str], layout: Layout) -> None:
         return
 
 
-class _Listed(NamedTuple):
-    """What the table says of a clip."""
+class Listed(NamedTuple):
+    """What a table says of a clip or a video; None: nothing."""
 
-    label: str | None
-    subject: str | None
-    fps: float
-    layout: Layout
+    label: str | None = None
+    subject: str | None = None
+    fps: float | None = None
+
+
+def listed_in(row: dict[str, str], where: str) -> Listed:
+    """What a row of :func:`parse_table` says.
+
+    Raises:
+        InputError: an empty label where there is a column of labels, or ``fps`` that is no number above 0.
+    """
+    if "label" in row and not row["label"]:
+        raise InputError(where, f"label of {row['file'][:100]!r} is empty", "name its class, or leave the whole column out")
+    fps = row.get("fps") or None
+    try:
+        rate = None if fps is None else float(fps)
+    except ValueError:
+        rate = 0.0
+    if rate is not None and not 0 < rate < math.inf:
+        raise InputError(where, f"fps {fps!r} is not a number above 0", "give frames a second, or leave it empty")
+    return Listed(row.get("label"), row.get("subject") or None, rate)
 
 
 @dataclass(frozen=True)
 class _Reader:
     """Reads one array; ``table`` is the digest of the table, so that a store is not gone on with when the table has changed."""
 
-    listed: Mapping[str, _Listed] = field(repr=False)
+    listed: Mapping[str, Listed] = field(repr=False)
+    layout: Layout = field(repr=False)
     table: str
 
     def __call__(self, archive: Archive, name: str) -> Sequence[Clip]:
-        label, subject, fps, layout = self.listed[name]
-        joints, _ = without_confidence(read_array(archive.path / name), layout)
-        return [Clip(joints, layout, label, subject, fps, name)]
-
-
-def _listed(row: dict[str, str], layout: str | None, where: str) -> _Listed:
-    if "label" in row and not row["label"]:
-        raise InputError(where, f"label of {row['file']} is empty", "name its class, or leave the whole column out")
-    return _Listed(row.get("label"), row.get("subject") or None, fps_of(row.get("fps"), where), _layout_of(row.get("layout") or layout, where))
-
-
-def _read_table(path: Path) -> list[tuple[str, dict[str, str]]]:
-    """(table and line, cells by column) of each row."""
-    if not path.is_file():
-        raise InputError(path, "no such file", f"list the clips in it, with columns {', '.join(_COLUMNS)}")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path") from error
-    return parse_table(content, path)
+        joints, _ = without_confidence(read_array(archive.path / name), self.layout)
+        return [Clip(joints, self.layout, *self.listed[name], name)]
 
 
 def parse_table(content: bytes, path: Path) -> list[tuple[str, dict[str, str]]]:
@@ -168,12 +173,12 @@ def _file_of(folder: Path, row: dict[str, str], where: str) -> Path:
         raise InputError(where, "file is empty", "name the .npy file, or delete the row")
     try:
         file = (folder / row["file"]).resolve()
-        there = file.is_file()
+        exists = file.is_file()
     except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, links in a circle: is reported when it is read
         return folder / row["file"]
     if not file.is_relative_to(folder.resolve()):
         raise InputError(where, f"file {row['file']!r} lies outside the folder", "copy it into the folder and give a relative path")
-    if not there:
+    if not exists:
         raise InputError(where, f"file {row['file']!r} does not exist", "correct the name, or delete the row")
     return file
 
@@ -194,18 +199,3 @@ def _layout_of(name: str | None, where: str) -> Layout:
     except KeyError as error:
         what, _, remedy = error.args[0].partition("; ")
         raise InputError(where, what if name else "layout is not given", f"fill the column or give layout=...; {remedy}") from error
-
-
-def fps_of(text: str | None, where: str) -> float:
-    """Frames a second from a cell; 30 where it is empty.
-
-    Raises:
-        InputError: no number above 0.
-    """
-    try:
-        fps = float(text or 30)
-    except ValueError:
-        fps = 0.0
-    if not 0 < fps < math.inf:
-        raise InputError(where, f"fps {text!r} is not a number above 0", "give frames a second, or leave it empty for 30")
-    return fps

@@ -6,18 +6,18 @@ Source: W. Kay et al., "The Kinetics human action video dataset", 2017; the skel
     kinetics_train/ID.json   kinetics_train_label.json      ID is the video's; about 240,000 clips
     kinetics_val/ID.json     kinetics_val_label.json        about 20,000
 
-A clip is ``{"data": [{"frame_index", "skeleton": [{"pose": 36 numbers, "score": 18 numbers}, ...]}, ...], "label", "label_index"}``: poses are
-x, y of the 18 joints of OpenPose one by one, in parts of the frame's width and height (0 to 1, y down), (0, 0) where a joint was not found.
-The label files say for each ID ``{"has_skeleton", "label", "label_index"}``. Classes are numbered from 0 in alphabetical order.
+A clip is ``{"data": [{"frame_index", "skeleton": [{"pose": 36 numbers, "score": 18 numbers}, ...]}, ...], "label", "label_index"}``: poses are x, y of the 18
+joints of OpenPose one by one, in parts of the frame's width and height (0 to 1, y down), (0, 0) where a joint was not found. The label files say for each ID
+``{"has_skeleton", "label", "label_index"}``. Classes are numbered from 0 in alphabetical order.
 
-**Coordinates.** The videos were made 340 x 256 pixels at 30 fps before the bodies were looked for. x is taken times 340 and y times 256, so
-that a clip is in pixels of that video and a body has its own proportions. A joint with score 0 is NaN.
+**Coordinates.** The videos were made 340 x 256 pixels at 30 fps before the bodies were looked for. x is taken times 340 and y times 256, so that a clip is in
+pixels of that video and a body has its own proportions. A joint with score 0 is NaN.
 
-**Persons.** As in the authors' loader: of the first five bodies of a frame the two whose scores sum highest, strongest first, chosen anew in
-each frame. Nothing says who is who, so a person may change places with another from one frame to the next.
+**Persons.** As in the authors' loader: of the first five bodies of a frame the two whose scores sum highest, strongest first, chosen anew in each frame, so
+that a person may change places with another.
 
-**Frames.** ``frame_index`` says where a frame belongs; frames need not be in order nor all there. The files as handed out start at 1, those that
-the authors' own packer writes at 0; a file with a frame 0 is one of these. Frames without bodies stay, as zeros.
+**Frames.** ``frame_index`` says where a frame belongs, in any order; the files as handed out start at 1, those that the authors' own packer writes at 0. Frames
+without bodies stay, as zeros.
 """
 
 import re
@@ -29,6 +29,7 @@ import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import OPENPOSE_18
+from tdsm.data.prompts import load_prompts
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.parsing import parse_json
 from tdsm.data.readers.reading import Reading, read_files
@@ -36,64 +37,14 @@ from tdsm.util.errors import InputError
 
 __all__ = ["CLASSES", "MEMBER", "read_kinetics", "strongest"]
 
-CLASSES = (
-    "abseiling", "air drumming", "answering questions", "applauding", "applying cream", "archery", "arm wrestling", "arranging flowers", "assembling computer",
-    "auctioning", "baby waking up", "baking cookies", "balloon blowing", "bandaging", "barbequing", "bartending", "beatboxing", "bee keeping", "belly dancing",
-    "bench pressing", "bending back", "bending metal", "biking through snow", "blasting sand", "blowing glass", "blowing leaves", "blowing nose",
-    "blowing out candles", "bobsledding", "bookbinding", "bouncing on trampoline", "bowling", "braiding hair", "breading or breadcrumbing", "breakdancing",
-    "brush painting", "brushing hair", "brushing teeth", "building cabinet", "building shed", "bungee jumping", "busking", "canoeing or kayaking", "capoeira",
-    "carrying baby", "cartwheeling", "carving pumpkin", "catching fish", "catching or throwing baseball", "catching or throwing frisbee",
-    "catching or throwing softball", "celebrating", "changing oil", "changing wheel", "checking tires", "cheerleading", "chopping wood", "clapping",
-    "clay pottery making", "clean and jerk", "cleaning floor", "cleaning gutters", "cleaning pool", "cleaning shoes", "cleaning toilet", "cleaning windows",
-    "climbing a rope", "climbing ladder", "climbing tree", "contact juggling", "cooking chicken", "cooking egg", "cooking on campfire", "cooking sausages",
-    "counting money", "country line dancing", "cracking neck", "crawling baby", "crossing river", "crying", "curling hair", "cutting nails",
-    "cutting pineapple", "cutting watermelon", "dancing ballet", "dancing charleston", "dancing gangnam style", "dancing macarena", "deadlifting",
-    "decorating the christmas tree", "digging", "dining", "disc golfing", "diving cliff", "dodgeball", "doing aerobics", "doing laundry", "doing nails",
-    "drawing", "dribbling basketball", "drinking", "drinking beer", "drinking shots", "driving car", "driving tractor", "drop kicking", "drumming fingers",
-    "dunking basketball", "dying hair", "eating burger", "eating cake", "eating carrots", "eating chips", "eating doughnuts", "eating hotdog",
-    "eating ice cream", "eating spaghetti", "eating watermelon", "egg hunting", "exercising arm", "exercising with an exercise ball", "extinguishing fire",
-    "faceplanting", "feeding birds", "feeding fish", "feeding goats", "filling eyebrows", "finger snapping", "fixing hair", "flipping pancake", "flying kite",
-    "folding clothes", "folding napkins", "folding paper", "front raises", "frying vegetables", "garbage collecting", "gargling", "getting a haircut",
-    "getting a tattoo", "giving or receiving award", "golf chipping", "golf driving", "golf putting", "grinding meat", "grooming dog", "grooming horse",
-    "gymnastics tumbling", "hammer throw", "headbanging", "headbutting", "high jump", "high kick", "hitting baseball", "hockey stop", "holding snake",
-    "hopscotch", "hoverboarding", "hugging", "hula hooping", "hurdling", "hurling (sport)", "ice climbing", "ice fishing", "ice skating", "ironing",
-    "javelin throw", "jetskiing", "jogging", "juggling balls", "juggling fire", "juggling soccer ball", "jumping into pool", "jumpstyle dancing",
-    "kicking field goal", "kicking soccer ball", "kissing", "kitesurfing", "knitting", "krumping", "laughing", "laying bricks", "long jump", "lunge",
-    "making a cake", "making a sandwich", "making bed", "making jewelry", "making pizza", "making snowman", "making sushi", "making tea", "marching",
-    "massaging back", "massaging feet", "massaging legs", "massaging person's head", "milking cow", "mopping floor", "motorcycling", "moving furniture",
-    "mowing lawn", "news anchoring", "opening bottle", "opening present", "paragliding", "parasailing", "parkour", "passing American football (in game)",
-    "passing American football (not in game)", "peeling apples", "peeling potatoes", "petting animal (not cat)", "petting cat", "picking fruit",
-    "planting trees", "plastering", "playing accordion", "playing badminton", "playing bagpipes", "playing basketball", "playing bass guitar", "playing cards",
-    "playing cello", "playing chess", "playing clarinet", "playing controller", "playing cricket", "playing cymbals", "playing didgeridoo", "playing drums",
-    "playing flute", "playing guitar", "playing harmonica", "playing harp", "playing ice hockey", "playing keyboard", "playing kickball", "playing monopoly",
-    "playing organ", "playing paintball", "playing piano", "playing poker", "playing recorder", "playing saxophone", "playing squash or racquetball",
-    "playing tennis", "playing trombone", "playing trumpet", "playing ukulele", "playing violin", "playing volleyball", "playing xylophone", "pole vault",
-    "presenting weather forecast", "pull ups", "pumping fist", "pumping gas", "punching bag", "punching person (boxing)", "push up", "pushing car",
-    "pushing cart", "pushing wheelchair", "reading book", "reading newspaper", "recording music", "riding a bike", "riding camel", "riding elephant",
-    "riding mechanical bull", "riding mountain bike", "riding mule", "riding or walking with horse", "riding scooter", "riding unicycle", "ripping paper",
-    "robot dancing", "rock climbing", "rock scissors paper", "roller skating", "running on treadmill", "sailing", "salsa dancing", "sanding floor",
-    "scrambling eggs", "scuba diving", "setting table", "shaking hands", "shaking head", "sharpening knives", "sharpening pencil", "shaving head",
-    "shaving legs", "shearing sheep", "shining shoes", "shooting basketball", "shooting goal (soccer)", "shot put", "shoveling snow", "shredding paper",
-    "shuffling cards", "side kick", "sign language interpreting", "singing", "situp", "skateboarding", "ski jumping", "skiing (not slalom or crosscountry)",
-    "skiing crosscountry", "skiing slalom", "skipping rope", "skydiving", "slacklining", "slapping", "sled dog racing", "smoking", "smoking hookah",
-    "snatch weight lifting", "sneezing", "sniffing", "snorkeling", "snowboarding", "snowkiting", "snowmobiling", "somersaulting", "spinning poi",
-    "spray painting", "spraying", "springboard diving", "squat", "sticking tongue out", "stomping grapes", "stretching arm", "stretching leg",
-    "strumming guitar", "surfing crowd", "surfing water", "sweeping floor", "swimming backstroke", "swimming breast stroke", "swimming butterfly stroke",
-    "swing dancing", "swinging legs", "swinging on something", "sword fighting", "tai chi", "taking a shower", "tango dancing", "tap dancing",
-    "tapping guitar", "tapping pen", "tasting beer", "tasting food", "testifying", "texting", "throwing axe", "throwing ball", "throwing discus", "tickling",
-    "tobogganing", "tossing coin", "tossing salad", "training dog", "trapezing", "trimming or shaving beard", "trimming trees", "triple jump", "tying bow tie",
-    "tying knot (not on a tie)", "tying tie", "unboxing", "unloading truck", "using computer", "using remote controller (not gaming)", "using segway", "vault",
-    "waiting in line", "walking the dog", "washing dishes", "washing feet", "washing hair", "washing hands", "water skiing", "water sliding",
-    "watering plants", "waxing back", "waxing chest", "waxing eyebrows", "waxing legs", "weaving basket", "welding", "whistling", "windsurfing",
-    "wrapping present", "wrestling", "writing", "yawning", "yoga", "zumba",
-)  # fmt: skip
-
+CLASSES = tuple(load_prompts("kinetics-400"))
 MEMBER = re.compile(r"(?:.*/)?kinetics_(train|val)/([\w-]+)\.json")  # of a whole member name, with its folder
 _TABLE = re.compile(r"(?:.*/)?kinetics_(train|val)_label\.json")
 _JOINTS = len(OPENPOSE_18)
 _PIXELS = (340.0, 256.0)
 _LOOKED_AT = 5  # bodies of a frame
 _LARGEST_TABLE = 1 << 27  # bytes of a label file
+_AGAIN = "download the data set again"
 _LONGEST = 9000  # frames: five minutes; clips last ten seconds
 
 
@@ -117,7 +68,15 @@ def read_kinetics(path: str | Path, *, bodies: int = 2, reading: Reading = Readi
     """
     path = Path(path)
     with Archive(path) as archive:
-        members = _members(archive)
+        members: dict[str, str] = {}  # by the clip's name, "train/ID"
+        for match in filter(None, map(MEMBER.fullmatch, archive.names)):
+            name = f"{match[1]}/{match[2]}"
+            if name in members:
+                raise InputError(path, f"clip {name} is there twice, as {members[name]} and {match[0]}", "keep one copy")
+            members[name] = match[0]
+        if not members:
+            what = f"none of its {len(archive.names)} files is named like kinetics_train/ID.json"
+            raise InputError(path, what, "give the folder or zip that holds kinetics_train")
         without = _without_skeleton(archive)
     files = [member for name, member in members.items() if name not in without]
     if len(files) < len(members):
@@ -147,36 +106,17 @@ def strongest(frame: np.ndarray, joints: np.ndarray, scores: np.ndarray, frames:
     return out
 
 
-def _members(archive: Archive) -> dict[str, str]:
-    """Member of each clip, by its name "train/ID"."""
-    members: dict[str, str] = {}
-    for member in archive.names:
-        match = MEMBER.fullmatch(member)
-        if match:
-            name = f"{match[1]}/{match[2]}"
-            if name in members:
-                raise InputError(archive.path, f"clip {name} is there twice, as {members[name]} and {member}", "keep one copy")
-            members[name] = member
-    if not members:
-        raise InputError(
-            archive.path, f"none of its {len(archive.names)} files is named like kinetics_train/ID.json", "give the folder or zip that holds kinetics_train"
-        )
-    return members
-
-
 def _without_skeleton(archive: Archive) -> set[str]:
     """Names of the clips that a label file says are without a skeleton."""
     names = set()
-    for member in archive.names:
-        match = _TABLE.fullmatch(member)
-        if match:
-            where = archive.path / member
-            for clip, row in _read_json(archive.read(member, _LARGEST_TABLE), where).items():
-                if not isinstance(row, dict):
-                    raise InputError(where, f"{clip}: holds no has_skeleton, label and label_index", "download the label file again")
-                _label(row, f"{where}: {clip}")
-                if not row.get("has_skeleton", True):
-                    names.add(f"{match[1]}/{clip}")
+    for match in filter(None, map(_TABLE.fullmatch, archive.names)):
+        where = archive.path / match[0]
+        for clip, row in _read_json(archive.read(match[0], _LARGEST_TABLE), where).items():
+            if not isinstance(row, dict):
+                raise InputError(where, f"{clip}: holds no has_skeleton, label and label_index", "download the label file again")
+            _label(row, f"{where}: {clip}")
+            if not row.get("has_skeleton", True):
+                names.add(f"{match[1]}/{clip}")
     return names
 
 
@@ -191,12 +131,11 @@ class _ReadClip:
         record = _read_json(archive.read(member), where)
         label = _label(record, where)
         joints = _joints(record.get("data"), where, self.bodies)
-        match = MEMBER.fullmatch(member)
-        return [Clip(joints, OPENPOSE_18, label, None, 30.0, f"{match[1]}/{match[2]}" if match else member)]
+        return [Clip(joints, OPENPOSE_18, label, None, 30.0, "/".join(MEMBER.fullmatch(member).groups()))]
 
 
 def _read_json(content: bytes, where: Path) -> dict:
-    record = parse_json(content, where, "download the data set again")
+    record = parse_json(content, where, _AGAIN)
     if not isinstance(record, dict):
         raise InputError(where, "holds no JSON object", "give the files of Kinetics-skeleton")
     return record
@@ -208,9 +147,8 @@ def _label(record: dict, where: object) -> str:
     if type(index) is not int or not 0 <= index < len(CLASSES):
         raise InputError(where, f"label_index is {_said(index)} (label {_said(label)})", f"give a number from 0 to {len(CLASSES) - 1}")
     if not isinstance(label, str) or _letters(label) != _letters(CLASSES[index]):
-        raise InputError(
-            where, f"label {_said(label)} contradicts label_index {index}, which is {CLASSES[index]!r}", "give files of Kinetics-400, classes from 0 on"
-        )
+        what = f"label {_said(label)} contradicts label_index {index}, which is {CLASSES[index]!r}"
+        raise InputError(where, what, "give files of Kinetics-400, classes from 0 on")
     return CLASSES[index]
 
 
@@ -226,11 +164,14 @@ def _letters(label: str) -> str:
 def _joints(data: object, where: Path, bodies: int) -> np.ndarray:
     """(M, T, 18, 2) in pixels."""
     if not isinstance(data, list) or not all(isinstance(frame, dict) for frame in data):
-        raise InputError(where, "field 'data' is no list of frames", "download the data set again")
+        raise InputError(where, "field 'data' is no list of frames", _AGAIN)
     index = _frame_indices(data, where)
     number, poses, scores = [], [], []
     for place, frame in zip(index, data, strict=True):
-        for body in _bodies(frame, f"{where}: frame_index {frame['frame_index']}"):
+        skeletons = frame.get("skeleton")
+        if not isinstance(skeletons, list) or not all(isinstance(body, dict) and {"pose", "score"} <= body.keys() for body in skeletons):
+            raise InputError(f"{where}: frame_index {frame['frame_index']}", "field 'skeleton' is no list of bodies with pose and score", _AGAIN)
+        for body in skeletons[:_LOOKED_AT]:
             number.append(place)
             poses.append(body["pose"])
             scores.append(body["score"])
@@ -238,10 +179,10 @@ def _joints(data: object, where: Path, bodies: int) -> np.ndarray:
         raise InputError(where, "has nobody in any frame", "leave the file out")
     joints, score = _numbers(poses, 2 * _JOINTS, "pose", where).reshape(-1, _JOINTS, 2), _numbers(scores, _JOINTS, "score", where)
     joints = np.where(score[..., None] == 0, 0.0, joints * _PIXELS)
-    found = strongest(np.array(number), joints, score, max(index) + 1, bodies)
-    if not found.any():
+    persons = strongest(np.array(number), joints, score, max(index) + 1, bodies)
+    if not persons.any():
         raise InputError(where, "has no joint in any frame, all scores are 0", "leave the file out")
-    return found[found.any(axis=(1, 2, 3))]
+    return persons[persons.any(axis=(1, 2, 3))]
 
 
 def _frame_indices(data: list[dict], where: Path) -> list[int]:
@@ -252,26 +193,19 @@ def _frame_indices(data: list[dict], where: Path) -> list[int]:
             raise InputError(where, f"frame_index is {_said(value)}", f"give whole numbers from 0 or 1 on, up to {_LONGEST}")
     if len(set(index)) < len(index):
         twice = next(value for value in index if index.count(value) > 1)
-        raise InputError(where, f"frame_index {twice} is there twice", "download the data set again")
+        raise InputError(where, f"frame_index {twice} is there twice", _AGAIN)
     first = min([1, *index])
     return [value - first for value in index]
-
-
-def _bodies(frame: dict, where: str) -> list[dict]:
-    found = frame.get("skeleton")
-    if not isinstance(found, list) or not all(isinstance(body, dict) and {"pose", "score"} <= body.keys() for body in found):
-        raise InputError(where, "field 'skeleton' is no list of bodies with pose and score", "download the data set again")
-    return found[:_LOOKED_AT]
 
 
 def _numbers(rows: list, count: int, field: str, where: Path) -> np.ndarray:
     """(N, count) float64."""
     try:
         values = np.array(rows)
-    except (ValueError, OverflowError) as error:
-        raise InputError(where, f"{field}: a body has not {count} numbers", "download the data set again") from error
+    except (ValueError, OverflowError):
+        values = np.empty(0)
     if values.dtype.kind not in "fiu" or values.shape != (len(rows), count):
-        raise InputError(where, f"{field}: a body has not {count} numbers", "download the data set again")
+        raise InputError(where, f"{field}: a body has not {count} numbers", _AGAIN)
     if not np.isfinite(values).all():
         raise InputError(where, f"{field}: NaN or infinite", "leave the file out")
     return values.astype(np.float64)

@@ -12,69 +12,77 @@ video's name, with or without its ending, or its folder::
 """
 
 import hashlib
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from tdsm.data.readers.archive import Archive
-from tdsm.data.readers.folder import TABLE, fps_of, parse_table
+from tdsm.data.readers.folder import TABLE, Listed, listed_in, parse_table
 from tdsm.util.errors import InputError
 
-__all__ = ["Listed", "Listing", "listed_by"]
-
-
-class Listed(NamedTuple):
-    """What is known of a video besides its joints."""
-
-    label: str | None
-    subject: str | None
-    fps: float
+__all__ = ["Listing", "by_film", "listed_by"]
 
 
 class Listing(NamedTuple):
-    """What is known of all videos.
+    """What is known of all videos, by their keys, the class names, sorted, and the digest of the table, "" without one.
 
-    Attributes:
-        of: key of a video to what is known of it.
-        classes: class names, sorted.
-        table: digest of the table, so that a clip store is not continued when the table has changed; "" without one.
+    A reader shows the digest, so that a clip store is not continued when the table has changed.
     """
 
-    of: dict[str, Listed]
+    videos: dict[str, Listed]
     classes: tuple[str, ...]
     table: str
 
 
-def listed_by(archive: Archive, videos: Mapping[str, str], fps: float) -> Listing:
+def by_film(archive: Archive, files: Iterable[tuple[str, re.Match]]) -> dict[str, dict[int, str]]:
+    """First file of each film to all its files by frame number, in order.
+
+    Args:
+        archive: where the files stand.
+        files: name and match of each file, whose two groups are the film, within the file's folder, and the number of the frame.
+
+    Raises:
+        InputError: one frame twice.
+    """
+    films: dict[tuple[PurePosixPath, str], dict[int, str]] = {}
+    for name, match in files:
+        frames, number = films.setdefault((PurePosixPath(name).parent, match[1] or ""), {}), int(match[2])
+        if number in frames:
+            raise InputError(archive.path / name, f"is frame {number} of its video, as {frames[number]} is", "keep one of them")
+        frames[number] = name
+    return {min(frames.items())[1]: dict(sorted(frames.items())) for frames in films.values()}
+
+
+def listed_by(archive: Archive, videos: Mapping[str, str]) -> Listing:
     """What the table or the folders say of each video.
 
     Args:
         archive: where the videos stand.
         videos: key of each video, whatever it is, to the video's name with its folders.
-        fps: frames a second where no table gives them.
 
     Raises:
         InputError: a fault in the table, a row for no video, or a video without a row.
     """
     table = archive.read(TABLE) if TABLE in archive.names else b""
-    listed = _by_table(table, archive, videos, fps) if table else _by_folders(archive, videos, fps)
-    return Listing(listed, tuple(sorted({one.label for one in listed.values() if one.label})), hashlib.sha256(table).hexdigest() if table else "")
+    listed = _by_table(table, archive, videos) if table else _by_folders(archive, videos)
+    return Listing(listed, tuple(sorted({about.label for about in listed.values() if about.label})), hashlib.sha256(table).hexdigest() if table else "")
 
 
-def _by_folders(archive: Archive, videos: Mapping[str, str], fps: float) -> dict[str, Listed]:
+def _by_folders(archive: Archive, videos: Mapping[str, str]) -> dict[str, Listed]:
     first = {key: PurePosixPath(name).parts[0] if len(PurePosixPath(name).parts) > 1 else "" for key, name in videos.items()}
     labels = sorted(set(first.values()))
     if "" in labels or len(labels) < 2:
-        return {key: Listed(None, None, fps) for key in videos}
+        return {key: Listed() for key in videos}
     what = (
         f"the names of its {len(labels)} folders ({', '.join(labels[:3])}{', ...' if len(labels) > 3 else ''}) are taken as the labels of {len(videos)} videos"
     )
     warnings.warn(f"{archive.path}: {what}; if they are not, give a {TABLE} with the column 'file'", stacklevel=5)
-    return {key: Listed(first[key], None, fps) for key in videos}
+    return {key: Listed(first[key]) for key in videos}
 
 
-def _by_table(table: bytes, archive: Archive, videos: Mapping[str, str], fps: float) -> dict[str, Listed]:
+def _by_table(table: bytes, archive: Archive, videos: Mapping[str, str]) -> dict[str, Listed]:
     keys: dict[str, set[str]] = {}
     for key, name in videos.items():
         for called in {name, PurePosixPath(name).name}:
@@ -89,9 +97,7 @@ def _by_table(table: bytes, archive: Archive, videos: Mapping[str, str], fps: fl
         (key,) = fitting
         if key in listed:
             raise InputError(where, f"lists {called[:100]!r} twice", "keep one row for each video")
-        if "label" in row and not row["label"]:
-            raise InputError(where, f"label of {called[:100]!r} is empty", "name its class, or leave the whole column out")
-        listed[key] = Listed(row.get("label"), row.get("subject") or None, fps_of(row.get("fps"), where) if row.get("fps") else fps)
+        listed[key] = listed_in(row, where)
     lacking = [name for key, name in videos.items() if key not in listed]
     if lacking:
         raise InputError(archive.path / TABLE, f"does not list {len(lacking)} of {len(videos)} videos, first {lacking[0]}", "add a row for each")

@@ -1,9 +1,8 @@
 """One numeric array out of a MATLAB 5 ``.mat`` file.
 
-``scipy.io.loadmat`` reads the whole format in C and crashes the interpreter on some damaged files, so that no message can
-be given. Skeletons need only plain arrays, and those are simple: a 128-byte header, then elements, each a tag (type, size)
-and a body padded to 8 bytes. A variable is an element that holds four others: flags, shape, name, values. A compressed
-element is another one, deflated. Tests hold this against scipy on all of UTD-MHAD.
+``scipy.io.loadmat`` reads the whole format in C and crashes the interpreter on some damaged files, so that no message can be given. Skeletons need only plain
+arrays, and those are simple: a 128-byte header, then elements, each a tag (type, size) and a body padded to 8 bytes. A variable is an element that holds four
+others: flags, shape, name, values. A compressed element is another one, deflated. Tests hold this against scipy on all of UTD-MHAD.
 """
 
 import struct

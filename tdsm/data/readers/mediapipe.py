@@ -14,16 +14,22 @@ and perhaps ``frame``.
 height and no body of true proportions; which of both stands in a file is seen from the hips, not from its name. Image landmarks are refused, unless the
 picture's size is given: then the 17 joints of COCO among them are read, in pixels.
 
+**Time.** A frame or row may have its time, under ``timestamp_ms`` or ``time_ms`` (milliseconds), ``timestamp``, ``time`` or ``t`` (seconds where the median
+step is below 1, microseconds from 1000 on, else milliseconds). The frames a second are those of the mean step, without the steps that are longer than one and
+a half of the median. Where frames have no number, each step counts for as many frames as it is long, so that a gap in time is one of frames with nobody.
+Beside a list of frames there may be ``fps``.
+
 A landmark of visibility 0.1 or less was not seen. Visibility that is left out or null is unknown.
 """
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from tdsm.data.layouts import COCO_17, MEDIAPIPE_33, Layout
-from tdsm.data.readers.detections import Frames, Person, person
+from tdsm.data.layouts import COCO_17, MEDIAPIPE_33
+from tdsm.data.readers.detections import Film, Frames, person
 from tdsm.data.readers.parsing import Rows, numbers
 from tdsm.util.errors import InputError
 
@@ -35,6 +41,9 @@ _KEYS = (
     "pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks", "pose_landmarks", "poseLandmarks", "landmarks", "landmark", "keypoints",
 )  # fmt: skip
 _FRAME = ("frame", "frame_id", "frame_index", "frame_number", "index")
+_TIME = ("timestamp_ms", "time_ms", "timestamp", "time", "t")
+_UNITS = ((1000.0, 1e6), (1.0, 1e3), (0.0, 1.0))  # from this median step on: units a second
+_LEAST, _MOST = 1e-6, 1e9  # step between two times, and frames between them: beyond, the times are no times
 _COCO = [MEDIAPIPE_33.joints.index(joint) for joint in COCO_17.joints]
 _HIPS = list(MEDIAPIPE_33.hips)
 _AXIS = {"x": 0, "y": 1, "z": 2, "v": 3, "vis": 3, "visibility": 3}
@@ -49,7 +58,7 @@ def fits(value: object) -> bool:
     return any(_people(frame) for frame in _list(value)[:1000])
 
 
-def frames(value: object, where: object, sized: bool = False) -> tuple[Layout, Frames]:
+def frames(value: object, where: object, sized: bool = False) -> Film:
     """The people of each frame.
 
     Args:
@@ -58,10 +67,13 @@ def frames(value: object, where: object, sized: bool = False) -> tuple[Layout, F
         sized: the picture's size is known, so that image landmarks may be read.
 
     Raises:
-        InputError: a frame of another form, or image landmarks without the picture's size.
+        InputError: a frame of another form, times that do not rise, or image landmarks without the picture's size.
     """
-    found = _from_table(value, where) if isinstance(value, Rows) else _from_json(value, where)
-    bodies = [body for people in found.values() for body in people]
+    rows = _from_table(value, where) if isinstance(value, Rows) else _from_json(value, where)
+    bodies_of, fps = _placed(rows)
+    if isinstance(value, dict) and type(value.get("fps")) in (int, float) and 0 < value["fps"] < 1e6:
+        fps = fps or float(value["fps"])
+    bodies = [body for people in bodies_of.values() for body in people]
     hips = np.array([body[_HIPS, :3].mean(axis=0) for body in bodies]).reshape(-1, 3)
     hips = hips[np.isfinite(hips).all(axis=1)]
     world = not len(hips) or np.median(np.linalg.norm(hips, axis=1)) < 0.05
@@ -69,16 +81,71 @@ def frames(value: object, where: object, sized: bool = False) -> tuple[Layout, F
         what = "holds image landmarks, parts of the picture's width and height, not world landmarks in metres"
         raise InputError(where, what, "save pose_world_landmarks, or give the picture's size (size=(1920, 1080), --size 1920x1080)")
     kept, dims, layout = (slice(None), 3, MEDIAPIPE_33) if world else (_COCO, 2, COCO_17)
-    people = {
-        number: [one for index, body in enumerate(there) if (one := _seen(body[kept], dims, index if world and len(there) > 1 else None))]
-        for number, there in found.items()
-    }
-    return layout, people
+    placed: Frames = {}
+    for number, bodies in bodies_of.items():
+        visibility = [np.where(body[kept, 3] <= _UNSEEN, 0.0, body[kept, 3]) for body in bodies]  # NaN, which is unknown, stays
+        numbered = world and len(bodies) > 1
+        people = [person(body[kept, :dims], seen, index if numbered else None) for index, (body, seen) in enumerate(zip(bodies, visibility, strict=True))]
+        placed[number] = [each for each in people if each]
+    return Film(layout, placed, fps)
 
 
-def _seen(body: np.ndarray, dims: int, number: int | None) -> Person | None:
-    visibility = np.where(np.isnan(body[:, 3]), 1.0, body[:, 3])
-    return person(body[:, :dims], np.where(visibility <= _UNSEEN, 0.0, visibility), number)
+# Numbers and times of frames
+
+
+class _Row(NamedTuple):
+    """A frame as it stands in the file; None: not given."""
+
+    where: str
+    number: int | None
+    time: tuple[str, object] | None  # key and value
+    bodies: list[np.ndarray]  # (33, 4) of each person
+
+
+def _placed(rows: Sequence[_Row]) -> tuple[dict[int, list[np.ndarray]], float | None]:
+    """The bodies of each frame by its number, and the frames a second if times say them."""
+    numbers = [row.number for row in rows if row.number is not None]
+    timed = [row for row in rows if row.time is not None]
+    if not timed:
+        return dict(zip(numbers or range(len(rows)), (row.bodies for row in rows), strict=True)), None
+    if numbers:
+        timed.sort(key=lambda row: row.number)
+        return {row.number: row.bodies for row in rows}, _clocked(timed, [row.number for row in timed])[1]
+    lost = next((row for row in rows if row.time is None and row.bodies), None)
+    if lost is not None:
+        raise InputError(lost.where, f"has no {timed[0].time[0]}, as other frames have", "give the time of every frame, or number the frames")
+    numbers, fps = _clocked(timed, None)
+    return dict(zip(numbers, (row.bodies for row in timed), strict=True)), fps
+
+
+def _clocked(rows: Sequence[_Row], numbers: list[int] | None) -> tuple[list[int], float | None]:
+    """The frame number of each row, by its time where ``numbers`` is None, and the frames a second; None for one row alone."""
+    times = [_seconds(row) for row in rows]
+    steps = np.diff(times)
+    if (steps < _LEAST).any():
+        row = rows[int((steps < _LEAST).argmax()) + 1]
+        raise InputError(row.where, f"{row.time[0]} is {row.time[1]!s:.40}, not after that of the frame before", "give the time of every frame, rising")
+    if not len(steps):
+        return numbers or [0], None
+    each = steps if numbers is None else steps / np.diff(numbers)
+    median = np.median(each)
+    a_second = 1e3 if rows[0].time[0].endswith("_ms") else next(units for least, units in _UNITS if median >= least)
+    step = each[each <= 1.5 * median].mean()
+    if numbers is None:
+        numbers = [0, *np.cumsum(np.clip(np.round(steps / step), 1, _MOST)).astype(int).tolist()]
+    return numbers, float(a_second / step)
+
+
+def _seconds(row: _Row) -> float:
+    """The time of a row in the file's own unit."""
+    key, value = row.time
+    try:
+        time = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else np.nan
+    except (ValueError, OverflowError):
+        time = np.nan
+    if not abs(time) < 1e18:
+        raise InputError(row.where, f"{key} is {value!r:.40}, no number", "give the time of every frame as a number, rising")
+    return time
 
 
 # JSON
@@ -104,7 +171,7 @@ def _people(frame: object) -> list[list] | None:
         return None
     if _is_body(frame):
         return [frame]
-    bodies = [next((one[key] for key in _KEYS if key in one), one) if isinstance(one, dict) else one for one in frame]
+    bodies = [next((item[key] for key in _KEYS if key in item), item) if isinstance(item, dict) else item for item in frame]
     return bodies if all(map(_is_body, bodies)) else None
 
 
@@ -112,24 +179,30 @@ def _is_body(value: object) -> bool:
     if not isinstance(value, list) or len(value) != _V:
         return False
     if isinstance(value[0], dict):
-        return all(isinstance(one, dict) and {"x", "y", "z"} <= one.keys() for one in value)
-    return all(isinstance(one, list) and len(one) in (3, 4) for one in value)
+        return all(isinstance(item, dict) and {"x", "y", "z"} <= item.keys() for item in value)
+    return all(isinstance(item, list) and len(item) in (3, 4) for item in value)
 
 
-def _from_json(value: object, where: object) -> dict[int, list[np.ndarray]]:
-    found: dict[int, list[np.ndarray]] = {}
-    for row, frame in enumerate(_list(value)):
-        number = next((frame[key] for key in _FRAME if key in frame), row) if isinstance(frame, dict) else row
-        people, here = _people(frame), f"{where} frame {row}"
-        if people is None or not isinstance(number, int) or not 0 <= number < 10**18 or number in found:
-            raise InputError(here, f"is no frame of its own with {_V} landmarks of x, y and z", "save every frame alike, [] where nobody was found")
-        found[number] = [_body(body, here) for body in people]
-    return found
+def _from_json(value: object, where: object) -> list[_Row]:
+    rows: list[_Row] = []
+    frames = _list(value)
+    numbered = any(isinstance(frame, dict) and any(key in frame for key in _FRAME) for frame in frames)
+    taken: set[int] = set()
+    for row, frame in enumerate(frames):
+        keys = frame if isinstance(frame, dict) else {}
+        number = next((frame[key] for key in _FRAME if key in keys), row)
+        people, place = _people(frame), f"{where} frame {row}"
+        if people is None or not isinstance(number, int) or not 0 <= number < 10**18 or number in taken:
+            raise InputError(place, f"is no frame of its own with {_V} landmarks of x, y and z", "save every frame alike, [] where nobody was found")
+        taken.add(number)
+        time = next(((key, frame[key]) for key in _TIME if key in keys), None)
+        rows.append(_Row(place, number if numbered else None, time, [_body(body, place) for body in people]))
+    return rows
 
 
 def _body(body: Sequence, where: str) -> np.ndarray:
     """(33, 4) x, y, z, visibility."""
-    rows = [[one["x"], one["y"], one["z"], one.get("visibility")] if isinstance(one, dict) else [*one, None][:4] for one in body]
+    rows = [[item["x"], item["y"], item["z"], item.get("visibility")] if isinstance(item, dict) else [*item, None][:4] for item in body]
     return numbers([number for row in rows for number in row], 4, "landmarks", where)
 
 
@@ -139,32 +212,37 @@ def _body(body: Sequence, where: str) -> np.ndarray:
 def _columns(table: Rows) -> dict[str, tuple[int, int]] | None:
     """Column to (joint, axis); None when not all 33 have x, y and z."""
     names = {joint.replace(" ", "_"): index for index, joint in enumerate(MEDIAPIPE_33.joints)} | {"mouth_left": 9, "mouth_right": 10}
-    of: dict[str, tuple[int, int]] = {}
+    targets: dict[str, tuple[int, int]] = {}
     for column in table.columns:
         text = column.strip().lower()
         if match := _NUMBERED.fullmatch(text):
-            of[column] = int(match["n"] or match["m"]), _AXIS[match["a"] or match["b"]]
+            targets[column] = int(match["n"] or match["m"]), _AXIS[match["a"] or match["b"]]
         elif (match := _NAMED.fullmatch(text)) and match["name"].replace(" ", "_") in names:
-            of[column] = names[match["name"].replace(" ", "_")], _AXIS[match["axis"]]
-    first = min((joint for joint, _ in of.values()), default=0)
-    of = {column: (joint - first, axis) for column, (joint, axis) in of.items()}
-    return of if {(joint, axis) for joint in range(_V) for axis in range(3)} <= set(of.values()) and max(joint for joint, _ in of.values()) < _V else None
+            targets[column] = names[match["name"].replace(" ", "_")], _AXIS[match["axis"]]
+    first = min((joint for joint, _ in targets.values()), default=0)
+    targets = {column: (joint - first, axis) for column, (joint, axis) in targets.items()}
+    every = {(joint, axis) for joint in range(_V) for axis in range(3)}
+    return targets if every <= set(targets.values()) and max(joint for joint, _ in targets.values()) < _V else None
 
 
-def _from_table(table: Rows, where: object) -> dict[int, list[np.ndarray]]:
-    of = _columns(table) or {}
+def _from_table(table: Rows, where: object) -> list[_Row]:
+    targets = _columns(table) or {}
     numbered = next((column for column in table.columns if column.strip().lower() in _FRAME), None)
-    found: dict[int, list[np.ndarray]] = {}
+    timed = next((column for key in _TIME for column in table.columns if column.strip().lower() == key), None)
+    rows: list[_Row] = []
+    taken: set[int] = set()
     for row, cells in enumerate(table):
-        here = f"{where} row {row + 1}"
+        place = f"{where} row {row + 1}"
         number = cells[numbered].partition(".")[0].strip() if numbered else str(row)
-        if not number.isdecimal() or len(number) > 18 or int(number) in found:
-            raise InputError(here, f"{numbered} is {cells[numbered or '']!r:.40}, no frame of its own", "number the frames")
+        if not number.isdecimal() or len(number) > 18 or int(number) in taken:
+            raise InputError(place, f"{numbered} is {cells[numbered or '']!r:.40}, no frame of its own", "number the frames")
+        taken.add(int(number))
         body = np.full((_V, 4), np.nan)
-        for column, place in of.items():
-            body[place] = _float(cells[column], f"{here} {column}")
-        found[int(number)] = [body] if np.nan_to_num(body[:, :3]).any() else []
-    return found
+        for column, target in targets.items():
+            body[target] = _float(cells[column], f"{place} {column}")
+        time = (timed.strip().lower(), cells[timed]) if timed else None
+        rows.append(_Row(place, int(number) if numbered else None, time, [body] if np.nan_to_num(body[:, :3]).any() else []))
+    return rows
 
 
 def _float(cell: str, where: str) -> float:

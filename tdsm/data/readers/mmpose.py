@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tdsm.data.layouts import COCO_17, Layout
+from tdsm.data.layouts import COCO_17
 from tdsm.data.readers.alphapose import COUNTS
-from tdsm.data.readers.detections import Frames, Person, person
+from tdsm.data.readers.detections import Film, Person, person
 from tdsm.data.readers.parsing import numbers
 from tdsm.util.errors import InputError
 
@@ -44,7 +44,7 @@ def fits(value: object) -> bool:
     return single(value) or any(map(single, value)) or (isinstance(value[0], dict) and {"frame_id", "instances"} <= value[0].keys())
 
 
-def frames(value: object, where: object) -> tuple[Layout, Frames]:
+def frames(value: object, where: object) -> Film:
     """The people of each frame.
 
     Raises:
@@ -57,14 +57,14 @@ def frames(value: object, where: object) -> tuple[Layout, Frames]:
         raise InputError(where, "instance_info is no list", _AGAIN)
     if single(value):
         value = [value]
-    found: dict[int, list[Person]] = {}
+    people: dict[int, list[Person]] = {}
     for row, frame in enumerate(value):
         number, instances = (frame.get("frame_id"), frame.get("instances")) if isinstance(frame, dict) else (row, frame)
-        here = f"{where} [{row}]"
-        if not isinstance(number, int) or not 0 <= number < 10**18 or not isinstance(instances, list) or number in found:
-            raise InputError(here, "is no frame with a frame_id of its own and instances", _AGAIN)
-        found[number] = [one for one in (_person(instance, here) for instance in instances) if one]
-    return COCO_17, found
+        place = f"{where} [{row}]"
+        if not isinstance(number, int) or not 0 <= number < 10**18 or not isinstance(instances, list) or number in people:
+            raise InputError(place, "is no frame with a frame_id of its own and instances", _AGAIN)
+        people[number] = [body for body in (_person(instance, place) for instance in instances) if body]
+    return Film(COCO_17, people)
 
 
 def _person(instance: object, where: str) -> Person | None:
@@ -75,9 +75,8 @@ def _person(instance: object, where: str) -> Person | None:
     if widths == {3}:
         raise InputError(where, "holds poses lifted to space, in the order of Human3.6M", "give the key points in the picture (pose2d)")
     if widths != {2} or len(points) not in COUNTS or len(scores) != len(points):
-        raise InputError(
-            where, f"an instance has {len(points)} joints and {len(scores)} scores, not x and y of {', '.join(map(str, COUNTS))}", "use a model of COCO"
-        )
+        what = f"an instance has {len(points)} joints and {len(scores)} scores, not x and y of {', '.join(map(str, COUNTS))}"
+        raise InputError(where, what, "use a model of COCO")
     places = numbers([number for point in points for number in point], 2, "keypoints", where)
     number = instance.get("track_id")
     return person(places[:17], scores[:17], number if isinstance(number, int) else None)

@@ -6,12 +6,11 @@ real-world coordinates, ``MSRAction3DSkeletonReal3D``, one file a clip: ``a{acti
 frame, each ``x y z confidence``, metres. The files ``..._skeleton.txt`` of the other archive are screen coordinates (pixels and
 a depth of another scale), from which no body of true proportions comes, and are refused.
 
-**Joints.** The files have an order of their own. Which rows belong together follows from the bones that the authors' drawing script lists
-(1-based): 7-4-3-20 hip centre, spine, shoulder centre, head; 3-1-8-10-12 and 3-2-9-11-13 the arms; 7-5-14-16-18 and 7-6-15-17-19 the legs.
-The script does not say which side is which; the recordings do: rows 1, 8, 10, 12 and 5, 14, 16, 18 are the *left* limbs. With the sides exchanged,
-as several public readers have them, the toes point backwards in 565 of 566 clips, and high arm wave, hammer, high throw, draw x and
-forward kick are performed by the left limb in 137 of 138 clips, although the subjects were asked to use the right one. y points up and the unit is
-metres.
+**Joints.** The files have an order of their own. Which rows belong together follows from the bones that the authors' drawing script lists (1-based): 7-4-3-20
+hip centre, spine, shoulder centre, head; 3-1-8-10-12 and 3-2-9-11-13 the arms; 7-5-14-16-18 and 7-6-15-17-19 the legs. The script does not say which side is
+which; the recordings do: rows 1, 8, 10, 12 and 5, 14, 16, 18 are the *left* limbs. With the sides exchanged, as several public readers have them, the toes
+point backwards in 565 of 566 clips, and high arm wave, hammer, high throw, draw x and forward kick are performed by the left limb in 137 of 138 clips, although
+the subjects were asked to use the right one. y points up and the unit is metres.
 
 Frames of zeros, in which nobody was found, occur and stay; a file of zeros alone (a13_s09_e02 is one) is skipped and reported. Published
 work commonly leaves out ten noisy files and uses 557. The confidence is not used: 29 % of all values are 0, and those joints have
@@ -25,22 +24,21 @@ import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import KINECT_20
+from tdsm.data.prompts import load_prompts
 from tdsm.data.readers.archive import Archive
+from tdsm.data.readers.parsing import parse_rows
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.util.errors import InputError
 
 __all__ = ["CLASSES", "MEMBER", "read_msr_action3d"]
 
-CLASSES = (
-    "high arm wave", "horizontal arm wave", "hammer", "hand catch", "forward punch", "high throw", "draw x", "draw tick", "draw circle", "hand clap",
-    "two hand wave", "side boxing", "bend", "forward kick", "side kick", "jogging", "tennis swing", "tennis serve", "golf swing", "pick up and throw",
-)  # fmt: skip
-
+CLASSES = tuple(load_prompts("msr-action3d"))
 MEMBER = re.compile(r"a(\d{2})_s(\d{2})_e(\d{2})_skeleton3D\.txt")
 _SCREEN = re.compile(r"a\d{2}_s\d{2}_e\d{2}_skeleton\.txt")
 _ROWS = 20  # of a frame
 _LARGEST = 4 << 20  # bytes; a clip has 0.1 MB
-_NUMBERS = 4  # of a row
+_NUMBERS = 4  # of a row: x y z confidence
+_AGAIN = "download the data set again, whose rows are x y z confidence"
 # the file's row (1-based, as in the bones above) of each joint of KINECT_20
 _FILE_ORDER = np.array([7, 4, 3, 20, 1, 8, 10, 12, 2, 9, 11, 13, 5, 14, 16, 18, 6, 15, 17, 19]) - 1
 
@@ -72,8 +70,6 @@ def read_msr_action3d(path: str | Path, *, reading: Reading = Reading()) -> Clip
 def _read_clip(archive: Archive, member: str) -> list[Clip]:
     where = archive.path / member
     match = MEMBER.fullmatch(PurePosixPath(member).name)
-    if match is None:
-        raise InputError(where, "is not named like a recording of MSR-Action3D", "name it like a01_s01_e01_skeleton3D.txt")
     action, subject = int(match[1]), int(match[2])
     if not 1 <= action <= len(CLASSES):
         raise InputError(where, f"action a{match[1]} does not exist", f"actions are a01 to a{len(CLASSES)}")
@@ -83,25 +79,16 @@ def _read_clip(archive: Archive, member: str) -> list[Clip]:
 
 def _joints(content: bytes, where: Path) -> np.ndarray:
     """(T, 20, 3) in the order of KINECT_20."""
-    rows = [(number, line.split()) for number, line in enumerate(content.split(b"\n"), 1) if line.strip()]
+    lines, rows = parse_rows(content, _NUMBERS, where, _AGAIN)
     if not rows:
-        raise InputError(where, "holds no frame", "download the data set again")
-    table = np.array([_row(fields, f"{where} line {number}") for number, fields in rows])
+        raise InputError(where, "holds no frame", _AGAIN)
+    table = np.array(rows)
     if len(table) % _ROWS:
-        raise InputError(where, f"its {len(table)} rows are no whole number of frames of {_ROWS}", "download the data set again")
+        raise InputError(where, f"its {len(table)} rows are no whole number of frames of {_ROWS}", _AGAIN)
     bad = np.argwhere(~np.isfinite(table[:, :3]))
     if len(bad):
-        raise InputError(f"{where} line {rows[bad[0][0]][0]}", "a coordinate is NaN or infinite", "leave the file out")
+        raise InputError(f"{where} line {lines[bad[0][0]]}", "a coordinate is NaN or infinite", "leave the file out")
     joints = table[:, :3].reshape(-1, _ROWS, 3)[:, _FILE_ORDER]
     if not joints.any():
         raise InputError(where, "has nobody in any frame, all coordinates are 0", "leave the file out")
     return joints
-
-
-def _row(fields: list[bytes], where: str) -> list[float]:
-    if len(fields) != _NUMBERS:
-        raise InputError(where, f"{len(fields)} numbers, not {_NUMBERS} (x y z confidence)", "download the data set again")
-    try:
-        return list(map(float, fields))
-    except ValueError as error:
-        raise InputError(where, f"not numbers ({error})", "download the data set again") from error

@@ -19,21 +19,21 @@ __all__ = ["read_array", "read_npy", "without_confidence"]
 _REMEDY = "write it with numpy.save from a float array"
 
 
-def read_npy(path: Path, layout: str | None, fps: float = 30.0) -> ClipSet:
+def read_npy(path: Path, layout: str | None, fps: float | None = None) -> ClipSet:
     """One array as one clip.
 
     Args:
         path: the file.
         layout: its layout's name.
-        fps: frames a second.
+        fps: frames a second; None: not known.
 
     Raises:
         InputError: no layout, an unknown one, or a fault in the array.
     """
     array = read_array(path)
     if layout is None:
-        fitting = [one.name for one in LAYOUTS if array.ndim in (3, 4) and len(one) == array.shape[-2]]
-        which = f"with {array.shape[-2]} joints: {', '.join(fitting)}" if fitting else f"known: {', '.join(one.name for one in LAYOUTS)}"
+        fitting = [known.name for known in LAYOUTS if array.ndim in (3, 4) and len(known) == array.shape[-2]]
+        which = f"with {array.shape[-2]} joints: {', '.join(fitting)}" if fitting else f"known: {', '.join(known.name for known in LAYOUTS)}"
         raise InputError(path, f"is one array of shape {array.shape}, and nothing says the order of its joints", f"give layout=... ({which})")
     try:
         body = layout_named(layout)
@@ -41,9 +41,8 @@ def read_npy(path: Path, layout: str | None, fps: float = 30.0) -> ClipSet:
         raise InputError(path, error.args[0], "name one of these") from error
     joints, scored = without_confidence(array, body)
     if scored:
-        warnings.warn(
-            f"{path}: its third channel, between 0 and 1, is taken as the confidence of each joint; where it is 0 the joint was not found", stacklevel=4
-        )
+        what = "its third channel, between 0 and 1, is taken as the confidence of each joint; where it is 0 the joint was not found"
+        warnings.warn(f"{path}: {what}", stacklevel=4)
     return ClipSet((Clip(joints, body, None, None, fps, path.name),), (), path.stem)
 
 

@@ -1,9 +1,8 @@
 """NTU RGB+D 60 and 120: 60 or 120 actions, 40 or 106 performers, 56,880 or 114,480 clips of Kinect v2 bodies.
 
-Source: A. Shahroudy, J. Liu, T.-T. Ng, G. Wang, "NTU RGB+D: A large scale dataset for 3D human activity analysis", CVPR
-2016; J. Liu et al., "NTU RGB+D 120", TPAMI 2020; cite both. Handed out on request as ``nturgbd_skeletons_s001_to_s017.zip``
-(NTU-60) and ``nturgbd_skeletons_s018_to_s032.zip`` (what NTU-120 adds; unpack both into one folder). A file
-``SsssCcccPpppRrrrAaaa.skeleton`` (setup, camera, performer, replication, action) is text, one record a line::
+Source: A. Shahroudy, J. Liu, T.-T. Ng, G. Wang, "NTU RGB+D: A large scale dataset for 3D human activity analysis", CVPR 2016; J. Liu et al., "NTU RGB+D 120",
+TPAMI 2020; cite both. Handed out on request as ``nturgbd_skeletons_s001_to_s017.zip`` (NTU-60) and ``nturgbd_skeletons_s018_to_s032.zip`` (what NTU-120 adds;
+unpack both into one folder). A file ``SsssCcccPpppRrrrAaaa.skeleton`` (setup, camera, performer, replication, action) is text, one record a line::
 
     frames
       bodies                                                      of each frame; 0 is legal
@@ -16,13 +15,11 @@ rest of the body for joints in each state, the published numbers are of all of t
 exactly (0, 0, 0), where no position was given, becomes NaN (in :class:`~tdsm.data.clips.Clip`).
 
 **Samples with missing skeletons.** The authors hand out a list of the recordings in which bodies are missing (302 of NTU-60, 535 of NTU-120), under several
-names: ``NTU_RGBD_samples_with_missing_skeletons.txt``, ``NTU_RGBD120_samples_with_missing_skeletons.txt``, ``samples_with_missing_skeletons.txt``,
-``ntu_rgb120_missings.txt``. It is recognised by what is in it: names of recordings, one a line, at most 1,000, after at most three lines of
-heading, in a text file whose name or heading says "missing". Such a list beside the recordings is heeded, and one warning says so. Another list of
-names (of a split, say) is not heeded, which one warning says, too.
+names, such as ``NTU_RGBD_samples_with_missing_skeletons.txt`` or ``ntu_rgb120_missings.txt``. It is recognised by what is in it: names of recordings, one a
+line, at most 1,000, after at most three lines of heading, in a text file whose name or heading says "missing". Such a list beside the recordings is heeded,
+another list of names (of a split, say) is not; one warning says either.
 
-The text is read by :mod:`tdsm.data.readers.ntu_text`; which of its bodies are people is decided by :mod:`tdsm.data.readers.ntu_tracks`. At most
-``bodies`` persons stay, the one that moves most first.
+The text is read by :mod:`tdsm.data.readers.ntu_text`; :mod:`tdsm.data.readers.ntu_tracks` decides which of its bodies are people.
 """
 
 import re
@@ -32,41 +29,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-import numpy as np
-
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import NTU_25
+from tdsm.data.prompts import load_prompts
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.ntu_text import parse_bodies, prepare
 from tdsm.data.readers.ntu_tracks import NtuDenoise, persons
+from tdsm.data.readers.parsing import read_bytes
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.util.errors import InputError
 
 __all__ = ["CLASSES", "MEMBER", "NtuDenoise", "NtuName", "parse_name", "read_missing", "read_ntu", "read_skeleton"]
 
-CLASSES = (
-    "drink water", "eat meal/snack", "brushing teeth", "brushing hair", "drop", "pickup", "throw", "sitting down",
-    "standing up (from sitting position)", "clapping", "reading", "writing", "tear up paper", "wear jacket", "take off jacket", "wear a shoe",
-    "take off a shoe", "wear on glasses", "take off glasses", "put on a hat/cap", "take off a hat/cap", "cheer up", "hand waving",
-    "kicking something", "reach into pocket", "hopping (one foot jumping)", "jump up", "make a phone call/answer phone", "playing with phone/tablet",
-    "typing on a keyboard", "pointing to something with finger", "taking a selfie", "check time (from watch)", "rub two hands together",
-    "nod head/bow", "shake head", "wipe face", "salute", "put the palms together", "cross hands in front (say stop)", "sneeze/cough", "staggering",
-    "falling", "touch head (headache)", "touch chest (stomachache/heart pain)", "touch back (backache)", "touch neck (neckache)",
-    "nausea or vomiting condition", "use a fan (with hand or paper)/feeling warm", "punching/slapping other person", "kicking other person",
-    "pushing other person", "pat on back of other person", "point finger at the other person", "hugging other person",
-    "giving something to other person", "touch other person's pocket", "handshaking", "walking towards each other", "walking apart from each other",
-    "put on headphone", "take off headphone", "shoot at the basket", "bounce ball", "tennis bat swing", "juggling table tennis balls", "hush (quite)",
-    "flick hair", "thumb up", "thumb down", "make ok sign", "make victory sign", "staple book", "counting money", "cutting nails",
-    "cutting paper (using scissors)", "snapping fingers", "open bottle", "sniff (smell)", "squat down", "toss a coin", "fold paper", "ball up paper",
-    "play magic cube", "apply cream on face", "apply cream on hand back", "put on bag", "take off bag", "put something into a bag",
-    "take something out of a bag", "open a box", "move heavy objects", "shake fist", "throw up cap/hat", "hands up (both hands)", "cross arms",
-    "arm circles", "arm swings", "running on the spot", "butt kicks (kick backward)", "cross toe touch", "side kick", "yawn", "stretch oneself",
-    "blow nose", "hit other person with something", "wield knife towards other person", "knock over other person (hit with body)",
-    "grab other person’s stuff", "shoot at other person with a gun", "step on foot", "high-five", "cheers and drink",
-    "carry something with other person", "take a photo of other person", "follow other person", "whisper in other person’s ear",
-    "exchange things with other person", "support somebody with hand", "finger-guessing game (playing rock-paper-scissors)",
-)  # fmt: skip
-
+CLASSES = tuple(load_prompts("ntu-120"))
 MEMBER = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})\.skeleton")
 _NAME = re.compile(rb"S\d{3}C\d{3}P\d{3}R\d{3}A\d{3}(?:\.skeleton|\.avi|_rgb\.avi)?")
 _LISTS = (".txt", ".csv", ".lst", ".list", "")  # endings of files that may be a list of recordings
@@ -94,10 +69,10 @@ def parse_name(name: str) -> NtuName:
     match = MEMBER.fullmatch(f"{PurePath(name).name.removesuffix('.skeleton')}.skeleton")
     if not match:
         raise InputError(name, "is not named like a recording of NTU RGB+D", f"name it like {_EXAMPLE}")
-    found = NtuName(*map(int, match.groups()))
-    if not 1 <= found.action <= len(CLASSES):
-        raise InputError(name, f"action A{found.action:03} does not exist", f"actions are A001 to A{len(CLASSES)}")
-    return found
+    recording = NtuName(*map(int, match.groups()))
+    if not 1 <= recording.action <= len(CLASSES):
+        raise InputError(name, f"action A{recording.action:03} does not exist", f"actions are A001 to A{len(CLASSES)}")
+    return recording
 
 
 def read_skeleton(source: bytes | str | Path, name: str | None = None, *, bodies: int = 2, denoise: NtuDenoise = NtuDenoise()) -> Clip:
@@ -117,9 +92,10 @@ def read_skeleton(source: bytes | str | Path, name: str | None = None, *, bodies
         InputError: no such file, a name of another form, a fault in the text (with its line), or nobody in any frame.
     """
     where = str(name or ("a .skeleton file" if isinstance(source, bytes) else source))
-    parse_name(where)
-    content = source if isinstance(source, bytes) else _file(Path(source))
-    return _clip(where, persons(parse_bodies(content, where), where, bodies, denoise))
+    recording = parse_name(where)
+    content = source if isinstance(source, bytes) else read_bytes(Path(source))
+    joints = persons(parse_bodies(content, where), where, bodies, denoise)
+    return Clip(joints, NTU_25, CLASSES[recording.action - 1], f"P{recording.performer:03}", 30.0, PurePath(where).name.removesuffix(".skeleton"))
 
 
 def read_missing(path: str | Path) -> frozenset[str]:
@@ -128,7 +104,10 @@ def read_missing(path: str | Path) -> frozenset[str]:
     Raises:
         InputError: no such file, or no name in it.
     """
-    return _names(_file(Path(path)), path)
+    names = frozenset(re.findall(r"\bS\d{3}C\d{3}P\d{3}R\d{3}A\d{3}\b", read_bytes(Path(path)).decode("utf-8", "replace")))
+    if not names:
+        raise InputError(path, "names no recording", "give the list of samples with missing skeletons, one name such as S001C002P005R002A008 a line")
+    return names
 
 
 def read_ntu(
@@ -151,25 +130,20 @@ def read_ntu(
     Raises:
         InputError: an unusable path or archive, no usable file, or what :class:`~tdsm.data.readers.reading.Reading` raises.
     """
-    files, more = _files(Path(path), read_missing(missing) if missing is not None else frozenset())
-    prepare(len(files))
-    name, classes = ("ntu-120", CLASSES) if more else ("ntu-60", CLASSES[:_ACTIONS_60])
-    return read_files("NTU RGB+D", Path(path), files, _Reader(bodies, denoise), reading, name=name, layout=NTU_25, classes=classes)
-
-
-def _files(path: Path, left_out: frozenset[str]) -> tuple[list[str], bool]:
-    """The files to read, and whether there are more than NTU-60 has."""
+    left_out = frozenset() if missing is None else read_missing(missing)
     with Archive(path) as archive:
         left_out |= _listed_missing(archive)
-        found = [(name, match) for name, match in archive.matching(MEMBER, _EXAMPLE) if match[0].removesuffix(".skeleton") not in left_out]
-    more = any(int(match[1]) > _SETUPS_60 or _ACTIONS_60 < int(match[5]) <= len(CLASSES) for _, match in found)
-    return [name for name, _ in found], more
+        files = {name: match for name, match in archive.matching(MEMBER, _EXAMPLE) if match[0].removesuffix(".skeleton") not in left_out}
+    prepare(len(files))
+    more = any(int(match[1]) > _SETUPS_60 or _ACTIONS_60 < int(match[5]) <= len(CLASSES) for match in files.values())
+    name, classes = ("ntu-120", CLASSES) if more else ("ntu-60", CLASSES[:_ACTIONS_60])
+    return read_files("NTU RGB+D", Path(path), list(files), _Reader(bodies, denoise), reading, name=name, layout=NTU_25, classes=classes)
 
 
 def _listed_missing(archive: Archive) -> frozenset[str]:
     """The recordings that the authors' list among the files names, whatever it is called."""
-    there = {PurePath(name).name.removesuffix(".skeleton") for name in archive.names}
-    found: frozenset[str] = frozenset()
+    recordings = {PurePath(name).name.removesuffix(".skeleton") for name in archive.names}
+    missing: frozenset[str] = frozenset()
     for member in archive.names:
         if PurePath(member).suffix.lower() not in _LISTS or not 0 < archive.size(member) <= 64 * _MOST_MISSING:
             continue
@@ -180,25 +154,16 @@ def _listed_missing(archive: Archive) -> frozenset[str]:
         heading = next((number for number, line in enumerate(lines) if _NAME.fullmatch(line)), len(lines))
         if heading > _HEADING or len(lines) <= heading or not all(map(_NAME.fullmatch, lines[heading:])):
             continue
-        names = frozenset(line[:20].decode() for line in lines[heading:]) & there
+        names = frozenset(line[:20].decode() for line in lines[heading:]) & recordings
         if len(lines) - heading <= _MOST_MISSING and b"missing" in (PurePath(member).name.encode() + b" ".join(lines[:heading])).lower():
-            if names - found:
+            if names - missing:
                 what = f"{len(names)} of its recordings are left out, which {member} lists as samples with missing skeletons"
-                warnings.warn(f"{archive.path}: {what}; move the list away to read them", stacklevel=5)
-            found |= names
+                warnings.warn(f"{archive.path}: {what}; move the list away to read them", stacklevel=4)
+            missing |= names
         elif names:
-            what = f"{member} lists {len(names)} of its recordings and is not heeded"
-            warnings.warn(
-                f"{archive.path}: {what}; if they are samples with missing skeletons, give it as missing=..., or put 'missing' in its name", stacklevel=5
-            )
-    return found
-
-
-def _names(content: bytes, where: object) -> frozenset[str]:
-    names = frozenset(re.findall(r"\bS\d{3}C\d{3}P\d{3}R\d{3}A\d{3}\b", content.decode("utf-8", "replace")))
-    if not names:
-        raise InputError(where, "names no recording", "give the list of samples with missing skeletons, one name such as S001C002P005R002A008 a line")
-    return names
+            what, remedy = f"{member} lists {len(names)} of its recordings and is not heeded", "give it as missing=..., or put 'missing' in its name"
+            warnings.warn(f"{archive.path}: {what}; if they are samples with missing skeletons, {remedy}", stacklevel=4)
+    return missing
 
 
 @dataclass(frozen=True)
@@ -210,15 +175,3 @@ class _Reader:
 
     def __call__(self, archive: Archive, name: str) -> Sequence[Clip]:
         return [read_skeleton(archive.read(name), str(archive.path / name), bodies=self.bodies, denoise=self.denoise)]
-
-
-def _file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path") from error
-
-
-def _clip(name: str, joints: np.ndarray) -> Clip:
-    found = parse_name(name)
-    return Clip(joints, NTU_25, CLASSES[found.action - 1], f"P{found.performer:03}", 30.0, PurePath(name).name.removesuffix(".skeleton"))

@@ -1,14 +1,12 @@
 """The text of an NTU RGB+D ``.skeleton`` file: every body of every frame, as numbers.
 
-The form of the file stands in :mod:`tdsm.data.readers.ntu`. A file of 100 frames with one body is 280 kB, of which a quarter is wanted.
-:func:`_scan`, compiled by numba, walks its bytes once: it reads x, y and z of the joints and counts the other fields. Why numba: numpy alone
-needs many passes over the bytes and three times as long, and readers of whole tables, such as numpy.loadtxt, longer still. The scanner reads
-what the recorder writes and gives up on anything else; then :func:`_careful`, plain and line by line, reads the file or says in which line the
-fault is. Both give the same numbers to the last bit.
+The form of the file stands in :mod:`tdsm.data.readers.ntu`. A file of 100 frames with one body is 280 kB, of which a quarter is wanted. :func:`_scan`, compiled
+by numba, walks its bytes once: it reads x, y and z of the joints and counts the other fields. Why numba: numpy alone needs many passes over the bytes and three
+times as long, and readers of whole tables, such as numpy.loadtxt, longer still. The scanner reads what the recorder writes and gives up on anything else; then
+:func:`_careful`, plain and line by line, reads the file or says in which line the fault is. Both give the same numbers to the last bit.
 
-To start the scanner takes about a second: importing numba, and loading machine code from numba's cache; two more when it must be compiled,
-once on a machine. So a process reads its first files carefully, until that has taken about as long; :func:`prepare` says beforehand that
-there will be many.
+To start the scanner takes about a second: importing numba, and loading machine code from numba's cache; two more when it must be compiled, once on a machine.
+So a process reads its first files carefully, until that has taken about as long; :func:`prepare` says beforehand that there will be many.
 """
 
 import functools
@@ -50,10 +48,11 @@ def parse_bodies(content: bytes, where: str) -> Bodies:
     Raises:
         InputError: a fault, with its line; a coordinate that is not finite; or no body in any frame.
     """
-    found = (_fast(content) if _scanning_pays() else None) or _careful(content, where)
-    if not found.ids:
-        raise InputError(where, f"holds no body in any of its {found.frames} frames", "leave the file out: its skeleton is missing")
-    return found
+    scanning_pays = _compiled.cache_info().currsize > 0 or next(_files) > _MANY
+    bodies = (_fast(content) if scanning_pays else None) or _careful(content, where)
+    if not bodies.ids:
+        raise InputError(where, f"holds no body in any of its {bodies.frames} frames", "leave the file out: its skeleton is missing")
+    return bodies
 
 
 _MANY = 300  # files: to read them carefully takes about as long as to start numba
@@ -67,10 +66,6 @@ def prepare(files: int) -> None:
     """
     if files >= _MANY:
         _fast(b"0\n")
-
-
-def _scanning_pays() -> bool:
-    return _compiled.cache_info().currsize > 0 or next(_files) > _MANY
 
 
 # The careful parser
@@ -105,9 +100,9 @@ class _Lines:
 
     def end(self) -> None:
         """Nothing may follow."""
-        following = [number for number, line in enumerate(self.lines) if number >= self.at and line.strip()]
-        if following:
-            self.at = following[0] + 1
+        following = next((number for number, line in enumerate(self.lines) if number >= self.at and line.strip()), None)
+        if following is not None:
+            self.at = following + 1
             raise self.fault("more lines than the number of frames in line 1 announces")
 
 
@@ -125,9 +120,13 @@ def _careful(content: bytes, where: str) -> Bodies:
             line.append(lines.at)
             joints.append([_point(lines) for _ in range(_JOINTS)])
     lines.end()
-    found = Bodies(frames, np.array(frame, int), np.array(line, int), ids, np.array(joints, float).reshape(-1, _JOINTS, 3))
-    _check_finite(found, where)
-    return found
+    bodies = Bodies(frames, np.array(frame, int), np.array(line, int), ids, np.array(joints, float).reshape(-1, _JOINTS, 3))
+    bad = np.argwhere(~np.isfinite(bodies.joints))
+    if len(bad):
+        row, joint, axis = bad[0]
+        value = bodies.joints[row, joint, axis]
+        raise InputError(f"{where} line {line[row] + joint + 1}", f"{'xyz'[axis]} of a joint is {value}", "leave the file out, or download it again")
+    return bodies
 
 
 def _point(lines: _Lines) -> list[float]:
@@ -136,14 +135,6 @@ def _point(lines: _Lines) -> list[float]:
         return [float(field) for field in fields]
     except ValueError as error:
         raise lines.fault(f"{b' '.join(fields)[:60].decode('ascii', 'replace')!r} are not three numbers x y z") from error
-
-
-def _check_finite(found: Bodies, where: str) -> None:
-    bad = np.argwhere(~np.isfinite(found.joints))
-    if len(bad):
-        row, joint, axis = bad[0]
-        value = found.joints[row, joint, axis]
-        raise InputError(f"{where} line {found.line[row] + joint + 1}", f"{'xyz'[axis]} of a joint is {value}", "leave the file out, or download it again")
 
 
 # The scanner: these functions are compiled, and are plain Python to whoever reads them

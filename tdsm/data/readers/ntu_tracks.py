@@ -1,7 +1,7 @@
 """From the bodies of an NTU RGB+D file to persons: tracks, and what is done about ghosts.
 
 Bodies stand in no fixed order and come and go, so a track is the bodies of one id. Besides people there are ghosts: furniture, or a person
-found twice. :class:`NtuDenoise` says what is done about them: the steps of CTR-GCN's script, told in our own code, each of which can be
+found twice. :class:`NtuDenoise` says what is done about them: the steps of CTR-GCN's script, in our own code, each of which can be
 switched off. Two differences from that script: a body that leaves and returns keeps the frames in which it was there (theirs takes its
 frames as contiguous), and two tracks overlap when they share a frame (theirs: when their first-to-last spans do).
 """
@@ -39,12 +39,10 @@ class NtuDenoise:
     drop_empty: bool = True
 
     def __post_init__(self) -> None:
-        for name, good, remedy in (
-            ("shortest", self.shortest >= 1, "give 1 or more frames"),
-            ("widest", self.widest > 0, "give a ratio above 0"),
-            ("noisy", 0 < self.noisy <= 1, "give a share above 0, at most 1"),
-        ):
-            if not good:
+        remedies = {"shortest": "give 1 or more frames", "widest": "give a ratio above 0", "noisy": "give a share above 0, at most 1"}
+        sound = {"shortest": self.shortest >= 1, "widest": self.widest > 0, "noisy": 0 < self.noisy <= 1}
+        for name, remedy in remedies.items():
+            if not sound[name]:
                 raise InputError("NtuDenoise", f"{name} is {getattr(self, name)}", remedy)
 
     @classmethod
@@ -53,13 +51,21 @@ class NtuDenoise:
         return cls(shortest=1, widest=float("inf"), join=False, drop_empty=False)
 
 
-def persons(found: Bodies, where: str, bodies: int, denoise: NtuDenoise) -> np.ndarray:
+def persons(records: Bodies, where: str, bodies: int, denoise: NtuDenoise) -> np.ndarray:
     """(M, T, 25, 3) float32 of the persons who are left, at most ``bodies``, strongest motion first.
 
     Raises:
         InputError: one id twice in a frame.
     """
-    return _actors(_denoised(_tracks(found, where), denoise), found.frames, bodies, denoise)
+    rows: dict[bytes, list[int]] = {}
+    for row, body in enumerate(records.ids):
+        rows.setdefault(body, []).append(row)
+    tracks = _strongest_first([_track(records, np.array(own), where) for own in rows.values()])
+    if len(tracks) > 1:  # when none passes a step, the strongest does
+        tracks = [track for track in tracks if len(track.frames) >= denoise.shortest] or tracks[:1]
+    if len(tracks) > 1:
+        tracks = list(filter(None, (_without_noise(track, denoise) for track in tracks))) or tracks[:1]
+    return _actors(_strongest_first(tracks), records.frames, bodies, denoise)
 
 
 class _Track(NamedTuple):
@@ -70,20 +76,13 @@ class _Track(NamedTuple):
     motion: float
 
 
-def _tracks(found: Bodies, where: str) -> list[_Track]:
-    rows: dict[bytes, list[int]] = {}
-    for row, body in enumerate(found.ids):
-        rows.setdefault(body, []).append(row)
-    return [_track(found, np.array(own), where) for own in rows.values()]
-
-
-def _track(found: Bodies, rows: np.ndarray, where: str) -> _Track:
-    frames, joints = found.frame[rows], found.joints[rows]
+def _track(records: Bodies, rows: np.ndarray, where: str) -> _Track:
+    frames, joints = records.frame[rows], records.joints[rows]
     again = np.flatnonzero(frames[1:] == frames[:-1]) + 1
     if len(again):
         row = rows[again[0]]
-        body = found.ids[row].decode("ascii", "replace")
-        raise InputError(f"{where} line {found.line[row] - 1}", f"body {body} is there twice in one frame", "leave the file out")
+        body = records.ids[row].decode("ascii", "replace")
+        raise InputError(f"{where} line {records.line[row] - 1}", f"body {body} is there twice in one frame", "leave the file out")
     return _Track(frames, joints, _motion(joints))
 
 
@@ -92,17 +91,6 @@ def _motion(joints: np.ndarray) -> float:
     frames = joints.reshape(len(joints), -1)  # numpy sums long rows far faster than rows of three
     centre = frames.mean(axis=0).reshape(-1, 3).mean(axis=0)
     return 3 * float(((frames - np.tile(centre, joints.shape[1])) ** 2).mean())
-
-
-def _denoised(tracks: list[_Track], rules: NtuDenoise) -> list[_Track]:
-    """The tracks that pass, strongest motion first; when none passes a step, the strongest does."""
-    tracks = _strongest_first(tracks)
-    if len(tracks) > 1:
-        tracks = [track for track in tracks if len(track.frames) >= rules.shortest] or tracks[:1]
-    if len(tracks) > 1:
-        judged = [_without_noise(track, rules) for track in tracks]
-        tracks = [track for track in judged if track is not None] or tracks[:1]
-    return _strongest_first(tracks)
 
 
 def _strongest_first(tracks: list[_Track]) -> list[_Track]:

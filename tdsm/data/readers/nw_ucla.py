@@ -1,13 +1,12 @@
 """Northwestern-UCLA Multiview Action 3D: 10 actions, 10 subjects, 3 views, 1,484 clips of one Kinect v1 body.
 
-Source: J. Wang, X. Nie, Y. Xia, Y. Wu, S.-C. Zhu, "Cross-view action modeling, learning and recognition", CVPR 2014; cite
-it. Read in the JSON form that Shift-GCN and CTR-GCN use, ``all_sqe/a{action}_s{subject}_e{take}_v{view}.json`` with the
-list ``skeletons`` (frames, 20 joints, 3), metres, in the order of our ``kinect-20``. The action codes 7 and 10 do not exist.
+Source: J. Wang, X. Nie, Y. Xia, Y. Wu, S.-C. Zhu, "Cross-view action modeling, learning and recognition", CVPR 2014; cite it. Read in the JSON form that
+Shift-GCN and CTR-GCN use, ``all_sqe/a{action}_s{subject}_e{take}_v{view}.json`` with the list ``skeletons`` (frames, 20 joints, 3), metres, in the order of our
+``kinect-20``. The action codes 7 and 10 do not exist.
 
-As downloaded no coordinate is NaN and no frame is empty, but in one frame each of two clips (a04_s01_e01_v01 and
-a04_s04_e02_v01) six joints stand exactly at (0, 0, 0), which is the sensor itself: the tracker had lost them. Frames with
-such a joint are left out. Two clips have a single frame. The files carry no times; 30 fps is the sensor's nominal rate
-(people who walk would do 1.7 m/s at that rate, so that frames were probably lost in recording). Kinect v1 takes
+As downloaded no coordinate is NaN and no frame is empty, but in one frame each of two clips (a04_s01_e01_v01 and a04_s04_e02_v01) six joints stand exactly at
+(0, 0, 0), which is the sensor itself: the tracker had lost them. Frames with such a joint are left out. Two clips have a single frame. The files carry no
+times; 30 fps is the sensor's nominal rate (people who walk would do 1.7 m/s at that rate, so that frames were probably lost in recording). Kinect v1 takes
 everybody to face it: of people seen from behind, left and right are exchanged (in "walk around" most knees bend backwards).
 """
 
@@ -19,6 +18,7 @@ import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import KINECT_20
+from tdsm.data.prompts import load_prompts
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.parsing import parse_json
 from tdsm.data.readers.reading import Reading, read_files
@@ -26,19 +26,7 @@ from tdsm.util.errors import InputError
 
 __all__ = ["CLASSES", "MEMBER", "read_nw_ucla"]
 
-CLASSES = (
-    "pick up with one hand",
-    "pick up with two hands",
-    "drop trash",
-    "walk around",
-    "sit down",
-    "stand up",
-    "donning",
-    "doffing",
-    "throw",
-    "carry",
-)
-
+CLASSES = tuple(load_prompts("nw-ucla"))
 MEMBER = re.compile(r"a(\d{2})_s(\d{2})_e(\d{2})_v(\d{2})\.json")
 _CODES = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)  # the action code of each class
 
@@ -67,8 +55,11 @@ def _read_clip(archive: Archive, name: str) -> Sequence[Clip]:
     action, subject, _, _ = map(int, MEMBER.fullmatch(base).groups())
     if action not in _CODES:
         raise InputError(where, f"action code {action:02} does not exist", f"codes are {', '.join(map(str, _CODES))}")
-    joints = _drop_lost(_read_json(archive.read(name), where), where)
-    return [Clip(joints, KINECT_20, CLASSES[_CODES.index(action)], f"s{subject:02}", 30.0, base.removesuffix(".json"))]
+    joints = _read_json(archive.read(name), where)
+    lost = (joints == 0).all(axis=2).any(axis=1)
+    if lost.all():
+        raise InputError(where, "skeletons: every frame has a joint at (0, 0, 0), which the tracker had lost", "leave this file out")
+    return [Clip(joints[~lost], KINECT_20, CLASSES[_CODES.index(action)], f"s{subject:02}", 30.0, base.removesuffix(".json"))]
 
 
 def _read_json(content: bytes, where: Path) -> np.ndarray:
@@ -83,10 +74,3 @@ def _read_json(content: bytes, where: Path) -> np.ndarray:
     if joints.dtype.kind not in "fiu" or joints.ndim != 3 or joints.shape[1:] != (20, 3):
         raise InputError(where, f"skeletons: shape {joints.shape}, type {joints.dtype}, not numbers (frames, 20 joints, 3)", "download the data set again")
     return joints
-
-
-def _drop_lost(joints: np.ndarray, where: Path) -> np.ndarray:
-    lost = (joints == 0).all(axis=2).any(axis=1)
-    if lost.all():
-        raise InputError(where, "skeletons: every frame has a joint at (0, 0, 0), which the tracker had lost", "leave this file out")
-    return joints[~lost]

@@ -1,8 +1,7 @@
 """Poses from a webcam or a video: the files of OpenPose, and how to keep those of MediaPipe.
 
-**OpenPose** (https://github.com/CMU-Perceptual-Computing-Lab/openpose, ``doc/02_output.md``), run with ``--write_json FOLDER``, writes one
-file a frame: ``NAME_000000000012_keypoints.json`` for a video NAME, ``000000000012_keypoints.json`` for a webcam, ``IMAGE_keypoints.json`` for
-pictures (read here where IMAGE ends in a number)::
+**OpenPose** (https://github.com/CMU-Perceptual-Computing-Lab/openpose, ``doc/02_output.md``), run with ``--write_json FOLDER``, writes one file a frame:
+``NAME_000000000012_keypoints.json`` (of a webcam without NAME), ``IMAGE_keypoints.json`` for pictures (read where IMAGE ends in a number)::
 
     {"version": 1.3, "people": [{"pose_keypoints_2d": [x, y, confidence, x, y, confidence, ...], ...}, ...]}
 
@@ -14,9 +13,9 @@ followed as :mod:`tdsm.data.readers.detections` says.
 number may be any.
 
 **BODY_25B**, another model of OpenPose, writes 25 joints, too, in another order: the 17 of COCO, then upper neck, top of the head and six of the feet. The
-files do not say which model wrote them, the bodies do: read in the other model's order the bones of arms, legs, feet and face are two to eight times as
-long. (In BODY_25 joint 8 is the middle of the hips, in BODY_25B the right elbow.) Files of BODY_25B are brought to
-openpose-25 with one warning; neck and middle hip are taken as the middle of shoulders and of hips, as that layout has them, and the top of the head is dropped.
+files do not say which model wrote them, the bodies do: read in the other model's order the bones of arms, legs, feet and face are two to eight times as long.
+Files of BODY_25B are brought to openpose-25 with one warning; neck and middle hip are taken as the middle of shoulders and of hips, as that layout has them,
+and the top of the head is dropped.
 
 **Labels** may be given by folders or by a table: see :mod:`tdsm.data.readers.listing`.
 
@@ -27,8 +26,8 @@ openpose-25 with one warning; neck and middle hip are taken as the middle of sho
     base = mediapipe.tasks.BaseOptions(model_asset_path="pose_landmarker_full.task")
     with vision.PoseLandmarker.create_from_options(vision.PoseLandmarkerOptions(base_options=base, running_mode=video)) as landmarker:
         images = [mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=frame) for frame in frames]  # RGB (H, W, 3), 30 a second
-        found = [landmarker.detect_for_video(image, 1000 * i // 30).pose_world_landmarks for i, image in enumerate(images)]
-    numpy.save("clip.npy", [[(p.x, p.y, p.z) for p in people[0]] if people else numpy.zeros((33, 3)) for people in found])
+        detected = [landmarker.detect_for_video(image, 1000 * i // 30).pose_world_landmarks for i, image in enumerate(images)]
+    numpy.save("clip.npy", [[(p.x, p.y, p.z) for p in people[0]] if people else numpy.zeros((33, 3)) for people in detected])
 """
 
 import re
@@ -44,7 +43,8 @@ from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import COCO_17, OPENPOSE_18, OPENPOSE_25, Layout
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.detections import Person, joints_of, person
-from tdsm.data.readers.listing import Listed, listed_by
+from tdsm.data.readers.folder import Listed
+from tdsm.data.readers.listing import by_film, listed_by
 from tdsm.data.readers.parsing import numbers, parse_json
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.util.errors import InputError
@@ -64,12 +64,12 @@ _MIDDLE = {"neck": ("left shoulder", "right shoulder"), "middle hip": ("left hip
 _FROM_25B = np.array([[_BODY_25B.index(name) for name in (_MIDDLE.get(joint) or (joint, joint))] for joint in OPENPOSE_25.joints])
 
 
-def read_openpose_json(path: str | Path, *, fps: float = 30.0, bodies: int = 2, reading: Reading = Reading()) -> ClipSet:
+def read_openpose_json(path: str | Path, *, fps: float | None = None, bodies: int = 2, reading: Reading = Reading()) -> ClipSet:
     """Read the folder that OpenPose's ``--write_json`` wrote, or a zip of it; one clip a video.
 
     Args:
         path: the folder or zip; videos may share a folder (their names differ) or have one each.
-        fps: frames a second where no table gives them; the files do not say.
+        fps: frames a second where no table gives them; the files do not say, so that None leaves them unknown.
         bodies: how many persons a clip keeps at most: those found in most frames.
         reading: how to go through the videos.
 
@@ -81,32 +81,18 @@ def read_openpose_json(path: str | Path, *, fps: float = 30.0, bodies: int = 2, 
         InputError: an unusable path, no such files, nobody in any frame, a fault in a file (with its name and person), videos of both 25 and
             18 joints, or what :class:`~tdsm.data.readers.reading.Reading` raises.
     """
-    if not (fps > 0 and bodies >= 1):
+    if not ((fps is None or fps > 0) and bodies >= 1):
         raise InputError("read_openpose_json", f"fps is {fps} and bodies {bodies}", "give frames a second above 0, and 1 person or more")
     with Archive(path) as archive:
-        videos = _videos(archive)
+        videos = by_film(archive, [(name, match) for name in archive.names if (match := MEMBER.fullmatch(PurePosixPath(name).name))])
+        if not videos:
+            raise InputError(path, f"none of its {len(archive.names)} files is named like {_EXAMPLE}", "give the folder of OpenPose's --write_json")
         layout, other_order = _model_of(archive, videos)
-        listing = listed_by(archive, {first: _clip_name(archive, first) for first in videos}, fps)
+        listing = listed_by(archive, {first: _clip_name(archive, first) for first in videos})
     _say_gaps(archive, videos)
     title, name = "OpenPose", Path(path).resolve().stem
-    read = _ReadVideo(layout, other_order, bodies, listing.table, listing.of, videos)
+    read = _ReadVideo(layout, other_order, bodies, fps, listing.table, listing.videos, videos)
     return read_files(title, Path(path), list(videos), read, reading, name=name, layout=layout, classes=listing.classes)
-
-
-def _videos(archive: Archive) -> dict[str, dict[int, str]]:
-    """First file of each video to all its files by frame number, in order."""
-    found: dict[tuple[PurePosixPath, str], dict[int, str]] = {}
-    for name in archive.names:
-        match = MEMBER.fullmatch(PurePosixPath(name).name)
-        if match:
-            frames = found.setdefault((PurePosixPath(name).parent, match[1] or ""), {})
-            if int(match[2]) in frames:
-                raise InputError(archive.path / name, f"is frame {int(match[2])} of its video, as {frames[int(match[2])]} is", "keep one of them")
-            frames[int(match[2])] = name
-    if not found:
-        raise InputError(archive.path, f"none of its {len(archive.names)} files is named like {_EXAMPLE}", "give the folder of OpenPose's --write_json")
-    videos = [dict(sorted(frames.items())) for frames in found.values()]
-    return {next(iter(frames.values())): frames for frames in videos}
 
 
 def _say_gaps(archive: Archive, videos: Mapping[str, Mapping[int, str]]) -> None:
@@ -115,9 +101,8 @@ def _say_gaps(archive: Archive, videos: Mapping[str, Mapping[int, str]]) -> None
     gaps = [first for first, count in lost.items() if count]
     if gaps:
         which = f"{len(gaps)} of {len(videos)} videos leave out frame numbers, {sum(lost.values()):,} in all (first {_clip_name(archive, gaps[0])})"
-        warnings.warn(
-            f"{archive.path}: {which}; these frames are kept as frames with nobody in them; number the frames one by one if none is lost", stacklevel=3
-        )
+        remedy = "number the frames one by one if none is lost"
+        warnings.warn(f"{archive.path}: {which}; these frames are kept as frames with nobody in them; {remedy}", stacklevel=3)
 
 
 def _model_of(archive: Archive, videos: Mapping[str, Mapping[int, str]]) -> tuple[Layout, bool]:
@@ -126,7 +111,7 @@ def _model_of(archive: Archive, videos: Mapping[str, Mapping[int, str]]) -> tupl
     seen: list[np.ndarray] = []
     for name in _spread(videos):
         try:
-            seen += [one.joints for one in _people(archive.read(name), archive.path / name)]
+            seen += [each.joints for each in _people(archive.read(name), archive.path / name)]
         except InputError as error:
             fault = error
         if len(seen) >= _LOOKED_AT:
@@ -143,11 +128,9 @@ def _model_of(archive: Archive, videos: Mapping[str, Mapping[int, str]]) -> tupl
 
 def _spread(videos: Mapping[str, Mapping[int, str]]) -> Iterator[str]:
     """A few files of each of many videos, then all others."""
-    some = {first: list(islice(frames.values(), 0, None, 1 + len(frames) // 8)) for first, frames in islice(videos.items(), 50)}
-    for names in some.values():
-        yield from names
-    for first, frames in videos.items():
-        yield from (name for name in frames.values() if name not in some.get(first, ()))
+    some = dict.fromkeys(name for frames in islice(videos.values(), 50) for name in islice(frames.values(), 0, None, 1 + len(frames) // 8))
+    yield from some
+    yield from (name for frames in videos.values() for name in frames.values() if name not in some)
 
 
 def _is_25b(bodies: Sequence[np.ndarray]) -> bool:
@@ -176,28 +159,27 @@ class _ReadVideo:
     layout: Layout
     other_order: bool
     bodies: int
+    fps: float | None  # where no table gives them
     table: str  # digest of clips.csv, so that a store is not continued when it has changed
     listed: Mapping[str, Listed] = field(repr=False)
     videos: Mapping[str, Mapping[int, str]] = field(repr=False)
 
     def __call__(self, archive: Archive, first: str) -> Sequence[Clip]:
         frames = {number: _people(archive.read(name), archive.path / name) for number, name in self.videos[first].items()}
-        for number, people in frames.items():
-            for one in people:
-                if len(one.joints) != len(self.layout):
-                    what = f"a person has {len(one.joints)} joints, where those before have {len(self.layout)}"
-                    raise InputError(archive.path / self.videos[first][number], what, "read the files of each OpenPose model by themselves")
-        if self.layout is OPENPOSE_25:
-            bodies = [one.joints for people in frames.values() for one in people]
-            if len(bodies) >= _LOOKED_AT and _is_25b(bodies[:_LOOKED_AT]) != self.other_order:
-                raise InputError(
-                    archive.path / first, "its joints stand in another order than those of the other videos", "read the files of each model by themselves"
-                )
+        bodies = [(number, each.joints) for number, people in frames.items() for each in people]
+        odd = next(((number, body) for number, body in bodies if len(body) != len(self.layout)), None)
+        if odd is not None:
+            what = f"a person has {len(odd[1])} joints, where those before have {len(self.layout)}"
+            raise InputError(archive.path / self.videos[first][odd[0]], what, "read the files of each OpenPose model by themselves")
+        if self.layout is OPENPOSE_25 and len(bodies) >= _LOOKED_AT and _is_25b([body for _, body in bodies[:_LOOKED_AT]]) != self.other_order:
+            what = "its joints stand in another order than those of the other videos"
+            raise InputError(archive.path / first, what, "read the files of each model by themselves")
         if self.other_order:
-            frames = {number: [Person(_reordered(one.joints)) for one in people] for number, people in frames.items()}
+            frames = {number: [Person(_reordered(each.joints)) for each in people] for number, people in frames.items()}
         about = self.listed[first]
-        joints = joints_of(frames, archive.path / first, about.fps, self.bodies)
-        return [Clip(joints, self.layout, about.label, about.subject, about.fps, _clip_name(archive, first))]
+        fps = about.fps or self.fps
+        joints = joints_of(frames, archive.path / first, fps, self.bodies)
+        return [Clip(joints, self.layout, about.label, about.subject, fps, _clip_name(archive, first))]
 
 
 def _clip_name(archive: Archive, first: str) -> str:
@@ -213,16 +195,16 @@ def _people(content: bytes, where: Path) -> list[Person]:
     people = record.get("people") if isinstance(record, dict) else None
     if not isinstance(people, list):
         raise InputError(where, "field 'people' is missing or no list", "give the files of OpenPose's --write_json")
-    found = (_person(one, f"{where} people[{number}]") for number, one in enumerate(people))
-    return [one for one in found if one]
+    return list(filter(None, (_person(record, f"{where} people[{number}]") for number, record in enumerate(people))))
 
 
-def _person(one: object, where: str) -> Person | None:
-    name = next((name for name in _FIELDS if isinstance(one, dict) and name in one), _FIELDS[0])
-    values = one.get(name) if isinstance(one, dict) else None
+def _person(record: object, where: str) -> Person | None:
+    fields = record if isinstance(record, dict) else {}
+    name = next((name for name in _FIELDS if name in fields), _FIELDS[0])
+    values = fields.get(name)
     if not isinstance(values, list) or len(values) not in (3 * count for count in _LAYOUTS):
-        found = len(values) if isinstance(values, list) else "no"
-        raise InputError(where, f"{name} holds {found} numbers, not 75 or 54", "run OpenPose with --model_pose BODY_25 or COCO")
+        count = len(values) if isinstance(values, list) else "no"
+        raise InputError(where, f"{name} holds {count} numbers, not 75 or 54", "run OpenPose with --model_pose BODY_25 or COCO")
     body = numbers(values, 3, name, where)
     if np.isnan(body).any():
         raise InputError(where, f"{name} holds NaN", _AGAIN)

@@ -4,16 +4,31 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from tdsm.util.errors import InputError
 
-__all__ = ["Rows", "numbers", "parse_csv", "parse_json"]
+__all__ = ["Rows", "numbers", "parse_csv", "parse_json", "parse_rows", "read_bytes"]
 
 _LARGEST = 1 << 30  # bytes of memory for what stands in one JSON file
 _ROW, _CELL = 300, 70  # bytes of memory, about: a row of a table, and a cell
+_AS_WRITTEN = "give the file as the tool wrote it"
+_SPLIT = "split it, for instance into one file per video"
 _CONTAINER, _ITEM = 88, 40  # bytes of memory, about: an empty list or dictionary with its place, a number with its place
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file holds.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", "check the path") from error
 
 
 def parse_json(content: bytes, where: object, remedy: str) -> object:
@@ -28,9 +43,7 @@ def parse_json(content: bytes, where: object, remedy: str) -> object:
         InputError: no JSON, numbers of thousands of digits, nesting of thousands of levels, or more than fits into a gigabyte of memory.
     """
     if _CONTAINER * (content.count(b"[") + 3 * content.count(b"{")) + _ITEM * content.count(b",") + len(content) > _LARGEST:
-        raise InputError(
-            where, f"is {len(content) / 1e6:.0f} MB of JSON, which needs more than 1 GB of memory", "split it, for instance into one file per video"
-        )
+        raise InputError(where, f"is {len(content) / 1e6:.0f} MB of JSON, which needs more than 1 GB of memory", _SPLIT)
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -56,9 +69,7 @@ def parse_csv(content: bytes, where: object) -> Rows:
         InputError: not UTF-8, columns of one name, rows of another length than the first, or more than fits into a gigabyte of memory.
     """
     if _ROW * content.count(b"\n") + _CELL * sum(content.count(mark) for mark in (b",", b";", b"\t")) + 4 * len(content) > _LARGEST:
-        raise InputError(
-            where, f"is a table of {len(content) / 1e6:.0f} MB, which needs more than 1 GB of memory", "split it, for instance into one file per video"
-        )
+        raise InputError(where, f"is a table of {len(content) / 1e6:.0f} MB, which needs more than 1 GB of memory", _SPLIT)
     try:
         text = content.decode("utf-8-sig")
         first = text.partition("\n")[0]
@@ -74,6 +85,27 @@ def parse_csv(content: bytes, where: object) -> Rows:
     return Rows(columns, [dict(zip(columns, row, strict=True)) for row in rows])
 
 
+def parse_rows(content: bytes, count: int, where: object, remedy: str, separator: bytes | None = None) -> tuple[list[int], list[list[float]]]:
+    """Line number, from 1, and the ``count`` numbers of each line that is not blank; between them stands ``separator`` (None: white space).
+
+    Raises:
+        InputError: another count, or something that is no number.
+    """
+    places, rows = [], []
+    for place, line in enumerate(content.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        fields = line.split(separator)
+        if len(fields) != count:
+            raise InputError(f"{where} line {place}", f"{len(fields)} numbers, not {count}", remedy)
+        try:
+            rows.append(list(map(float, fields)))
+        except ValueError as error:
+            raise InputError(f"{where} line {place}", f"not numbers ({error})", remedy) from error
+        places.append(place)
+    return places, rows
+
+
 def numbers(values: object, width: int, what: str, where: object) -> np.ndarray:
     """A flat list of ``width`` numbers for each joint as (V, width) float64; None and NaN, which are "unknown", become NaN.
 
@@ -81,11 +113,11 @@ def numbers(values: object, width: int, what: str, where: object) -> np.ndarray:
         InputError: no list of numbers, another length, or infinite numbers.
     """
     if not isinstance(values, Sequence) or isinstance(values, str) or len(values) % width:
-        raise InputError(where, f"{what} is no list of {width} numbers for each joint", "give the file as the tool wrote it")
+        raise InputError(where, f"{what} is no list of {width} numbers for each joint", _AS_WRITTEN)
     try:
         array = np.array(values, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(where, f"{what} holds something else than numbers ({str(error)[:100]})", "give the file as the tool wrote it") from error
+        raise InputError(where, f"{what} holds something else than numbers ({str(error)[:100]})", _AS_WRITTEN) from error
     if array.ndim != 1 or np.isinf(array).any():
-        raise InputError(where, f"{what} holds lists or infinite numbers", "give the file as the tool wrote it")
+        raise InputError(where, f"{what} holds lists or infinite numbers", _AS_WRITTEN)
     return array.reshape(-1, width)

@@ -1,17 +1,17 @@
 """PKU-MMD: 51 actions in long videos, two phases, up to two Kinect v2 bodies, three views.
 
-Source: C. Liu, Y. Hu, Y. Li, S. Song, J. Liu, "PKU-MMD: A large scale benchmark for continuous multi-modal human action
-understanding", 2017; cite it. Phase I has 1,076 videos with 21,545 actions of 66 performers. Each video is two files::
+Source: C. Liu, Y. Hu, Y. Li, S. Song, J. Liu, "PKU-MMD: A large scale benchmark for continuous multi-modal human action understanding", 2017; cite it. Phase I
+has 1,076 videos with 21,545 actions of 66 performers. Each video is two files::
 
     PKU_Skeleton_Renew/0002-L.txt      one row a frame at 30 fps, 150 numbers: 25 joints x y z in metres of body 1, then of body 2 (0: absent)
     Train_Label_PKU_final/0002-L.txt   one row an action: number 1 to 51, first frame, last frame (both from 1), confidence; commas
 
-Phase II is alike, its videos are called ``A01N01-L``. L, M and R are the views: left, middle, right. Both files of a video
-have the same name, so it is what stands inside, commas or not, that tells them apart. The joints stand as in NTU RGB+D.
+Phase II is alike, its videos are called ``A01N01-L``. L, M and R are the views: left, middle, right. Both files of a video have the same name, so it is what
+stands inside, commas or not, that tells them apart. The joints stand as in NTU RGB+D.
 
-**Names.** A clip is called by its video and its row in the label file: ``0002-L#3`` is the third action of video 0002-L, in
-the literature also F002V001C008L003 (video, view, class, action in the video). So :func:`video_of` gives the ids that
-stand in the files of the official splits, which :func:`read_split` reads. Who performs is not in these files.
+**Names.** A clip is called by its video and its row in the label file: ``0002-L#3`` is the third action of video 0002-L, in the literature also
+F002V001C008L003 (video, view, class, action in the video). So :func:`video_of` gives the ids of the official splits, which :func:`read_split` reads. Who
+performs is not said.
 """
 
 import re
@@ -24,26 +24,19 @@ import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import NTU_25
+from tdsm.data.prompts import load_prompts
 from tdsm.data.readers.archive import Archive
+from tdsm.data.readers.parsing import parse_rows, read_bytes
 from tdsm.data.readers.reading import Reading, Skipped, read_files
 from tdsm.util.errors import InputError
 
 __all__ = ["CLASSES", "MEMBER", "read_pku_mmd", "read_split", "video_of"]
 
-CLASSES = (
-    "bow", "brushing hair", "brushing teeth", "check time (from watch)", "cheer up", "clapping", "cross hands in front (say stop)", "drink water",
-    "drop", "eat meal/snack", "falling", "giving something to other person", "hand waving", "handshaking", "hopping (one foot jumping)",
-    "hugging other person", "jump up", "kicking other person", "kicking something", "make a phone call/answer phone", "pat on back of other person",
-    "pickup", "playing with phone/tablet", "point finger at the other person", "pointing to something with finger", "punching/slapping other person",
-    "pushing other person", "put on a hat/cap", "put something inside pocket", "reading", "rub two hands together", "salute", "sitting down",
-    "standing up", "take off a hat/cap", "take off glasses", "take off jacket", "take out something from pocket", "taking a selfie", "tear up paper",
-    "throw", "touch back (backache)", "touch chest (stomachache/heart pain)", "touch head (headache)", "touch neck (neckache)",
-    "typing on a keyboard", "use a fan (with hand or paper)/feeling warm", "wear jacket", "wear on glasses", "wipe face", "writing",
-)  # fmt: skip
-
+CLASSES = tuple(load_prompts("pku-mmd"))
 MEMBER = re.compile(r"(\d{4}|A\d{2}N\d{2})-([LMR])\.txt")
 _SHAPE = (2, 25, 3)  # of a row
 _NUMBERS = 150
+_AGAIN = "download the file again"
 _OVERLAP = 20  # actions at once; in truth they follow one another
 _ID = re.compile(r"(?:\d{4}|A\d{2}N\d{2})-[LMR]")
 
@@ -64,11 +57,14 @@ def read_pku_mmd(path: str | Path, *, reading: Reading = Reading()) -> ClipSet:
     Raises:
         InputError: an unusable path or archive, no usable video, or what :class:`~tdsm.data.readers.reading.Reading` raises.
     """
+    videos = defaultdict(list)
     with Archive(path) as archive:
-        videos = _videos(archive)
+        for name in archive.names:
+            if MEMBER.fullmatch(PurePosixPath(name).name):
+                videos[PurePosixPath(name).stem].append(name)
     if all(len(names) == 1 for names in videos.values()):
         raise InputError(path, "holds no video with both its skeleton and its labels", "give what holds PKU_Skeleton_Renew and Train_Label_PKU_final")
-    return read_files("PKU-MMD", Path(path), list(videos), _Reader(videos), reading, name="pku-mmd", layout=NTU_25, classes=CLASSES)
+    return read_files("PKU-MMD", Path(path), sorted(videos), _Reader(videos), reading, name="pku-mmd", layout=NTU_25, classes=CLASSES)
 
 
 def read_split(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -77,10 +73,7 @@ def read_split(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     Raises:
         InputError: no such file, not two lists of ids, or a video in both.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path") from error
+    lines = read_bytes(Path(path)).decode("utf-8", "replace").splitlines()
     lists = [ids for ids in (tuple(_ID.findall(line)) for line in lines) if ids]
     if len(lists) != 2:
         raise InputError(path, f"holds {len(lists)} lines of video ids, not 2", "give a split file of PKU-MMD, one line of training and one of test ids")
@@ -93,16 +86,6 @@ def read_split(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def video_of(clip: Clip) -> str:
     """The video that a clip was cut from, such as "0002-L"."""
     return clip.name.partition("#")[0]
-
-
-def _videos(archive: Archive) -> dict[str, list[str]]:
-    """Member names of each video, in the order of the videos."""
-    names = defaultdict(list)
-    for name in archive.names:
-        base = PurePosixPath(name).name
-        if MEMBER.fullmatch(base):
-            names[base.removesuffix(".txt")].append(name)
-    return dict(sorted(names.items()))
 
 
 @dataclass(frozen=True)
@@ -141,33 +124,26 @@ def _only(archive: Archive, names: list[str], kind: str, video: str) -> str:
     return names[0]
 
 
-def _rows(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """(line number, line) of the lines that are not blank."""
-    return ((number, line) for number, line in enumerate(content.split(b"\n"), 1) if line.strip())
-
-
 def _read_skeleton(content: bytes, where: Path) -> np.ndarray:
     """(T, 2, 25, 3)."""
-    rows = [_numbers(line.split(), _NUMBERS, f"{where} line {number}") for number, line in _rows(content)]
+    lines, rows = parse_rows(content, _NUMBERS, where, _AGAIN)
     if not rows:
         raise InputError(where, "holds no frame", "download the data set again")
     joints = np.array(rows, np.float32).reshape(-1, *_SHAPE)
     bad = np.argwhere(~np.isfinite(joints))
     if len(bad):
-        number = [number for number, _ in _rows(content)][bad[0][0]]
-        raise InputError(f"{where} line {number}", "a coordinate is NaN or infinite", "download the file again, or leave it out")
+        raise InputError(f"{where} line {lines[bad[0][0]]}", "a coordinate is NaN or infinite", "download the file again, or leave it out")
     return joints
 
 
 def _read_labels(content: bytes, where: Path, frames: int) -> Iterator[tuple[int, int, int]]:
     """(action, first frame, last frame), all from 1, of each row."""
     cut = 0
-    for number, line in _rows(content):
-        row = f"{where} line {number}"
-        values = _numbers(line.split(b","), 4, row)[:3]
-        if not all(map(float.is_integer, values)):
-            raise InputError(row, f"{line.strip().decode('ascii', 'replace')!r} are not whole numbers", "download the labels again")
-        action, first, last = map(int, values)
+    for line, values in zip(*parse_rows(content, 4, where, _AGAIN, b","), strict=True):
+        row = f"{where} line {line}"
+        if not all(map(float.is_integer, values[:3])):
+            raise InputError(row, f"{', '.join(map(str, values[:3]))} are not whole numbers", "download the labels again")
+        action, first, last = map(int, values[:3])
         if not 1 <= action <= len(CLASSES):
             raise InputError(row, f"action {action} does not exist", f"actions are 1 to {len(CLASSES)}")
         if not 1 <= first <= min(last, frames):
@@ -176,12 +152,3 @@ def _read_labels(content: bytes, where: Path, frames: int) -> Iterator[tuple[int
         if cut > _OVERLAP * frames:  # each action is a copy of its frames
             raise InputError(row, f"the actions up to here have more than {_OVERLAP} times the video's {frames} frames", "download the labels again")
         yield action, first, last
-
-
-def _numbers(fields: list[bytes], count: int, where: str) -> list[float]:
-    if len(fields) != count:
-        raise InputError(where, f"{len(fields)} numbers, not {count}", "download the file again")
-    try:
-        return list(map(float, fields))
-    except ValueError as error:
-        raise InputError(where, f"not numbers ({error})", "download the file again") from error

@@ -39,15 +39,13 @@ from typing import NamedTuple
 import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
-from tdsm.data.disk import ClipStore, open_store
 from tdsm.data.layouts import COCO_17, NTU_25, Layout
 from tdsm.data.readers import kinetics, ntu
-from tdsm.data.readers.reading import Reading, Skipped
+from tdsm.data.readers.reading import Reading, keep_clips
 from tdsm.data.readers.safe_pickle import load_pickle
 from tdsm.data.readers.sniff import shown
 from tdsm.util.errors import InputError
 from tdsm.util.files import read_text
-from tdsm.util.progress import progress_bar
 
 __all__ = ["read_pyskl"]
 
@@ -82,9 +80,8 @@ def read_pyskl(path: str | Path, *, bodies: int = 2, reading: Reading = Reading(
         the annotations (Kinetics: of the files that hold the bodies).
 
     Raises:
-        InputError: no such pickle or one that would run code, bodies of other joints, no usable annotation, or (``strict``) a bad one: a label that
-            contradicts the name, an identifier in no split list, a wrong shape, NaN, nobody there. Such annotations are otherwise skipped and
-            reported.
+        InputError: no such pickle or one that would run code, bodies of other joints, no usable annotation, or (``strict``) a bad one: a label that contradicts
+            the name, an identifier in no split list, a wrong shape, NaN, nobody there. Such annotations are otherwise skipped and reported.
     """
     path = Path(path)
     annotations, splits = _content(path)
@@ -94,17 +91,37 @@ def read_pyskl(path: str | Path, *, bodies: int = 2, reading: Reading = Reading(
         source = _ntu(annotations, splits, path, bodies)
     else:
         source = _own(annotations, path, bodies)
-    return _read(source, path, reading, f"pyskl, at most {bodies} bodies")
+
+    def results(done: Collection[str]) -> Iterator[tuple[str, list[Clip] | str]]:
+        seen: set[str] = set()
+        for index in range(len(annotations)):
+            annotation, annotations[index] = annotations[index], {}  # so that it leaves the memory as soon as it is a clip
+            name = _name(annotation) or f"annotation {index}"
+            twice = name in seen
+            seen.add(name)
+            if name in done and not twice:
+                continue
+            try:
+                if twice:
+                    raise InputError(f"{path}/{name}", "is there twice", _AGAIN)
+                contents = [source.clip(annotation, f"{path}/{name}")]
+            except InputError as error:
+                if reading.strict:
+                    raise
+                contents = str(error)
+            yield name, contents
+
+    about = {"name": source.name, "layout": source.layout, "classes": source.classes}
+    return keep_clips(source.name, path, "annotation", len(annotations), results, reading, f"pyskl, at most {bodies} bodies", **about)
 
 
 class _Source(NamedTuple):
-    """A data set, and its clips: what the annotations that are not done yet become, one by one."""
+    """A data set, and what makes a clip of an annotation, which is named in messages."""
 
     name: str
     layout: Layout
     classes: Sequence[str]
-    count: int
-    clips: Callable[[Collection[str]], Iterator[tuple[str, Clip | InputError]]]  # identifiers that are done -> identifier, clip or fault
+    clip: Callable[[dict, str], Clip]
 
 
 def _content(path: Path) -> tuple[list[dict], dict[str, list[str]]]:
@@ -129,31 +146,11 @@ def _ntu(annotations: list[dict], splits: dict[str, list[str]], path: Path, bodi
     names = filter(None, (_NTU_NAME.fullmatch(_name(annotation)) for annotation in annotations))
     small = all(int(name[1]) <= _NTU_60_SETUPS and int(name[2]) <= _NTU_60_ACTIONS for name in names)
     classes = ntu.CLASSES[:_NTU_60_ACTIONS] if small else ntu.CLASSES
-    layout = next((layout for layout in map(_layout_of, annotations) if layout), None)
+    layout = next(filter(None, map(_layout_of, annotations)), None)
     if layout is None:
         raise InputError(path, "no annotation has a keypoint array (persons, frames, 25 joints, 3) or (persons, frames, 17 joints, 2)", _AGAIN)
     listed = frozenset(itertools.chain.from_iterable(splits.values()))
-    make = functools.partial(_ntu_clip, layout=layout, listed=listed, bodies=bodies)
-    return _Source(f"ntu-{len(classes)}", layout, classes, len(annotations), functools.partial(_one_by_one, annotations, path, make))
-
-
-def _one_by_one(annotations: list[dict], path: Path, make: Callable[[dict, str], Clip], done: Collection[str]) -> Iterator[tuple[str, Clip | InputError]]:
-    seen: set[str] = set()
-    for index in range(len(annotations)):
-        annotation, annotations[index] = annotations[index], {}  # so that it leaves the memory as soon as it is a clip
-        name = _name(annotation) or f"annotation {index}"
-        if name not in done or name in seen:
-            yield name, _attempt(make, annotation, f"{path}/{name}", name in seen)
-        seen.add(name)
-
-
-def _attempt(make: Callable[[dict, str], Clip], annotation: dict, where: str, twice: bool) -> Clip | InputError:
-    try:
-        if twice:
-            raise InputError(where, "is there twice", _AGAIN)
-        return make(annotation, where)
-    except InputError as error:
-        return error
+    return _Source(f"ntu-{len(classes)}", layout, classes, functools.partial(_ntu_clip, layout=layout, listed=listed, bodies=bodies))
 
 
 def _layout_of(annotation: dict) -> Layout | None:
@@ -165,20 +162,24 @@ def _ntu_clip(annotation: dict, where: str, *, layout: Layout, listed: Collectio
     name = _name(annotation)
     if not _NTU_NAME.fullmatch(name):
         raise InputError(where, "is not named like a recording of NTU RGB+D", _AGAIN)
-    found = ntu.parse_name(where)
+    recording = ntu.parse_name(where)
     if name not in listed:
         raise InputError(where, "is in no split list", _AGAIN)
-    if _whole(annotation, "label", where) != found.action - 1:
-        raise InputError(where, f"label {annotation['label']} contradicts the name, whose class is {found.action - 1}", _AGAIN)
+    if _whole(annotation, "label", where) != recording.action - 1:
+        raise InputError(where, f"label {annotation['label']} contradicts the name, whose class is {recording.action - 1}", _AGAIN)
     joints = _numbers(annotation, "keypoint", where, 4)
-    if joints.shape[2:] != (len(layout), layout.dims):
-        raise InputError(where, f"keypoint has shape {joints.shape}, not (persons, frames, {len(layout)}, {layout.dims})", _AGAIN)
+    _check_shape(joints, layout, where, _AGAIN)
     if joints.shape[1] != _whole(annotation, "total_frames", where):
         raise InputError(where, f"total_frames is {annotation['total_frames']}, keypoint has {joints.shape[1]}", _AGAIN)
     if layout is COCO_17:
         joints = _best_scored(joints, _numbers(annotation, "keypoint_score", where, 3), where)
     joints = _there(joints, bodies, where)
-    return Clip(joints, layout, ntu.CLASSES[found.action - 1], f"P{found.performer:03}", 30.0, name)
+    return Clip(joints, layout, ntu.CLASSES[recording.action - 1], f"P{recording.performer:03}", 30.0, name)
+
+
+def _check_shape(joints: np.ndarray, layout: Layout, where: str, remedy: str) -> None:
+    if joints.shape[2:] != (len(layout), layout.dims):
+        raise InputError(where, f"keypoint has shape {joints.shape}, not (persons, frames, {len(layout)}, {layout.dims})", remedy)
 
 
 def _best_scored(joints: np.ndarray, scores: np.ndarray, where: str) -> np.ndarray:
@@ -201,7 +202,7 @@ def _there(joints: np.ndarray, bodies: int, where: str) -> np.ndarray:
 
 
 def _own(annotations: list[dict], path: Path, bodies: int) -> _Source:
-    layout = next((layout for layout in map(_layout_of, annotations) if layout), None)
+    layout = next(filter(None, map(_layout_of, annotations)), None)
     if layout is None:
         what = "no annotation has a keypoint array (persons, frames, 25 joints, 3), (persons, frames, 17 joints, 2) or the latter with a score"
         raise InputError(path, what, "save bodies of other joints as .npz, see the table in tdsm/data/clips.py")
@@ -212,8 +213,7 @@ def _own(annotations: list[dict], path: Path, bodies: int) -> _Source:
         if names:
             what = f"its labels are class numbers, {min(names)} to {max(names)}, which are taken as the classes' names"
             warnings.warn(f"{path}: {what}; put {_LABEL_MAP} with one name a line beside it", stacklevel=4)
-    make = functools.partial(_own_clip, layout=layout, names=names, bodies=bodies)
-    return _Source(path.stem, layout, tuple(names.values()), len(annotations), functools.partial(_one_by_one, annotations, path, make))
+    return _Source(path.stem, layout, tuple(names.values()), functools.partial(_own_clip, layout=layout, names=names, bodies=bodies))
 
 
 def _label_map(path: Path, most: int) -> dict[int, str] | None:
@@ -225,9 +225,8 @@ def _label_map(path: Path, most: int) -> dict[int, str] | None:
     while names and not names[-1]:
         names.pop()
     if "" in names or len(set(names)) < len(names) or most >= len(names):
-        raise InputError(
-            file, f"has {len(names)} lines, some blank, twice, or too few for class number {most}", "give one name a line, in the order of the classes"
-        )
+        what = f"has {len(names)} lines, some blank, twice, or too few for class number {most}"
+        raise InputError(file, what, "give one name a line, in the order of the classes")
     return dict(enumerate(names))
 
 
@@ -238,16 +237,13 @@ def _own_clip(annotation: dict, where: str, *, layout: Layout, names: dict[int, 
     score = annotation.get("keypoint_score")
     if layout is COCO_17 and joints.shape[2:] == (17, 3):
         joints, score = joints[..., :2], joints[..., 2] if score is None else score
-    if joints.shape[2:] != (len(layout), layout.dims):
-        raise InputError(
-            where, f"keypoint has shape {joints.shape}, not (persons, frames, {len(layout)}, {layout.dims})", "save each layout into a pickle of its own"
-        )
+    _check_shape(joints, layout, where, "save each layout into a pickle of its own")
     if score is not None and layout is COCO_17:
         joints = _best_scored(joints, _numbers({"keypoint_score": score}, "keypoint_score", where, 3), where)
     label = annotation.get("label")
     if label is not None and (not _is_whole(label) or label not in names):
         raise InputError(where, "label is no class number", f"give a whole number from 0 to {max(names, default=0)}")
-    return Clip(_there(joints, bodies, where), layout, None if label is None else names[int(label)], None, 30.0, _name(annotation))
+    return Clip(_there(joints, bodies, where), layout, None if label is None else names[int(label)], None, None, _name(annotation))
 
 
 # Kinetics-400
@@ -257,28 +253,24 @@ def _kinetics(annotations: list[dict], splits: dict[str, list[str]], path: Path,
     partition = {name: part for part in ("train", "val") for name in splits.get(part, [])}
     if not any(_is_file(_kpfile(path, file)) for file in set(map(_raw_file, annotations))):
         raise InputError(path, "is a table of contents, and none of the files that it names is in kpfiles/ beside it", _KPFILES)
-    make = functools.partial(_kinetics_clip, partition=partition, bodies=bodies)
-    return _Source("kinetics-400", COCO_17, kinetics.CLASSES, len(annotations), functools.partial(_file_by_file, annotations, path, make))
+    annotations.sort(key=_raw_file)  # so that no file is opened twice
+    opened: dict[Path, object] = {}  # the one that was opened last, or what is wrong with it
+
+    def clip(annotation: dict, _: str) -> Clip:
+        file = _kpfile(path, _raw_file(annotation))
+        if file not in opened:
+            opened.clear()
+            try:
+                opened[file] = load_pickle(file)
+            except InputError as error:
+                opened[file] = error
+        return _kinetics_clip(annotation, f"{shown(file)}/{_name(annotation)}", opened[file], partition, bodies)
+
+    return _Source("kinetics-400", COCO_17, kinetics.CLASSES, clip)
 
 
 def _kpfile(path: Path, raw_file: str) -> Path:
     return path.parent / "kpfiles" / PurePosixPath(raw_file).name
-
-
-def _file_by_file(annotations: list[dict], path: Path, make: Callable[..., Clip], done: Collection[str]) -> Iterator[tuple[str, Clip | InputError]]:
-    """Opens one file after the other, none of them twice."""
-    left = [annotation for annotation in annotations if _name(annotation) not in done]
-    seen: set[str] = set()
-    for raw_file, group in itertools.groupby(sorted(left, key=_raw_file), _raw_file):
-        file = _kpfile(path, raw_file)
-        try:
-            points: object = load_pickle(file)
-        except InputError as error:
-            points = error
-        for annotation in group:
-            name = _name(annotation)
-            yield name, _attempt(functools.partial(make, points=points), annotation, f"{shown(file)}/{name}", name in seen)
-            seen.add(name)
 
 
 def _raw_file(annotation: dict) -> str:
@@ -293,7 +285,7 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _kinetics_clip(annotation: dict, where: str, *, points: object, partition: dict[str, str], bodies: int) -> Clip:
+def _kinetics_clip(annotation: dict, where: str, points: object, partition: dict[str, str], bodies: int) -> Clip:
     if isinstance(points, InputError):
         raise points
     name, label = _name(annotation), _whole(annotation, "label", where)
@@ -312,7 +304,7 @@ def _kinetics_clip(annotation: dict, where: str, *, points: object, partition: d
         raise InputError(where, f"frame_inds are {frame.min():g} to {frame.max():g}, total_frames is {frames}", _AGAIN)
     places = np.where(joints[..., 2:] > 0, joints[..., :2], np.float32(np.nan))
     joints = _there(kinetics.strongest(frame.astype(int) - first, places, joints[..., 2], frames, bodies), bodies, where)
-    return Clip(joints, COCO_17, kinetics.CLASSES[label], None, 30.0, f"{partition[name]}/{PurePosixPath(name).name}")
+    return Clip(joints, COCO_17, kinetics.CLASSES[label], None, None, f"{partition[name]}/{PurePosixPath(name).name}")
 
 
 # Fields
@@ -345,40 +337,3 @@ def _numbers(annotation: dict, field: str, where: str, axes: int, lost: bool = F
     if np.isinf(values).any() or not (lost or np.isfinite(values).all()):
         raise InputError(where, f"{field}: NaN, infinite or beyond 32-bit numbers", "leave the annotation out")
     return values
-
-
-# The loop
-
-
-def _read(source: _Source, path: Path, reading: Reading, settings: str) -> ClipSet:
-    if reading.store is None:
-        clips: list[Clip] = []
-        skipped = _each(source, frozenset(), lambda _, found: clips.extend(found), reading)
-        _check_some(len(clips), path, source, skipped)
-        made = ClipSet(tuple(clips), tuple(source.classes), source.name)
-    else:
-        with ClipStore(reading.store, source.name, source.layout, source.classes, settings) as store:
-            skipped = _each(source, frozenset(store.done), store.add, reading)
-            _check_some(store.clips, path, source, skipped)
-        made = open_store(reading.store)
-    reading.report(skipped)
-    return made
-
-
-def _each(source: _Source, done: Collection[str], keep: Callable[[str, list[Clip]], object], reading: Reading) -> list[Skipped]:
-    skipped: list[Skipped] = []
-    with progress_bar(shown=reading.progress, desc=source.name, total=source.count, initial=len(done), unit="clip", leave=False) as bar:
-        for name, clip in source.clips(done):
-            bar.update()
-            if isinstance(clip, Clip):
-                keep(name, [clip])
-            elif reading.strict:
-                raise clip
-            else:
-                skipped.append(Skipped(name, str(clip)))
-    return skipped
-
-
-def _check_some(clips: int, path: Path, source: _Source, skipped: Sequence[Skipped]) -> None:
-    if not clips:
-        raise InputError(path, f"none of its {source.count} annotations gives a clip", skipped[0].reason if skipped else _AGAIN)

@@ -1,19 +1,17 @@
 """One loop over many files, which every reader of a data set goes through.
 
-A reader knows which files there are and how one of them becomes clips; the rest is here: several processes, a progress bar, bad files that
-are skipped and reported, and a clip store in place of memory, from which a killed reading goes on. However many files there are, only a
-few are in flight at a time: a process reads :data:`_CHUNK` of them, and no more than two such chunks a process wait to be kept.
+A reader knows which files there are and how one of them becomes clips; the rest is here: several processes, a progress bar, bad files that are skipped and
+reported, and a clip store in place of memory, from which a killed reading goes on. No more than two chunks of :data:`_CHUNK` files a process wait to be kept.
 """
 
-import functools
 import multiprocessing
 import os
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +23,7 @@ from tdsm.data.readers.archive import Archive
 from tdsm.util.errors import InputError
 from tdsm.util.progress import progress_bar
 
-__all__ = ["ReadOne", "Reading", "Skipped", "read_files", "warn_skipped"]
+__all__ = ["ReadOne", "Reading", "Results", "Skipped", "keep_clips", "read_files", "warn_skipped"]
 
 _FILES_FOR_PROCESSES = 2000  # below that, starting processes costs more than it saves
 _CHUNK = 16  # files: large against the cost of a message between processes, small in memory even for PKU-MMD's long videos
@@ -41,6 +39,10 @@ class Skipped(NamedTuple):
 ReadOne = Callable[[Archive, str], Sequence[Clip | Skipped]]
 """Makes clips of one member of an archive. It may return none; what stands as :class:`Skipped` among the clips is reported; a file that cannot
 be used raises InputError. It goes to other processes, so it is a function at the top of a module or a frozen dataclass with ``__call__``."""
+
+_Result = tuple[str, Sequence[Clip | Skipped] | str]  # a file, and what it holds or why it cannot be used
+Results = Callable[[Collection[str]], Iterator[_Result]]
+"""From the files that are done already to one result for each of the others."""
 
 
 def warn_skipped(skipped: Sequence[Skipped]) -> None:
@@ -80,15 +82,7 @@ class Reading:
 
 
 def read_files(
-    title: str,
-    path: Path,
-    files: Sequence[str],
-    read_one: ReadOne,
-    reading: Reading,
-    *,
-    name: str,
-    layout: Layout,
-    classes: Sequence[str],
+    title: str, path: Path, files: Sequence[str], read_one: ReadOne, reading: Reading, *, name: str, layout: Layout, classes: Sequence[str]
 ) -> ClipSet:
     """Read files of one archive into a ClipSet, in their order.
 
@@ -105,56 +99,54 @@ def read_files(
     Raises:
         InputError: no file gives a clip, the store cannot be used, or (``strict``) a file cannot.
     """
-    read = functools.partial(_read, title, path, read_one=read_one, reading=reading)
-    if reading.store is None:
-        clips: list[Clip] = []
-        skipped = read(files, lambda _, found: clips.extend(found))
-        _check_some(len(clips), path, files, skipped)
-        made = ClipSet(tuple(clips), tuple(classes), name)
-    else:
-        with ClipStore(reading.store, name, layout, classes, _settings(read_one)) as store:
-            skipped = read([file for file in files if file not in store.done], store.add)
-            _check_some(store.clips, path, files, skipped)
-        made = open_store(reading.store)
-    reading.report(skipped)
-    return made
 
-
-def _settings(read_one: ReadOne) -> str:
-    """What a store remembers of its reader, so that clips read in two ways never mix: a dataclass shows its fields, a function its name."""
-    return getattr(read_one, "__qualname__", None) or repr(read_one)
-
-
-def _check_some(clips: int, path: Path, files: Sequence[str], skipped: list[Skipped]) -> None:
-    if not clips:
-        raise InputError(path, f"none of its {len(files)} files gives a clip", skipped[0].reason if skipped else "give files with somebody in them")
-
-
-def _read(title: str, path: Path, files: Sequence[str], keep: Callable[[str, list[Clip]], object], read_one: ReadOne, reading: Reading) -> list[Skipped]:
-    """Hand the clips of each file to ``keep``; returns what was skipped."""
-    skipped: list[Skipped] = []
-    bar = progress_bar(shown=reading.progress, desc=title, total=len(files), unit="file", leave=False)
-    with closing(_results(path, files, read_one, reading.workers)) as results, bar:
-        for file, found in results:
-            bar.update()
-            if isinstance(found, str):
-                if reading.strict:
+    def results(done: Collection[str]) -> Iterator[_Result]:
+        with closing(_results(path, [file for file in files if file not in done], read_one, reading.workers)) as each:
+            for file, contents in each:
+                if isinstance(contents, str) and reading.strict:
                     with Archive(path) as archive:
                         read_one(archive, file)  # raises here what it raised in its process
-                skipped.append(Skipped(file, found))
-                continue
-            keep(file, [one for one in found if isinstance(one, Clip)])
-            skipped += [one for one in found if isinstance(one, Skipped)]
-    return skipped
+                yield file, contents
+
+    settings = getattr(read_one, "__qualname__", None) or repr(read_one)  # a dataclass shows its fields, a function its name
+    return keep_clips(title, path, "file", len(files), results, reading, settings, name=name, layout=layout, classes=classes)
 
 
-_Result = tuple[str, Sequence[Clip | Skipped] | str]  # a file, and what it holds or why it cannot be used
+def keep_clips(
+    title: str, path: Path, unit: str, count: int, results: Results, reading: Reading, settings: str, *, name: str, layout: Layout, classes: Sequence[str]
+) -> ClipSet:
+    """Go through the files of a data set and keep their clips, in memory or in the store; the other arguments are those of :func:`read_files`.
+
+    Args:
+        unit: what messages call a file.
+        count: how many there are.
+        results: what the files hold.
+        settings: what a store remembers of its reader, so that clips read in two ways never mix.
+    """
+    clips: list[Clip] = []
+    skipped: list[Skipped] = []
+    store = None if reading.store is None else ClipStore(reading.store, name, layout, classes, settings)
+    with store or nullcontext():
+        done = frozenset() if store is None else frozenset(store.done)
+        bar = progress_bar(shown=reading.progress, desc=title, total=count, initial=len(done), unit=unit, leave=False)
+        with closing(results(done)) as each, bar:
+            for file, contents in each:
+                bar.update()
+                if isinstance(contents, str):
+                    skipped.append(Skipped(file, contents))
+                    continue
+                usable = [clip for clip in contents if isinstance(clip, Clip)]
+                skipped += [part for part in contents if isinstance(part, Skipped)]
+                clips.extend(usable) if store is None else store.add(file, usable)
+        if not (clips if store is None else store.clips):
+            raise InputError(path, f"none of its {count} {unit}s gives a clip", skipped[0].reason if skipped else f"give {unit}s with somebody in them")
+    kept = ClipSet(tuple(clips), tuple(classes), name) if store is None else open_store(reading.store)
+    reading.report(skipped)
+    return kept
 
 
 def _results(path: Path, files: Sequence[str], read_one: ReadOne, workers: int | None) -> Iterator[_Result]:
     """One result a file, in order."""
-    if not files:
-        return
     count = workers or (1 if len(files) < _FILES_FOR_PROCESSES else os.cpu_count() or 1)
     if count == 1:
         with Archive(path) as archive:

@@ -1,8 +1,8 @@
 """What pose detectors wrote, as JSON or CSV: one file, or a folder or zip of them, one clip a film.
 
 Which tool wrote a file is decided by what is in it: :mod:`~tdsm.data.readers.alphapose`, :mod:`~tdsm.data.readers.mmpose`, :mod:`~tdsm.data.readers.yolo` or
-:mod:`~tdsm.data.readers.mediapipe`. In a folder of files of one frame each (``NAME_000012.json``) the files of one name are one film, and the last number
-is the frame. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`). None of the files says how many frames a second there are.
+:mod:`~tdsm.data.readers.mediapipe`. In a folder of files of one frame each (``NAME_000012.json``) the files of one name are one film, and the last number is
+the frame. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`). Only files of MediaPipe may say how many frames a second there are.
 """
 
 import re
@@ -15,9 +15,9 @@ from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import Layout
 from tdsm.data.readers import alphapose, mediapipe, mmpose, yolo
 from tdsm.data.readers.archive import Archive
-from tdsm.data.readers.detections import Frames, joints_of
-from tdsm.data.readers.folder import TABLE
-from tdsm.data.readers.listing import Listed, listed_by
+from tdsm.data.readers.detections import Film, Frames, joints_of
+from tdsm.data.readers.folder import TABLE, Listed
+from tdsm.data.readers.listing import by_film, listed_by
 from tdsm.data.readers.parsing import parse_csv, parse_json
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.util.errors import InputError
@@ -34,7 +34,7 @@ class _Tool(NamedTuple):
     title: str
     fits: Callable[[object], bool]
     single: Callable[[object], bool]  # one frame alone
-    frames: Callable[[object, object, bool], tuple[Layout, Frames]]
+    film: Callable[[object, object, bool], Film]
 
 
 def _never(_: object) -> bool:
@@ -49,13 +49,13 @@ _TOOLS = (
 )
 
 
-def read_result(path: Path, *, sized: bool = False, fps: float = 30.0, bodies: int = 2) -> ClipSet:
+def read_result(path: Path, *, sized: bool = False, fps: float | None = None, bodies: int = 2) -> ClipSet:
     """One file as one clip.
 
     Args:
         path: a JSON, JSON Lines or CSV file.
         sized: the picture's size is known, so that image landmarks of MediaPipe may be read.
-        fps: frames a second.
+        fps: frames a second where the file does not say; None: not known.
         bodies: how many persons to keep at most: those found in most frames.
 
     Raises:
@@ -63,8 +63,9 @@ def read_result(path: Path, *, sized: bool = False, fps: float = 30.0, bodies: i
     """
     if path.stat().st_size > _LARGEST:
         raise InputError(path, f"has {path.stat().st_size / 1e6:,.0f} MB, more than {_LARGEST >> 20}", "write one file per film")
-    layout, frames = _film(path.read_bytes(), path, sized)
-    return ClipSet((Clip(joints_of(frames, path, fps, bodies), layout, None, None, fps, path.stem),), (), path.stem)
+    film = _film(path.read_bytes(), path, sized)
+    fps = film.fps or fps
+    return ClipSet((Clip(joints_of(film.frames, path, fps, bodies), film.layout, None, None, fps, path.stem),), (), path.stem)
 
 
 def holds_results(archive: Archive) -> bool:
@@ -78,7 +79,7 @@ def holds_results(archive: Archive) -> bool:
     return False
 
 
-def read_results(path: str | Path, *, sized: bool = False, fps: float = 30.0, bodies: int = 2, reading: Reading = Reading()) -> ClipSet:
+def read_results(path: str | Path, *, sized: bool = False, fps: float | None = None, bodies: int = 2, reading: Reading = Reading()) -> ClipSet:
     """A folder or zip of files; the arguments are those of :func:`read_result`.
 
     Returns:
@@ -89,9 +90,12 @@ def read_results(path: str | Path, *, sized: bool = False, fps: float = 30.0, bo
     """
     with Archive(path) as archive:
         layout, single, title = _first(archive, sized)
-        films = _films(archive, single)
-        listing = listed_by(archive, {first: _name(first, single) for first in films}, fps)
-    read = _ReadFilm(layout, single, sized, bodies, listing.table, listing.of, films)
+        members = _members(archive)
+        films = {name: {0: name} for name in members}
+        if single:
+            films = by_film(archive, [(name, match) for name in members if (match := _FRAME.fullmatch(PurePosixPath(name).stem))])
+        listing = listed_by(archive, {first: _name(first, single) for first in films})
+    read = _ReadFilm(layout, single, sized, bodies, fps, listing.table, listing.videos, films)
     return read_files(title, Path(path), list(films), read, reading, name=Path(path).resolve().stem, layout=layout, classes=listing.classes)
 
 
@@ -106,26 +110,13 @@ def _first(archive: Archive, sized: bool) -> tuple[Layout, bool, str]:
         try:
             value = _parse(archive.read(name, _LARGEST), archive.path / name)
             tool = _tool(value, archive.path / name)
-            layout, frames = tool.frames(value, archive.path / name, sized)
+            film = tool.film(value, archive.path / name, sized)
         except InputError as error:
             fault = error
             continue
-        if any(frames.values()):
-            return layout, tool.single(value) and _FRAME.fullmatch(PurePosixPath(name).stem) is not None, tool.title
+        if any(film.frames.values()):
+            return film.layout, tool.single(value) and _FRAME.fullmatch(PurePosixPath(name).stem) is not None, tool.title
     raise fault
-
-
-def _films(archive: Archive, single: bool) -> dict[str, dict[int, str]]:
-    """First file of each film to all its files by frame number."""
-    if not single:
-        return {name: {0: name} for name in _members(archive)}
-    found: dict[tuple[PurePosixPath, str], dict[int, str]] = {}
-    for name in _members(archive):
-        match = _FRAME.fullmatch(PurePosixPath(name).stem)
-        if match:
-            found.setdefault((PurePosixPath(name).parent, match[1]), {})[int(match[2])] = name
-    films = [dict(sorted(frames.items())) for frames in found.values()]
-    return {next(iter(frames.values())): frames for frames in films}
 
 
 def _name(first: str, single: bool) -> str:
@@ -142,26 +133,31 @@ class _ReadFilm:
     single: bool
     sized: bool
     bodies: int
+    fps: float | None
     table: str
     listed: Mapping[str, Listed] = field(repr=False)
     films: Mapping[str, Mapping[int, str]] = field(repr=False)
 
     def __call__(self, archive: Archive, first: str) -> Sequence[Clip]:
         frames: Frames = {}
+        about = self.listed[first]
+        fps = about.fps
         for number, name in self.films[first].items():
             content = archive.read(name, _LARGEST)
-            layout, found = _film(content, archive.path / name, self.sized) if content.strip() != b"[]" else (self.layout, {0: []})
-            if layout is not self.layout:
-                raise InputError(archive.path / name, f"its bodies are {layout.name}, those of the first file {self.layout.name}", "read them by themselves")
-            frames |= {number: [one for people in found.values() for one in people]} if self.single else found
-        about = self.listed[first]
-        joints = joints_of(frames, archive.path / first, about.fps, self.bodies)
-        return [Clip(joints, self.layout, about.label, about.subject, about.fps, _name(first, self.single))]
+            film = _film(content, archive.path / name, self.sized) if content.strip() != b"[]" else Film(self.layout, {0: []})
+            if film.layout is not self.layout:
+                what = f"its bodies are {film.layout.name}, those of the first file {self.layout.name}"
+                raise InputError(archive.path / name, what, "read them by themselves")
+            frames |= {number: [body for people in film.frames.values() for body in people]} if self.single else film.frames
+            fps = fps or film.fps
+        fps = fps or self.fps
+        joints = joints_of(frames, archive.path / first, fps, self.bodies)
+        return [Clip(joints, self.layout, about.label, about.subject, fps, _name(first, self.single))]
 
 
-def _film(content: bytes, where: Path, sized: bool) -> tuple[Layout, Frames]:
+def _film(content: bytes, where: Path, sized: bool) -> Film:
     value = _parse(content, where)
-    return _tool(value, where).frames(value, where, sized)
+    return _tool(value, where).film(value, where, sized)
 
 
 def _tool(value: object, where: object) -> _Tool:

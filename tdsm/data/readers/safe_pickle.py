@@ -1,18 +1,16 @@
 """Pickles of plain data, read by a machine that cannot run code.
 
-Data sets are handed out as Python pickles, and a pickle is a program: the usual reader imports and calls whatever the file names. This one
-never imports and never looks a name up. Python's own ``pickletools`` takes the file apart into instructions, and :class:`_Machine`
-carries out those that build plain data: None, booleans, numbers, strings, bytes, lists, tuples, dictionaries (with keys that are strings,
-bytes or numbers) and numpy arrays and numbers of plain types. Of the globals that a pickle may name, the few that numpy writes are known by
-their exact module and name, and each stands for a function of this module that checks all it is given. Anything else is refused.
+A pickle is a program: the usual reader imports and calls whatever the file names. This one never imports and never looks a name up. Python's own
+``pickletools`` takes the file apart into instructions, and :class:`_Machine` carries out those that build plain data: None, booleans, numbers, strings, bytes,
+lists, tuples, dictionaries (with keys that are strings, bytes or numbers) and numpy arrays and numbers of plain types. Of the globals that a pickle may name,
+the few that numpy writes are known by their exact module and name, and each stands for a function of this module that checks all it is given. Anything else is
+refused.
 
-Why not a subclass of ``pickle.Unpickler`` with an allow-list: numpy's own functions can be abused (a crafted data type makes numpy write
-outside its memory), so that to allow them is too much, and a crafted memo index makes that reader reserve all the memory there is.
+Why not a subclass of ``pickle.Unpickler`` with an allow-list: numpy's own functions can be abused (a crafted data type makes numpy write outside its memory),
+and a crafted memo index makes that reader reserve all the memory there is.
 
-Read are protocols 2 to 5 as Python 3 writes them, with the arrays of numpy 1 and numpy 2. The whole file is held in memory while it is
-read, arrays that a protocol 2 pickle holds twice. A file cannot ask for more than a fixed multiple of its own size.
-
-Format: Python Enhancement Proposals 307, 3154 and 574; ``numpy/_core/multiarray.py`` and ``ndarray.__reduce__``.
+Read are protocols 2 to 5 as Python 3 writes them (PEP 307, 3154, 574), with the arrays of numpy 1 and 2. The whole file is held in memory while it is read,
+arrays that a protocol 2 pickle holds twice. A file cannot ask for more than a fixed multiple of its own size.
 """
 
 import math
@@ -127,10 +125,6 @@ def _array(raw: object, dtype: object, shape: object, order: object) -> np.ndarr
     return array
 
 
-def _frombuffer(raw: object, dtype: object, shape: object, order: object) -> np.ndarray:
-    return _array(raw, dtype, shape, order)
-
-
 def _scalar(dtype: object, raw: object) -> np.generic:
     return _array(raw, dtype, (), "C")[()]
 
@@ -139,10 +133,6 @@ def _encode(text: object, encoding: object) -> bytes:
     if not isinstance(text, str) or encoding != "latin1":
         raise ValueError("bytes in another encoding than latin1")
     return text.encode("latin-1")
-
-
-def _no_bytes() -> bytes:
-    return b""
 
 
 def _tuple(value: object, shortest: int, longest: int) -> tuple:
@@ -158,11 +148,11 @@ _GLOBALS = {
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy._core.multiarray", "scalar"): _scalar,
-    ("numpy.core.numeric", "_frombuffer"): _frombuffer,
-    ("numpy._core.numeric", "_frombuffer"): _frombuffer,
+    ("numpy.core.numeric", "_frombuffer"): _array,
+    ("numpy._core.numeric", "_frombuffer"): _array,
     ("_codecs", "encode"): _encode,
-    ("__builtin__", "bytes"): _no_bytes,  # protocol 2 writes empty bytes as a call without arguments
-    ("builtins", "bytes"): _no_bytes,
+    ("__builtin__", "bytes"): lambda: b"",  # protocol 2 writes empty bytes as a call without arguments
+    ("builtins", "bytes"): lambda: b"",
 }
 
 
@@ -199,29 +189,28 @@ class _Machine:
     def known(self, module: object, name: object) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
             raise ValueError("names something without a name")
-        found = _GLOBALS.get((module, name))
-        if found is None:
+        if (module, name) not in _GLOBALS:
             called = f"{module}.{name}".replace("\r", " ")[:100]
             raise InputError(self.path, f"would run code: it names {called}, which is not data", "do not use this file, and tell whoever gave it to you")
-        self.stack.append(found)
+        self.stack.append(_GLOBALS[module, name])
 
     def reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
         if not isinstance(function, FunctionType) or not isinstance(arguments, tuple):
             raise ValueError("calls something that is no function")
-        made = function(*arguments)
-        if isinstance(made, bytes | str):
-            self.room -= len(made)
+        value = function(*arguments)
+        if isinstance(value, bytes | str):
+            self.room -= len(value)
         if self.room < 0:
             raise ValueError("unpacks to far more than its own size")
-        self.stack.append(made)
+        self.stack.append(value)
 
     def build(self) -> None:
-        state, made = self.stack.pop(), self.stack.pop()
-        if not isinstance(made, _Unfilled):
-            raise ValueError(f"changes a {type(made).__name__}")
-        filled = made.fill(state)
-        self.memo.update(dict.fromkeys(made.places, filled))
+        state, unfilled = self.stack.pop(), self.stack.pop()
+        if not isinstance(unfilled, _Unfilled):
+            raise ValueError(f"changes a {type(unfilled).__name__}")
+        filled = unfilled.fill(state)
+        self.memo.update(dict.fromkeys(unfilled.places, filled))
         self.stack.append(filled)
 
     def keep(self, place: int) -> None:
@@ -255,12 +244,10 @@ class _Machine:
 
 # Instructions that push what pickletools has read, those that push something new, and the rest
 
-_VALUES = frozenset(
-    {
-        "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
-        "SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8",
-    }
-)  # fmt: skip
+_VALUES = {
+    *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+    *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+}
 _FRESH: dict[str, Callable[[], object]] = {
     "NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_DICT": dict,
 }  # fmt: skip
@@ -286,11 +273,5 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], object]] = {
     "BINGET": lambda machine, place: machine.stack.append(machine.memo[place]),
     "LONG_BINGET": lambda machine, place: machine.stack.append(machine.memo[place]),
 }
-_OTHER = {
-    "PERSID": "a reference to something outside the file",
-    "BINPERSID": "a reference to something outside the file",
-    "NEXT_BUFFER": "a reference to something outside the file",
-    "SHORT_BINSTRING": "strings of Python 2",
-    "BINSTRING": "strings of Python 2",
-    "EMPTY_SET": "a set",
-}
+_OTHER = dict.fromkeys(("PERSID", "BINPERSID", "NEXT_BUFFER"), "a reference to something outside the file")
+_OTHER |= {"SHORT_BINSTRING": "strings of Python 2", "BINSTRING": "strings of Python 2", "EMPTY_SET": "a set"}

@@ -1,11 +1,9 @@
 """UTD-MHAD: 27 actions, 8 subjects, 861 clips of one Kinect v1 body.
 
-Source: C. Chen, R. Jafari, N. Kehtarnavaz, "UTD-MHAD: A multimodal dataset for human action recognition utilizing a depth
-camera and a wearable inertial sensor", ICIP 2015. Free for research; cite it. The authors' page hands out ``Skeleton.zip``
-with files ``a{action}_s{subject}_t{trial}_skeleton.mat``; each holds ``d_skel`` (20 joints, 3, frames), metres, 30 fps.
-
-The files start at the head (head, shoulder centre, spine, hip centre, then the limbs); our ``kinect-20`` starts at the hip
-centre, as NW-UCLA does, so the first four joints are turned round. Right and left are the actor's own.
+Source: C. Chen, R. Jafari, N. Kehtarnavaz, "UTD-MHAD: A multimodal dataset for human action recognition utilizing a depth camera and a wearable inertial
+sensor", ICIP 2015. Free for research; cite it. The authors' page hands out ``Skeleton.zip`` with files ``a{action}_s{subject}_t{trial}_skeleton.mat``; each
+holds ``d_skel`` (20 joints, 3, frames), metres, 30 fps. They start at the head (head, shoulder centre, spine, hip centre, then the limbs); our ``kinect-20``
+starts at the hip centre, as NW-UCLA does, so the first four joints are turned round. Right and left are the actor's own.
 """
 
 import re
@@ -16,6 +14,7 @@ import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import KINECT_20
+from tdsm.data.prompts import load_prompts
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.mat5 import read_mat_array
 from tdsm.data.readers.reading import Reading, read_files
@@ -23,36 +22,7 @@ from tdsm.util.errors import InputError
 
 __all__ = ["CLASSES", "MEMBER", "read_utd_mhad"]
 
-CLASSES = (
-    "right arm swipe to the left",
-    "right arm swipe to the right",
-    "right hand wave",
-    "two hand front clap",
-    "right arm throw",
-    "cross arms in the chest",
-    "basketball shoot",
-    "right hand draw x",
-    "right hand draw circle clockwise",
-    "right hand draw circle counter clockwise",
-    "draw triangle",
-    "bowling (right hand)",
-    "front boxing",
-    "baseball swing from right",
-    "tennis right hand forehand swing",
-    "arm curl (two arms)",
-    "tennis serve",
-    "two hand push",
-    "right hand knock on door",
-    "right hand catch an object",
-    "right hand pick up and throw",
-    "jogging in place",
-    "walking in place",
-    "sit to stand",
-    "stand to sit",
-    "forward lunge (left foot forward)",
-    "squat (two arms stretched out)",
-)
-
+CLASSES = tuple(load_prompts("utd-mhad"))
 MEMBER = re.compile(r"a(\d{1,2})_s(\d{1,2})_t(\d{1,2})_skeleton\.mat")
 _FILE_ORDER = [3, 2, 1, 0, *range(4, 20)]  # row of the file for each joint of KINECT_20
 

@@ -17,8 +17,8 @@ import json
 
 import numpy as np
 
-from tdsm.data.layouts import COCO_17, Layout
-from tdsm.data.readers.detections import Frames, Person, person
+from tdsm.data.layouts import COCO_17
+from tdsm.data.readers.detections import Film, Person, person
 from tdsm.data.readers.parsing import Rows, numbers
 from tdsm.util.errors import InputError
 
@@ -59,12 +59,12 @@ def fits(value: object) -> bool:
         value = list(value.values())
     if not isinstance(value, list):
         return False
-    first = next((one for one in value if one), None)
+    first = next((record for record in value if record), None)
     people = _people(first) if not _is_person(first) else value
     return people is not None and any(map(_is_person, people))
 
 
-def frames(value: object, where: object) -> tuple[Layout, Frames]:
+def frames(value: object, where: object) -> Film:
     """The people of each frame.
 
     Raises:
@@ -73,37 +73,32 @@ def frames(value: object, where: object) -> tuple[Layout, Frames]:
     if isinstance(value, Rows):
         value = [_from_row(row, f"{where} row {number}") for number, row in enumerate(value, 1)]
     if isinstance(value, list) and all(map(_is_person, value)):
-        numbered = [(next((one[key] for key in _FRAME if key in one), 0), [one]) for one in value]
+        numbered = [(next((record[key] for key in _FRAME if key in record), 0), [record]) for record in value]
     elif isinstance(value, dict):
         numbered = list(value.items())
     else:
         numbered = [(next((frame[key] for key in _FRAME if key in frame), row) if _is_frame(frame) else row, _people(frame)) for row, frame in enumerate(value)]
-    found: dict[int, list[Person]] = {}
+    placed: dict[int, list[Person]] = {}
     for number, people in numbered:
-        here = f"{where} frame {str(number)[:20]}"
+        place = f"{where} frame {str(number)[:20]}"
         if not isinstance(people, list):
-            raise InputError(here, "is no list of people", _AGAIN)
-        there = (_person(one, here) for one in people)
-        found.setdefault(_number(number, here), []).extend(one for one in there if one)
-    return COCO_17, found
+            raise InputError(place, "is no list of people", _AGAIN)
+        text = str(number)[:20] if isinstance(number, int | str) else ""
+        if not text.isdecimal() or len(text) > 18:
+            raise InputError(place, "the frame is no whole number from 0 on", "number the frames")
+        placed.setdefault(int(text), []).extend(filter(None, (_person(record, place) for record in people)))
+    return Film(COCO_17, placed)
 
 
-def _number(number: object, where: str) -> int:
-    text = str(number)[:20] if isinstance(number, int | str) else ""
-    if not text.isdecimal() or len(text) > 18:
-        raise InputError(where, "the frame is no whole number from 0 on", "number the frames")
-    return int(text)
-
-
-def _person(one: object, where: str) -> Person | None:
-    if not _is_person(one):
+def _person(record: object, where: str) -> Person | None:
+    if not _is_person(record):
         raise InputError(where, "somebody has no keypoints with x and y", _AGAIN)
-    if one.get("name", "person") != "person":
+    if record.get("name", "person") != "person":
         return None
-    columns = [numbers(one["keypoints"][key], 1, f"keypoints {key}", where) for key in ("x", "y", "visible") if one["keypoints"].get(key) is not None]
+    columns = [numbers(record["keypoints"][key], 1, f"keypoints {key}", where) for key in ("x", "y", "visible") if record["keypoints"].get(key) is not None]
     if any(len(column) != len(COCO_17) for column in columns):
         raise InputError(where, f"keypoints has {len(columns[0])} joints, not {len(COCO_17)}", "use a pose model of COCO, such as yolo11n-pose")
-    number = one.get("track_id")
+    number = record.get("track_id")
     return person(np.hstack(columns[:2]), columns[2][:, 0] if len(columns) > 2 else None, number if isinstance(number, int) else None)
 
 
@@ -111,7 +106,7 @@ def _from_row(row: dict[str, str], where: str) -> dict:
     """A person from a row of the CSV, in which nested values are written as Python or JSON writes them."""
     try:
         points = json.loads(row["keypoints"].replace("'", '"').replace("None", "null"))
-        made = {"name": row["name"], "keypoints": points} | ({"track_id": int(float(row["track_id"]))} if row.get("track_id") else {})
+        record = {"name": row["name"], "keypoints": points} | ({"track_id": int(float(row["track_id"]))} if row.get("track_id") else {})
     except (ValueError, OverflowError, RecursionError) as error:
         raise InputError(where, f"keypoints or track_id cannot be read ({str(error)[:100]})", _AGAIN) from error
-    return made | {key: row[key].partition(".")[0] for key in _FRAME if row.get(key)}
+    return record | {key: row[key].partition(".")[0] for key in _FRAME if row.get(key)}
