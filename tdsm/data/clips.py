@@ -36,12 +36,12 @@ import numpy as np
 
 from tdsm.data.columns import class_column, joint_column, label_column, number_column, text_column
 from tdsm.data.labels import as_labels, check_name, normal_form
-from tdsm.data.layouts import LAYOUTS, Layout, layout_named
+from tdsm.data.layouts import LAYOUTS, Layout, as_layout
 from tdsm.util.errors import InputError
 from tdsm.util.html import SHOWN, html_table, shortened
 from tdsm.util.npz import read_npz, write_npz
 
-__all__ = ["ASSUMED_FPS", "Clip", "ClipSet", "as_clips", "as_layout", "normalised"]
+__all__ = ["ASSUMED_FPS", "Clip", "ClipSet", "as_clips", "normalised"]
 
 _LOOKED_AT = 1000  # clips whose joints are read to show a set, which may be mapped from disk
 
@@ -112,8 +112,7 @@ class Clip:
         if self.label is not None:
             object.__setattr__(self, "label", check_name(self.label, f"{self.name}, label"))
         if self.fps is None:
-            object.__setattr__(self, "fps", ASSUMED_FPS)
-            object.__setattr__(self, "fps_assumed", True)
+            vars(self).update(fps=ASSUMED_FPS, fps_assumed=True)
         if not 0 < self.fps < math.inf:
             raise InputError(self.name, f"fps is {self.fps}", "give frames per second, a finite number above 0")
         object.__setattr__(self, "joints", normalised(joints, self.layout))
@@ -393,14 +392,6 @@ def as_clips(clips: Clip | Sequence | np.ndarray, layout: str | Layout | None = 
     if layout is None and not all(isinstance(clip, Clip) for clip in several):
         raise InputError("clips", "arrays without a layout", f"give layout=..., one of {', '.join(known.name for known in LAYOUTS)}")
     return [clip if isinstance(clip, Clip) else Clip(np.asarray(clip), as_layout(layout), name=f"array {number}") for number, clip in enumerate(several)]
-
-
-def as_layout(layout: str | Layout, where: object = "layout", field: str = "", remedy: str = "name one of these") -> Layout:
-    """The layout itself, or the one of that name; an unknown name is an InputError that lists the known ones."""
-    try:
-        return layout if isinstance(layout, Layout) else layout_named(layout)
-    except KeyError as error:
-        raise InputError(where, field + error.args[0], remedy) from error
 
 
 def _span(values: Sequence[int | float], form: str = "d") -> str:

@@ -23,8 +23,8 @@ from typing import overload
 
 import numpy as np
 
-from tdsm.data.clips import Clip, ClipSet, as_layout
-from tdsm.data.layouts import Layout
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import Layout, as_layout
 from tdsm.data.missing import Filling, complete, gathered
 from tdsm.util.errors import InputError
 

@@ -31,8 +31,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tdsm.data.clips import ASSUMED_FPS, Clip, ClipSet, as_layout
-from tdsm.data.layouts import Layout
+from tdsm.data.clips import ASSUMED_FPS, Clip, ClipSet
+from tdsm.data.layouts import Layout, as_layout
 from tdsm.util.errors import InputError
 from tdsm.util.files import parse_json, read_sealed, write_sealed
 

@@ -218,7 +218,8 @@ def _rates(clips: ClipSet) -> Remark | None:
     if not odd:
         return None
     named = ", ".join(f"{fps:g} ({count:,})" for fps, count in sorted(rates.items(), key=lambda pair: -pair[1])[:5])
-    what = f"frames a second are not {common:g} in {share_of(odd, clips)} ({named}{', ...' if len(rates) > 5 else ''}): every clip is resampled over its own length"
+    named += ", ..." if len(rates) > 5 else ""
+    what = f"frames a second are not {common:g} in {share_of(odd, clips)} ({named}): every clip is resampled over its own length"
     return Remark("frame rates", odd, what, "correct fps if that is a mistake")
 
 

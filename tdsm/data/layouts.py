@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["COCO_17", "KINECT_20", "LAYOUTS", "MEDIAPIPE_33", "NTU_25", "OPENPOSE_18", "OPENPOSE_25", "SMPL_22", "Layout", "layout_named"]
+from tdsm.util.errors import InputError
+
+__all__ = ["COCO_17", "KINECT_20", "LAYOUTS", "MEDIAPIPE_33", "NTU_25", "OPENPOSE_18", "OPENPOSE_25", "SMPL_22", "Layout", "as_layout", "layout_named"]
 
 
 @dataclass(frozen=True)
@@ -201,3 +203,11 @@ def layout_named(name: str) -> Layout:
         if layout.name == name:
             return layout
     raise KeyError(f"no layout {name!r}; known: {', '.join(layout.name for layout in LAYOUTS)}")
+
+
+def as_layout(layout: str | Layout, where: object = "layout", field: str = "", remedy: str = "name one of these") -> Layout:
+    """The layout itself, or the one of that name; an unknown name is an InputError that lists the known ones."""
+    try:
+        return layout if isinstance(layout, Layout) else layout_named(layout)
+    except KeyError as error:
+        raise InputError(where, field + error.args[0], remedy) from error
