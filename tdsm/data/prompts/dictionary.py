@@ -1,0 +1,87 @@
+"""What people do, in words: some 3,500 actions with other names and one sentence each about how the body moves.
+
+``actions/`` has four files, ``everyday``, ``gesture``, ``movement`` and ``sport``, written on 2026-11-29 from the names alone, before any evaluation with
+them and without a look at the descriptions of any data set. Sentences are in the voice of :mod:`tdsm.data.prompts`: posture, body part, direction, height,
+path, repetition. Names are what users type; the other names are synonyms, everyday phrases, instructions and captions.
+
+**What may be used in a test.** A test of an action that the dictionary describes is no zero-shot test. :func:`load_dictionary` takes the names of the tested
+actions and leaves out each action of which one name has all content words of a tested name, or none but words of it: "right hand wave" leaves out "wave",
+"waving goodbye" and "wave with the left hand". Sides, limbs, numbers and what stands in parentheses do not count. It is the words that are compared:
+"salute" stays where "military greeting" is tested, unless one is a synonym of the other. An evaluation says which it used: the dictionary without the
+tested actions, or the whole of it, which is what a user has.
+"""
+
+import importlib.resources
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from tdsm.data.labels import normal_form
+
+__all__ = ["Action", "load_dictionary"]
+
+_NO_CONTENT = re.compile(r"an?|and|at|by|down|for|from|in|into|is|of|off|on|onto|or|out|own|person|s|some|some(one|body)|their|the|them|to|up|with|your")
+_LIMBS = frozenset(("arm", "both", "foot", "hand", "left", "leg", "one", "right", "two"))
+
+
+@dataclass(frozen=True)
+class Action:
+    """An action of the dictionary.
+
+    Attributes:
+        name: as a user would type it.
+        synonyms: other names, everyday phrases, instructions, captions; at least one.
+        sentence: how the body moves.
+    """
+
+    name: str
+    synonyms: tuple[str, ...]
+    sentence: str
+
+
+def load_dictionary(without: Iterable[str] = ()) -> tuple[Action, ...]:
+    """The actions of the dictionary, sorted by file and name.
+
+    Args:
+        without: names of tested actions; whatever one of them names is left out.
+
+    Example:
+        >>> actions = {action.name: action for action in load_dictionary()}
+        >>> actions["tennis serve"].sentence
+        'A ...'
+        >>> len(load_dictionary(without=["tennis serve"])) < len(actions)
+        True
+    """
+    tested = [words for name in without if (words := _content(re.sub(r"\(.*?\)", " ", normal_form(name))))]
+    return tuple(action for action in _actions() if not any(words <= named or named <= words for words in tested for named in _names(action)))
+
+
+@cache
+def _actions() -> tuple[Action, ...]:
+    folder = importlib.resources.files("tdsm.data.prompts") / "actions"
+    rows = [row for file in sorted(folder.iterdir(), key=lambda file: file.name) for row in json.loads(file.read_text(encoding="utf-8"))]
+    return tuple(Action(row["name"], tuple(row["synonyms"]), row["sentence"]) for row in rows)
+
+
+@cache
+def _names(action: Action) -> tuple[frozenset[str], ...]:
+    return tuple(words for name in (action.name, *action.synonyms) if (words := _content(name)))
+
+
+def _content(name: str) -> frozenset[str]:
+    """The words of a name that carry its meaning, without endings: "Waving the hands" has those of "hand wave"; of "both hands" none are left out."""
+    words = frozenset(_stem(word) for word in re.findall(r"\w+", name.casefold()) if not _NO_CONTENT.fullmatch(word))
+    return words - _LIMBS or words
+
+
+def _stem(word: str) -> str:
+    """Without the endings of plural and of verb forms; what is left need not be a word, only the same for all forms."""
+    for ending in ("ing", "ies", "es", "ed", "er", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word.removesuffix(ending) + ("y" if ending == "ies" else "")
+            break
+    if len(word) > 3 and word[-1] == word[-2]:  # "clapping", "clap"
+        word = word[:-1]
+    return word.removesuffix("e") if len(word) > 3 else word
