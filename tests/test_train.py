@@ -63,7 +63,7 @@ def right(matcher: Matcher) -> float:
 
 
 def run(script: str, *args: object, wait: bool = True):
-    environment = os.environ | {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment = os.environ | {"TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": ""}
     process = subprocess.Popen([sys.executable, "-c", script, *map(str, args)], env=environment)
     if wait:
         assert process.wait() == 0
@@ -295,7 +295,7 @@ LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_ma
 
 
 def launch(processes: int, *args: object) -> str:
-    environment = os.environ | {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment = os.environ | {"TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": ""}
     command = [*LAUNCH, f"--num_processes={processes}", "--main_process_port=0", *map(str, args)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
