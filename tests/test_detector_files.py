@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from tdsm.catalogue.doctor import inspect
 from tdsm.data.clips import Clip
 from tdsm.data.convert import convert
 from tdsm.data.layouts import COCO_17, MEDIAPIPE_33, NTU_25
@@ -334,3 +335,12 @@ def test_a_bad_file_among_good_ones_is_skipped_and_reported(tmp_path):
     said = []
     assert [clip.name for clip in load_clips(tmp_path, reading=Reading(progress=False, report=said.extend))] == ["good"]
     assert {one.name for one in said} == {"bad.json", "worse.json", "other.json"}
+
+
+def test_the_doctor_knows_these_files_too(tmp_path):
+    file = written(tmp_path / "films/a.json", [{"frame": frame, "landmarks": landmarks(frame)} for frame in range(T)])
+    for path in (file, file.parent):
+        finding = inspect(path)
+        assert (finding.clips, finding.known) == (1, ("layout mediapipe-33",))
+        assert ["nothing states the frames a second" in problem for problem in finding.problems] == [True]
+    assert inspect(written(tmp_path / "b.json", {"a": 1})).clips is None

@@ -23,13 +23,16 @@ from tdsm.catalogue.rows import all_benchmarks, dataset_facts
 from tdsm.data.disk import is_store
 from tdsm.data.prompts import SUBSETS
 from tdsm.data.readers import ntu
+from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.folder import TABLE
+from tdsm.data.readers.results import holds_results
 from tdsm.data.readers.sniff import kind_of
 from tdsm.util.errors import InputError
 
 __all__ = ["Finding", "benchmark_table", "inspect", "present"]
 
 _ARCHIVES = (".zip", ".npz", ".pkl", ".pickle")
+_RESULTS = "what a pose estimator wrote"
 _MSR_SCREEN = re.compile(r"a\d\d_s\d\d_e\d\d_skeleton\.txt")
 
 
@@ -98,6 +101,9 @@ def _members(files: Files, otherwise: str) -> Finding:
     if findings:
         names = " and ".join(item.dataset or item.kind for item in findings)
         return Finding(files.path, f"several data sets: {names}", problems=("they cannot be read together; give the path of one of them",))
+    with Archive(files.path) as archive:
+        if holds_results(archive):
+            return read_clips(files.path, _RESULTS)
     return Finding(files.path, otherwise, problems=(_unknown(files),))
 
 
@@ -127,6 +133,9 @@ def _file(path: Path) -> Finding:
         return Finding(path, "one recording of NTU RGB+D", clips=1, problems=("give the folder or zip that it came from",))
     if kind.name in ("text", "csv") and (path.suffix == ".txt" or is_class_list(path)):
         return prompts(path, "a class list")
+    if kind.name in ("json", "csv"):
+        results = read_clips(path, _RESULTS)
+        return results if results.clips is not None else Finding(path, kind.title, problems=results.problems)
     return Finding(path, kind.title, problems=(kind.remedy,))
 
 
