@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 import standins
+import test_detector_files as detectors
 import torch
-from tdsm.backbones.encoder_files import load_encoder, save_encoder
 
+from tdsm.backbones.classifier import Classifier
+from tdsm.backbones.fit import load_backbone, save_backbone
 from tdsm.backbones.nets import build_encoder
 from tdsm.catalogue.doctor import inspect
 from tdsm.catalogue.feature_files import read_features, save_features, write_flora, write_synse_folder
 from tdsm.cli import _descriptions
-from tdsm.config import Config, EncoderConfig, ModelConfig, PreprocessConfig
+from tdsm.config import Config, ModelConfig, PreprocessConfig
 from tdsm.data.arrays import open_arrays, write_arrays
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.disk import ClipStore, open_store
@@ -32,11 +34,15 @@ from tdsm.data.readers import Reading, load_clips
 from tdsm.experiments.results import load_results, results_table
 from tdsm.model import CrossDiT, official_denoiser
 from tdsm.runs import Run
+from tdsm.text import TextEncoder
 from tdsm.util.files import read_text
 from tdsm.util.history import write_history
 from tdsm.util.weights import cached_tensors, load_tensors, save_tensors
 
 __all__ = ["Target", "targets"]
+
+_FILMS = ("alphapose, tracked", "coco results", "mmpose, demo", "yolo, numbered", "yolo, csv")
+_TIMES = (0, 33, 66, 200, 233)
 
 
 @dataclass(frozen=True)
@@ -130,14 +136,21 @@ def _features() -> FeatureSet:
     )
 
 
-def _encoder(path: Path) -> None:
-    config, preprocess = EncoderConfig(kind="tcn", width=8, features=16), PreprocessConfig(frames=8)
-    save_encoder(path, build_encoder(config, KINECT_20, preprocess.bodies, 2), config, preprocess, KINECT_20, "mine", ["a", "b"])
+@functools.cache
+def _reader() -> TextEncoder:
+    return TextEncoder(standins.TINY_CLASSIFIER.text)
 
 
-def _encoder_content(path: Path) -> object:
-    encoder, about = load_encoder(path)
-    return asdict(about.config), about.classes, about.dataset, [value.numpy().tobytes() for value in encoder.state_dict().values()]
+def _backbone(path: Path) -> None:
+    config = standins.TINY_CLASSIFIER
+    torch.manual_seed(0)
+    net = build_encoder(config.encoder, KINECT_20, config.preprocess.bodies, 2)
+    save_backbone(path, Classifier(net, config.preprocess, ("a", "b"), "mine", _reader()), config)
+
+
+def _backbone_content(path: Path) -> object:
+    backbone, config = load_backbone(path, _reader())
+    return config.to_json(), backbone.seen, backbone.dataset, [value.numpy().tobytes() for value in backbone.state_dict().values()]
 
 
 def _release(path: Path) -> None:
@@ -230,6 +243,9 @@ def targets() -> dict[str, Target]:
         "MSR-Action3D": msr,
         "Kinetics-skeleton": Target(_kinetics, _clips),
         "OpenPose": Target(_openpose, _clips),
+        **{f"detector: {name}": Target(functools.partial(detectors.written, value=detectors.FILMS[name]), _clips) for name in _FILMS},
+        "detector: MediaPipe": Target(functools.partial(detectors.written, value=next(detectors.timed("timestamp_ms", _TIMES))), _clips),
+        "detector: MediaPipe, csv": Target(functools.partial(detectors.written, value=detectors.MEDIAPIPE["csv, x1"]), _clips),
         "pyskl pickle": Target(_pyskl, _clips),
         "clips.csv folder": Target(_folder, _clips),
         "one .npy": Target(lambda path: clip(path.with_suffix(".npy")), lambda path: _clips(path, "ntu-25")),
@@ -240,7 +256,7 @@ def targets() -> dict[str, Target]:
         "features, SynSE": Target(lambda path: write_synse_folder(path, _features()), lambda path: repr(asdict(read_features(path)))),
         "features, Flora": Target(lambda path: write_flora(path, _features()), lambda path: repr(asdict(read_features(path)))),
         "features, ours": Target(lambda path: save_features(path, _features()), lambda path: repr(asdict(read_features(path))), sealed=True),
-        "encoder file": Target(_encoder, _encoder_content, sealed=True),
+        "backbone": Target(_backbone, _backbone_content),
         "checkpoint": Target(
             lambda path: save_tensors(path, _tensors(), {"step": 3}, "training"),
             lambda path: (_tensor_content(load_tensors(path, "training")[0]), load_tensors(path, "training")[1]),
