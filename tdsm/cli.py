@@ -121,7 +121,7 @@ def prepare(
     if store is None:
         clips.save(out)
     elif held:
-        with ClipStore(store, clips.name, clips.layout, clips.classes, f"mended from {data.resolve()}") as mended:
+        with ClipStore(store, clips.name, clips.layout, clips.classes, f"clips {clips.digest} from {data.resolve()}") as mended:
             for row, clip in enumerate(clips):
                 if str(row) not in mended.done:
                     mended.add(str(row), [clip])

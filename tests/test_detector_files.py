@@ -4,12 +4,13 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tdsm.catalogue.doctor import inspect
-from tdsm.data.clips import Clip
+from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.convert import convert
 from tdsm.data.layouts import COCO_17, MEDIAPIPE_33, NTU_25
 from tdsm.data.readers import load_clips
@@ -344,3 +345,28 @@ def test_the_doctor_knows_these_files_too(tmp_path):
         assert (finding.clips, finding.known) == (1, ("layout mediapipe-33",))
         assert ["nothing states the frames a second" in problem for problem in finding.problems] == [True]
     assert inspect(written(tmp_path / "b.json", {"a": 1})).clips is None
+
+
+@pytest.mark.parametrize("value", [
+    [{"landmarks": landmarks(frame)} | ({"frame": 10 + frame} if frame % 2 else {}) for frame in range(T)],
+    [{"frame": 10 + frame, "detections": [yolo(frame)]} if frame % 2 else [yolo(frame)] for frame in range(T)],
+    [yolo(frame) | ({"frame": frame} if frame else {}) for frame in range(T)],
+])  # fmt: skip
+def test_frames_of_which_only_some_are_numbered_are_refused(tmp_path, value):
+    assert "number all frames, or none" in message(load_clips, written(tmp_path / "x.json", value))
+
+
+def test_a_rate_that_no_sensor_has_is_said(tmp_path):
+    with pytest.warns(UserWarning, match="1 to 500 frames a second, which is not the rate of 1 of 1 clips .*: 3e.04"):
+        load_clips(written(tmp_path / "x.json", next(timed("timestamp_ms", [frame / 30 for frame in range(T)]))))
+    for fps in (1e-5, 1e300):
+        with pytest.warns(UserWarning, match="odd|1 to 500 frames a second"):
+            load_clips(written(tmp_path / "y.json", MEDIAPIPE["frames"]), fps=fps)
+
+
+def test_a_rate_that_was_assumed_stays_so_through_files_and_is_corrected(tmp_path):
+    unknown, known = Clip(WORLD, MEDIAPIPE_33, fps=None, name="a"), Clip(WORLD, MEDIAPIPE_33, fps=24, name="b")
+    assert (replace(unknown, fps=25).fps, replace(unknown, fps=25).fps_assumed, replace(unknown, name="c").fps_assumed) == (25, False, True)
+    path = ClipSet((unknown, known), (), "mine").save(tmp_path / "mine.npz")
+    assert [(clip.fps, clip.fps_assumed) for clip in ClipSet.load(path)] == [(30.0, True), (24.0, False)]
+    assert [clip.fps for clip in load_clips(path, fps=60, reading=QUIET)] == [60.0, 24.0]

@@ -271,14 +271,14 @@ def test_features_say_which_class_list_they_are(tmp_path):
 
 
 def test_a_recognizer_and_its_run_folder(tmp_path):
-    model = write(tmp_path / "run/model", ["encoder.safetensors"])
-    (model / "recognizer.json").write_text(json.dumps({"seen": ["wave", "jump"], "layout": "ntu-25"}))
+    model = write(tmp_path / "run/model", ["backbone.safetensors", "recognizer.json"])
+    (model / "backbone.json").write_text(json.dumps({"seen": ["wave", "jump"], "layout": "ntu-25"}))
     for path in (model, tmp_path / "run"):
         found = inspect(path)
         assert found.path == model
         assert found.known[0] == "trained on 2 classes: wave, jump"
         assert found.problems == ("matcher.safetensors is missing; take a complete copy",)
-    (model / "recognizer.json").write_text("{}")
+    (model / "backbone.json").write_text("{}")
     assert "cannot be read" in inspect(model).problems[0]
 
 

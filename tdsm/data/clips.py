@@ -15,6 +15,7 @@ array           shape                  meaning
 ``subjects``    (N,) str               who moves (left out: unknown)
 ``names``       (N,) str               what to call the clip in messages (left out: its number)
 ``fps``         () or (N,) float       frames a second (left out: not known, 30 is assumed)
+``fps_assumed`` () or (N,) bool        whether ``fps`` is such a guess (left out: no)
 ``layout``      () str                 a name of :data:`tdsm.data.layouts.LAYOUTS`
 ``classes``     (K,) str               class names in order (left out: sorted labels)
 ``order``       () str                 letters of the axes of ``joints`` where it is another than NMTVC, such as NCTVM or NTVC
@@ -34,7 +35,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tdsm.data.columns import class_column, joint_column, label_column, number_column, text_column
+from tdsm.data.columns import class_column, joint_column, label_column, rate_column, text_column
 from tdsm.data.labels import as_labels, check_name, normal_form
 from tdsm.data.layouts import LAYOUTS, Layout, as_layout
 from tdsm.util.errors import InputError
@@ -44,7 +45,6 @@ from tdsm.util.npz import read_npz, write_npz
 __all__ = ["ASSUMED_FPS", "Clip", "ClipSet", "as_clips", "normalised"]
 
 _LOOKED_AT = 1000  # clips whose joints are read to show a set, which may be mapped from disk
-
 ASSUMED_FPS = 30.0  # where no file states the frames a second
 
 
@@ -111,8 +111,8 @@ class Clip:
             )
         if self.label is not None:
             object.__setattr__(self, "label", check_name(self.label, f"{self.name}, label"))
-        if self.fps is None:
-            vars(self).update(fps=ASSUMED_FPS, fps_assumed=True)
+        fps = ASSUMED_FPS if self.fps is None else self.fps
+        vars(self).update(fps=fps, fps_assumed=self.fps is None or (self.fps_assumed and fps == ASSUMED_FPS))
         if not 0 < self.fps < math.inf:
             raise InputError(self.name, f"fps is {self.fps}", "give frames per second, a finite number above 0")
         object.__setattr__(self, "joints", normalised(joints, self.layout))
@@ -304,8 +304,7 @@ class ClipSet(Sequence):
     def save(self, path: str | Path) -> Path:
         """Write all clips to one ``.npz`` (the second format at the top of this module), atomically; returns the path.
 
-        Raises:
-            InputError: the disk refuses.
+        Raises InputError: the disk refuses.
         """
         joints = [clip.joints.reshape(-1, *clip.joints.shape[2:]) for clip in self.clips]
         columns = {
@@ -315,12 +314,11 @@ class ClipSet(Sequence):
             "subjects": self.subjects,
             "names": np.array([clip.name for clip in self.clips]),
             "fps": np.array([clip.fps for clip in self.clips]),
+            "fps_assumed": np.array([clip.fps_assumed for clip in self.clips]),
             "layout": np.array(self.layout.name),
             "classes": np.array(self.classes, dtype=np.str_),
             "dataset": np.array(self.name),
         }
-        if all(clip.fps_assumed for clip in self.clips):
-            del columns["fps"]
         return write_npz(Path(path), {"joints": joints} | columns)
 
     @classmethod
@@ -340,7 +338,7 @@ class ClipSet(Sequence):
         count = len(joints)
         labels, classes = label_column(arrays.get("labels", ""), class_column(arrays.get("classes", ()), path), count, path)
         subjects, names = (text_column(arrays.get(key, ""), count, path, key) for key in ("subjects", "names"))
-        fps = number_column(arrays["fps"], count, path, "fps") if "fps" in arrays else [None] * count
+        fps = rate_column(arrays, count, path)
         clips = [Clip(joints[row], layout, labels[row], subjects[row], fps[row], names[row] or f"{path.name}[{row}]") for row in range(count)]
         return cls(tuple(clips), classes, str(arrays.get("dataset", path.stem)))
 

@@ -11,7 +11,7 @@ import numpy as np
 from tdsm.data.labels import as_labels, check_name
 from tdsm.util.errors import InputError
 
-__all__ = ["class_column", "in_order", "joint_column", "label_column", "number_column", "text_column", "whole_column"]
+__all__ = ["class_column", "in_order", "joint_column", "label_column", "rate_column", "text_column", "whole_column"]
 
 _ORDER = "NMTVC"
 _ABSENT = ("", "nan", "NaN", "None")  # what numpy.array(["wave", nan]) and .astype(str) leave of a value that is not there
@@ -120,20 +120,21 @@ def label_column(values: object, classes: tuple[str, ...], count: int, where: ob
     return [None if number is None else names[number] for number in numbers], classes or tuple(names.values())
 
 
-def number_column(values: object, count: int, where: object, key: str) -> list[float]:
-    """(N,) finite numbers above 0; one number alone is that of all clips.
+def rate_column(arrays: Mapping[str, object], count: int, where: object) -> list[float | None]:
+    """(N,) frames a second, from the arrays ``fps`` and ``fps_assumed``; None where nothing states them. One number alone is that of all clips.
 
     Raises:
         InputError: another shape or type, or a number that is not finite or not above 0.
     """
-    array = _column(values, count, where, key)
-    if array.dtype.kind not in "iuf":
-        raise InputError(where, f"{key} are {array.dtype}", "give finite numbers above 0")
-    numbers = array.tolist()
-    for row, number in enumerate(numbers):
+    if "fps" not in arrays:
+        return [None] * count
+    array, assumed = (_column(arrays.get(key, False), count, where, key) for key in ("fps", "fps_assumed"))
+    if array.dtype.kind not in "iuf" or assumed.dtype.kind != "b":
+        raise InputError(where, f"fps are {array.dtype}, fps_assumed {assumed.dtype}", "give finite numbers above 0, and True or False")
+    for row, number in enumerate(array.tolist()):
         if not (math.isfinite(number) and number > 0):
-            raise InputError(where, f"{key}[{row}] is {number}", "give a finite number above 0")
-    return [float(number) for number in numbers]
+            raise InputError(where, f"fps[{row}] is {number}", "give a finite number above 0")
+    return [None if guess else float(number) for number, guess in zip(array.tolist(), assumed.tolist(), strict=True)]
 
 
 def whole_column(values: object, count: int, where: object, key: str, most: int) -> list[int]:

@@ -91,7 +91,7 @@ def examine(clips: ClipSet) -> list[Remark]:
     axes = remarks_on_axes(clips)
     if axes:  # nothing else that could be said would be true
         return axes
-    checks = (_missing, _too_little, _nobody, _still, _gaps, _copies, _unlabelled, _numbered, _crowd, _rates, _assumed_rate)
+    checks = (_missing, _too_little, _nobody, _still, _gaps, _copies, _unlabelled, _numbered, _crowd, _rates, _odd_rate, _assumed_rate)
     return remarks_on_bodies(clips) + [remark for check in checks if (remark := check(clips))]
 
 
@@ -212,7 +212,7 @@ def _crowd(clips: ClipSet) -> Remark | None:
 def _rates(clips: ClipSet) -> Remark | None:
     rates = defaultdict(int)
     for clip in clips:
-        rates[round(clip.fps, 3)] += 1
+        rates[float(f"{clip.fps:.5g}")] += 1
     common = max(rates, key=rates.get)
     odd = sum(count for fps, count in rates.items() if abs(fps / common - 1) > _SAME_RATE)
     if not odd:
@@ -221,6 +221,13 @@ def _rates(clips: ClipSet) -> Remark | None:
     named += ", ..." if len(rates) > 5 else ""
     what = f"frames a second are not {common:g} in {share_of(odd, clips)} ({named}): every clip is resampled over its own length"
     return Remark("frame rates", odd, what, "correct fps if that is a mistake")
+
+
+def _odd_rate(clips: ClipSet) -> Remark | None:
+    odd = [clip for clip in clips if not 1 <= clip.fps <= 500]
+    then = f": {odd[0].fps:.3g}" if odd else ""
+    remedy = "look whether times are in milliseconds or seconds, or give the rate in place of them"
+    return _on_named("odd frame rate", [clip.name for clip in odd], clips, "a sensor has 1 to 500 frames a second, which is not the rate of", then, remedy)
 
 
 def _assumed_rate(clips: ClipSet) -> Remark | None:

@@ -60,7 +60,8 @@ def own_clips(path: Path) -> Finding:
     names, labels = ([str(row.get(column) or "").strip() for row in rows] for column in ("file", "label"))
     lost = [name for name in names if not (path / name).is_file()]
     problems = [f"{len(lost)} files of {TABLE} are not there, first {lost[0]!r}; correct the names"] if lost else []
-    problems += [] if lost else door(path)[1]
+    clips, remarks = door(path)  # the tables of result files may name videos
+    problems = problems if clips is None and problems else remarks
     return finding_of_clips(path, f"your own clips, a folder with {TABLE}", "", names, labels, (), problems=problems)
 
 
@@ -116,10 +117,10 @@ def prompts(path: Path, kind: str) -> Finding:
 def recognizer(path: Path, kind: str) -> Finding:
     """What save_pretrained wrote."""
     try:
-        about = json.loads((path / "recognizer.json").read_text(encoding="utf-8"))
+        about = json.loads((path / "backbone.json").read_text(encoding="utf-8"))
         known = (f"trained on {len(about['seen'])} classes: {', '.join(about['seen'])}", f"layout {about['layout']}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return Finding(path, kind, problems=(f"recognizer.json cannot be read ({error!r}); save it again",))
-    lacking = [name for name in ("encoder.safetensors", "matcher.safetensors") if not (path / name).is_file()]
+        return Finding(path, kind, problems=(f"backbone.json cannot be read ({error!r}); save it again",))
+    lacking = [name for name in ("backbone.safetensors", "matcher.safetensors") if not (path / name).is_file()]
     problems = tuple(f"{name} is missing; take a complete copy" for name in lacking)
     return Finding(path, kind, known=known, problems=problems, next=f"tdsm predict {shlex.quote(str(path))} YOUR_CLIPS --labels 'any name, another name'")

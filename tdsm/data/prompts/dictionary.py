@@ -6,7 +6,8 @@ path, repetition. Names are what users type; the other names are synonyms, every
 
 **What may be used in a test.** A test of an action that the dictionary describes is no zero-shot test. :func:`load_dictionary` takes the names of the tested
 actions and leaves out each action of which one name has all content words of a tested name, or none but words of it: "right hand wave" leaves out "wave",
-"waving goodbye" and "wave with the left hand". Sides, limbs, numbers and what stands in parentheses do not count. It is the words that are compared:
+"waving goodbye" and "wave with the left hand". Sides, limbs and numbers do not count; what
+stands in parentheses or beside a slash is a name of its own. It is the words that are compared:
 "salute" stays where "military greeting" is tested, unless one is a synonym of the other. An evaluation says which it used: the dictionary without the
 tested actions, or the whole of it, which is what a user has.
 """
@@ -19,10 +20,14 @@ from dataclasses import dataclass
 from functools import cache
 
 from tdsm.data.labels import normal_form
+from tdsm.util.errors import InputError
 
 __all__ = ["Action", "load_dictionary"]
 
-_NO_CONTENT = re.compile(r"an?|and|at|by|down|for|from|in|into|is|of|off|on|onto|or|out|own|person|s|some|some(one|body)|their|the|them|to|up|with|your")
+_NO_CONTENT = re.compile(
+    r"an?|and|at|by|down|for|from|in|into|is|of|off|on|onto|or|other|others|out|own|objects?|person|things?|something|s|some|some(one|body)|their|the|them|to|up|with|your"
+)
+_IRREGULAR = {"lying": "lie", "tying": "tie", "dying": "die", "teeth": "tooth", "feet": "foot", "pickup": "pick", "threw": "throw", "drank": "drink"}
 _LIMBS = frozenset(("arm", "both", "foot", "hand", "left", "leg", "one", "right", "two"))
 
 
@@ -53,8 +58,14 @@ def load_dictionary(without: Iterable[str] = ()) -> tuple[Action, ...]:
         'A ...'
         >>> len(load_dictionary(without=["tennis serve"])) < len(actions)
         True
+
+    Raises:
+        InputError: ``without`` is one text, or holds what is none.
     """
-    tested = [words for name in without if (words := _content(re.sub(r"\(.*?\)", " ", normal_form(name))))]
+    if isinstance(without, str):
+        raise InputError("without", f"is the text {without!r:.60}", "give a list of names")
+    names = [part for name in without for part in (*re.split(r"[/()]", normal_form(name)), re.sub(r"\(.*?\)", " ", normal_form(name)))]
+    tested = [words for name in names if (words := _content(name))]
     return tuple(action for action in _actions() if not any(words <= named or named <= words for words in tested for named in _names(action)))
 
 
@@ -78,6 +89,7 @@ def _content(name: str) -> frozenset[str]:
 
 def _stem(word: str) -> str:
     """Without the endings of plural and of verb forms; what is left need not be a word, only the same for all forms."""
+    word = _IRREGULAR.get(word, word)
     for ending in ("ing", "ies", "es", "ed", "er", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             word = word.removesuffix(ending) + ("y" if ending == "ies" else "")

@@ -192,6 +192,8 @@ def _from_json(value: object, where: object) -> list[_Row]:
         keys = frame if isinstance(frame, dict) else {}
         number = next((frame[key] for key in _FRAME if key in keys), row)
         people, place = _people(frame), f"{where} frame {row}"
+        if numbered and people and not any(key in keys for key in _FRAME):
+            raise InputError(place, "has no number, though other frames have one", "number all frames, or none")
         if people is None or not isinstance(number, int) or not 0 <= number < 10**18 or number in taken:
             raise InputError(place, f"is no frame of its own with {_V} landmarks of x, y and z", "save every frame alike, [] where nobody was found")
         taken.add(number)

@@ -72,6 +72,10 @@ def frames(value: object, where: object) -> Film:
     """
     if isinstance(value, Rows):
         value = [_from_row(row, f"{where} row {number}") for number, row in enumerate(value, 1)]
+    if isinstance(value, list):
+        numbers_given = [isinstance(record, dict) and any(key in record for key in _FRAME) for record in value if record]
+        if any(numbers_given) and not all(numbers_given):
+            raise InputError(f"{where} entry {numbers_given.index(False)}", "has no frame number, though others have one", "number all frames, or none")
     if isinstance(value, list) and all(map(_is_person, value)):
         numbered = [(next((record[key] for key in _FRAME if key in record), 0), [record]) for record in value]
     elif isinstance(value, dict):
