@@ -356,6 +356,11 @@ def test_frames_of_which_only_some_are_numbered_are_refused(tmp_path, value):
     assert "number all frames, or none" in message(load_clips, written(tmp_path / "x.json", value))
 
 
+def test_the_frame_without_a_number_is_named_by_its_place_in_the_file(tmp_path):
+    value = [[], {"frame": 1, "detections": [yolo(1)]}, [yolo(2)]]
+    assert "entry 2: has no frame number" in message(load_clips, written(tmp_path / "x.json", value))
+
+
 def test_a_rate_that_no_sensor_has_is_said(tmp_path):
     with pytest.warns(UserWarning, match="1 to 500 frames a second, which is not the rate of 1 of 1 clips .*: 3e.04"):
         load_clips(written(tmp_path / "x.json", next(timed("timestamp_ms", [frame / 30 for frame in range(T)]))))

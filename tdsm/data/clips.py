@@ -29,7 +29,7 @@ T of each clip, and a checksum is kept. When such a file is loaded, ``joints`` a
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -243,6 +243,9 @@ class ClipSet(Sequence):
         if isinstance(index, slice):
             return ClipSet(self.clips[index], self.classes, self.name)
         return self.clips[index]
+
+    def __iter__(self) -> Iterator[Clip]:
+        return iter(self.clips)
 
     @property
     def layout(self) -> Layout:

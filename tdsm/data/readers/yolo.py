@@ -73,9 +73,10 @@ def frames(value: object, where: object) -> Film:
     if isinstance(value, Rows):
         value = [_from_row(row, f"{where} row {number}") for number, row in enumerate(value, 1)]
     if isinstance(value, list):
-        numbers_given = [isinstance(record, dict) and any(key in record for key in _FRAME) for record in value if record]
-        if any(numbers_given) and not all(numbers_given):
-            raise InputError(f"{where} entry {numbers_given.index(False)}", "has no frame number, though others have one", "number all frames, or none")
+        given = {row: isinstance(record, dict) and any(key in record for key in _FRAME) for row, record in enumerate(value) if record}
+        if any(given.values()) and not all(given.values()):
+            lacking = next(row for row, has_number in given.items() if not has_number)
+            raise InputError(f"{where} entry {lacking}", "has no frame number, though others have one", "number all frames, or none")
     if isinstance(value, list) and all(map(_is_person, value)):
         numbered = [(next((record[key] for key in _FRAME if key in record), 0), [record]) for record in value]
     elif isinstance(value, dict):
