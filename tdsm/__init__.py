@@ -14,13 +14,14 @@ from tdsm.data.labels import Label
 from tdsm.data.prompts import load_prompts
 from tdsm.data.readers import load_clips
 from tdsm.evaluate import Report, zero_shot_report
-from tdsm.recognizer import Predictions, Recognizer
+from tdsm.recognizer import Recognizer, pretrained
+from tdsm.recognizer.predictions import Predictions
 from tdsm.runs import Run
 from tdsm.train import train_recognizer
 from tdsm.util.errors import InputError
 
 __all__ = [
     "Clip", "ClipSet", "Config", "InputError", "Label", "Predictions", "Recognizer", "Report", "Run", "convert", "cosine", "demo", "load_clips",
-    "load_prompts", "override", "paper", "ridge", "train_recognizer", "zero_shot_report",
+    "load_prompts", "override", "paper", "pretrained", "ridge", "train_recognizer", "zero_shot_report",
 ]  # fmt: skip
 __version__ = "0.1.0"

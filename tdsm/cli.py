@@ -2,7 +2,6 @@
 
 import csv
 import importlib.metadata
-import json
 import sys
 import warnings
 from pathlib import Path
@@ -51,17 +50,10 @@ def options(version: Annotated[bool | None, typer.Option("--version", callback=_
 
 @app.command()
 def demo(out: Annotated[Path, typer.Option(help="Run folder to write.")] = Path("runs/demo"), seed: Seed = 0) -> None:
-    """Train on synthetic clips and recognise actions that were not trained on; no download, about a minute."""
+    """Name real clips with the shipped recognizer, then tune it to synthetic actions and recognise others; no download, under a minute."""
     from tdsm.demonstration import run_demo
 
-    recognizer, report = run_demo(out, seed=seed)
-    ridge = json.loads((out / "metrics.json").read_text())["ridge"]["top1"]
-    print(f"\nTrained on {len(recognizer.seen)} actions, tested on {len(report.labels)} others, from their names and descriptions alone:")
-    print(f"  TDSM top-1 {report.top1:.1%} (class mean {report.class_mean:.1%}) | ridge to text {ridge:.1%} | chance {report.chance:.1%}")
-    print(f"\nOpen next:\n  {out}/clip.html       a clip and its answer, moving (any browser)")
-    print(f"  {out}/clip.png        the same, still\n  {out}/confusion.png   which unseen action was taken for which")
-    print(f"  {out}/umap.png        where the unseen clips lie\n  {out}/metrics.json    the numbers")
-    print(f"  tdsm predict {out}/model YOUR_CLIPS --labels 'any name, another name'   (your own clips and labels; . .venv/bin/activate first)")
+    run_demo(out, seed=seed)
 
 
 @app.command()
@@ -181,7 +173,7 @@ def evaluate(
     from tdsm.experiments.cells import cells_of, source_of
 
     config, cells = _config(preset, settings), []
-    for clips, benchmark in _work(data, split):
+    for clips, benchmark in _work(data, split, config):
         sentences = _descriptions(descriptions, clips.name)
         _say(unmatched_line(sentences, clips.classes))
         cells += cells_of(benchmark, source_of(benchmark, clips), config, seeds=seeds, descriptions=sentences)
@@ -209,9 +201,9 @@ def study(
     values = parse_json(grid, "grid")
     if not isinstance(values, dict):
         raise InputError("grid", f"{grid!r} is no object", "give for instance '{\"train.steps\": [300, 600]}'")
-    every, part = settings_of(_config(preset, settings), values), "unseen" if unseen else "pseudo"
-    cells = []
-    for clips, benchmark in _work(data, split):
+    base, part, cells = _config(preset, settings), "unseen" if unseen else "pseudo", []
+    every = settings_of(base, values)
+    for clips, benchmark in _work(data, split, base):
         common = {"seeds": seeds, "descriptions": _descriptions(descriptions, clips.name), "part": part, "draws": draws}
         for setting, config in every:
             cells += cells_of(benchmark, source_of(benchmark, clips), config, setting=setting, **common)
@@ -252,13 +244,16 @@ def reproduce(
     _compute(cells, out, benchmark.name)
 
 
-def _work(data: list[Path], split: str | None) -> list:
-    """(clips, row) of each data set; its rows must be of one protocol."""
+def _work(data: list[Path], split: str | None, config: "Config") -> list:
+    """(clips, row) of each data set, its clips on the body of the towers that ``config`` begins with; its rows must be of one protocol."""
     from tdsm.catalogue.rows import benchmarks_of
+    from tdsm.data.convert import convert_all
+    from tdsm.data.layouts import BODY_15
     from tdsm.data.readers import load_clips
 
     work = []
     for clips in map(load_clips, data):
+        clips = convert_all(clips, BODY_15).clips if config.align.start else clips
         rows = benchmarks_of(clips.name, split)
         if len({row.protocol for row in rows}) > 1:
             raise InputError(clips.name, f"has {len(rows)} rows of several protocols", f"choose one with --split, such as --split {rows[0].name}")
@@ -287,34 +282,47 @@ def results(folder: Annotated[Path, typer.Argument(help="Folder of result files.
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="Folder written by save_pretrained, `tdsm train` or `tdsm demo` (RUN/model).")],
-    data: Data,
+    paths: Annotated[list[Path], typer.Argument(metavar="[MODEL] DATA", help="Clips, after a recognizer if not the shipped one is to answer.")],
     labels: Annotated[str, typer.Option(help="Comma-separated names of actions, trained on or not; a name that holds a comma in double quotes.")],
+    model: Annotated[str | None, typer.Option(help="Folder written by save_pretrained or `tdsm train` (RUN/model), or a Hub id.")] = None,
     descriptions: Sentences = None,
     layout: Layout = None,
     size: Size = None,
     fps: Fps = None,
     best: Annotated[int, typer.Option(min=1, help="How many labels to print for each clip.")] = 3,
 ) -> None:
-    """Rank any label names for each clip; clips of another body than was trained on are converted, with a note on what was made up."""
-    from tdsm.data.convert import convert_all
+    """Rank any label names for each clip, with the shipped recognizer or your own; clips of another body are converted, and what was made up is said."""
     from tdsm.data.readers import load_clips
-    from tdsm.recognizer import Recognizer
+    from tdsm.recognizer import Recognizer, pretrained
     from tdsm.text import TextWarning
 
     names = parse_labels(labels, "--labels")
     sentences = _descriptions(descriptions, None)
-    recognizer = Recognizer.from_pretrained(model)
-    converted = convert_all(load_clips(data, layout, size=_size(size), fps=fps), recognizer.layout)
-    _say(converted.note)
+    models = [*([model] if model else []), *map(str, paths[:-1])]
+    if len(models) > 1:
+        raise InputError(paths[-1], "is one path too many", "give one file or folder of clips, after a model if not the shipped one is to answer")
+    recognizer = Recognizer.from_pretrained(models[0]) if models else pretrained()
+    clips = load_clips(paths[-1], layout, size=_size(size), fps=fps)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TextWarning)  # the readings say the same, per label
-        answer = recognizer.predict(converted.clips, names, sentences)
+        answer = recognizer.predict(clips, names, sentences)
     _say(*answer.notes, *map(str, answer.readings))
-    table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(["clip", *(f"{what} {place}" for place in range(1, 1 + min(best, len(names))) for what in ("label", "score"))])
-    for row, name in enumerate(answer.clips):
-        table.writerow([name, *(cell for label, score in answer[row][:best] for cell in (label, f"{score:.5f}"))])
+    csv.writer(sys.stdout, lineterminator="\n").writerows(answer.table(best))
+
+
+@app.command()
+def pretrain(
+    out: Annotated[Path, typer.Argument(help="Folder to write: `model`, a recognizer, and what it is made from; a killed call resumes from it.")],
+    without: Annotated[str, typer.Option(help="Comma-separated names of actions that are to be tested: the dictionary is used without them.")] = "",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="One setting of tdsm.backbones.pretraining.PretrainConfig, such as steps=100.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Train a recognizer for any body and any words on generated movement alone, as the shipped one was."""
+    from tdsm.experiments.pretrain import pretrain as run
+    from tdsm.util.settings import assignments
+
+    recognizer = run(out, without=parse_labels(without, "--without") if without else (), settings=assignments(settings or (), "--set"), seed=seed)
+    print(f"{recognizer}\nwritten to {out}/model")
 
 
 def _say(*lines: str | None) -> None:

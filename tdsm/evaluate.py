@@ -169,7 +169,7 @@ def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:
     overlap = sorted({normal_form(label) for label in clips.classes} & {normal_form(label) for label in recognizer.seen})
     if overlap:
         raise InputError(clips.name, f"class {overlap[0]!r} was trained on, so this is no zero-shot test", "test on unseen classes only")
-    z_x, rows = recognizer.backbone.usable(clips)
+    z_x, rows = recognizer.usable(clips)
     return Report(recognizer.scores(z_x, clips.classes).cpu().numpy(), clips.y[rows], clips.classes, clips.subjects[rows])
 
 

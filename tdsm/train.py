@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,10 +17,12 @@ from torch import Tensor, nn
 
 from tdsm.backbones.base import Examples, seen_clips
 from tdsm.backbones.fit import MakeNet, fit_backbone
-from tdsm.config import Config
+from tdsm.config import Config, tuned
 from tdsm.data.clips import ClipSet
+from tdsm.data.convert import convert_all
 from tdsm.data.holdout import holdout_clips, pseudo_unseen
 from tdsm.data.labels import as_labels
+from tdsm.data.layouts import BODY_15
 from tdsm.data.prompts import Descriptions
 from tdsm.diffusion import Loss
 from tdsm.evaluate import SELECTION
@@ -100,6 +103,7 @@ def train_recognizer(
     text_encoder: TextModel | None = None,
     net: MakeNet | None = None,
     loss: Loss | None = None,
+    init: str | Path | None = None,
 ) -> Recognizer:
     """Train backbone and denoiser on all clips given, whose classes are the seen classes, for a fixed number of steps.
 
@@ -115,6 +119,8 @@ def train_recognizer(
         text_encoder: reads labels; left out: ``config.text``.
         net: a skeleton encoder of your own, see :data:`tdsm.backbones.fit.MakeNet`.
         loss: a loss of your own, see :data:`tdsm.diffusion.Loss`.
+        init: "pretrained" tunes the shipped recognizer (:func:`tdsm.pretrained`) to the seen classes, in seconds; or the folder of another one that
+            ``tdsm pretrain`` wrote. Clips of any body are converted to its own. ``config`` is :data:`tdsm.config.tuned` then, if left out.
 
     Raises:
         InputError: unlabelled clips, fewer than two classes, or a run folder of other settings, clips, descriptions or seed.
@@ -126,7 +132,12 @@ def train_recognizer(
     >>> tdsm.train_recognizer(clips, tdsm.override(tdsm.config.demo(), tiny)).seen
     ('squat', 'bow', 'jump')
     """
-    config, folder = config or Config(), None if folder is None else Path(folder)
+    folder = None if folder is None else Path(folder)
+    if init is not None:
+        config = config or tuned()
+        config = replace(config, align=replace(config.align, start="shipped" if init == "pretrained" else str(init)))
+        clips = convert_all(clips, BODY_15).clips
+    config = config or Config()
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     text_encoder.check()
     aligned = config.backbone == "aligned"

@@ -1,14 +1,15 @@
 """Converting bodies: what has a counterpart survives, what has none is named, nobody is mirrored or put on the head."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tdsm.config import PreprocessConfig
 from tdsm.data.clips import Clip, ClipSet
-from tdsm.data.convert import convert, convert_all
-from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, MEDIAPIPE_33, NTU_25, OPENPOSE_18, OPENPOSE_25, SMPL_22, Layout
+from tdsm.data.convert import brought_to, convert, convert_all
+from tdsm.data.layouts import BODY_15, COCO_17, KINECT_20, LAYOUTS, MEDIAPIPE_33, NTU_25, OPENPOSE_18, OPENPOSE_25, SMPL_22, Layout
 from tdsm.data.missing import RECIPES
 from tdsm.data.preprocess import align, preprocess
 from tdsm.data.synthetic import Take, perform, synthetic_clips
@@ -130,7 +131,8 @@ def test_there_and_back_again_keeps_counterparts_and_puts_the_rest_within_a_hand
     back = convert(convert(clip, target).clip, NTU_25).clip
     for joint, point in zip(NTU_25.joints, NTU_25.points, strict=True):
         apart = (of(back, joint) - of(clip, joint))[:, : target.dims]
-        assert np.linalg.norm(apart, axis=1).max() < (2e-6 if point in target.points else 0.07), joint
+        near = 0.13 if "foot" in joint and target is BODY_15 else 0.07  # nothing in it says which way a foot points
+        assert np.linalg.norm(apart, axis=1).max() < (2e-6 if point in target.points else near), joint
 
 
 @pytest.mark.parametrize(("source", "target"), list(itertools.permutations(SPACE, 2)), ids=lambda layout: layout.name)
@@ -355,3 +357,47 @@ def test_a_set_and_the_name_of_a_layout_are_accepted():
     assert all((a.joints == b.joints).all() for a, b in zip(by_name.clips, one_by_one.clips, strict=True))
     with pytest.raises(InputError, match=r"no layout .kinect.*kinect-20"):
         convert(clips[0], "kinect")
+
+
+def test_clips_of_many_bodies_are_brought_to_one_in_their_order():
+    given = [recorded(layout, label) for label in ("bow", "jump") for layout in (KINECT_20, COCO_17, BODY_15)]
+    brought, lines = brought_to(given, BODY_15)
+    assert [clip.label for clip in brought] == ["bow"] * 3 + ["jump"] * 3
+    for before, after in zip(given, brought, strict=True):
+        assert after.layout == BODY_15
+        np.testing.assert_array_equal(after.joints, convert(before, BODY_15).clip.joints)
+    assert brought[2] is given[2]
+    assert lines == [convert(given[0], BODY_15).note, convert(given[1], BODY_15).note]
+    assert "depth missing" not in lines[0]
+    assert "depth missing and set to 0" in lines[1]
+
+
+@pytest.mark.parametrize("given", [[], [recorded(BODY_15), recorded(BODY_15, "jump")]], ids=["nothing", "all there"])
+def test_nothing_to_bring_is_nothing_to_say(given):
+    brought, lines = brought_to(given, BODY_15)
+    assert lines == []
+    assert len(brought) == len(given)
+    assert all(after is before for before, after in zip(given, brought, strict=True))
+    assert brought is not given
+
+
+def test_a_line_gathers_what_was_made_up_for_all_clips_of_its_body():
+    lost = 300 + 100 * recorded(COCO_17).joints
+    lost[0, 3, 9] = np.nan
+    given = [Clip(300 + 100 * recorded(COCO_17).joints, COCO_17), recorded(), Clip(lost, COCO_17)]
+    _, lines = brought_to(given, BODY_15)
+    assert lines[0] == convert_all(ClipSet((replace(given[0], label="a"), replace(given[2], label="b")), ("a", "b")), BODY_15).note
+    assert "interpolated over time: left wrist" in lines[0]
+    assert lines[1:] == ["converted from ntu-25 to body-15: every joint has its counterpart"]
+
+
+def test_a_clip_that_cannot_be_brought_is_empty_beside_one_that_can_and_refused_alone():
+    whole = 300 + 100 * recorded(COCO_17).joints
+    cut = whole.copy()
+    cut[0][:, 5:7] = 0
+    desk, room = Clip(cut, COCO_17, name="desk.npy"), Clip(whole, COCO_17)
+    brought, (line,) = brought_to([desk, room, recorded()], NTU_25)
+    assert [bool(clip.joints.any()) for clip in brought] == [False, True, True]
+    assert "persons left out, too little of them seen: 1" in line
+    with pytest.raises(InputError, match=r"^desk\.npy: cannot be converted from coco-17 to ntu-25: nothing stands for"):
+        brought_to([recorded(), desk], NTU_25)

@@ -7,6 +7,8 @@ import pytest
 import torch
 from standins import TINY_CLASSIFIER
 
+from tdsm.config import override, tuned
+from tdsm.data.examples import example_clips
 from tdsm.data.synthetic import SEEN, UNSEEN
 from tdsm.demonstration import demo_recognizer, most_certain, run_demo, scores_of
 from tdsm.evaluate import PROTOCOL, Report
@@ -38,24 +40,26 @@ def test_a_second_demo_trains_nothing_and_says_the_same(trained, folder, monkeyp
 
 
 @pytest.mark.slow
-def test_the_demo_leaves_everything_it_promises(trained, folder):
-    recognizer, report = run_demo(folder, config=TINY_CLASSIFIER, clips_per_class=2)
-    assert {path.name for path in folder.iterdir()} == {
-        "config.json", "env.json", "history.csv", "metrics.json", "training", "model",
-        "confusion.png", "umap.png", "clip.html", "clip.png",
+def test_the_demo_leaves_everything_it_promises(tmp_path, capsys):
+    config = override(tuned(), {"align.steps": 2, "align.pairs": 96, "train.steps": 2})
+    reports = run_demo(tmp_path, config=config, clips_per_class=2)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "config.json", "env.json", "history.csv", "metrics.json", "training", "model", "examples", "confusion.png", "clip.html", "clip.png",
     }  # fmt: skip
-    for name in ("confusion", "umap", "clip"):
-        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    shown = most_certain(report)
-    page = (folder / "clip.html").read_text()
-    assert report.labels[report.predicted[shown]] in page
+    for name in ("confusion", "clip"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    report = reports["TDSM"]
+    page = (tmp_path / "clip.html").read_text()
+    assert report.labels[report.predicted[most_certain(report)]] in page
     assert "http" not in page.replace("http://www.w3.org", "")
-    assert set(report.labels) == set(UNSEEN)
-    assert not set(recognizer.seen) & set(UNSEEN)
-    metrics = json.loads((folder / "metrics.json").read_text())
-    assert set(metrics) == {"protocol", "seed", "tdsm", "ridge"}
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(metrics) == {"protocol", "seed", "TDSM", "cosine", "ridge"}
     assert metrics["protocol"] == PROTOCOL
-    assert metrics["tdsm"]["top1"] == report.top1
+    assert metrics["TDSM"]["top1"] == report.top1
+    printed = capsys.readouterr().out
+    assert f"of {len(example_clips())} right" in printed
+    assert all(name in printed for name in ("TDSM", "cosine", "ridge"))
+    assert len(list((tmp_path / "examples").glob("*.html"))) == len(example_clips())
 
 
 def test_the_surest_clip_is_chosen_by_its_lead_not_by_being_right():

@@ -22,7 +22,8 @@ from tdsm.data.labels import as_labels
 from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, NTU_25, OPENPOSE_18
 from tdsm.data.synthetic import Take, perform
 from tdsm.matcher import Matcher
-from tdsm.recognizer import Predictions, Recognizer
+from tdsm.recognizer import Recognizer
+from tdsm.recognizer.predictions import Predictions
 from tdsm.text import LabelReading, TextFeatures, TextModel
 from tdsm.util.errors import InputError
 from tdsm.viz import motion, parts

@@ -19,13 +19,15 @@ from tdsm.backbones.nets import build_encoder
 from tdsm.baselines.reports import cosine_report, ridge_report
 from tdsm.config import Config, override, paper
 from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.convert import convert
 from tdsm.data.labels import Label
 from tdsm.data.layouts import KINECT_20, NTU_25
 from tdsm.data.prompts import load_prompts
 from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
 from tdsm.evaluate import zero_shot_report
 from tdsm.matcher import Matcher
-from tdsm.recognizer import Predictions, Recognizer
+from tdsm.recognizer import Recognizer
+from tdsm.recognizer.predictions import Predictions
 from tdsm.text import TextEncoder
 from tdsm.train import calibrated_gamma, fit_matcher, train_recognizer
 from tdsm.util.errors import InputError
@@ -191,10 +193,20 @@ def test_labels_that_make_no_sense_are_refused(run, clips, labels):
         run[1].predict(clips[0], labels)
 
 
-def test_clips_of_another_body_are_refused(run):
-    clip = Clip(np.random.default_rng(0).random((1, 5, 20, 3)), KINECT_20, name="mine.npy")
-    with pytest.raises(InputError, match=r"mine\.npy: layout is kinect-20; convert the clips: .*ntu-25"):
-        run[1].predict(clip, ["wave"])
+def test_clips_of_another_body_are_converted_and_the_answer_says_so(run, clips):
+    recognizer = run[1]
+    other = convert(clips[0], KINECT_20).clip
+    answer = recognizer.predict([other, clips[1]], UNSEEN)
+    assert [note for note in answer.notes if note.startswith("converted from kinect-20 to ntu-25: ")]
+    expected = recognizer.predict([convert(other, NTU_25).clip, clips[1]], UNSEEN)
+    assert np.array_equal(answer.scores, expected.scores)
+    assert not expected.notes
+
+
+def test_clips_that_cannot_be_used_are_refused(run):
+    nobody = Clip(np.pad(np.ones((1, 5, 1, 3)), ((0, 0), (0, 0), (0, 19), (0, 0))), KINECT_20, name="mine.npy")
+    with pytest.raises(InputError, match=r"mine\.npy: cannot be converted from kinect-20 to ntu-25"):
+        run[1].predict(nobody, ["wave"])
     with pytest.raises(InputError, match="none given"):
         run[1].predict([], ["wave"])
 

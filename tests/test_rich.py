@@ -15,7 +15,8 @@ from tdsm.data.layouts import COCO_17, NTU_25
 from tdsm.data.prompts import load_prompts
 from tdsm.evaluate import Report
 from tdsm.matcher import Matcher
-from tdsm.recognizer import Predictions, Recognizer
+from tdsm.recognizer import Recognizer
+from tdsm.recognizer.predictions import Predictions
 from tdsm.runs import Run
 from tdsm.text import TextEncoder
 from tdsm.util.errors import InputError

@@ -13,6 +13,8 @@ Both losses are contrastive (InfoNCE): of all texts in the batch, find a movemen
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,16 +24,19 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from tdsm.backbones.base import Backbone, SeenClips
-from tdsm.backbones.lexicon import Lexicon, read_labels
+from tdsm.backbones.corruption import CorruptConfig, corrupt
+from tdsm.backbones.lexicon import Lexicon, Prototypes, read_labels
 from tdsm.config import AlignConfig, PreprocessConfig
-from tdsm.data.labels import Label
+from tdsm.data.labels import Label, spoken
 from tdsm.data.layouts import Layout
+from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix
-from tdsm.text import TextFeatures, TextModel, directions
+from tdsm.text import LabelReading, TextFeatures, TextModel, directions
 
-__all__ = ["Aligned", "Pairs", "Seen", "augment", "exchange_sides", "mirror", "seen_with_mirrors", "train_on_pairs", "train_with_seen"]
+__all__ = ["SAME", "Aligned", "Pairs", "Seen", "augment", "exchange_sides", "mirror", "seen_with_mirrors", "train_on_pairs", "train_with_seen"]
 
-_SAME = 0.9999
+SAME = 0.9999
+"""Two texts of a batch whose directions have a larger cosine than this say the same, and are no negatives of each other."""
 
 
 class Pairs(NamedTuple):
@@ -56,26 +61,30 @@ class Aligned(Backbone):
         net: skeleton encoder with ``pool``, ``features``, ``layout`` and ``bodies``.
         text_channels: width of z_g; its two halves are read apart (:meth:`tdsm.text.TextEncoder.read_sentences`).
         width: channels of the common space.
+        hidden: width of a hidden layer between ``net`` and the common space; 0 has none.
         preprocess, text_encoder: see :class:`~tdsm.backbones.base.Backbone`.
     """
 
     kind = "aligned"
 
-    def __init__(self, net: nn.Module, text_channels: int, width: int, preprocess: PreprocessConfig, text_encoder: TextModel) -> None:
+    def __init__(self, net: nn.Module, text_channels: int, width: int, preprocess: PreprocessConfig, text_encoder: TextModel, hidden: int = 0) -> None:
         super().__init__()
         self.net = net
         self.layout, self.features, self.preprocess, self.text_encoder = net.layout, width, preprocess, text_encoder
         self.seen, self.dataset = (), ""
-        self.project = nn.Linear(net.features, width)
+        deep = (nn.Linear(net.features, hidden), nn.GELU(), nn.Dropout(0.1), nn.Linear(hidden, width)) if hidden else ()
+        self.project = nn.Sequential(*deep) if hidden else nn.Linear(net.features, width)
         self.read = nn.Linear(text_channels, width)
         self.log_scale = nn.Parameter(torch.tensor(2.3))
         self.register_buffer("offset", torch.zeros(net.bodies, 1, len(self.layout), self.layout.dims))
         self.register_buffer("text_center", torch.zeros(text_channels))
         self.lexicon: Lexicon | None = None  # without one, labels are read as their names
+        self.prototypes: Prototypes | None = None  # of a pretrained one: half of a label's direction
 
     def sizes(self) -> dict[str, int]:
-        """Words: width of z_g; names: number of pairs in the lexicon, 0 without one."""
-        return {"words": self.read.in_features, "names": len(self.lexicon.names) if self.lexicon else 0}
+        """Words: width of z_g; names, actions: number of pairs in the lexicon and of prototypes, 0 without."""
+        sizes = {"words": self.read.in_features, "names": len(self.lexicon.names) if self.lexicon else 0}
+        return sizes | ({"actions": len(self.prototypes.names)} if self.prototypes else {})
 
     def skeleton(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip width"]:
         """Directions of preprocessed clips in the common space."""
@@ -90,14 +99,30 @@ class Aligned(Backbone):
         """z_x of recorded clips: their directions, scaled to mean square 1 per channel."""
         return self.skeleton(x + self.offset) * self.features**0.5
 
+    @torch.no_grad()
     def labels(self, labels: Sequence[Label]) -> TextFeatures:
-        """Directions of K labels, read through the lexicon if there is one."""
-        return self.label_features(read_labels(labels, self.text_encoder, self.lexicon))
+        """Directions of K labels, read through the lexicon if there is one; with prototypes, half-way to where actions of such names lie."""
+        z_g = read_labels(labels, self.text_encoder, self.lexicon)
+        if self.prototypes is None:
+            return self.label_features(z_g)
+        names = self.text_encoder.read_sentences([spoken(label.name) for label in labels]).to(self.offset.device)
+        return self._features(F.normalize(self.text(z_g.to(self.offset.device)) + self.prototypes(names), dim=-1))
+
+    def readings(self, labels: Sequence[Label]) -> tuple[LabelReading, ...]:
+        """How each label is read; with prototypes of the whole dictionary, also which action has the most similar name."""
+        readings, actions = super().readings(labels), load_dictionary()
+        if not readings or self.prototypes is None or len(self.prototypes.names) != len(actions):
+            return readings
+        rows, _ = self.prototypes.nearest(self.text_encoder.read_sentences([spoken(label.name) for label in labels]).to(self.offset.device))
+        return tuple(replace(reading, near=f"{actions[row].name!r}: {actions[row].sentence}") for reading, row in zip(readings, rows.tolist(), strict=True))
 
     @torch.no_grad()
     def label_features(self, z_g: Float[Tensor, "label word"]) -> TextFeatures:
         """Directions of texts, scaled to mean square 1 per channel, as global feature and as the one local token."""
-        read = self.text(z_g.to(self.offset.device)) * self.features**0.5
+        return self._features(self.text(z_g.to(self.offset.device)))
+
+    def _features(self, directions: Tensor) -> TextFeatures:
+        read = directions * self.features**0.5
         return TextFeatures(read, read[:, None], torch.ones(len(read), 1, dtype=torch.bool, device=read.device))
 
     def scale(self) -> Tensor:
@@ -116,7 +141,7 @@ class Aligned(Backbone):
         """Losses of a batch of generated pairs and, if given, of clips of seen classes, whose wrong texts are all other seen and all generated ones."""
         z_x = self.skeleton(x if seen_x is None else torch.cat((x, seen_x)))  # one batch: both share the batch normalisation
         texts, own = self.text(z_g), torch.arange(len(x), device=x.device)
-        same = (texts @ texts.T > _SAME) & ~torch.eye(len(x), dtype=torch.bool, device=x.device)
+        same = (texts @ texts.T > SAME) & ~torch.eye(len(x), dtype=torch.bool, device=x.device)
         logits = (self.scale() * z_x[: len(x)] @ texts.T).masked_fill(same, -1e4)  # two pairs described alike are no negatives of each other
         pairs = (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
         if seen_x is None:
@@ -144,15 +169,20 @@ def train_on_pairs(
 def train_with_seen(
     aligner: Aligned, pairs: Pairs, seen: Seen, config: AlignConfig, *, seed: int = 0, checkpoint: Path | None = None, precision: str = "no"
 ) -> list[Logged]:
-    """The second stage: generated pairs and clips of the seen classes, which are moved to where generated bodies begin (``aligner.offset``)."""
+    """The second stage: generated pairs and clips of the seen classes, which are moved to where generated bodies begin (``aligner.offset``).
+
+    Towers that know any body (``config.start``) are left their place; both kinds of clips are corrupted as in their pretraining.
+    """
     x, z_g = pairs
-    aligner.to(device()).offset.copy_(_first_frame(x) - _first_frame(seen.x))
-    seen_x, seen_z_g = seen.x + aligner.offset.cpu(), seen.z_g.to(device())
+    if not config.start:
+        aligner.to(device()).offset.copy_(_first_frame(x) - _first_frame(seen.x))
+    seen_x, seen_z_g = seen.x + aligner.to(device()).offset.cpu(), seen.z_g.to(device())
+    vary = partial(corrupt, layout=aligner.layout, config=CorruptConfig(flat=0.0)) if config.start else augment
 
     def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
         rows = batch_rows(len(x), config.batch, seed, step)[share]
         clips = batch_rows(len(seen_x), config.seen_batch, seed, step)[share]
-        both = augment(torch.cat((x[rows], seen_x[clips])), seed, step).to(device())
+        both = vary(torch.cat((x[rows], seen_x[clips])), seed=seed, step=step).to(device())
         return module(both[: len(rows)], z_g[rows].to(device()), both[len(rows) :], seen.y[clips].to(device()), seen_z_g, config.seen_weight)
 
     identity = fingerprint(config, x, z_g, *seen, seed)

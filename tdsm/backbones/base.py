@@ -26,7 +26,7 @@ from tdsm.data.labels import Label, as_labels
 from tdsm.data.layouts import Layout
 from tdsm.data.preprocess import preprocess_all, preprocess_usable
 from tdsm.data.prompts import Descriptions
-from tdsm.text import TextFeatures, TextModel
+from tdsm.text import LabelReading, TextFeatures, TextModel
 from tdsm.util.errors import InputError
 
 __all__ = ["Backbone", "Examples", "SeenClips", "seen_clips"]
@@ -89,6 +89,10 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def labels(self, labels: Sequence[Label]) -> TextFeatures:
         """Text features of K labels. A label's features depend on that label alone."""
+
+    def readings(self, labels: Sequence[Label]) -> tuple[LabelReading, ...]:
+        """How each label is read, and what is not understood of it (:meth:`tdsm.text.TextEncoder.examine`)."""
+        return self.text_encoder.examine(labels, self.lexicon is not None, aligned=self.kind == "aligned")
 
     def sizes(self) -> dict[str, int]:
         """What the weights' shapes depend on besides settings, layout and classes."""

@@ -11,12 +11,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tdsm.backbones.aligned import Aligned, seen_with_mirrors, train_with_seen
+from tdsm.backbones.aligned import Aligned, Pairs, seen_with_mirrors, train_with_seen
 from tdsm.backbones.base import Backbone, Examples, SeenClips
 from tdsm.backbones.classifier import Classifier, fit_classifier
-from tdsm.backbones.lexicon import Lexicon, fit_lexicon, read_labels, sentences_of_others
+from tdsm.backbones.lexicon import Lexicon, Prototypes, fit_lexicon, read_labels, sentences_of_others
 from tdsm.backbones.nets import build_encoder
 from tdsm.backbones.pairs import generated_pairs, pretrained
+from tdsm.backbones.pretraining import rehearsal
 from tdsm.config import Config
 from tdsm.data.labels import Label, normal_form
 from tdsm.data.layouts import Layout, layout_named
@@ -26,13 +27,16 @@ from tdsm.util.errors import InputError
 from tdsm.util.files import read_object, write_json
 from tdsm.util.weights import load_weights, save_weights
 
-__all__ = ["MakeNet", "examples_of", "fit_backbone", "load_backbone", "refuse_leak", "save_backbone"]
+__all__ = ["SHIPPED", "MakeNet", "examples_of", "fit_backbone", "load_backbone", "refuse_leak", "save_backbone"]
 
 MakeNet = Callable[[Layout, int, int], nn.Module]
 """(layout, persons M, classes) -> a skeleton encoder: a module with ``pool`` (N, M, T, V, C) -> (N, C), ``features`` C, ``layout`` and ``bodies``; for the
 classifier backbone its call gives (N, classes) logits."""
 
 _FORMAT = 2
+
+SHIPPED = Path(__file__).resolve().parents[1] / "recognizer" / "weights"
+"""Folder of the recognizer inside the package."""
 
 
 def fit_backbone(
@@ -55,11 +59,13 @@ def fit_backbone(
 def _fit_aligned(
     clips: SeenClips, config: Config, text_encoder: TextModel, *, seed: int = 0, checkpoint: Path | None = None, net: MakeNet | None = None
 ) -> tuple[Aligned, Examples, list[Logged]]:
-    """Generated pairs first, then the seen clips too; the denoiser is trained on both."""
-    pairs = generated_pairs(config, clips.layout, text_encoder)
-    backbone = pretrained(config, clips.layout, text_encoder, seed, net=net)
+    """Generated pairs first, or towers that know them already, then the seen clips too; the denoiser is trained on both."""
+    pairs = _pairs(config, clips.layout, text_encoder)
+    backbone = _started(config, text_encoder, seed) if config.align.start else pretrained(config, clips.layout, text_encoder, seed, net=net)
+    if backbone.layout.name != clips.layout.name:
+        raise InputError(clips.dataset, f"layout is {clips.layout.name}", f"convert the clips: tdsm.convert(clips, {backbone.layout.name!r}).clips")
     backbone.seen, backbone.dataset = tuple(label.name for label in clips.labels), clips.dataset
-    if config.align.guess:
+    if config.align.guess and not config.align.start:
         described = {label.name: label.prompts[-1] for label in clips.labels if normal_form(label.prompts[-1]) != label.key}
         backbone.lexicon = fit_lexicon(sentences_of_others(clips.dataset) | described, config.align.guess, text_encoder)
     seen = seen_with_mirrors(clips, lambda labels: read_labels(labels, text_encoder, backbone.lexicon))
@@ -74,11 +80,26 @@ def examples_of(backbone: Backbone, z_x: Float[Tensor, "clip channel"], y: Int[T
     """
     if backbone.kind != "aligned":
         return Examples(z_x[:, None], y, backbone.labels(labels))
-    pairs = generated_pairs(config, backbone.layout, backbone.text_encoder)
+    pairs = _pairs(config, backbone.layout, backbone.text_encoder)
     z_g = read_labels(labels, backbone.text_encoder, backbone.lexicon)
     features = torch.cat((z_x.to(backbone.offset.device), backbone.rows(pairs.x - backbone.offset.cpu())))
     text = backbone.label_features(torch.cat((z_g.to(pairs.z_g.device), pairs.z_g)))
     return Examples(features[:, None], torch.cat((y, len(labels) + torch.arange(len(pairs.x)))), text)
+
+
+def _pairs(config: Config, layout: Layout, text_encoder: TextModel) -> Pairs:
+    """Generated movements and their texts, as the towers know them."""
+    if not config.align.start:
+        return generated_pairs(config, layout, text_encoder)
+    return rehearsal(config.align.pairs, config, text_encoder, cache_folder().parent / "rehearsed")
+
+
+def _started(config: Config, text_encoder: TextModel, seed: int) -> Aligned:
+    """The towers of ``config.align.start``."""
+    backbone, known = load_backbone(SHIPPED if config.align.start == "shipped" else Path(config.align.start.replace("{seed}", str(seed))), text_encoder)
+    if (known.encoder, known.preprocess, known.align.width, known.align.hidden) != (config.encoder, config.preprocess, config.align.width, config.align.hidden):
+        raise InputError("config", f"align.start is {config.align.start!r}, whose encoder or preprocessing differs", "take the settings of that recognizer")
+    return backbone
 
 
 def save_backbone(folder: Path, backbone: Backbone, config: Config) -> Path:
@@ -104,13 +125,14 @@ def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: Make
     try:
         config = Config.from_json(json.dumps(about["config"]), str(path))
         kind, layout, seen, dataset = about["kind"], layout_named(about["layout"]), tuple(about["seen"]), about["dataset"]
-        words, names, text_model = about["sizes"].get("words", 0), about["sizes"].get("names", 0), about["text_model"]
+        words, names, actions = (about["sizes"].get(what, 0) for what in ("words", "names", "actions"))
+        text_model = about["text_model"]
         if about["format"] != _FORMAT or kind not in ("classifier", "aligned") or not all(isinstance(label, str) for label in (dataset, text_model, *seen)):
             raise ValueError(f"format {about['format']}, kind {kind}")
-        if len(seen) < 2 or not isinstance(about["seen"], list) or (kind == "aligned" and not words):
+        if (len(seen) < 2 and kind == "classifier") or not isinstance(about["seen"], list) or (kind == "aligned" and not words):
             raise ValueError(f"seen is {about['seen']!r:.60}, {words} words")
         text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
-        build = functools.partial(_build, config, kind, layout, seen, dataset, words, names, text_encoder, net)
+        build = functools.partial(_build, config, kind, layout, seen, dataset, words, names, actions, text_encoder, net)
         with torch.device("meta"):  # no memory is taken for sizes that a file may claim
             build()
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as error:
@@ -123,16 +145,17 @@ def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: Make
 
 
 def _build(
-    config: Config, kind: str, layout: Layout, seen: Sequence[str], dataset: str, words: int, names: int, text: TextModel, net: MakeNet | None
+    config: Config, kind: str, layout: Layout, seen: Sequence[str], dataset: str, words: int, names: int, actions: int, text: TextModel, net: MakeNet | None
 ) -> Backbone:
     """An untrained backbone of these sizes."""
     classes = 1 if kind == "aligned" else len(seen)
     encoder = net(layout, config.preprocess.bodies, classes) if net else build_encoder(config.encoder, layout, config.preprocess.bodies, classes)
     if kind == "classifier":
         return Classifier(encoder, config.preprocess, seen, dataset, text)
-    backbone = Aligned(encoder, words, config.align.width, config.preprocess, text)
+    backbone = Aligned(encoder, words, config.align.width, config.preprocess, text, config.align.hidden)
     backbone.seen, backbone.dataset = tuple(seen), dataset
     backbone.lexicon = Lexicon(names, words, config.align.guess) if names else None
+    backbone.prototypes = Prototypes(actions, words, config.align.width) if actions else None
     return backbone
 
 

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -27,7 +28,7 @@ from tdsm.text import TextModel, cache_folder, directions
 from tdsm.util.errors import InputError
 from tdsm.util.weights import cached_tensors
 
-__all__ = ["Lexicon", "fit_lexicon", "read_labels", "sentences_of_others"]
+__all__ = ["Lexicon", "Prototypes", "fit_lexicon", "read_labels", "sentences_of_others"]
 
 _PENALTY = 0.1
 _FORMAT = 2  # raise it when the computation of a reading changes, so that files of the old one are left alone
@@ -65,6 +66,47 @@ class Lexicon(nn.Module):
 
     def _alike(self, names: Tensor) -> Tensor:
         return torch.exp(-torch.cdist(names, self.names).square())
+
+
+class Prototypes(nn.Module):
+    """Where the actions of the dictionary lie in the common space of an aligned backbone, and where an action of any name would, by the same kernel ridge.
+
+    Args:
+        actions: number N of actions.
+        words: C, the width of a reading.
+        width: channels of the common space.
+    """
+
+    def __init__(self, actions: int, words: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.zeros(words))
+        self.register_buffer("names", torch.zeros(actions, words))
+        self.register_buffer("usual", torch.zeros(width))
+        self.register_buffer("weights", torch.zeros(actions, width))
+
+    def fit(self, names: Float[Tensor, "action word"], places: Float[Tensor, "action width"]) -> "Prototypes":
+        """Learn from N readings of names and N directions of length 1; returns itself."""
+        self.center.copy_(names.mean(0))
+        self.names.copy_(directions(names, self.center).half())  # as they are shipped
+        self.usual.copy_(places.mean(0))
+        alike = torch.exp(-torch.cdist(self.names, self.names).square()).double() + _PENALTY * torch.eye(len(names), dtype=torch.float64)
+        self.weights.copy_(torch.linalg.solve(alike, (places - self.usual).double()))
+        return self
+
+    def forward(self, names: Float[Tensor, "label word"]) -> Float[Tensor, "label width"]:
+        """Directions of length 1, of readings of names."""
+        return self._places(directions(names, self.center))
+
+    def actions(self) -> Float[Tensor, "action width"]:
+        """Directions of the dictionary's own actions."""
+        return self._places(self.names)
+
+    def nearest(self, names: Float[Tensor, "label word"]) -> tuple[Tensor, Tensor]:
+        """Of each reading the action with the most similar name, and the cosine of the two."""
+        return tuple(part for part in reversed((directions(names, self.center) @ self.names.T).max(dim=1)))
+
+    def _places(self, names: Tensor) -> Tensor:
+        return F.normalize(self.usual + torch.exp(-torch.cdist(names, self.names).square()) @ self.weights, dim=-1)
 
 
 def sentences_of_others(dataset: str) -> dict[str, str]:

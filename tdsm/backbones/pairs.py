@@ -50,7 +50,7 @@ def pretrained(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = net(layout, config.preprocess.bodies, 1) if net else build_encoder(config.encoder, layout, config.preprocess.bodies, 1)
-        backbone = Aligned(encoder, pairs.z_g.shape[1], config.align.width, config.preprocess, text_encoder)
+        backbone = Aligned(encoder, pairs.z_g.shape[1], config.align.width, config.preprocess, text_encoder, config.align.hidden)
     path = _place(cache, "aligned", config, layout, text_encoder, seed)
     checkpoint = None if net else path.with_name(f"{path.stem}.training.safetensors")
 

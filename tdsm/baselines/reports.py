@@ -19,7 +19,7 @@ def ridge_report(recognizer: Recognizer, train: ClipSet, test: ClipSet) -> Repor
         (4, 2)
     """
     seen, unseen = (recognizer.text(clips.classes).z_g.cpu() for clips in (train, test))
-    (z_x, trained), (test_z_x, tested) = (recognizer.backbone.usable(clips) for clips in (train, test))
+    (z_x, trained), (test_z_x, tested) = (recognizer.usable(clips) for clips in (train, test))
     score = ridge.fit(z_x.cpu(), torch.from_numpy(train.y[trained]), seen)
     return Report(score(test_z_x.cpu(), unseen).numpy(), test.y[tested], test.classes, test.subjects[tested])
 
@@ -37,6 +37,6 @@ def cosine_report(recognizer: Recognizer, test: ClipSet) -> Report:
     if recognizer.backbone.kind != "aligned":
         raise InputError("cosine", f"the backbone is a {recognizer.backbone.kind}, whose z_x and z_g lie in different spaces", "use an aligned backbone")
     z_g = recognizer.text(test.classes).z_g.cpu()
-    z_x, rows = recognizer.backbone.usable(test)
+    z_x, rows = recognizer.usable(test)
     score = cosine.fit(z_g, torch.arange(len(z_g)), z_g)(z_x.cpu(), z_g)
     return Report(score.numpy(), test.y[rows], test.classes, test.subjects[rows])

@@ -18,6 +18,7 @@ lost joints   A joint lost in some frames is interpolated over time (``bridged``
 ============  ==========================================================================================================================
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import overload
 
@@ -28,7 +29,7 @@ from tdsm.data.layouts import Layout, as_layout
 from tdsm.data.missing import Filling, complete, gathered
 from tdsm.util.errors import InputError
 
-__all__ = ["Converted", "ConvertedSet", "convert", "convert_all"]
+__all__ = ["Converted", "ConvertedSet", "brought_to", "convert", "convert_all"]
 
 _ALMOST_ZERO = 1e-6  # in a 2-D clip a joint at (0, 0) would count as lost
 
@@ -152,10 +153,37 @@ def convert_all(clips: ClipSet, layout: Layout) -> ConvertedSet:
         >>> convert_all(synthetic_clips(1, actions=["bow", "jump"]), COCO_17).filled
         ('nose', 'left eye', 'right eye', 'left ear', 'right ear')
     """
+    every, about = _all(clips, clips.layout, layout)
+    return ConvertedSet(clips=ClipSet(tuple(converted.clip for converted in every), clips.classes, clips.name), **about)
+
+
+def brought_to(clips: Sequence[Clip], layout: Layout) -> tuple[list[Clip], list[str]]:
+    """Clips of any layouts in this one, in their order, and a line for each layout that was converted (:attr:`ConvertedSet.note`).
+
+    Raises:
+        InputError: as :func:`convert`, where no clip of a layout can be converted.
+
+    Example:
+        >>> from tdsm.data.layouts import BODY_15
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> clips, lines = brought_to(synthetic_clips(1, actions=["bow"]), BODY_15)
+        >>> clips[0].layout.name, lines
+        ('body-15', ['converted from ntu-25 to body-15: every joint has its counterpart'])
+    """
+    brought, lines = list(clips), []
+    for name in dict.fromkeys(clip.layout.name for clip in clips if clip.layout.name != layout.name):
+        rows = [row for row, clip in enumerate(clips) if clip.layout.name == name]
+        every, about = _all([clips[row] for row in rows], clips[rows[0]].layout, layout)
+        for row, converted in zip(rows, every, strict=True):
+            brought[row] = converted.clip
+        lines.append(_Conversion(**about).note)
+    return brought, lines
+
+
+def _all(clips: Sequence[Clip], source: Layout, layout: Layout) -> tuple[tuple[Converted, ...], dict]:
+    """Every clip converted, and the fields of :class:`_Conversion` for all of them together."""
     every, lacking = zip(*(_convert(clip, layout) for clip in clips), strict=True)
     first = next((row for row, joint in enumerate(lacking) if joint is not None), None)
     if first is not None and not any(converted.clip.joints.any() for converted in every):
         raise _impossible(clips[first], layout, lacking[first])
-    new = ClipSet(tuple(converted.clip for converted in every), clips.classes, clips.name)
-    about = vars(gathered(clips.layout, layout, every)) | {"source": clips.layout.name, "target": layout.name, "flat": every[0].flat}
-    return ConvertedSet(clips=new, **about)
+    return every, vars(gathered(source, layout, every)) | {"source": source.name, "target": layout.name, "flat": every[0].flat}

@@ -14,7 +14,20 @@ import numpy as np
 
 from tdsm.util.errors import InputError
 
-__all__ = ["COCO_17", "KINECT_20", "LAYOUTS", "MEDIAPIPE_33", "NTU_25", "OPENPOSE_18", "OPENPOSE_25", "SMPL_22", "Layout", "as_layout", "layout_named"]
+__all__ = [
+    "BODY_15",
+    "COCO_17",
+    "KINECT_20",
+    "LAYOUTS",
+    "MEDIAPIPE_33",
+    "NTU_25",
+    "OPENPOSE_18",
+    "OPENPOSE_25",
+    "SMPL_22",
+    "Layout",
+    "as_layout",
+    "layout_named",
+]
 
 
 @dataclass(frozen=True)
@@ -185,7 +198,18 @@ SMPL_22 = Layout(
     anatomy={"spine 1": "lower spine", "spine 2": "middle spine", "spine 3": "upper spine", "neck": "neck base", "head": "skull base"},
 )  # fmt: skip
 
-LAYOUTS = (NTU_25, KINECT_20, OPENPOSE_18, COCO_17, OPENPOSE_25, MEDIAPIPE_33, SMPL_22)
+# What every sensor and pose estimator sees: the body on which the shipped recognizer is trained, and to which it brings all others.
+BODY_15 = Layout(
+    name="body-15",
+    joints=(
+        "pelvis", "neck base", "head", "left shoulder", "left elbow", "left wrist", "right shoulder", "right elbow", "right wrist",
+        "left hip", "left knee", "left ankle", "right hip", "right knee", "right ankle",
+    ),
+    parents=(-1, 0, 1, 1, 3, 4, 1, 6, 7, 0, 9, 10, 0, 12, 13),
+    torso=((0,), (1,)), hips=(9, 12), shoulders=(3, 6),
+)  # fmt: skip
+
+LAYOUTS = (NTU_25, KINECT_20, OPENPOSE_18, COCO_17, OPENPOSE_25, MEDIAPIPE_33, SMPL_22, BODY_15)
 
 
 def layout_named(name: str) -> Layout:

@@ -92,14 +92,16 @@ class LabelReading:
         how: what it is read from: "name", "description" (with the name, in the paper's mode), "prompts" (its own list), "lexicon" (the description predicted
             from its name) or "description+lexicon".
         remarks: what is not understood of it, one phrase each.
+        near: the action of the dictionary with the most similar name, and its sentence; if it is not what was meant, give the label a description.
     """
 
     label: Label
     how: str
     remarks: tuple[str, ...] = ()
+    near: str = ""
 
     def __str__(self) -> str:
-        return "; ".join((f"label {self.label.name!r}, read from its {self.how}", *self.remarks))
+        return "; ".join((f"label {self.label.name!r}, read from its {self.how}", *((f"most like {self.near}",) if self.near else ()), *self.remarks))
 
 
 class _Tokens(NamedTuple):

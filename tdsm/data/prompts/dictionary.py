@@ -1,8 +1,10 @@
-"""What people do, in words: some 3,500 actions with other names and one sentence each about how the body moves.
+"""What people do, in words and in motion: some 3,800 actions with other names, one sentence each about how the body moves, and a choreography.
 
-``actions/`` has four files, ``everyday``, ``gesture``, ``movement`` and ``sport``, written on 2026-11-29 from the names alone, before any evaluation with
-them and without a look at the descriptions of any data set. Sentences are in the voice of :mod:`tdsm.data.prompts`: posture, body part, direction, height,
-path, repetition. Names are what users type; the other names are synonyms, everyday phrases, instructions and captions.
+``actions/`` has five files, ``everyday``, ``gesture``, ``movement`` and ``sport``, written on 2026-11-29, and ``basic`` (the plainest verbs), written on
+2026-11-30, all from the names alone, before any evaluation with them and without a look at the descriptions or recordings of any data set; the
+choreographies (:mod:`tdsm.data.procedural.choreography`) were written on 2026-11-30 from name and sentence. Sentences are in the voice of
+:mod:`tdsm.data.prompts`: posture, body part, direction, height, path, repetition. Names are what users type; the other names are synonyms, everyday
+phrases, instructions and captions. The names of ``basic`` are those of lists of human actions as anybody knows them, benchmarks' names among them.
 
 **What may be used in a test.** A test of an action that the dictionary describes is no zero-shot test. :func:`load_dictionary` takes the names of the tested
 actions and leaves out each action of which one name has all content words of a tested name, or none but words of it: "right hand wave" leaves out "wave",
@@ -15,8 +17,8 @@ tested actions, or the whole of it, which is what a user has.
 import importlib.resources
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 
 from tdsm.data.labels import normal_form
@@ -39,11 +41,13 @@ class Action:
         name: as a user would type it.
         synonyms: other names, everyday phrases, instructions, captions; at least one.
         sentence: how the body moves.
+        ways: its choreography, one object for each way to do it (:func:`tdsm.data.procedural.choreography.read_way`).
     """
 
     name: str
     synonyms: tuple[str, ...]
     sentence: str
+    ways: tuple[Mapping[str, object], ...] = field(default=(), compare=False, repr=False)
 
 
 def load_dictionary(without: Iterable[str] = ()) -> tuple[Action, ...]:
@@ -73,7 +77,7 @@ def load_dictionary(without: Iterable[str] = ()) -> tuple[Action, ...]:
 def _actions() -> tuple[Action, ...]:
     folder = importlib.resources.files("tdsm.data.prompts") / "actions"
     rows = [row for file in sorted(folder.iterdir(), key=lambda file: file.name) for row in json.loads(file.read_text(encoding="utf-8"))]
-    return tuple(Action(row["name"], tuple(row["synonyms"]), row["sentence"]) for row in rows)
+    return tuple(Action(row["name"], tuple(row["synonyms"]), row["sentence"], tuple(row["ways"])) for row in rows)
 
 
 @cache

@@ -9,105 +9,38 @@ A new label needs no retraining, only its text. A score is minus the denoising e
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from tdsm.backbones.base import Backbone
-from tdsm.backbones.fit import MakeNet, load_backbone, save_backbone
+from tdsm.backbones.fit import SHIPPED, MakeNet, load_backbone, save_backbone
 from tdsm.config import Config, paper
 from tdsm.data.clips import Clip, as_clips
+from tdsm.data.convert import brought_to
 from tdsm.data.labels import Label, as_labels, merged, normal_form, unmatched_line
 from tdsm.data.layouts import Layout
 from tdsm.data.prompts import Descriptions
 from tdsm.matcher import Matcher
 from tdsm.model import TextStream, official_denoiser
-from tdsm.text import LabelReading, TextFeatures, TextModel
+from tdsm.recognizer.confidence import Confidence, evidence, read_confidence
+from tdsm.recognizer.predictions import Predictions
+from tdsm.text import TextFeatures, TextModel
 from tdsm.util.errors import InputError
 from tdsm.util.files import read_object, write_json
 from tdsm.util.html import html_table, shortened
+from tdsm.util.hub import hub_folder
 from tdsm.util.weights import load_weights, save_weights
 
-if TYPE_CHECKING:
-    import pandas
+__all__ = ["Predictions", "Recognizer", "pretrained"]
 
-__all__ = ["Predictions", "Recognizer"]
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions(Sequence):
-    """The answer for B clips and K labels; shows itself as a table.
-
-    ``predictions[i]`` is the ranking of clip i: (label, score) pairs, best first.
-
-    Attributes:
-        clips: B clip names.
-        labels: K labels, as asked.
-        scores: (B, K), higher is better: minus the denoising error, comparable between labels of one clip. With calibration gamma has been
-            subtracted from the seen labels.
-        readings: how each label was read: from its description, from its name, through the lexicon; and what was not understood of it.
-        notes: one line for each thing that was assumed.
-
-    >>> import numpy as np
-    >>> answer = Predictions(("a.npy",), ("squat", "wave"), np.array([[-0.9, -0.2]]))
-    >>> answer[0]
-    [('wave', -0.2), ('squat', -0.9)]
-    >>> answer.top
-    ['wave']
-    """
-
-    clips: tuple[str, ...]
-    labels: tuple[str, ...]
-    scores: Float[np.ndarray, "clip label"]
-    readings: tuple[LabelReading, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def top(self) -> list[str]:
-        """The answer for each clip."""
-        return [self.labels[index] for index in self.scores.argmax(axis=1)]
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def __getitem__(self, index: int) -> list[tuple[str, float]]:
-        row = self.scores[index]
-        return [(self.labels[place], float(row[place])) for place in np.argsort(-row, kind="stable")]
-
-    def to_pandas(self) -> "pandas.DataFrame":
-        """A DataFrame of scores: a row per clip, a column per label. Raises InputError: pandas is not installed."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise InputError("to_pandas", "pandas is not installed", "pip install pandas") from error
-        return pandas.DataFrame(self.scores, index=list(self.clips), columns=list(self.labels))
-
-    def _rows(self, best: int = 5) -> list[list[str]]:
-        return [[name, *(f"{label} ({score:.4f})" for label, score in self[row][:best])] for row, name in enumerate(self.clips)]
-
-    def __repr__(self) -> str:
-        lines = [f"{row[0]}: " + ", ".join(f"{place}. {cell}" for place, cell in enumerate(row[1:], 1)) for row in self._rows()]
-        return "\n".join([*lines, *self.remarks])
-
-    @property
-    def remarks(self) -> list[str]:
-        """The notes, and what was not understood of labels, one line each."""
-        return [*self.notes, *(f"label {reading.label.name!r}: {remark}" for reading in self.readings for remark in reading.remarks)]
-
-    def _repr_html_(self) -> str:
-        rows = self._rows()
-        head = ["clip", *(f"{place}." for place in range(1, len(rows[0])))]
-        tables = [html_table(rows, head, note="score: minus the denoising error, higher is better")]
-        if self.readings:
-            how = [(reading.label.name, reading.how, "; ".join(reading.remarks)) for reading in self.readings]
-            tables.append(html_table(how, ("label", "read from", "remarks")))
-        return "".join(tables) + (html_table([(note,) for note in self.notes]) if self.notes else "")
+_FILES = ("recognizer.json", "backbone.json", "backbone.safetensors", "matcher.safetensors", "README.md")
 
 
 class Recognizer:
@@ -119,6 +52,7 @@ class Recognizer:
         descriptions: label -> sentence about the movement, for labels asked later. Others are read from their name alone, or through the lexicon
             of an aligned backbone (:mod:`tdsm.backbones.lexicon`).
         gamma: what is subtracted from scores of seen labels when seen and unseen labels are asked together; None where it was not calibrated.
+        confidence: makes probabilities of scores (:mod:`tdsm.recognizer.confidence`); None where it was not fitted.
 
     Example:
         >>> recognizer.seen  # as train_recognizer gives it
@@ -130,9 +64,17 @@ class Recognizer:
         >>> again = Recognizer.from_pretrained(recognizer.save_pretrained("mine"))
     """
 
-    def __init__(self, config: Config, backbone: Backbone, matcher: Matcher, descriptions: Descriptions | None = None, gamma: float | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        backbone: Backbone,
+        matcher: Matcher,
+        descriptions: Descriptions | None = None,
+        gamma: float | None = None,
+        confidence: Confidence | None = None,
+    ) -> None:
         self.config, self.backbone, self.matcher = config, backbone.eval(), matcher.eval()
-        self.descriptions, self.gamma = dict(descriptions or {}), gamma
+        self.descriptions, self.gamma, self.confidence = dict(descriptions or {}), gamma, confidence
         self._stream: tuple[tuple[Label, ...], TextStream] | None = None  # of the labels asked last
 
     @property
@@ -158,8 +100,17 @@ class Recognizer:
         return self
 
     def features(self, clips: Clip | Sequence[Clip | np.ndarray] | np.ndarray, layout: str | None = None) -> Float[Tensor, "clip channel"]:
-        """z_x of clips, (N, C), which are given as to :meth:`predict`; :class:`InputError` for no clip or one of another layout."""
-        return self.backbone.clips(as_clips(clips, layout))
+        """z_x of clips, (N, C), which are given as to :meth:`predict`; :class:`InputError` for no clip or one that cannot be converted."""
+        return self.backbone.clips(self._bodies(clips, layout)[0])
+
+    def usable(self, clips: Sequence[Clip]) -> tuple[Float[Tensor, "clip channel"], list[int]]:
+        """z_x of the clips that can be used, and their numbers: :meth:`tdsm.backbones.base.Backbone.usable`, of clips of any body."""
+        return self.backbone.usable(self._bodies(clips, None)[0])
+
+    def _bodies(self, clips: Clip | Sequence[Clip | np.ndarray] | np.ndarray, layout: str | None) -> tuple[list[Clip], list[str]]:
+        """Clips on the body that was trained on, and what was made up for those that came on another."""
+        given = as_clips(clips, layout)
+        return brought_to(given, self.layout) if self.layout else (given, [])
 
     def text(self, labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> TextFeatures:
         """z_g and z_l of labels, as the denoiser reads them; :class:`InputError` for no label, an empty one, or one twice."""
@@ -189,6 +140,8 @@ class Recognizer:
     ) -> Predictions:
         """Rank ``labels``, any names at all, for each clip; clips in which too little of everybody is seen are left out with a warning.
 
+        Clips of another body than was trained on are converted (:mod:`tdsm.data.convert`), and a note says what was filled.
+
         Args:
             clips: a clip, a list of clips, a ClipSet, or arrays (T, V, C), (M, T, V, C) or (N, M, T, V, C), or a list of such.
             labels: names of actions, trained on or not, or :class:`~tdsm.data.labels.Label` with descriptions.
@@ -201,18 +154,27 @@ class Recognizer:
             InputError: clips or labels that cannot be used.
         """
         asked = self._labels(labels, descriptions)
-        readings = self.backbone.text_encoder.examine(asked, self.backbone.lexicon is not None, aligned=self.backbone.kind == "aligned")
-        clips = as_clips(clips, layout or self.layout.name)
+        readings = self.backbone.readings(asked)
+        clips, converted = self._bodies(clips, layout or self.layout.name)
         z_x, rows = self.backbone.usable(clips)
         scores = self.scores(z_x, asked).cpu().numpy()
-        notes = [line for line in [unmatched_line(descriptions or {}, asked)] if line]
+        notes = [line for line in [*converted, unmatched_line(descriptions or {}, asked)] if line]
         notes += [f"{len(clips) - len(rows)} of {len(clips)} clips have no answer: too little of a person is seen"] if len(rows) < len(clips) else []
         seen = np.isin([normal_form(label.name) for label in asked], [normal_form(label) for label in self.seen])
         if seen.any() and not seen.all():
             gamma, note = self._calibration(calibrate, int(seen.sum()), len(asked))
             scores = scores - np.where(seen, np.float32(gamma), np.float32(0))
             notes.append(note)
-        return Predictions(tuple(clips[row].name for row in rows), tuple(label.name for label in asked), scores, readings, tuple(notes))
+        sure = () if self.confidence is None else (self.confidence.probabilities(scores), self._none_of_these(z_x, asked))
+        return Predictions(tuple(clips[row].name for row in rows), tuple(label.name for label in asked), scores, readings, tuple(notes), *sure)
+
+    @torch.no_grad()
+    def _none_of_these(self, z_x: Tensor, asked: tuple[Label, ...]) -> Float[np.ndarray, " clip"]:
+        """From cosines with the labels that were asked and with the actions of the dictionary."""
+        directions, z_g = F.normalize(z_x, dim=-1), F.normalize(self.backbone.labels(asked).z_g, dim=-1)
+        known = self.backbone.prototypes.actions()
+        given = evidence(directions @ z_g.T, directions @ known.T, 2 * self.confidence.sharpness)  # a score is 2 cosines less a constant
+        return self.confidence.none_of_these(given.cpu().numpy())
 
     def _labels(self, labels: Sequence[str | Label], descriptions: Descriptions | None) -> tuple[Label, ...]:
         return as_labels(labels, merged(self.descriptions, descriptions or {}))
@@ -233,6 +195,7 @@ class Recognizer:
         save_weights(self.matcher, folder / "matcher.safetensors")
         tokens, channels = self.matcher.denoiser.fl_pos_embed.shape[1], self.matcher.denoiser.fl_embedder.in_features
         about = {"format": 2, "descriptions": self.descriptions, "gamma": self.gamma, "text": {"tokens": tokens, "channels": channels}}
+        about |= {"confidence": asdict(self.confidence) if self.confidence else None}
         write_json(folder / "recognizer.json", about | {"config": asdict(self.config)})
         return folder
 
@@ -240,12 +203,14 @@ class Recognizer:
     def from_pretrained(cls, folder: str | Path, text_encoder: TextModel | None = None, net: MakeNet | None = None) -> "Recognizer":
         """Read what :meth:`save_pretrained` wrote; only JSON and safetensors, so that nothing in it is executed.
 
-        ``text_encoder`` and ``net`` are your own, where the recognizer was trained with such.
+        Args:
+            folder: a folder, or the id of a repository on the Hub ("owner/name") that holds the same files.
+            text_encoder, net: your own, where the recognizer was trained with such.
 
         Raises:
-            InputError: a file is missing, damaged, or of another size than recognizer.json says.
+            InputError: a file is missing, damaged, or of another size than recognizer.json says, or the Hub does not have it.
         """
-        folder = Path(folder)
+        folder = hub_folder(folder, _FILES)
         path = folder / "recognizer.json"
         if not path.is_file():
             raise InputError(path, "no such file", "give a folder that save_pretrained or `tdsm train` wrote (its `model` folder)")
@@ -257,6 +222,7 @@ class Recognizer:
             config = Config.from_json(json.dumps(about["config"]), str(path))
             tokens, channels = about["text"]["tokens"], about["text"]["channels"]
             gamma, descriptions = about["gamma"], _descriptions(about["descriptions"])
+            confidence = read_confidence(about.get("confidence"))
             if not (gamma is None or (isinstance(gamma, int | float) and not isinstance(gamma, bool))):
                 raise ValueError(f"gamma {gamma!r}")
             make = partial(Matcher, backbone.features, 1, channels, tokens, config.model, config.diffusion)
@@ -266,7 +232,7 @@ class Recognizer:
         except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise InputError(path, f"is not the description of a recognizer ({error!s:.200})", "save it again, or take another copy") from error
         load_weights(matcher, folder / "matcher.safetensors")
-        return cls(config, backbone, matcher, descriptions, gamma)
+        return cls(config, backbone, matcher, descriptions, gamma, confidence if getattr(backbone, "prototypes", None) else None)
 
     @classmethod
     def from_release(
@@ -341,3 +307,15 @@ def _descriptions(values: object) -> dict[str, str | tuple[str, ...]]:
 
 def _weights_of(module: nn.Module) -> str:
     return f"{sum(weight.numel() for weight in module.parameters()):,} weights"
+
+
+def pretrained() -> Recognizer:
+    """The shipped recognizer: no download, no training, any layout of :mod:`tdsm.data.layouts`, any labels. Its model card is ``weights/README.md``.
+
+    Example:
+        >>> from tdsm.data.examples import example_clips
+        >>> answer = pretrained().predict(example_clips()[:2], ["walk", "jump", "sit down"])
+        >>> answer.probabilities.shape, answer.none_of_these.shape
+        ((2, 3), (2,))
+    """
+    return Recognizer.from_pretrained(SHIPPED)

@@ -1,0 +1,154 @@
+"""What a recognizer that was trained on generated movement alone does on data sets it never met.
+
+    tdsm pretrain runs/whole-0 --seed 0                          (and so on, for each seed)
+    tdsm pretrain runs/honest-0 --seed 0 --without "NAMES"       (names: printed by --names)
+    python benchmarks/never_met.py DATA ... --models runs/whole-*/model --what accuracy voices noise confidence
+
+Every class of each data set is asked, by its own name alone unless a voice says otherwise. Nothing is trained on recordings and nothing is selected on them.
+"accuracy" sets the recognizer beside ridge regression from its features to its texts (fitted on generated movements). "noise" takes joints away or adds
+noise, and says how many points that costs. "voices" asks the same clips in other words (``voices.json``, written from the names). "confidence": the expected
+calibration error (15 bins of equal count), and how well ``none_of_these`` tells clips whose label was not asked from clips whose label was (AUROC).
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from missing_joints import without
+
+import tdsm
+from tdsm.backbones.pretraining import rehearsal
+from tdsm.baselines import ridge
+from tdsm.config import tuned
+from tdsm.data.convert import convert_all
+from tdsm.data.layouts import BODY_15
+from tdsm.evaluate import mean_std
+from tdsm.text import cache_folder
+from tdsm.util.provenance import environment
+
+NOISE = {"5 cm": 0.05, "10 cm": 0.10}
+MISSING = {"10 % of joints": 0.1, "30 %": 0.3, "two joints never seen": 2}
+
+
+def main() -> None:
+    """Ask and print Markdown tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, nargs="+")
+    parser.add_argument("--models", type=Path, nargs="+", default=[])
+    parser.add_argument("--what", nargs="+", choices=("accuracy", "voices", "noise", "confidence"), default=["accuracy"])
+    parser.add_argument("--names", action="store_true", help="print the names of all classes, for `tdsm pretrain --without`")
+    args = parser.parse_args()
+    sets = [tdsm.load_clips(path) for path in args.data]
+    if args.names:
+        print(",".join(json.dumps(name) if "," in name else name for name in sorted({name for clips in sets for name in clips.classes})))
+        return
+    about = environment(0)
+    print(f"commit {about['commit']}, {about['date']}, {about['hardware']}")
+    print(f"{len(args.models)} recognizers: {', '.join(path.parent.name for path in args.models)}\n")
+    models = [tdsm.Recognizer.from_pretrained(path) for path in args.models]
+    bodies = [convert_all(clips, BODY_15).clips for clips in sets]
+    for what in args.what:
+        print({"accuracy": accuracy, "voices": voices, "noise": noise, "confidence": confidence}[what](models, sets, bodies), "\n", flush=True)
+
+
+def accuracy(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodies: Sequence[tdsm.ClipSet]) -> str:
+    """Top-1 by names, beside ridge and chance."""
+    pairs = rehearsal(3000, tuned(), models[0].backbone.text_encoder, cache_folder().parent / "rehearsed")
+    linear = []
+    for model in models:
+        text = model.backbone.label_features(pairs.z_g).z_g
+        linear.append(ridge.fit(model.backbone.rows(pairs.x), torch.arange(len(text)), text))
+    rows = ["| data set | classes | clips | answer, top-1 % | ridge | chance |", "|---|---|---|---|---|---|"]
+    for clips, body in zip(sets, bodies, strict=True):
+        found, plain = [], []
+        for model, score in zip(models, linear, strict=True):
+            z_x, used = model.usable(body)
+            y = torch.from_numpy(body.y[used])
+            found.append(float((model.scores(z_x, body.classes).argmax(1) == y).sum()) / len(body))
+            plain.append(float((score(z_x, model.text(body.classes).z_g).argmax(1) == y).sum()) / len(body))
+        rows.append(f"| {clips.name} | {len(clips.classes)} | {len(clips)} | {mean_std(found)} | {mean_std(plain)} | {100 / len(clips.classes):.1f} |")
+    return "\n".join(rows)
+
+
+def top1(model: tdsm.Recognizer, body: tdsm.ClipSet, names: Sequence[str] | None = None) -> float:
+    """Share of clips answered rightly; a clip without an answer is wrong. ``names`` stand for the classes, in their order."""
+    z_x, used = model.usable(body)
+    return float((model.scores(z_x, list(names or body.classes)).argmax(1).numpy() == body.y[used]).sum()) / len(body)
+
+
+def noise(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodies: Sequence[tdsm.ClipSet]) -> str:
+    """Points lost when joints are lost or noisy, in the clips as they come; the noise is white, of this spread in each coordinate (3-D sets alone)."""
+    ways: dict[str, Callable] = {name: lambda clip, rng, how=how: without(clip, how, rng) for name, how in MISSING.items()}
+    ways |= {name: lambda clip, rng, spread=spread: shaken(clip, spread, rng) for name, spread in NOISE.items()}
+    rows = ["| data set | clean | " + " | ".join(ways) + " |\n|---|---" + "|---" * len(ways) + "|"]
+    for clips, body in zip(sets, bodies, strict=True):
+        clean, cells = np.array([top1(model, body) for model in models]), []
+        for name, change in ways.items():
+            if name in NOISE and clips.layout.dims == 2:
+                cells.append("-")
+                continue
+            rng = np.random.default_rng(0)
+            changed = tdsm.ClipSet(tuple(change(clip, rng) for clip in clips), clips.classes, clips.name)
+            there = convert_all(changed, BODY_15).clips
+            cells.append(mean_std(clean - np.array([top1(model, there) for model in models])))
+        rows.append(f"| {clips.name} | {mean_std(clean)} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def shaken(clip: tdsm.Clip, spread: float, rng: np.random.Generator) -> tdsm.Clip:
+    """The clip with white noise of ``spread`` metres on every coordinate of who is there."""
+    there = clip.joints.any(axis=(2, 3), keepdims=True)
+    return replace(clip, joints=np.where(there, clip.joints + rng.normal(0, spread, clip.joints.shape), 0.0))
+
+
+def voices(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodies: Sequence[tdsm.ClipSet]) -> str:
+    """The same classes in other words, and how often "not X" wins over all other classes."""
+    path = Path(__file__).with_name("voices.json")
+    told = json.loads(path.read_text(encoding="utf-8"))
+    rows = []
+    for clips, body in zip(sets, bodies, strict=True):
+        if clips.name not in told:
+            continue
+        asked = {"names": list(clips.classes)} | {voice: [words[name] for name in clips.classes] for voice, words in told[clips.name].items()}
+        cells = [f"{voice} {mean_std([top1(model, body, names) for model in models])}" for voice, names in asked.items()]
+        negated = [float(np.mean([negation_wins(model, body, name) for name in clips.classes])) for model in models]
+        rows.append(f"{clips.name}: {'; '.join(cells)}; a negated label wins {mean_std(negated)} of other classes' clips")
+    return "\n".join(rows)
+
+
+def negation_wins(model: tdsm.Recognizer, body: tdsm.ClipSet, name: str) -> float:
+    """Of the clips of ``name``, how many are taken for "not NAME" when it stands beside all classes but NAME itself."""
+    z_x, _ = model.usable(body.of_classes([name]))
+    labels = [other for other in body.classes if other != name] + [f"not {name}"]
+    return float((model.scores(z_x, labels).argmax(1) == len(labels) - 1).float().mean())
+
+
+def confidence(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodies: Sequence[tdsm.ClipSet]) -> str:
+    """Calibration error of the first recognizer that has a confidence, and AUROC of ``none_of_these``."""
+    model = next(model for model in models if model.confidence)
+    rows = ["| data set | top-1 % | ECE % | AUROC of none of these |", "|---|---|---|---|"]
+    for clips, body in zip(sets, bodies, strict=True):
+        answer = model.predict([replace(clip, name=str(row)) for row, clip in enumerate(body)], body.classes)
+        y = body.y[[int(name) for name in answer.clips]]
+        right, sure = answer.scores.argmax(1) == y, answer.probabilities.max(1)
+        order = np.array_split(np.argsort(sure), 15)
+        ece = sum(len(part) * abs(right[part].mean() - sure[part].mean()) for part in order) / len(y)
+        gone = np.concatenate(
+            [model.predict(body.of_classes([name]).clips, [other for other in body.classes if other != name]).none_of_these for name in body.classes]
+        )
+        rows.append(f"| {clips.name} | {100 * right.mean():.1f} | {100 * ece:.1f} | {auroc(gone, answer.none_of_these):.2f} |")
+    return "\n".join(rows)
+
+
+def auroc(high: np.ndarray, low: np.ndarray) -> float:
+    """How often a number of ``high`` is above one of ``low``; ties count half."""
+    low = np.sort(low)
+    return float((np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")).mean() / (2 * len(low)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""What a sensor, a pose estimator and a camera do to a movement, drawn anew for every clip of every batch.
+
+A generated body is perfect, and no recorded one is. A clip is cut at either end and played unevenly; its bones get other lengths, its joints constant
+offsets (sensors disagree about where a joint is), slow and fast noise that grows towards the hands, more of it in depth; it may lag behind (smoothing), and
+limbs may be lost for a while and interpolated. Some clips are seen from a random side by a camera that knows no depth: a 2-D body, z = 0. At the end the
+body is centred, turned and scaled again as :mod:`tdsm.data.preprocess` does, so that what is learned is what will be asked.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from tdsm.data.layouts import Layout
+from tdsm.loop import mix
+from tdsm.util.errors import InputError
+
+__all__ = ["CorruptConfig", "corrupt", "normalised"]
+
+_OUTER = {"wrist": 1.6, "ankle": 1.3, "elbow": 1.2, "head": 1.0, "knee": 1.0, "shoulder": 0.8, "hip": 0.7}  # noise of a joint, as a factor; 0.6 in the trunk
+_SHORTEST = 1e-3  # of the body's size, below which a torso or a line of shoulders is not turned by
+_DEPTH = 1.5  # noise along the line of sight, as a factor
+
+
+@dataclass(frozen=True)
+class CorruptConfig:
+    """How much; lengths in parts of the sum of all bones, which is about 4 m.
+
+    Attributes:
+        cut: most that is cut off at either end, in parts of the clip.
+        bones: spread of the factor on each bone's length.
+        offset: spread of a joint's constant offset.
+        noise: median of a clip's level of noise.
+        lost: share of clips in which joints may be lost for a while.
+        flat: share of clips that are seen in two dimensions, from a random side.
+    """
+
+    cut: float = 0.12
+    bones: float = 0.05
+    offset: float = 0.0025
+    noise: float = 0.00375
+    lost: float = 0.5
+    flat: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name in ("cut", "lost", "flat"):
+            if not 0 <= getattr(self, name) <= (0.45 if name == "cut" else 1):
+                raise InputError("config", f"corrupt.{name} is {getattr(self, name)!r}", "give a number from 0 to 1; cut is 0.45 at most")
+
+
+def corrupt(x: Float[Tensor, "clip 1 time joint 3"], layout: Layout, config: CorruptConfig, seed: int, step: int) -> Float[Tensor, "clip 1 time joint 3"]:
+    """Preprocessed clips of one person as a sensor might have seen them, preprocessed again; drawn from (seed, step) alone.
+
+    Lengths of ``config`` are in parts of the sum of all bones (4 m), the unit of preprocessed bodies.
+    """
+    draw = torch.Generator().manual_seed(mix(seed, step))
+    clips, frames, joints = len(x), x.shape[2], len(layout)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=draw)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=draw)
+
+    outer = torch.tensor([_OUTER.get(name.split()[-1], 0.6) for name in layout.joints])[:, None]
+    body = _cut(x[:, 0].cpu(), config.cut * uniform(clips, 1), 1 - config.cut * uniform(clips, 1), 0.25 * (uniform(clips, 1) - 0.5))
+    body = _stretched(body, layout, 1 + config.bones * normal(clips, joints)) + config.offset * outer * normal(clips, 1, joints, 3)
+    drift = normal(clips, frames + 6, joints, 3).unfold(1, 7, 1).mean(-1) * 7**0.5
+    level = config.noise * torch.exp(0.7 * normal(clips, 1, 1, 1)) * outer * torch.tensor([1.0, 1.0, _DEPTH])
+    body = body + level * (drift + 0.5 * normal(clips, frames, joints, 3))
+    smoothed = torch.cat((body[:, :1].expand(-1, 4, -1, -1), body), 1).unfold(1, 5, 1).mean(-1)
+    body = torch.where((uniform(clips) < 0.3)[:, None, None, None], smoothed, body)
+    lost = (uniform(clips, joints) < 0.12) & (uniform(clips, 1) < config.lost)
+    body = _interpolated(body, lost, uniform(clips, joints), uniform(clips, joints))
+    flat = uniform(clips) < config.flat
+    angles = normal(clips, 3) * torch.tensor([0.12, 1.0, 0.06])
+    angles[:, 1] *= torch.where(flat, 0.6, 0.1)
+    body = torch.einsum("nij,ntvj->ntvi", _rotations(angles), body - body[:, :1, :1])
+    return normalised(body, layout, flat)[:, None].to(x.device)
+
+
+def normalised(body: Float[Tensor, "clip time joint 3"], layout: Layout, flat: Bool[Tensor, " clip"]) -> Float[Tensor, "clip time joint 3"]:
+    """Bodies in the place, direction and size of :func:`tdsm.data.preprocess.preprocess` (``align="body"``); of those in ``flat`` the depth is 0."""
+    body = torch.where(flat[:, None, None, None], body * torch.tensor([1.0, 1.0, 0.0]), body)
+    lower, upper = (list(ends) for ends in layout.torso)
+    body = body - body[:, :1, lower].mean(2, keepdim=True)
+    child, parent = (torch.tensor(ends) for ends in zip(*layout.bones, strict=True))
+    size = (body[:, :, child] - body[:, :, parent]).norm(dim=-1).sum(-1).quantile(0.5, dim=1).clamp(min=1e-6)  # NumPy's median
+    lead = body[:, : max(1, round(body.shape[1] / 10))]
+    torso = (lead[:, :, upper].mean(2) - lead[:, :, lower].mean(2)).mean(1)
+    up = F.normalize(torso, dim=-1)
+    right = (lead[:, :, layout.shoulders[1]] - lead[:, :, layout.shoulders[0]]).mean(1)
+    right = right - (right * up).sum(-1, keepdim=True) * up
+    short = torch.minimum(torso.norm(dim=-1), right.norm(dim=-1)) <= _SHORTEST * size  # its direction means nothing
+    right = F.normalize(right, dim=-1)
+    turn = torch.where(short[:, None, None], torch.eye(3), torch.stack([right, up, torch.linalg.cross(right, up, dim=-1)], 1))
+    return torch.einsum("nij,ntvj->ntvi", turn, body) / size[:, None, None, None]
+
+
+def _cut(body: Tensor, start: Tensor, end: Tensor, bend: Tensor) -> Tensor:
+    """The stretch from ``start`` to ``end`` (parts of the clip), faster in one half than in the other by ``bend``."""
+    frames = body.shape[1]
+    even = torch.linspace(0, 1, frames)[None]
+    times = (start + (end - start) * (even + 2 * bend * torch.sin(torch.pi * even) * even * (1 - even))) * (frames - 1)
+    before = times.floor().long().clamp(0, frames - 2)
+    weight, row = (times - before)[..., None, None], torch.arange(len(body))[:, None]
+    return body[row, before] * (1 - weight) + body[row, before + 1] * weight
+
+
+def _stretched(body: Tensor, layout: Layout, factors: Tensor) -> Tensor:
+    """Every bone longer by its factor (N, V), hung together again from the root."""
+    places: dict[int, Tensor] = {}
+    left = list(range(len(layout)))
+    while left:
+        joint = next(joint for joint in left if layout.parents[joint] < 0 or layout.parents[joint] in places)
+        parent = layout.parents[joint]
+        bone = 0 if parent < 0 else factors[:, joint, None, None] * (body[:, :, joint] - body[:, :, parent])
+        places[joint] = body[:, :, joint] if parent < 0 else places[parent] + bone
+        left.remove(joint)
+    return torch.stack([places[joint] for joint in range(len(layout))], 2)
+
+
+def _interpolated(body: Tensor, lost: Tensor, start: Tensor, length: Tensor) -> Tensor:
+    """Joints in ``lost`` (N, V) move straight from where they were at ``start`` to where they are ``length`` later (parts of the clip, half of it at most)."""
+    frames = body.shape[1]
+    first = (start * 0.8 * frames).long()
+    count = (length * 0.5 * frames).long().clamp(min=1)
+    last, frame = (first + count).clamp(max=frames - 1), torch.arange(frames)[None, :, None]
+    row, joint = torch.arange(len(body))[:, None], torch.arange(body.shape[2])[None]
+    share = ((frame - first[:, None]) / count[:, None]).clamp(0, 1)[..., None]
+    straight = body[row, first, joint][:, None] * (1 - share) + body[row, last, joint][:, None] * share
+    inside = (frame >= first[:, None]) & (frame < (first + count)[:, None]) & lost[:, None]
+    return torch.where(inside[..., None], straight, body)
+
+
+def _rotations(angles: Float[Tensor, "clip 3"]) -> Float[Tensor, "clip 3 3"]:
+    """About x, y and z by (N, 3) radians: first y, then x, then z."""
+    skew = torch.zeros(len(angles), 3, 3, 3)
+    for axis, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):
+        skew[:, axis, i, j], skew[:, axis, j, i] = -angles[:, axis], angles[:, axis]
+    x, y, z = torch.linalg.matrix_exp(skew).unbind(1)
+    return z @ x @ y

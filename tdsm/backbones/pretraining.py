@@ -1,0 +1,251 @@
+"""Towers for any body and any words, from generated movement alone: what :func:`tdsm.pretrained` ships.
+
+Two kinds of movement, on the body that all sensors see (:data:`tdsm.data.layouts.BODY_15`): random ones with sentences (:mod:`tdsm.data.procedural`), which
+teach what words of limbs, ways and levels mean, and acted ones (:mod:`tdsm.data.procedural.acting`), which teach what actions look like. An acted movement
+goes by its name, its other names and its sentence, one of them drawn at a time, so that no voice is special. Negated texts are negatives of every movement.
+
+    movement -> corrupt -> skeleton tower --\\
+                                              InfoNCE
+    one of its texts    -> text tower     --/
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tdsm.backbones.aligned import SAME, Aligned, Pairs, exchange_sides
+from tdsm.backbones.corruption import CorruptConfig, corrupt
+from tdsm.backbones.nets import build_encoder
+from tdsm.config import Config
+from tdsm.data.clips import Clip
+from tdsm.data.convert import convert
+from tdsm.data.labels import spoken
+from tdsm.data.layouts import BODY_15, NTU_25
+from tdsm.data.preprocess import preprocess
+from tdsm.data.procedural import draw_movement, procedural_clip
+from tdsm.data.procedural.acting import act
+from tdsm.data.prompts.dictionary import Action, load_dictionary
+from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix
+from tdsm.text import TextModel, directions
+from tdsm.util.errors import InputError
+from tdsm.util.progress import progress_bar
+from tdsm.util.weights import cached_tensors
+
+__all__ = ["Lessons", "PretrainConfig", "lessons", "pretrain_towers", "rehearsal"]
+
+_SEED = 0  # of the generated movements; trainings differ in everything else
+_FORMAT = 1  # raise it when generation changes
+_BLOCK = 2000  # movements that are made and kept at a time
+_KEEP = 0.998  # of the running mean of the weights, per step
+_SLOTS = 12  # texts of a movement, one of which is drawn; a third of them are its sentence
+_NEGATIONS = ("not {}", "no {}", "never {}", "without {}", "does not {}", "{} is not what happens")
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Learning from generated movement and words alone, for any body.
+
+    Attributes:
+        pairs, performances: number of generated (movement, sentence) pairs, and of performances of each action of the dictionary.
+        steps, lr, weight_decay: AdamW, cosine schedule.
+        pairs_batch, acted_batch, negated: pairs, performances and negated texts (which are right for nobody) in a batch.
+        near: two actions whose names are read with a larger cosine than this are no negatives of each other.
+    """
+
+    pairs: int = 20_000
+    performances: int = 12
+    steps: int = 1_500
+    lr: float = 2e-3
+    weight_decay: float = 0.01
+    pairs_batch: int = 96
+    acted_batch: int = 160
+    negated: int = 32
+    near: float = 0.8
+    corrupt: CorruptConfig = field(default_factory=CorruptConfig)
+
+    def __post_init__(self) -> None:
+        small = [name for name in ("performances", "steps", "lr", "pairs_batch", "acted_batch") if getattr(self, name) <= 0]
+        if small or self.pairs < self.pairs_batch:
+            raise InputError("config", f"{small[0] if small else 'pairs'} is too small", "give numbers above 0, and one batch of pairs at least")
+
+
+class Lessons(NamedTuple):
+    """What is learned from.
+
+    Attributes:
+        x: (N, 1, T, V, 3) preprocessed movements; the first ``pairs`` are random ones.
+        subject: (N,) number of what each shows: its random movement or its action.
+        mirrored: (N,) 0 or 1.
+        texts: (S, C) readings of all texts.
+        slots: (subjects, 2, 12) rows of ``texts`` for a movement and for its mirror image.
+        negated: rows of ``texts`` that are right for no movement.
+        pairs: number of random movements.
+    """
+
+    x: Tensor
+    subject: Tensor
+    mirrored: Tensor
+    texts: Tensor
+    slots: Tensor
+    negated: Tensor
+    pairs: int
+
+
+def lessons(config: PretrainConfig, recipe: Config, text_encoder: TextModel, without: Iterable[str] = (), folder: Path | None = None) -> Lessons:
+    """Generate movements and read their texts; what ``folder`` holds already is not made again.
+
+    Args:
+        config: how many.
+        recipe: its preprocessing.
+        text_encoder: reads the texts.
+        without: names of tested actions, which are left out of the dictionary (:func:`tdsm.data.prompts.dictionary.load_dictionary`).
+        folder: where blocks of movements and the readings are kept; None keeps nothing.
+    """
+    everything, kept = load_dictionary(), set(load_dictionary(without))
+    actions = {number: action for number, action in enumerate(everything) if action in kept}
+    draws = [(number, draw) for number in actions for draw in range(config.performances)]
+    sentences = [draw_movement(np.random.default_rng([_SEED, number]))[1] for number in range(config.pairs)]
+    pairs, _ = _made("random", range(config.pairs), lambda number: (procedural_clip(number, _SEED, BODY_15), False), recipe, folder)
+    acted, mirrored = _made("acted", draws, lambda drawn: _acted(everything[drawn[0]], *drawn), recipe, folder)
+    place = {number: len(sentences) + row for row, number in enumerate(actions)}
+    voices = [[[sentence] * _SLOTS] * 2 for sentence in sentences]
+    voices += [[_voices(action), [exchange_sides(text) for text in _voices(action)]] for action in actions.values()]
+    negated = [_NEGATIONS[row % len(_NEGATIONS)].format(spoken(action.name)) for row, action in enumerate(actions.values())]
+    texts = list(dict.fromkeys([*(text for both in voices for one in both for text in one), *negated]))
+    row = {text: number for number, text in enumerate(texts)}
+    path = folder and folder / f"texts-{fingerprint(texts, text_encoder.identity)[:16]}.safetensors"
+    return Lessons(
+        torch.cat((pairs, acted)),
+        torch.tensor([*range(len(pairs)), *(place[number] for number, _ in draws)]),
+        torch.cat((torch.zeros(len(pairs), dtype=torch.long), mirrored)),
+        _kept(path, lambda: {"texts": text_encoder.read_sentences(texts)})["texts"],
+        torch.tensor([[[row[text] for text in one] for one in both] for both in voices]),
+        torch.tensor([row[text] for text in negated]),
+        len(pairs),
+    )
+
+
+def rehearsal(count: int, recipe: Config, text_encoder: TextModel, folder: Path | None = None) -> Pairs:
+    """``count`` performances of actions of the dictionary, each with one of its texts: what towers are kept in practice with while they learn seen classes."""
+    actions, rng = load_dictionary(), np.random.default_rng([_SEED, count])
+    chosen = rng.permutation(np.resize(np.arange(len(actions)), count))
+    draws = [(int(number), place // len(actions)) for place, number in enumerate(chosen)]
+    x, mirrored = _made("rehearsed", draws, lambda drawn: _acted(actions[drawn[0]], *drawn), recipe, folder)
+    voices = [_voices(actions[number])[slot] for (number, _), slot in zip(draws, rng.integers(_SLOTS, size=count), strict=True)]
+    texts = [exchange_sides(text) if turned else text for text, turned in zip(voices, mirrored.tolist(), strict=True)]
+    path = folder and folder / f"rehearsed-texts-{fingerprint(texts, text_encoder.identity)[:16]}.safetensors"
+    return Pairs(x, _kept(path, lambda: {"z_g": text_encoder.read_sentences(texts)})["z_g"])
+
+
+def _voices(action: Action) -> list[str]:
+    """The texts of an action, as often as each is drawn."""
+    names = [spoken(name) for name in (action.name, *action.synonyms)]
+    return [action.sentence] * (_SLOTS // 3) + [names[slot % len(names)] for slot in range(_SLOTS - _SLOTS // 3)]
+
+
+def _acted(action: Action, number: int, draw: int) -> tuple[Clip, bool]:
+    """Performance ``draw`` of action ``number`` of the dictionary."""
+    rng = np.random.default_rng([_SEED, number, draw])
+    joints, mirrored = act(action.ways, rng)
+    return convert(Clip(joints, NTU_25, action.name, "acted", 15.0, f"{action.name} #{draw}"), BODY_15).clip, mirrored
+
+
+def _made(kind: str, drawn: Sequence, make: Callable, recipe: Config, folder: Path | None) -> tuple[Tensor, Tensor]:
+    """Movements (N, 1, T, V, 3), preprocessed, and whether each is mirrored (N,); made in blocks, each of which is kept in ``folder``."""
+    blocks = [drawn[start : start + _BLOCK] for start in range(0, len(drawn), _BLOCK)]
+    made = []
+    for block in progress_bar(blocks, shown=True, desc=f"{kind} movements", unit=f"{_BLOCK} clips", leave=False):
+        path = folder and folder / f"{kind}-{fingerprint(_FORMAT, kind, list(block), recipe.preprocess)[:16]}.safetensors"
+
+        def draw(block: Sequence = block) -> dict[str, Tensor]:
+            clips, mirrored = zip(*map(make, block), strict=True)
+            x = np.stack([preprocess(clip, recipe.preprocess) for clip in clips])
+            return {"x": torch.from_numpy(x).half(), "mirrored": torch.tensor(mirrored).long()}
+
+        made.append(_kept(path, draw))
+    return torch.cat([block["x"] for block in made]).float(), torch.cat([block["mirrored"] for block in made])
+
+
+def _kept(path: Path | None, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    return cached_tensors(path, make) if path else make()
+
+
+def pretrain_towers(
+    learned: Lessons, config: PretrainConfig, recipe: Config, text_encoder: TextModel, *, seed: int = 0, checkpoint: Path | None = None
+) -> tuple[Aligned, list[Logged]]:
+    """Train the two towers for a fixed number of steps; returns the running mean of their weights, and the logged steps.
+
+    Args:
+        learned: from :func:`lessons`.
+        config: the training.
+        recipe: the encoder, the common space and the preprocessing.
+        text_encoder: what read the texts of ``learned``.
+        seed: of weights, batches and corruption.
+        checkpoint: file from which a killed training resumes.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder = build_encoder(recipe.encoder, BODY_15, recipe.preprocess.bodies, 1)
+        backbone = Aligned(encoder, learned.texts.shape[1], recipe.align.width, recipe.preprocess, text_encoder, recipe.align.hidden)
+    backbone.text_center.copy_(learned.texts.mean(0))
+    trained = _Averaged(backbone).to(device())
+    names = directions(learned.texts[learned.slots[learned.pairs :, 0, -1]], backbone.text_center.cpu())
+    random, acted = learned.pairs, len(learned.x) - learned.pairs
+
+    def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
+        draw = torch.Generator().manual_seed(mix(seed, -1 - step))
+        rows = torch.cat((batch_rows(random, config.pairs_batch, seed, step), random + batch_rows(acted, config.acted_batch, seed + 1, step)))
+        subject, slot = learned.subject[rows], torch.randint(_SLOTS, (len(rows),), generator=draw)
+        texts = learned.texts[learned.slots[subject, learned.mirrored[rows], slot]]
+        negated = learned.texts[learned.negated[torch.randint(len(learned.negated), (config.negated,), generator=draw)]]
+        action = subject - random
+        alike = torch.zeros(len(rows), len(rows), dtype=torch.bool)
+        is_acted = action >= 0
+        alike[is_acted.nonzero(), is_acted.nonzero().T] = (names[action[is_acted]] @ names[action[is_acted]].T) > config.near
+        x = corrupt(learned.x[rows], BODY_15, config.corrupt, seed, step)
+        return module(*(part.to(device()) for part in (x, texts, negated, alike)))
+
+    optimizer = torch.optim.AdamW(backbone.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    identity = fingerprint(config, recipe.encoder, recipe.align.width, recipe.preprocess, *learned[:6], seed)
+    options = {"checkpoint": checkpoint, "identity": identity, "seed": seed, "title": "towers", "precision": recipe.train.precision}
+    history = fit(trained, optimizer, losses, config.steps, lr=config.lr, warmup=max(1, config.steps // 20), **options)
+    return trained.mean(), history
+
+
+class _Averaged(nn.Module):
+    """The towers in training and, beside them, the running mean of their weights over some 500 steps, which is what is kept."""
+
+    def __init__(self, backbone: Aligned) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.average = copy.deepcopy(backbone).requires_grad_(False)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+
+    def forward(self, x: Tensor, texts: Tensor, negated: Tensor, alike: Tensor) -> dict[str, Tensor]:
+        """Losses of a batch; the weights that the last step left are taken into the mean first."""
+        self._follow()
+        z_x, z_t, scale = self.backbone.skeleton(x), self.backbone.text(torch.cat((texts, negated))), self.backbone.scale()
+        own = torch.arange(len(x), device=x.device)
+        same = (alike | (z_t[: len(x)] @ z_t[: len(x)].T > SAME)) & ~torch.eye(len(x), dtype=torch.bool, device=x.device)
+        logits = (scale * z_x @ z_t.T).masked_fill(F.pad(same, (0, len(negated))), -1e4)
+        loss = (F.cross_entropy(logits, own) + F.cross_entropy(logits[:, : len(x)].T, own)) / 2
+        return {"loss": loss}
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        keep = min(_KEEP, (1 + int(self.steps)) / (10 + int(self.steps)))
+        for mean, value in zip(self.average.state_dict().values(), self.backbone.state_dict().values(), strict=True):
+            mean.copy_(keep * mean + (1 - keep) * value if mean.is_floating_point() else value)
+        self.steps += 1
+
+    def mean(self) -> Aligned:
+        """The averaged towers, after the last step."""
+        self._follow()
+        return self.average.eval()

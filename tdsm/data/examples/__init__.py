@@ -1,0 +1,54 @@
+"""Real clips to try a recognizer on: twelve short recordings of the CMU motion capture data base, and wrong labels to offer beside the right ones.
+
+Source: takes of the Carnegie Mellon University Graphics Lab Motion Capture Database, http://mocap.cs.cmu.edu. The data base is free for all uses; its data may
+be included in products that are sold, but may not be resold directly, even in converted form. This holds for ``cmu.npz`` too, whatever the licence of the
+package. Whoever publishes results with the clips is asked to add:
+
+    The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF EIA-0196217.
+
+What was done to the takes: 120 frames a second became 30, and joints were computed in the order of the layout smpl-22 (for subjects 05 to 07 from takes in
+BVH form; collars and "spine 3" are filled in from their neighbours, not measured). A stretch was cut out, from the first to the second time in the clip's
+name, turned about the vertical, so that the body faces +z in the first half second, and moved, so that the floor of its take is at y = 0 and the pelvis
+starts at x = z = 0. Coordinates are rounded to millimetres; nothing was smoothed or repaired for the clips. The subject is CMU's number; one person may
+appear under more than one.
+
+The labels are our own words for what is seen in the clip, which is a part of the take only, and not CMU's descriptions. No other person and no object was
+recorded: ball, ladder, bar, seat, sword and water are inferred from the movement and from CMU's description of the whole take.
+"""
+
+from pathlib import Path
+
+from tdsm.data.clips import ClipSet
+
+__all__ = ["RIVALS", "example_clips"]
+
+RIVALS = {
+    "walk forward": ("march on the spot", "push a kick scooter", "skate across a frozen lake"),
+    "jump straight up": ("squat with a weight", "sit down on a stool", "dive into water"),
+    "throw punches": ("knock on a big door", "throw darts at a board", "hammer a nail"),
+    "pick something up from the floor": ("tie a shoelace", "bow to an audience", "send a bowling ball down the lane"),
+    "wash under the arms": ("comb the hair", "put on a heavy coat", "shoot an arrow with a bow"),
+    "climb a ladder": ("push a heavy cart", "crawl through a tunnel", "march with high knees"),
+    "sit and swing the legs": ("pedal a bicycle", "row across a lake", "get up from an armchair"),
+    "hang from a bar and swing": ("lift a barbell overhead", "block a ball at the volleyball net", "do sit-ups on a mat"),
+    "bounce a ball while walking": ("pull a suitcase", "hold a dog on a leash", "paint a garden fence"),
+    "shoot a basketball": ("serve a volleyball", "put a box on a high shelf", "wash a high window"),
+    "dance ballet": ("practise karate", "throw a frisbee", "keep balance on a narrow beam"),
+    "swing a sword with both hands": ("rake dry leaves", "dig a hole with a spade", "hit a baseball with a bat"),
+}
+"""Label of each clip -> wrong labels that share something with the movement. They were written by common sense, before any recognizer was asked."""
+
+
+def example_clips() -> ClipSet:
+    """The clips: 2 to 6 seconds at 30 frames a second, layout smpl-22, one clip a label, in the order of :data:`RIVALS`.
+
+    Example:
+        >>> clips = example_clips()
+        >>> clips
+        ClipSet('cmu examples': 12 clips, 12 classes, 5 subjects, smpl-22)
+        >>> clips[1]
+        Clip('CMU 02_04, 0.0-2.3 s', label='jump straight up', subject='02', (M, T, V, C)=(1, 69, 22, 3), smpl-22, 30 fps)
+        >>> RIVALS[clips[1].label]
+        ('squat with a weight', 'sit down on a stool', 'dive into water')
+    """
+    return ClipSet.load(Path(__file__).with_name("cmu.npz"))

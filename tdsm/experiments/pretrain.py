@@ -1,0 +1,123 @@
+"""How the shipped recognizer is made: ``tdsm pretrain``.
+
+generated movements and their texts -> towers (:mod:`tdsm.backbones.pretraining`) -> prototypes of the dictionary's actions -> confidence -> Recognizer
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tdsm.backbones.aligned import Aligned
+from tdsm.backbones.corruption import corrupt
+from tdsm.backbones.lexicon import Prototypes
+from tdsm.backbones.pretraining import Lessons, PretrainConfig, lessons, pretrain_towers
+from tdsm.config import tuned
+from tdsm.data.layouts import BODY_15
+from tdsm.loop import device, mix
+from tdsm.matcher import Matcher
+from tdsm.recognizer import Recognizer
+from tdsm.recognizer.confidence import Confidence, fit_confidence
+from tdsm.text import TextEncoder, TextModel, cache_folder
+from tdsm.util.errors import InputError
+from tdsm.util.files import locked, read_object, write_json
+from tdsm.util.provenance import environment
+from tdsm.util.settings import build
+
+__all__ = ["pretrain"]
+
+_HELD = 0.1  # share of the actions that are kept from the towers on which confidence is fitted
+
+
+def pretrain(
+    folder: str | Path,
+    *,
+    without: Iterable[str] = (),
+    settings: Mapping[str, object] | None = None,
+    seed: int = 0,
+    confidence: bool = True,
+    text_encoder: TextModel | None = None,
+    made: str | Path | None = None,
+) -> Recognizer:
+    """Train a recognizer for any body and any words on generated movement alone.
+
+    Args:
+        folder: what it is made from, checkpoints (a killed call resumes), and ``model``, what :meth:`Recognizer.from_pretrained` reads.
+        without: names of actions that are to be tested, which are left out of the dictionary (:func:`tdsm.data.prompts.dictionary.load_dictionary`).
+        settings: of :class:`~tdsm.backbones.pretraining.PretrainConfig`, name -> value.
+        seed: of weights, batches and corruption.
+        confidence: also train towers without a tenth of the actions, and fit probabilities on these; doubles the time.
+        text_encoder: reads texts; left out: the packaged one.
+        made: folder of generated movements and readings, to share it between runs; left out: in ``folder``.
+
+    Raises:
+        InputError: settings that do not exist, or a folder of another run.
+    """
+    folder, without, recipe = Path(folder), sorted(without), tuned()
+    config = build(PretrainConfig(), dict(settings or {}), "settings")
+    text_encoder = text_encoder or TextEncoder(recipe.text, cache_folder())
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, wait=False, note="another process is pretraining in it"):
+        about = json.loads(json.dumps({"settings": asdict(config), "recipe": asdict(recipe), "without": without, "seed": seed}))
+        path = folder / "run.json"
+        if path.exists() and {key: read_object(path).get(key) for key in about} != about:
+            raise InputError(path, "is of another pretraining", "give another folder, or delete this one")
+        write_json(path, about | {"environment": environment(seed)})
+        learned = lessons(config, tuned(), text_encoder, without, Path(made) if made else folder / "made")
+        sure = _confidence(learned, config, text_encoder, seed, folder / "confidence.safetensors") if confidence else None
+        backbone, _ = pretrain_towers(learned, config, tuned(), text_encoder, seed=seed, checkpoint=folder / "towers.safetensors")
+        backbone.prototypes = prototypes_of(backbone, learned, config, range(len(learned.slots) - learned.pairs), seed)
+        backbone.dataset = "generated"
+        matcher = Matcher(backbone.features, 1, backbone.features, 1, recipe.model, recipe.diffusion, seed)
+        Recognizer(tuned(), backbone.half(), matcher.half(), confidence=sure).save_pretrained(folder / "model")
+    return Recognizer.from_pretrained(folder / "model", text_encoder)
+
+
+@torch.no_grad()
+def prototypes_of(backbone: Aligned, learned: Lessons, config: PretrainConfig, actions: Iterable[int], seed: int) -> Prototypes:
+    """Where each action lies: the mean direction of its performances, of its sentence and of its names."""
+    rows, chosen = _directions(backbone, learned, config, seed), list(actions)
+    moved = torch.zeros(len(learned.slots), backbone.features).index_add(0, learned.subject[learned.pairs :], rows)[learned.pairs :][chosen]
+    slots = learned.slots[learned.pairs :, 0][chosen]
+    told = backbone.text(learned.texts.to(device())).cpu()
+    named = torch.stack([told[row[len(row) // 3 :]].mean(0) for row in slots])
+    places = F.normalize(F.normalize(moved, dim=-1) + told[slots[:, 0]] + F.normalize(named, dim=-1), dim=-1)
+    return Prototypes(len(chosen), learned.texts.shape[1], backbone.features).fit(learned.texts[slots[:, -1]], places)
+
+
+def _directions(backbone: Aligned, learned: Lessons, config: PretrainConfig, seed: int) -> Tensor:
+    """Of every performance, corrupted."""
+    acted = learned.x[learned.pairs :].split(512)
+    seen = [corrupt(part, BODY_15, config.corrupt, mix(seed, -2), number) for number, part in enumerate(acted)]
+    return torch.cat([backbone.skeleton(part.to(device())).cpu() for part in seen])
+
+
+def _confidence(learned: Lessons, config: PretrainConfig, text_encoder: TextModel, seed: int, checkpoint: Path) -> Confidence:
+    """Fitted on actions that the towers, trained for it alone, have not learned."""
+    count = len(learned.slots) - learned.pairs
+    held = np.random.default_rng(seed).permutation(count)[: max(2, int(_HELD * count))]
+    keep = torch.ones(len(learned.slots), dtype=torch.bool)
+    keep[learned.pairs + torch.from_numpy(held)] = False
+    known, names = np.setdiff1d(np.arange(count), held).tolist(), learned.texts[learned.slots[learned.pairs + torch.from_numpy(held), 0, -1]]
+    part = _of_subjects(learned, keep)
+    backbone, _ = pretrain_towers(part, config, tuned(), text_encoder, seed=seed, checkpoint=checkpoint)
+    with torch.no_grad():
+        prototypes = prototypes_of(backbone, part, config, range(len(known)), seed)
+        rows = torch.isin(learned.subject[learned.pairs :], learned.pairs + torch.from_numpy(held))
+        z_x = _directions(backbone, learned, config, seed + 1)[rows]
+        place = {int(action): row for row, action in enumerate(held)}
+        y = torch.tensor([place[int(subject) - learned.pairs] for subject in learned.subject[learned.pairs :][rows]])
+        asked = F.normalize(backbone.text(names.to(device())).cpu() + prototypes(names), dim=-1)
+        return fit_confidence(z_x @ asked.T, y, z_x @ prototypes.actions().T, per_cosine=2.0, seed=seed)
+
+
+def _of_subjects(learned: Lessons, keep: Tensor) -> Lessons:
+    """The lessons of some subjects; all random movements are among them."""
+    number = torch.cumsum(keep, 0) - 1
+    rows = keep[learned.subject]
+    return learned._replace(x=learned.x[rows], subject=number[learned.subject[rows]], mirrored=learned.mirrored[rows], slots=learned.slots[keep])

@@ -1,0 +1,115 @@
+"""The answer for some clips and labels; shows itself as a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from tdsm.text import LabelReading
+from tdsm.util.errors import InputError
+from tdsm.util.html import html_table
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Predictions"]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions(Sequence):
+    """The answer for B clips and K labels; shows itself as a table.
+
+    ``predictions[i]`` is the ranking of clip i: (label, score) pairs, best first.
+
+    Attributes:
+        clips: B clip names.
+        labels: K labels, as asked.
+        scores: (B, K), higher is better: minus the denoising error, comparable between labels of one clip. With calibration gamma has been
+            subtracted from the seen labels.
+        readings: how each label was read: from its description, from its name, through the lexicon; and what was not understood of it.
+        notes: one line for each thing that was assumed.
+        probabilities: (B, K) of each label, given that one of them is right, rows sum to 1; None where the recognizer has no confidence.
+        none_of_these: (B,) probability that none of the labels is right; None as above.
+
+    >>> import numpy as np
+    >>> answer = Predictions(("a.npy",), ("squat", "wave"), np.array([[-0.9, -0.2]]))
+    >>> answer[0]
+    [('wave', -0.2), ('squat', -0.9)]
+    >>> answer.top
+    ['wave']
+    """
+
+    clips: tuple[str, ...]
+    labels: tuple[str, ...]
+    scores: Float[np.ndarray, "clip label"]
+    readings: tuple[LabelReading, ...] = ()
+    notes: tuple[str, ...] = ()
+    probabilities: Float[np.ndarray, "clip label"] | None = None
+    none_of_these: Float[np.ndarray, " clip"] | None = None
+
+    @property
+    def top(self) -> list[str]:
+        """The answer for each clip."""
+        return [self.labels[index] for index in self.scores.argmax(axis=1)]
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> list[tuple[str, float]]:
+        row = self.scores[index]
+        return [(self.labels[place], float(row[place])) for place in np.argsort(-row, kind="stable")]
+
+    def probability(self, index: int, label: str) -> float:
+        """Of one label for clip ``index``, given that one of those asked is right. Raises ValueError: another label, or no confidence."""
+        if self.probabilities is None:
+            raise ValueError("this recognizer has no confidence")
+        return float(self.probabilities[index, self.labels.index(label)])
+
+    def table(self, best: int = 3) -> list[list[str]]:
+        """Head and a row per clip: its name and the ``best`` labels, each with its probability or else its score, and "none of these" beside probabilities."""
+        sure, count = self.probabilities is not None, min(best, len(self.labels))
+        head = [f"{what} {place}" for place in range(1, 1 + count) for what in ("label", "probability" if sure else "score")]
+        rows = [["clip", *head, *(["none of these"] if sure else [])]]
+        for row, name in enumerate(self.clips):
+            numbers = [(label, f"{self.probability(row, label):.3f}" if sure else f"{score:.5f}") for label, score in self[row][:count]]
+            rows.append([name, *(cell for pair in numbers for cell in pair), *([f"{self.none_of_these[row]:.3f}"] if sure else [])])
+        return rows
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """A DataFrame of scores: a row per clip, a column per label. Raises InputError: pandas is not installed."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise InputError("to_pandas", "pandas is not installed", "pip install pandas") from error
+        return pandas.DataFrame(self.scores, index=list(self.clips), columns=list(self.labels))
+
+    def _rows(self, best: int = 5) -> list[list[str]]:
+        if self.probabilities is None:
+            return [[name, *(f"{label} ({score:.4f})" for label, score in self[row][:best])] for row, name in enumerate(self.clips)]
+        rows = [[name, *(f"{label} ({self.probability(row, label):.0%})" for label, _ in self[row][:best])] for row, name in enumerate(self.clips)]
+        return rows if self.none_of_these is None else [[*cells, f"none of these ({none:.0%})"] for cells, none in zip(rows, self.none_of_these, strict=True)]
+
+    def __repr__(self) -> str:
+        lines = [f"{row[0]}: " + ", ".join(f"{place}. {cell}" for place, cell in enumerate(row[1:], 1)) for row in self._rows()]
+        return "\n".join([*lines, *self.remarks])
+
+    @property
+    def remarks(self) -> list[str]:
+        """The notes, and what was not understood of labels, one line each."""
+        return [*self.notes, *(f"label {reading.label.name!r}: {remark}" for reading in self.readings for remark in reading.remarks)]
+
+    def _repr_html_(self) -> str:
+        rows = self._rows()
+        head = ["clip", *(f"{place}." for place in range(1, len(rows[0])))]
+        if self.none_of_these is not None:
+            head[-1] = ""
+        note = "score: minus the denoising error, higher is better" if self.probabilities is None else "probability of each, if one of them is right"
+        tables = [html_table(rows, head, note=note)]
+        if self.readings:
+            how = [(reading.label.name, reading.how, reading.near, "; ".join(reading.remarks)) for reading in self.readings]
+            head = ("label", "read from", "most like, in the dictionary", "remarks")
+            empty = not any(reading.near for reading in self.readings)
+            tables.append(html_table([row[:2] + row[3:] for row in how] if empty else how, head[:2] + head[3:] if empty else head))
+        return "".join(tables) + (html_table([(note,) for note in self.notes]) if self.notes else "")
