@@ -43,7 +43,9 @@ class Matcher(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.denoiser = CrossDiT(features, text_channels, text_tokens, model)
-        noise = torch.randn(diffusion.noises, skeleton_tokens, features, generator=torch.Generator().manual_seed(seed + 1))
+        shape = (diffusion.noises, skeleton_tokens, features)
+        meta = torch.get_default_device().type == "meta"  # sizes alone are asked; drawing would load torch's compiler, which takes seconds
+        noise = torch.empty(shape) if meta else torch.randn(shape, generator=torch.Generator().manual_seed(seed + 1))
         self.register_buffer("test_noise", noise)
         self.register_buffer("alpha_bar", alphas_cumprod(diffusion.timesteps, diffusion.schedule))
         self.register_buffer("center", torch.zeros(features))

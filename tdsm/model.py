@@ -213,7 +213,8 @@ class CrossDiT(nn.Module):
         self.fl_pos_embed = nn.Parameter(torch.zeros(1, text_tokens, width))
         self.blocks = nn.ModuleList(CrossBlock(width, config.heads) for _ in range(config.depth))
         self.final_layer = FinalLayer(width, features)
-        self._initialise()
+        if not self.fl_pos_embed.is_meta:  # where sizes alone are asked, drawing numbers would load torch's compiler, which takes seconds
+            self._initialise()
 
     def _initialise(self) -> None:
         for module in self.modules():

@@ -83,6 +83,7 @@ class Prototypes(nn.Module):
         self.register_buffer("names", torch.zeros(actions, words))
         self.register_buffer("usual", torch.zeros(width))
         self.register_buffer("weights", torch.zeros(actions, width))
+        self._actions: Tensor | None = None
 
     def fit(self, names: Float[Tensor, "action word"], places: Float[Tensor, "action width"]) -> "Prototypes":
         """Learn from N readings of names and N directions of length 1; returns itself."""
@@ -98,8 +99,10 @@ class Prototypes(nn.Module):
         return self._places(directions(names, self.center))
 
     def actions(self) -> Float[Tensor, "action width"]:
-        """Directions of the dictionary's own actions."""
-        return self._places(self.names)
+        """Directions of the dictionary's own actions, computed once."""
+        if self._actions is None or self._actions.device != self.names.device:
+            self._actions = self._places(self.names)
+        return self._actions
 
     def nearest(self, names: Float[Tensor, "label word"]) -> tuple[Tensor, Tensor]:
         """Of each reading the action with the most similar name, and the cosine of the two."""

@@ -41,7 +41,7 @@ from tdsm.util.weights import cached_tensors
 __all__ = ["Lessons", "PretrainConfig", "lessons", "pretrain_towers", "rehearsal"]
 
 _SEED = 0  # of the generated movements; trainings differ in everything else
-_FORMAT = 1  # raise it when generation changes
+_FORMAT = 2  # raise it when generation changes
 _BLOCK = 2000  # movements that are made and kept at a time
 _KEEP = 0.998  # of the running mean of the weights, per step
 _SLOTS = 12  # texts of a movement, one of which is drawn; a third of them are its sentence
@@ -110,22 +110,23 @@ def lessons(config: PretrainConfig, recipe: Config, text_encoder: TextModel, wit
     """
     everything, kept = load_dictionary(), set(load_dictionary(without))
     actions = {number: action for number, action in enumerate(everything) if action in kept}
-    draws = [(number, draw) for number in actions for draw in range(config.performances)]
+    drawn = [(number, draw) for number in range(len(everything)) for draw in range(config.performances)]
     sentences = [draw_movement(np.random.default_rng([_SEED, number]))[1] for number in range(config.pairs)]
     pairs, _ = _made("random", range(config.pairs), lambda number: (procedural_clip(number, _SEED, BODY_15), False), recipe, folder)
-    acted, mirrored = _made("acted", draws, lambda drawn: _acted(everything[drawn[0]], *drawn), recipe, folder)
+    acted, mirrored = _made("acted", drawn, lambda take: _acted(everything[take[0]], *take), recipe, folder)  # of all, so that one folder serves any `without`
+    used = torch.tensor([number in actions for number, _ in drawn])
     place = {number: len(sentences) + row for row, number in enumerate(actions)}
     voices = [[[sentence] * _SLOTS] * 2 for sentence in sentences]
     voices += [[_voices(action), [exchange_sides(text) for text in _voices(action)]] for action in actions.values()]
     negated = [_NEGATIONS[row % len(_NEGATIONS)].format(spoken(action.name)) for row, action in enumerate(actions.values())]
-    texts = list(dict.fromkeys([*(text for both in voices for one in both for text in one), *negated]))
+    told = list(dict.fromkeys(text for both in voices[len(sentences) :] for text in (*both[0], *both[1])))
+    texts = list(dict.fromkeys([*sentences, *told, *negated]))
     row = {text: number for number, text in enumerate(texts)}
-    path = folder and folder / f"texts-{fingerprint(texts, text_encoder.identity)[:16]}.safetensors"
     return Lessons(
-        torch.cat((pairs, acted)),
-        torch.tensor([*range(len(pairs)), *(place[number] for number, _ in draws)]),
-        torch.cat((torch.zeros(len(pairs), dtype=torch.long), mirrored)),
-        _kept(path, lambda: {"texts": text_encoder.read_sentences(texts)})["texts"],
+        torch.cat((pairs, acted[used])),
+        torch.tensor([*range(len(pairs)), *(place[number] for number, _ in drawn if number in place)]),
+        torch.cat((torch.zeros(len(pairs), dtype=torch.long), mirrored[used])),
+        _read(texts, text_encoder, folder),
         torch.tensor([[[row[text] for text in one] for one in both] for both in voices]),
         torch.tensor([row[text] for text in negated]),
         len(pairs),
@@ -140,8 +141,7 @@ def rehearsal(count: int, recipe: Config, text_encoder: TextModel, folder: Path 
     x, mirrored = _made("rehearsed", draws, lambda drawn: _acted(actions[drawn[0]], *drawn), recipe, folder)
     voices = [_voices(actions[number])[slot] for (number, _), slot in zip(draws, rng.integers(_SLOTS, size=count), strict=True)]
     texts = [exchange_sides(text) if turned else text for text, turned in zip(voices, mirrored.tolist(), strict=True)]
-    path = folder and folder / f"rehearsed-texts-{fingerprint(texts, text_encoder.identity)[:16]}.safetensors"
-    return Pairs(x, _kept(path, lambda: {"z_g": text_encoder.read_sentences(texts)})["z_g"])
+    return Pairs(x, _read(texts, text_encoder, folder))
 
 
 def _voices(action: Action) -> list[str]:
@@ -171,6 +171,16 @@ def _made(kind: str, drawn: Sequence, make: Callable, recipe: Config, folder: Pa
 
         made.append(_kept(path, draw))
     return torch.cat([block["x"] for block in made]).float(), torch.cat([block["mirrored"] for block in made])
+
+
+def _read(texts: Sequence[str], text_encoder: TextModel, folder: Path | None) -> Tensor:
+    """Readings (S, C) of texts, in blocks, each of which is kept in ``folder``; those of the random movements, which come first, serve every dictionary."""
+    readings = []
+    for start in range(0, len(texts), _BLOCK):
+        block = list(texts[start : start + _BLOCK])
+        path = folder and folder / f"texts-{fingerprint(block, text_encoder.identity)[:16]}.safetensors"
+        readings.append(_kept(path, lambda block=block: {"z_g": text_encoder.read_sentences(block)})["z_g"])
+    return torch.cat(readings)
 
 
 def _kept(path: Path | None, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -85,9 +85,9 @@ def load_tokenizer(config: TextConfig, source: ModelFiles) -> "PreTrainedTokeniz
 
 def load_model(config: TextConfig, source: ModelFiles, vocabulary: int) -> "PreTrainedModel":
     """The language model, which needs to know ``vocabulary`` tokens."""
-    from transformers import AutoModel, CLIPTextModel
+    import transformers  # loads a family's code when it is named, which takes seconds
 
-    kind = CLIPTextModel if config.family == "clip" else AutoModel
+    kind = transformers.CLIPTextModel if config.family == "clip" else transformers.AutoModel
     where = f"text encoder {config.repo!r}"
     with _quiet(config.repo, "check the files, repo, subfolder and family"):
         model, loading = kind.from_pretrained(source.weights, use_safetensors=True, trust_remote_code=False, output_loading_info=True)
