@@ -1,8 +1,8 @@
 """What a sensor, a pose estimator and a camera do to a movement, drawn anew for every clip of every batch.
 
 A generated body is perfect, and no recorded one is. A clip is cut at either end and played unevenly; its bones get other lengths, its joints constant
-offsets (sensors disagree about where a joint is), slow and fast noise that grows towards the hands, more of it in depth; it may lag behind (smoothing), and
-limbs may be lost for a while and interpolated. Some clips are seen from a random side by a camera that knows no depth: a 2-D body, z = 0. At the end the
+offsets (sensors disagree about where a joint is), slow and fast noise that grows towards the hands, more of it in depth; it may lag behind (smoothing),
+limbs may be lost for a while and interpolated, and all may be told from the hips, which do not move then. Some clips are seen from a random side by a camera that knows no depth: a 2-D body, z = 0. At the end the
 body is centred, turned and scaled again as :mod:`tdsm.data.preprocess` does, so that what is learned is what will be asked.
 """
 
@@ -34,6 +34,7 @@ class CorruptConfig:
         offset: spread of a joint's constant offset.
         noise: median of a clip's level of noise.
         lost: share of clips in which joints may be lost for a while.
+        centred: share of clips whose hips stay where they are, as in the world landmarks of MediaPipe: who squats lifts the feet there.
         flat: share of clips that are seen in two dimensions, from a random side.
     """
 
@@ -42,10 +43,11 @@ class CorruptConfig:
     offset: float = 0.0025
     noise: float = 0.00375
     lost: float = 0.5
+    centred: float = 0.2
     flat: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("cut", "lost", "flat"):
+        for name in ("cut", "lost", "centred", "flat"):
             if not 0 <= getattr(self, name) <= (0.45 if name == "cut" else 1):
                 raise InputError("config", f"corrupt.{name} is {getattr(self, name)!r}", "give a number from 0 to 1; cut is 0.45 at most")
 
@@ -74,6 +76,8 @@ def corrupt(x: Float[Tensor, "clip 1 time joint 3"], layout: Layout, config: Cor
     body = torch.where((uniform(clips) < 0.3)[:, None, None, None], smoothed, body)
     lost = (uniform(clips, joints) < 0.12) & (uniform(clips, 1) < config.lost)
     body = _interpolated(body, lost, uniform(clips, joints), uniform(clips, joints))
+    hips = body[:, :, list(layout.torso[0])].mean(2, keepdim=True)
+    body = torch.where((uniform(clips) < config.centred)[:, None, None, None], body - hips + hips[:, :1], body)
     flat = uniform(clips) < config.flat
     angles = normal(clips, 3) * torch.tensor([0.12, 1.0, 0.06])
     angles[:, 1] *= torch.where(flat, 0.6, 0.1)

@@ -286,7 +286,7 @@ class Recognizer:
             ("denoiser", f"{config.model.depth} blocks of width {config.model.width}, {config.model.stream} text stream, {_weights_of(self.matcher.denoiser)}"),
             ("test", f"error over {config.diffusion.noises} fixed noises at step {config.diffusion.test_step} of {config.diffusion.timesteps}"),
             ("text encoder", f"{config.text.repo}, {config.text.tokens} tokens per prompt"),
-            (f"{len(self.seen)} seen labels", shortened(self.seen)),
+            (f"{len(self.seen)} seen labels", shortened(self.seen) if self.seen else "none: trained on generated movement alone"),
             ("descriptions", f"for {len(self.descriptions)} labels"),
             *([("lexicon", f"{len(backbone.lexicon.names)} actions, for labels without a description")] if backbone.lexicon else []),
             ("calibration", "none" if self.gamma is None else f"{self.gamma:.4g} off the scores of seen labels among unseen ones"),
