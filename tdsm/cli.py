@@ -28,7 +28,7 @@ Data = Annotated[Path, typer.Argument(help="A data set as downloaded (zip or fol
 Size = Annotated[str | None, typer.Option(help="Width and height of the picture, such as 1920x1080, for 2-D coordinates that are parts of these (0 to 1).")]
 Fps = Annotated[float | None, typer.Option(help="Frames a second of clips whose files do not state them.")]
 Layout = Annotated[str | None, typer.Option(help="Skeleton layout, for a folder of .npy files whose clips.csv does not name it.")]
-Preset = Annotated[str, typer.Option(help="Settings: recommended, paper, demo, or a JSON file of differences from one of them.")]
+Preset = Annotated[str, typer.Option(help="Settings: recommended, tuned, paper, demo, or a JSON file of differences from one of them.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="One setting, such as train.precision=bf16; may be given several times.")]
 Seed = Annotated[int, typer.Option(help="Seed of weights, batches and noise.")]
 Sentences = Annotated[

@@ -71,7 +71,7 @@ def test_presets_go_to_json_and_back(config):
 
 
 def test_an_unknown_preset_is_refused():
-    with pytest.raises(InputError, match="'best' is none; choose recommended, paper, demo"):
+    with pytest.raises(InputError, match="'best' is none; choose recommended, tuned, paper, demo"):
         preset("best")
 
 
@@ -116,7 +116,7 @@ def test_a_whole_file_means_the_same_under_every_base():
     ({"train": None}, "None where an object belongs"),
     ({"backbone": "best"}, "'best' is not 'aligned' or 'classifier'"),
     ({"backbone": "classifier"}, "model.prior is True; set it to false: it needs backbone aligned"),
-    ({"base": "best"}, "mine.json: base is 'best'; choose recommended, paper, demo"),
+    ({"base": "best"}, "mine.json: base is 'best'; choose recommended, tuned, paper, demo"),
     ({"base": ["paper"]}, "base is"),
     ({"base": None}, "base is None"),
     ([1], "mine.json: holds list, not an object"),

@@ -2,8 +2,9 @@
 
 A generated body is perfect, and no recorded one is. A clip is cut at either end and played unevenly; its bones get other lengths, its joints constant
 offsets (sensors disagree about where a joint is), slow and fast noise that grows towards the hands, more of it in depth; it may lag behind (smoothing),
-limbs may be lost for a while and interpolated, and all may be told from the hips, which do not move then. Some clips are seen from a random side by a camera that knows no depth: a 2-D body, z = 0. At the end the
-body is centred, turned and scaled again as :mod:`tdsm.data.preprocess` does, so that what is learned is what will be asked.
+limbs may be lost for a while and interpolated, and all may be told from the hips, which do not move then. Some clips are seen from a random side by a
+camera that knows no depth: a 2-D body, z = 0. At the end the body is centred, turned and scaled again as :mod:`tdsm.data.preprocess` does, so that what is
+learned is what will be asked.
 """
 
 from dataclasses import dataclass

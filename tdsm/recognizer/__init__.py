@@ -7,6 +7,7 @@
 A new label needs no retraining, only its text. A score is minus the denoising error, so that higher is better.
 """
 
+import html
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -33,7 +34,7 @@ from tdsm.recognizer.confidence import Confidence, evidence, read_confidence
 from tdsm.recognizer.predictions import Predictions
 from tdsm.text import TextFeatures, TextModel
 from tdsm.util.errors import InputError
-from tdsm.util.files import read_object, write_json
+from tdsm.util.files import read_object, read_text, write_json, write_text
 from tdsm.util.html import html_table, shortened
 from tdsm.util.hub import hub_folder
 from tdsm.util.weights import load_weights, save_weights
@@ -53,6 +54,7 @@ class Recognizer:
             of an aligned backbone (:mod:`tdsm.backbones.lexicon`).
         gamma: what is subtracted from scores of seen labels when seen and unseen labels are asked together; None where it was not calibrated.
         confidence: makes probabilities of scores (:mod:`tdsm.recognizer.confidence`); None where it was not fitted.
+        card: text of its model card: data, licences, numbers, limits.
 
     Example:
         >>> recognizer.seen  # as train_recognizer gives it
@@ -72,9 +74,10 @@ class Recognizer:
         descriptions: Descriptions | None = None,
         gamma: float | None = None,
         confidence: Confidence | None = None,
+        card: str = "",
     ) -> None:
         self.config, self.backbone, self.matcher = config, backbone.eval(), matcher.eval()
-        self.descriptions, self.gamma, self.confidence = dict(descriptions or {}), gamma, confidence
+        self.descriptions, self.gamma, self.confidence, self.card = dict(descriptions or {}), gamma, confidence, card
         self._stream: tuple[tuple[Label, ...], TextStream] | None = None  # of the labels asked last
 
     @property
@@ -189,7 +192,7 @@ class Recognizer:
         return gamma, f"{mixed}: {gamma:.4g} is subtracted from their scores"
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write recognizer.json, backbone.json, backbone.safetensors and matcher.safetensors, each atomically; returns the folder."""
+        """Write recognizer.json, backbone.json, backbone.safetensors, matcher.safetensors and the card, if any, each atomically; returns the folder."""
         folder = Path(folder)
         save_backbone(folder, self.backbone, self.config)
         save_weights(self.matcher, folder / "matcher.safetensors")
@@ -197,6 +200,8 @@ class Recognizer:
         about = {"format": 2, "descriptions": self.descriptions, "gamma": self.gamma, "text": {"tokens": tokens, "channels": channels}}
         about |= {"confidence": asdict(self.confidence) if self.confidence else None}
         write_json(folder / "recognizer.json", about | {"config": asdict(self.config)})
+        if self.card:
+            write_text(folder / "README.md", self.card)
         return folder
 
     @classmethod
@@ -232,7 +237,8 @@ class Recognizer:
         except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise InputError(path, f"is not the description of a recognizer ({error!s:.200})", "save it again, or take another copy") from error
         load_weights(matcher, folder / "matcher.safetensors")
-        return cls(config, backbone, matcher, descriptions, gamma, confidence if getattr(backbone, "prototypes", None) else None)
+        card = read_text(folder / "README.md") if (folder / "README.md").is_file() else ""
+        return cls(config, backbone, matcher, descriptions, gamma, confidence if getattr(backbone, "prototypes", None) else None, card)
 
     @classmethod
     def from_release(
@@ -292,7 +298,8 @@ class Recognizer:
             ("calibration", "none" if self.gamma is None else f"{self.gamma:.4g} off the scores of seen labels among unseen ones"),
             ("weights are on", self.device),
         ]
-        return html_table(about, title="Recognizer", note="predict(clips, labels, descriptions) ranks any labels, seen or not")
+        table = html_table(about, title="Recognizer", note="predict(clips, labels, descriptions) ranks any labels, seen or not")
+        return table + (f"<details><summary>model card</summary><pre>{html.escape(self.card)}</pre></details>" if self.card else "")
 
 
 def _descriptions(values: object) -> dict[str, str | tuple[str, ...]]:
