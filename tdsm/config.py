@@ -369,7 +369,7 @@ def tuned() -> Config:
     """
     return Config(
         encoder=EncoderConfig(width=128, features=256),
-        align=AlignConfig(hidden=512, start="shipped", guess=0.0, pairs=800, steps=60, batch=96, tune_lr=5e-4),
+        align=AlignConfig(hidden=512, start="shipped", guess=0.0, pairs=800, steps=60, batch=96, tune_lr=1e-4),
         train=TrainConfig(steps=60),
     )
 
