@@ -26,7 +26,7 @@ import torch.nn.functional as F
 
 import tdsm
 from tdsm.backbones.corruption import corrupt
-from tdsm.backbones.pretraining import Lessons, PretrainConfig, lessons
+from tdsm.backbones.pretraining import NAME, Lessons, PretrainConfig, lessons
 from tdsm.config import tuned
 from tdsm.data.convert import convert_all
 from tdsm.data.layouts import BODY_15
@@ -156,7 +156,7 @@ def left_out(recognizer: tdsm.Recognizer, config: PretrainConfig, without: Seque
     for _ in range(tasks):
         numbers = rng.permutation(gone)[:20]
         rows = torch.nonzero(whole.subject == whole.pairs + int(numbers[0]))[:, 0]
-        questions.append((int(rows[rng.integers(len(rows))]), whole.slots[whole.pairs + torch.from_numpy(numbers), 0, -1]))
+        questions.append((int(rows[rng.integers(len(rows))]), whole.slots[whole.pairs + torch.from_numpy(numbers), 0, NAME]))
     x = corrupt(whole.x[[row for row, _ in questions]], BODY_15, config.corrupt, 11, 0)
     z_x, parts = recognizer.backbone.rows(x), thirds(recognizer, x)
     texts = [recognizer.backbone.label_features(whole.texts[rows]).z_g for _, rows in questions]

@@ -45,6 +45,10 @@ _FORMAT = 2  # raise it when generation changes
 _BLOCK = 2000  # movements that are made and kept at a time
 _KEEP = 0.998  # of the running mean of the weights, per step
 _SLOTS = 12  # texts of a movement, one of which is drawn; a third of them are its sentence
+
+NAME = _SLOTS // 3
+"""The slot of an action's own name; its other names follow, its sentence stands before."""
+
 _NEGATIONS = ("not {}", "no {}", "never {}", "without {}", "does not {}", "{} is not what happens")
 
 
@@ -56,7 +60,7 @@ class PretrainConfig:
         pairs, performances: number of generated (movement, sentence) pairs, and of performances of each action of the dictionary.
         steps, lr, weight_decay: AdamW, cosine schedule.
         pairs_batch, acted_batch, negated: pairs, performances and negated texts (which are right for nobody) in a batch.
-        near: two actions whose names are read with a larger cosine than this are no negatives of each other.
+        near: two actions whose names (the last of each in the slots) are read with a larger cosine than this are no negatives of each other.
     """
 
     pairs: int = 20_000
@@ -147,7 +151,7 @@ def rehearsal(count: int, recipe: Config, text_encoder: TextModel, folder: Path 
 def _voices(action: Action) -> list[str]:
     """The texts of an action, as often as each is drawn."""
     names = [spoken(name) for name in (action.name, *action.synonyms)]
-    return [action.sentence] * (_SLOTS // 3) + [names[slot % len(names)] for slot in range(_SLOTS - _SLOTS // 3)]
+    return [action.sentence] * NAME + [names[slot % len(names)] for slot in range(_SLOTS - NAME)]
 
 
 def _acted(action: Action, number: int, draw: int) -> tuple[Clip, bool]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from tdsm.backbones.aligned import Aligned
 from tdsm.backbones.corruption import corrupt
 from tdsm.backbones.lexicon import Prototypes
-from tdsm.backbones.pretraining import Lessons, PretrainConfig, lessons, pretrain_towers
+from tdsm.backbones.pretraining import NAME, Lessons, PretrainConfig, lessons, pretrain_towers
 from tdsm.config import tuned
 from tdsm.data.layouts import BODY_15
 from tdsm.loop import device, mix
@@ -85,9 +85,9 @@ def prototypes_of(backbone: Aligned, learned: Lessons, config: PretrainConfig, a
     moved = torch.zeros(len(learned.slots), backbone.features).index_add(0, learned.subject[learned.pairs :], rows)[learned.pairs :][chosen]
     slots = learned.slots[learned.pairs :, 0][chosen]
     told = backbone.text(learned.texts.to(device())).cpu()
-    named = torch.stack([told[row[len(row) // 3 :]].mean(0) for row in slots])
+    named = torch.stack([told[row[NAME:]].mean(0) for row in slots])
     places = F.normalize(F.normalize(moved, dim=-1) + told[slots[:, 0]] + F.normalize(named, dim=-1), dim=-1)
-    return Prototypes(len(chosen), learned.texts.shape[1], backbone.features).fit(learned.texts[slots[:, -1]], places)
+    return Prototypes(len(chosen), learned.texts.shape[1], backbone.features).fit(learned.texts[slots[:, NAME]], places)
 
 
 def _directions(backbone: Aligned, learned: Lessons, config: PretrainConfig, seed: int) -> Tensor:
@@ -103,7 +103,7 @@ def _confidence(learned: Lessons, config: PretrainConfig, text_encoder: TextMode
     held = np.random.default_rng(seed).permutation(count)[: max(2, int(_HELD * count))]
     keep = torch.ones(len(learned.slots), dtype=torch.bool)
     keep[learned.pairs + torch.from_numpy(held)] = False
-    known, names = np.setdiff1d(np.arange(count), held).tolist(), learned.texts[learned.slots[learned.pairs + torch.from_numpy(held), 0, -1]]
+    known, names = np.setdiff1d(np.arange(count), held).tolist(), learned.texts[learned.slots[learned.pairs + torch.from_numpy(held), 0, NAME]]
     part = _of_subjects(learned, keep)
     backbone, _ = pretrain_towers(part, config, tuned(), text_encoder, seed=seed, checkpoint=checkpoint)
     with torch.no_grad():
