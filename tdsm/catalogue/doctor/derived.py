@@ -118,7 +118,8 @@ def recognizer(path: Path, kind: str) -> Finding:
     """What save_pretrained wrote."""
     try:
         about = json.loads((path / "backbone.json").read_text(encoding="utf-8"))
-        known = (f"trained on {len(about['seen'])} classes: {', '.join(about['seen'])}", f"layout {about['layout']}")
+        seen = f"{len(about['seen'])} classes: {', '.join(about['seen'])}" if about["seen"] else "generated movement alone"
+        known = (f"trained on {seen}", f"layout {about['layout']}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         return Finding(path, kind, problems=(f"backbone.json cannot be read ({error!r}); save it again",))
     lacking = [name for name in ("backbone.safetensors", "matcher.safetensors") if not (path / name).is_file()]
