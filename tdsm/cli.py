@@ -298,7 +298,7 @@ def predict(
 
     names = parse_labels(labels, "--labels")
     sentences = _descriptions(descriptions, None)
-    models = [*([model] if model else []), *map(str, paths[:-1])]
+    models = [*([] if model is None else [model]), *map(str, paths[:-1])]
     if len(models) > 1:
         raise InputError(paths[-1], "is one path too many", "give one file or folder of clips, after a model if not the shipped one is to answer")
     recognizer = Recognizer.from_pretrained(models[0]) if models else pretrained()

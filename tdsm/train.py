@@ -133,8 +133,13 @@ def train_recognizer(
     ('squat', 'bow', 'jump')
     """
     folder = None if folder is None else Path(folder)
+    if not isinstance(clips, ClipSet):
+        raise InputError("clips", f"are a {type(clips).__name__}", "give a ClipSet of labelled clips: tdsm.ClipSet(clips), or tdsm.load_clips(path)")
     if init is not None:
         config = config or tuned()
+        if not isinstance(init, str | Path) or not str(init) or config.backbone != "aligned":
+            what = f"is {init!r:.60}, with backbone {config.backbone}"
+            raise InputError("init", what, 'give "pretrained" or the `model` folder of a `tdsm pretrain`, and settings such as tdsm.config.tuned()')
         config = replace(config, align=replace(config.align, start="shipped" if init == "pretrained" else str(init)))
         clips = convert_all(clips, BODY_15).clips
     config = config or Config()

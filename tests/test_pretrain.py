@@ -124,3 +124,35 @@ def test_confidence_is_calibrated_and_tells_when_no_label_fits():
     assert sure.slope > 0  # more evidence, less doubt
     assert sure.none_of_these(np.array([5.0])) < sure.none_of_these(np.array([-5.0]))
     assert Confidence(2.0, 1.0, 0.0).probabilities(np.array([[0.0, 0.0]])).tolist() == [[0.5, 0.5]]
+
+
+def test_a_size_that_a_file_claims_takes_no_memory(run, tmp_path):
+    run[1].save_pretrained(tmp_path)
+    about = json.loads((tmp_path / "backbone.json").read_text())
+    for change in ({"actions": 10**12}, {"names": 10**12}):
+        (tmp_path / "backbone.json").write_text(json.dumps(about | {"sizes": about["sizes"] | change}))
+        with pytest.raises(InputError, match=r"backbone\.safetensors: .* but the settings need"):
+            Recognizer.from_pretrained(tmp_path)
+
+
+def test_several_persons_are_counted_in_a_note(run):
+    one = synthetic_clips(1, actions=["bow", "jump"])
+    both = tdsm.Clip(np.concatenate([one[0].joints[:, :40], one[1].joints[:, :40]]), one.layout)
+    assert "1 of 1 clips show more than 1 person: those who move most are used" in run[1].predict(both, ["bow", "jump"]).notes
+    assert not [note for note in run[1].predict(one, ["bow", "jump"]).notes if "person" in note]
+
+
+@pytest.mark.parametrize(("init", "config"), [("", None), (True, None), ("no/such/folder", None), ("pretrained", tdsm.demo()), ("pretrained", tdsm.Config())])
+def test_a_start_that_cannot_be_is_refused(init, config):
+    with pytest.raises(InputError, match=r"init|no/such/folder|align\.start"):
+        tdsm.train_recognizer(synthetic_clips(1, actions=["bow", "jump"]), config, init=init)
+
+
+def test_what_is_no_clip_set_or_folder_is_refused(run, tmp_path):
+    with pytest.raises(InputError, match="clips: are a list; give a ClipSet"):
+        tdsm.train_recognizer(list(synthetic_clips(1, actions=["bow", "jump"])), init="pretrained")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file: the disk refuses"):
+        pretrain(tmp_path / "file", settings=TINY)
+    with pytest.raises(InputError, match="file: the disk refuses"):
+        run[1].save_pretrained(tmp_path / "file")

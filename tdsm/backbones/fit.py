@@ -25,7 +25,7 @@ from tdsm.loop import Logged
 from tdsm.text import TextEncoder, TextModel, cache_folder
 from tdsm.util.errors import InputError
 from tdsm.util.files import read_object, write_json
-from tdsm.util.weights import load_weights, save_weights
+from tdsm.util.weights import loaded, save_weights
 
 __all__ = ["SHIPPED", "MakeNet", "examples_of", "fit_backbone", "load_backbone", "refuse_leak", "save_backbone"]
 
@@ -60,10 +60,10 @@ def _fit_aligned(
     clips: SeenClips, config: Config, text_encoder: TextModel, *, seed: int = 0, checkpoint: Path | None = None, net: MakeNet | None = None
 ) -> tuple[Aligned, Examples, list[Logged]]:
     """Generated pairs first, or towers that know them already, then the seen clips too; the denoiser is trained on both."""
-    pairs = _pairs(config, clips.layout, text_encoder)
     backbone = _started(config, text_encoder, seed) if config.align.start else pretrained(config, clips.layout, text_encoder, seed, net=net)
     if backbone.layout.name != clips.layout.name:
         raise InputError(clips.dataset, f"layout is {clips.layout.name}", f"convert the clips: tdsm.convert(clips, {backbone.layout.name!r}).clips")
+    pairs = _pairs(config, clips.layout, text_encoder)
     backbone.seen, backbone.dataset = tuple(label.name for label in clips.labels), clips.dataset
     if config.align.guess and not config.align.start:
         described = {label.name: label.prompts[-1] for label in clips.labels if normal_form(label.prompts[-1]) != label.key}
@@ -96,7 +96,10 @@ def _pairs(config: Config, layout: Layout, text_encoder: TextModel) -> Pairs:
 
 def _started(config: Config, text_encoder: TextModel, seed: int) -> Aligned:
     """The towers of ``config.align.start``."""
-    backbone, known = load_backbone(SHIPPED if config.align.start == "shipped" else Path(config.align.start.replace("{seed}", str(seed))), text_encoder)
+    folder = SHIPPED if config.align.start == "shipped" else Path(config.align.start.replace("{seed}", str(seed)))
+    if not (folder / "backbone.json").is_file():
+        raise InputError(folder, "holds no backbone.json", 'give "pretrained", or the `model` folder that `tdsm pretrain` wrote')
+    backbone, known = load_backbone(folder, text_encoder)
     if (known.encoder, known.preprocess, known.align.width, known.align.hidden) != (config.encoder, config.preprocess, config.align.width, config.align.hidden):
         raise InputError("config", f"align.start is {config.align.start!r}, whose encoder or preprocessing differs", "take the settings of that recognizer")
     return backbone
@@ -139,9 +142,7 @@ def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: Make
         raise InputError(path, f"is not the description of a backbone ({error!s:.200})", "train it again, or take another copy") from error
     if _hash(text_encoder.identity) != text_model:
         raise InputError(path, "was trained with another text model than is given or installed", "give text_encoder=..., or train again")
-    backbone = build()
-    load_weights(backbone, folder / "backbone.safetensors")
-    return backbone.eval(), config
+    return loaded(build, folder / "backbone.safetensors").eval(), config
 
 
 def _build(

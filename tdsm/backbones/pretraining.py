@@ -75,7 +75,7 @@ class PretrainConfig:
     corrupt: CorruptConfig = field(default_factory=CorruptConfig)
 
     def __post_init__(self) -> None:
-        small = [name for name in ("performances", "steps", "lr", "pairs_batch", "acted_batch") if getattr(self, name) <= 0]
+        small = [name for name in ("performances", "steps", "lr", "pairs_batch", "acted_batch", "near", "negated") if getattr(self, name) <= 0]
         if small or self.pairs < self.pairs_batch:
             raise InputError("config", f"{small[0] if small else 'pairs'} is too small", "give numbers above 0, and one batch of pairs at least")
 

@@ -25,7 +25,7 @@ from tdsm.recognizer import Recognizer
 from tdsm.recognizer.confidence import Confidence, fit_confidence
 from tdsm.text import TextEncoder, TextModel, cache_folder
 from tdsm.util.errors import InputError
-from tdsm.util.files import locked, read_object, write_json
+from tdsm.util.files import disk_faults, locked, read_object, write_json
 from tdsm.util.provenance import environment
 from tdsm.util.settings import build
 
@@ -61,7 +61,8 @@ def pretrain(
     folder, without, recipe = Path(folder), sorted(without), tuned()
     config = build(PretrainConfig(), dict(settings or {}), "settings")
     text_encoder = text_encoder or TextEncoder(recipe.text, cache_folder())
-    folder.mkdir(parents=True, exist_ok=True)
+    with disk_faults(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, wait=False, note="another process is pretraining in it"):
         about = json.loads(json.dumps({"settings": asdict(config), "recipe": asdict(recipe), "without": without, "seed": seed}))
         path = folder / "run.json"

@@ -34,10 +34,10 @@ from tdsm.recognizer.confidence import Confidence, evidence, read_confidence
 from tdsm.recognizer.predictions import Predictions
 from tdsm.text import TextFeatures, TextModel
 from tdsm.util.errors import InputError
-from tdsm.util.files import read_object, read_text, write_json, write_text
+from tdsm.util.files import disk_faults, read_object, read_text, write_json, write_text
 from tdsm.util.html import html_table, shortened
 from tdsm.util.hub import hub_folder
-from tdsm.util.weights import load_weights, save_weights
+from tdsm.util.weights import loaded, save_weights
 
 __all__ = ["Predictions", "Recognizer", "pretrained"]
 
@@ -163,6 +163,9 @@ class Recognizer:
         scores = self.scores(z_x, asked).cpu().numpy()
         notes = [line for line in [*converted, unmatched_line(descriptions or {}, asked)] if line]
         notes += [f"{len(clips) - len(rows)} of {len(clips)} clips have no answer: too little of a person is seen"] if len(rows) < len(clips) else []
+        crowded = sum(int(clips[row].joints.any(axis=(1, 2, 3)).sum() > self.config.preprocess.bodies) for row in rows)
+        if crowded:
+            notes.append(f"{crowded} of {len(rows)} clips show more than {self.config.preprocess.bodies} person: those who move most are used")
         seen = np.isin([normal_form(label.name) for label in asked], [normal_form(label) for label in self.seen])
         if seen.any() and not seen.all():
             gamma, note = self._calibration(calibrate, int(seen.sum()), len(asked))
@@ -194,7 +197,8 @@ class Recognizer:
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write recognizer.json, backbone.json, backbone.safetensors, matcher.safetensors and the card, if any, each atomically; returns the folder."""
         folder = Path(folder)
-        save_backbone(folder, self.backbone, self.config)
+        with disk_faults(folder):
+            save_backbone(folder, self.backbone, self.config)
         save_weights(self.matcher, folder / "matcher.safetensors")
         tokens, channels = self.matcher.denoiser.fl_pos_embed.shape[1], self.matcher.denoiser.fl_embedder.in_features
         about = {"format": 2, "descriptions": self.descriptions, "gamma": self.gamma, "text": {"tokens": tokens, "channels": channels}}
@@ -233,10 +237,9 @@ class Recognizer:
             make = partial(Matcher, backbone.features, 1, channels, tokens, config.model, config.diffusion)
             with torch.device("meta"):
                 make()
-            matcher = make()
         except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise InputError(path, f"is not the description of a recognizer ({error!s:.200})", "save it again, or take another copy") from error
-        load_weights(matcher, folder / "matcher.safetensors")
+        matcher = loaded(make, folder / "matcher.safetensors")
         card = read_text(folder / "README.md") if (folder / "README.md").is_file() else ""
         return cls(config, backbone, matcher, descriptions, gamma, confidence if getattr(backbone, "prototypes", None) else None, card)
 

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,7 +20,8 @@ from torch import Tensor, nn
 from tdsm.util.errors import InputError
 from tdsm.util.files import atomic, check_file, locked, parse_json
 
-__all__ = ["cached_tensors", "check_weights", "load_tensors", "load_weights", "save_tensors", "save_weights"]
+M = TypeVar("M", bound=nn.Module)
+__all__ = ["cached_tensors", "check_weights", "load_tensors", "loaded", "save_tensors", "save_weights"]
 
 _ENTRY = "tdsm"
 _AGAIN = "take another copy, or make the file again; pickled checkpoints (.pt) are not accepted"
@@ -129,12 +131,16 @@ def check_weights(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor],
             raise InputError(where, f"{name} is NaN or infinite", "take another copy, or train again with a lower lr")
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Load what :func:`save_weights` wrote into a module of exactly these names and shapes.
+def loaded(make: Callable[[], M], path: Path) -> M:
+    """A module of ``make`` with the weights of ``path`` (:func:`save_weights`); no memory is taken for sizes that the file does not have.
 
     Raises:
-        InputError: missing, damaged, or a checkpoint of another model or size.
+        InputError: missing, damaged, or weights of another model or size.
     """
+    with torch.device("meta"):
+        sizes = make().state_dict()
     tensors, _ = load_tensors(path)
-    check_weights(module.state_dict(), tensors, path)
+    check_weights(sizes, tensors, path)
+    module = make()
     module.load_state_dict(tensors)
+    return module
