@@ -15,7 +15,6 @@ made, and for the classes of the data sets, on which none may. Differences to th
 """
 
 import argparse
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from tdsm.data.convert import convert_all
 from tdsm.data.layouts import BODY_15
 from tdsm.data.preprocess import resample
 from tdsm.data.prompts.dictionary import load_dictionary
+from tdsm.experiments.validation import paired_difference
 from tdsm.loop import mix
 from tdsm.matcher import Matcher
 from tdsm.text import TextFeatures
@@ -39,7 +39,6 @@ from tdsm.util.files import read_object
 from tdsm.util.provenance import environment
 
 STEPS, BATCH, LR = 300, 256, 1e-3
-T95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}  # of runs
 
 
 def main() -> None:
@@ -58,17 +57,15 @@ def main() -> None:
     print("| | " + " | ".join(columns) + " |\n" + "|---" * (1 + len(columns)) + "|")
     for way in found[0]:
         values = {column: np.array([100 * each[way][column] for each in found]) for column in columns}
-        cells = [
-            f"{values[column].mean():.1f}" if way == "cosine" else difference(values[column] - [100 * each["cosine"][column] for each in found])
-            for column in columns
-        ]
+        cosine = {column: np.array([100 * each["cosine"][column] for each in found]) for column in columns}
+        cells = [f"{values[column].mean():.1f}" if way == "cosine" else difference(values[column], cosine[column]) for column in columns]
         print(f"| {way if way == 'cosine' else way + ' minus cosine'} | {' | '.join(cells)} |", flush=True)
 
 
-def difference(values: np.ndarray) -> str:
-    """Mean and interval of paired differences."""
-    half = T95.get(len(values), 2.0) * values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else float("nan")
-    return f"{values.mean():+.1f} [{values.mean() - half:+.1f}, {values.mean() + half:+.1f}]"
+def difference(values: np.ndarray, first: np.ndarray) -> str:
+    """A cell: mean and interval of paired differences."""
+    mean, low, high = paired_difference(values, first)
+    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def study(run: Path, made: Path, sets: Sequence[tdsm.ClipSet], steps: int) -> dict[str, dict[str, float]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from missing_joints import without
+from missing_joints import top1, without
 
 import tdsm
 from tdsm.backbones.pretraining import rehearsal
@@ -72,12 +72,6 @@ def accuracy(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bo
             plain.append(float((score(z_x, model.text(body.classes).z_g).argmax(1) == y).sum()) / len(body))
         rows.append(f"| {clips.name} | {len(clips.classes)} | {len(clips)} | {mean_std(found)} | {mean_std(plain)} | {100 / len(clips.classes):.1f} |")
     return "\n".join(rows)
-
-
-def top1(model: tdsm.Recognizer, body: tdsm.ClipSet, names: Sequence[str] | None = None) -> float:
-    """Share of clips answered rightly; a clip without an answer is wrong. ``names`` stand for the classes, in their order."""
-    z_x, used = model.usable(body)
-    return float((model.scores(z_x, list(names or body.classes)).argmax(1).numpy() == body.y[used]).sum()) / len(body)
 
 
 def noise(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodies: Sequence[tdsm.ClipSet]) -> str:

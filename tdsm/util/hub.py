@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tdsm.util.errors import InputError
 
-__all__ = ["hub_folder"]
+__all__ = ["fetched", "hub_folder"]
 
 
 def hub_folder(place: str | Path, files: Sequence[str]) -> Path:
@@ -16,14 +16,25 @@ def hub_folder(place: str | Path, files: Sequence[str]) -> Path:
     """
     if isinstance(place, Path) or Path(place).exists() or place.count("/") != 1 or place.startswith((".", "/", "~")):
         return Path(place)
-    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
 
     try:
-        return Path(snapshot_download(place, allow_patterns=list(files)))
+        validate_repo_id(place)
     except HFValidationError:
         return Path(place)
+    return fetched(place, files, place, "check the path, the id and the network")
+
+
+def fetched(repo: str, files: Sequence[str], where: object, remedy: str, **options: str | None) -> Path:
+    """The local copy of ``files`` (patterns) of a Hub repository; ``where`` and ``remedy`` are what a message says.
+
+    ``options`` go to ``huggingface_hub.snapshot_download``. Raises InputError: it is not to be had.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(repo, allow_patterns=list(files), **options))
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        what = f"neither a local folder nor to be had from the Hub ({reason:.150})"
-        raise InputError(place, what, "check the path, the id and the network") from error
+        raise InputError(where, f"neither a local folder nor to be had from the Hub ({reason:.150})", remedy) from error
