@@ -510,3 +510,31 @@ def test_unknown_data_sets_have_no_prompts():
 def test_a_class_without_description_is_told_by_its_label():
     assert class_prompts(["sit down", "hop"], {"sit down": "The hips go down."}) == [("sit down", "The hips go down."), ("hop",)]
     assert class_prompts(["sit down"]) == [("sit down",)]
+
+
+def test_minilm_on_torchs_layers_reads_what_transformers_reads():
+    """The packaged model is not read through transformers, whose import takes seconds; the numbers are the same."""
+    from transformers import AutoModel, AutoTokenizer
+
+    encoder = TextEncoder(TextConfig())
+    files = encoder._source
+    theirs, tokenizer = AutoModel.from_pretrained(files.weights).eval(), AutoTokenizer.from_pretrained(files.tokenizer)
+    texts = ["wave", "a person sits down, slowly, and stands up again", "tai-chi (24 forms) " * 20]
+    for text in texts:
+        cut = tokenizer([text], truncation=True, max_length=64, return_tensors="pt")
+        assert encoder._words([text], 64)[0] == cut["input_ids"][0].tolist()
+        assert encoder._words([text])[0] == tokenizer([text], add_special_tokens=False, verbose=False)["input_ids"][0]
+    padded = tokenizer(texts, padding=True, truncation=True, max_length=64, return_tensors="pt")
+    with torch.no_grad():
+        want = theirs(**padded).last_hidden_state
+        got = encoder._model(input_ids=padded["input_ids"], attention_mask=padded["attention_mask"]).last_hidden_state
+    words = padded["attention_mask"].bool()
+    assert torch.allclose(got[words], want[words], atol=1e-5)
+    assert set(tokenizer.all_special_ids) == encoder._words.special
+
+
+def test_a_first_answer_imports_neither_transformers_nor_torchs_compiler():
+    code = "import sys, tdsm; from tdsm.data.examples import example_clips; tdsm.pretrained().predict(example_clips()[:1], ['wave', 'squat']); "
+    code += "print(sorted({'transformers', 'torch._dynamo', 'scipy.optimize', 'sympy'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

@@ -31,7 +31,7 @@ from tdsm.util.weights import cached_tensors
 __all__ = ["Lexicon", "Prototypes", "fit_lexicon", "read_labels", "sentences_of_others"]
 
 _PENALTY = 0.1
-_FORMAT = 2  # raise it when the computation of a reading changes, so that files of the old one are left alone
+_FORMAT = 3  # raise it when the computation of a reading changes, so that files of the old one are left alone
 
 
 class Lexicon(nn.Module):

