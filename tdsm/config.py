@@ -45,6 +45,7 @@ class PreprocessConfig:
         frames: T after resampling; 0 keeps the clip's own length.
         bodies: M; the bodies that move most are kept, missing ones are zeros.
         drop_null: leave out frames in which nobody stands.
+        steady: smooth bodies whose joints tremble (:func:`tdsm.data.preprocess.steady`).
         center: put the middle of the hips of the first body, in its first frame, at the origin.
         align: rotate so that the first body's torso stands along +y and its shoulders along +x ("body"), turn about the vertical only
             ("yaw"), or leave the view alone ("none").
@@ -57,6 +58,7 @@ class PreprocessConfig:
     center: bool = True
     align: Literal["body", "yaw", "none"] = "body"
     scale: bool = True
+    steady: bool = False
 
     def __post_init__(self) -> None:
         _require(self.frames >= 0, "frames", self.frames, "give 0 or more")
@@ -368,6 +370,7 @@ def tuned() -> Config:
         'shipped'
     """
     return Config(
+        preprocess=PreprocessConfig(steady=True),
         encoder=EncoderConfig(width=128, features=256),
         align=AlignConfig(hidden=512, start="shipped", guess=0.0, pairs=800, steps=60, batch=96, tune_lr=1e-4),
         train=TrainConfig(steps=60),

@@ -26,6 +26,7 @@ from tdsm.data.prompts import load_prompts
 from tdsm.data.readers import load_clips
 from tdsm.data.synthetic import SEEN, synthetic_clips
 from tdsm.train import train_recognizer
+from tdsm.util.files import read_sealed, write_sealed
 
 
 def call(monkeypatch, capsys, *args) -> tuple[int, str, str]:
@@ -257,7 +258,8 @@ def test_bad_options_are_one_line_and_exit_code_2(monkeypatch, capsys, tmp_path,
 def test_a_model_of_another_size_is_one_line_and_exit_code_2(monkeypatch, capsys, clips_file, settings, tmp_path):
     call(monkeypatch, capsys, "train", clips_file, "--out", tmp_path / "run", "--preset", settings)
     path = tmp_path / "run/model/recognizer.json"
-    path.write_text(path.read_text().replace('"depth": 1', '"depth": 2'))
+    about = read_sealed(path)
+    write_sealed(path, about | {"config": about["config"] | {"model": about["config"]["model"] | {"depth": 2}}})
     code, _, error = call(monkeypatch, capsys, "predict", tmp_path / "run/model", clips_file, "--labels", "wave")
     assert code == 2
     assert error.count("\n") == 1

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tdsm.config import PreprocessConfig
 from tdsm.data.clips import Clip
 from tdsm.data.layouts import COCO_17, KINECT_20, NTU_25, OPENPOSE_18
-from tdsm.data.preprocess import align, body_size, center, drop_null_frames, keep_bodies, preprocess, preprocess_all, resample, scale
+from tdsm.data.preprocess import align, body_size, center, drop_null_frames, keep_bodies, preprocess, preprocess_all, resample, scale, steady
+from tdsm.data.synthetic import synthetic_clips
 from tdsm.util.errors import InputError
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -350,3 +351,28 @@ def test_all_of_both_data_sets(recordings):
         assert array.shape == (len(clips), 1, 64, 20, 3) and array.dtype == np.float32
         assert np.isfinite(array).all()
         assert np.abs(array).max() < 3  # in body sizes; the room is no larger
+
+
+def test_a_trembling_body_is_smoothed_and_a_clean_one_is_left_alone_to_the_bit():
+    clip = synthetic_clips(1, actions=["wave"])[0]
+    rng = np.random.default_rng(0)
+    assert np.array_equal(steady(clip.joints, clip.layout, 30.0), clip.joints)
+    left = []
+    for spread in (0.05, 0.1):
+        noisy = clip.joints + rng.normal(0, spread, clip.joints.shape).astype(np.float32)
+        smooth = steady(noisy, clip.layout, 30.0)
+        left.append(np.abs(smooth - clip.joints).mean() / np.abs(noisy - clip.joints).mean())
+    assert max(left) < 0.6
+
+
+def test_smoothing_keeps_who_is_absent_absent_and_does_not_depend_on_the_unit():
+    clip = synthetic_clips(1, actions=["bow"])[0]
+    noisy = clip.joints + np.random.default_rng(0).normal(0, 0.05, clip.joints.shape)
+    noisy[:, 10:14] = 0
+    smooth = steady(noisy, clip.layout, 30.0)
+    assert not smooth[:, 10:14].any()
+    assert np.allclose(steady(1000 * noisy, clip.layout, 30.0), 1000 * smooth)
+    config = PreprocessConfig(steady=True)
+    there = replace(clip, joints=noisy.astype(np.float32))
+    assert not np.array_equal(preprocess(there, config), preprocess(there, replace(config, steady=False)))
+    assert np.array_equal(preprocess(clip, config), preprocess(clip, replace(config, steady=False)))

@@ -16,6 +16,7 @@ from tdsm.experiments.pretrain import pretrain
 from tdsm.recognizer import Recognizer
 from tdsm.recognizer.confidence import Confidence, fit_confidence
 from tdsm.util.errors import InputError
+from tdsm.util.files import read_sealed, write_sealed
 
 TINY = {"pairs": 16, "performances": 2, "steps": 6, "pairs_batch": 8, "acted_batch": 16, "negated": 4}
 FEW = load_dictionary()[::100]
@@ -95,8 +96,7 @@ def test_saved_again_it_says_the_same(run, tmp_path):
 @pytest.mark.parametrize("value", [{"sharpness": 1.0}, {"sharpness": 0, "slope": 1, "level": 1}, {"sharpness": "x", "slope": 1, "level": 1}, [1, 2, 3]])
 def test_a_damaged_confidence_is_refused(run, tmp_path, value):
     run[1].save_pretrained(tmp_path)
-    about = json.loads((tmp_path / "recognizer.json").read_text())
-    (tmp_path / "recognizer.json").write_text(json.dumps(about | {"confidence": value}))
+    write_sealed(tmp_path / "recognizer.json", read_sealed(tmp_path / "recognizer.json") | {"confidence": value})
     with pytest.raises(InputError, match="confidence"):
         Recognizer.from_pretrained(tmp_path)
 
@@ -128,9 +128,9 @@ def test_confidence_is_calibrated_and_tells_when_no_label_fits():
 
 def test_a_size_that_a_file_claims_takes_no_memory(run, tmp_path):
     run[1].save_pretrained(tmp_path)
-    about = json.loads((tmp_path / "backbone.json").read_text())
+    about = read_sealed(tmp_path / "backbone.json")
     for change in ({"actions": 10**12}, {"names": 10**12}):
-        (tmp_path / "backbone.json").write_text(json.dumps(about | {"sizes": about["sizes"] | change}))
+        write_sealed(tmp_path / "backbone.json", about | {"sizes": about["sizes"] | change})
         with pytest.raises(InputError, match=r"backbone\.safetensors: .* but the settings need"):
             Recognizer.from_pretrained(tmp_path)
 

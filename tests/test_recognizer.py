@@ -31,7 +31,7 @@ from tdsm.recognizer.predictions import Predictions
 from tdsm.text import TextEncoder
 from tdsm.train import calibrated_gamma, fit_matcher, train_recognizer
 from tdsm.util.errors import InputError
-from tdsm.util.files import locked
+from tdsm.util.files import locked, read_sealed, write_sealed
 
 TINY = override(TINY_CLASSIFIER, {"encoder.steps": 12, "train.steps": 30})
 
@@ -219,9 +219,9 @@ def copy_of(folder, tmp_path):
 
 def test_weights_of_another_size_are_refused(run, tmp_path):
     folder = copy_of(run[0], tmp_path)
-    about = json.loads((folder / "recognizer.json").read_text())
+    about = read_sealed(folder / "recognizer.json")
     about["config"]["model"]["width"] = 64
-    (folder / "recognizer.json").write_text(json.dumps(about))
+    write_sealed(folder / "recognizer.json", about)
     with pytest.raises(InputError, match=r"matcher\.safetensors: .* but the settings need"):
         Recognizer.from_pretrained(folder)
 
@@ -268,9 +268,9 @@ def test_a_damaged_description_is_refused(run, tmp_path, name, text):
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_refused_in_one_line(run, tmp_path, name, key, value):
     folder = copy_of(run[0], tmp_path)
-    about = json.loads((folder / name).read_text())
+    about = read_sealed(folder / name)
     assert key in about
-    (folder / name).write_text(json.dumps(about | {key: value}))
+    write_sealed(folder / name, about | {key: value})
     with pytest.raises(InputError) as caught:
         Recognizer.from_pretrained(folder)
     assert str(tmp_path) in str(caught.value)
@@ -469,3 +469,13 @@ def test_predictions_show_readings_and_notes():
     made = Predictions(("a.npy",), ("bow",), np.zeros((1, 1), np.float32), (), ("something was assumed",))
     assert repr(made).splitlines() == ["a.npy: 1. bow (0.0000)", "something was assumed"]
     assert "something was assumed" in made._repr_html_()
+
+
+@pytest.mark.parametrize(("name", "old", "new"), [("backbone.json", '"frames": ', '"frames": 1'), ("recognizer.json", '"test_step": ', '"test_step": 1')])
+def test_settings_that_were_changed_beside_the_weights_are_noticed(run, tmp_path, name, old, new):
+    folder = copy_of(run[0], tmp_path)
+    text = (folder / name).read_text()
+    assert old in text
+    (folder / name).write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=name.replace(".", r"\.") + r": damaged: its checksum is wrong"):
+        Recognizer.from_pretrained(folder)

@@ -24,7 +24,7 @@ from tdsm.data.layouts import Layout, layout_named
 from tdsm.loop import Logged
 from tdsm.text import TextEncoder, TextModel, cache_folder
 from tdsm.util.errors import InputError
-from tdsm.util.files import read_object, write_json
+from tdsm.util.files import read_sealed, write_sealed
 from tdsm.util.weights import loaded, save_weights
 
 __all__ = ["SHIPPED", "MakeNet", "examples_of", "fit_backbone", "load_backbone", "refuse_leak", "save_backbone"]
@@ -111,7 +111,7 @@ def save_backbone(folder: Path, backbone: Backbone, config: Config) -> Path:
     about: dict[str, object] = {"format": _FORMAT, "kind": backbone.kind, "layout": backbone.layout.name, "dataset": backbone.dataset}
     about |= {"seen": list(backbone.seen), "text_model": _hash(backbone.text_encoder.identity), "sizes": backbone.sizes(), "config": asdict(config)}
     save_weights(backbone, folder / "backbone.safetensors")
-    write_json(folder / "backbone.json", about)
+    write_sealed(folder / "backbone.json", about)
     return folder
 
 
@@ -124,7 +124,7 @@ def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: Make
         InputError: a file is missing or damaged, weights of another size, or another text model than it was trained with.
     """
     path = folder / "backbone.json"
-    about = read_object(path)
+    about = read_sealed(path)
     try:
         config = Config.from_json(json.dumps(about["config"]), str(path))
         kind, layout, seen, dataset = about["kind"], layout_named(about["layout"]), tuple(about["seen"]), about["dataset"]

@@ -10,8 +10,8 @@ goes by its name, its other names and its sentence, one of them drawn at a time,
 """
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,14 +57,14 @@ class PretrainConfig:
     """Learning from generated movement and words alone, for any body.
 
     Attributes:
-        pairs, performances: number of generated (movement, sentence) pairs, and of performances of each action of the dictionary.
+        pairs, performances: number of generated (movement, sentence) pairs, and of performances of each way of an action of the dictionary.
         steps, lr, weight_decay: AdamW, cosine schedule.
         pairs_batch, acted_batch, negated: pairs, performances and negated texts (which are right for nobody) in a batch.
         near: two actions whose names (the last of each in the slots) are read with a larger cosine than this are no negatives of each other.
     """
 
     pairs: int = 20_000
-    performances: int = 12
+    performances: int = 8
     steps: int = 1_500
     lr: float = 2e-3
     weight_decay: float = 0.01
@@ -114,11 +114,11 @@ def lessons(config: PretrainConfig, recipe: Config, text_encoder: TextModel, wit
     """
     everything, kept = load_dictionary(), set(load_dictionary(without))
     actions = {number: action for number, action in enumerate(everything) if action in kept}
-    drawn = [(number, draw) for number in range(len(everything)) for draw in range(config.performances)]
+    drawn = [take for number, action in enumerate(everything) for take in _takes(action, number, config.performances * len(action.ways))]
     sentences = [draw_movement(np.random.default_rng([_SEED, number]))[1] for number in range(config.pairs)]
     pairs, _ = _made("random", range(config.pairs), lambda number: (procedural_clip(number, _SEED, BODY_15), False), recipe, folder)
-    acted, mirrored = _made("acted", drawn, lambda take: _acted(everything[take[0]], *take), recipe, folder)  # of all, so that one folder serves any `without`
-    used = torch.tensor([number in actions for number, _ in drawn])
+    acted, mirrored = _made("acted", drawn, _acted, recipe, folder)  # of all, so that one folder serves any `without`
+    used = torch.tensor([number in actions for number, *_ in drawn])
     place = {number: len(sentences) + row for row, number in enumerate(actions)}
     voices = [[[sentence] * _SLOTS] * 2 for sentence in sentences]
     voices += [[_voices(action), [exchange_sides(text) for text in _voices(action)]] for action in actions.values()]
@@ -128,7 +128,7 @@ def lessons(config: PretrainConfig, recipe: Config, text_encoder: TextModel, wit
     row = {text: number for number, text in enumerate(texts)}
     return Lessons(
         torch.cat((pairs, acted[used])),
-        torch.tensor([*range(len(pairs)), *(place[number] for number, _ in drawn if number in place)]),
+        torch.tensor([*range(len(pairs)), *(place[number] for number, *_ in drawn if number in place)]),
         torch.cat((torch.zeros(len(pairs), dtype=torch.long), mirrored[used])),
         _read(texts, text_encoder, folder),
         torch.tensor([[[row[text] for text in one] for one in both] for both in voices]),
@@ -141,9 +141,9 @@ def rehearsal(count: int, recipe: Config, text_encoder: TextModel, folder: Path 
     """``count`` performances of actions of the dictionary, each with one of its texts: what towers are kept in practice with while they learn seen classes."""
     actions, rng = load_dictionary(), np.random.default_rng([_SEED, count])
     chosen = rng.permutation(np.resize(np.arange(len(actions)), count))
-    draws = [(int(number), place // len(actions)) for place, number in enumerate(chosen)]
-    x, mirrored = _made("rehearsed", draws, lambda drawn: _acted(actions[drawn[0]], *drawn), recipe, folder)
-    voices = [_voices(actions[number])[slot] for (number, _), slot in zip(draws, rng.integers(_SLOTS, size=count), strict=True)]
+    draws = [_takes(actions[number], int(number), place // len(actions) + 1)[-1] for place, number in enumerate(chosen)]
+    x, mirrored = _made("rehearsed", draws, _acted, recipe, folder)
+    voices = [_voices(actions[number])[slot] for (number, *_), slot in zip(draws, rng.integers(_SLOTS, size=count), strict=True)]
     texts = [exchange_sides(text) if turned else text for text, turned in zip(voices, mirrored.tolist(), strict=True)]
     return Pairs(x, _read(texts, text_encoder, folder))
 
@@ -154,23 +154,28 @@ def _voices(action: Action) -> list[str]:
     return [action.sentence] * NAME + [names[slot % len(names)] for slot in range(_SLOTS - NAME)]
 
 
-def _acted(action: Action, number: int, draw: int) -> tuple[Clip, bool]:
-    """Performance ``draw`` of action ``number`` of the dictionary."""
-    rng = np.random.default_rng([_SEED, number, draw])
-    joints, mirrored = act(action.ways, rng)
-    return convert(Clip(joints, NTU_25, action.name, "acted", 15.0, f"{action.name} #{draw}"), BODY_15).clip, mirrored
+def _takes(action: Action, number: int, count: int) -> list[tuple[int, int, Mapping[str, object]]]:
+    """The first ``count`` performances of action ``number`` of the dictionary: number, draw and way; its ways take turns."""
+    return [(number, draw, action.ways[draw % len(action.ways)]) for draw in range(count)]
+
+
+def _acted(take: tuple[int, int, Mapping[str, object]]) -> tuple[Clip, bool]:
+    number, draw, way = take
+    joints, mirrored = act(way, np.random.default_rng([_SEED, number, draw]))
+    return convert(Clip(joints, NTU_25, None, "acted", 15.0, f"acted {number}, {draw}"), BODY_15).clip, mirrored
 
 
 def _made(kind: str, drawn: Sequence, make: Callable, recipe: Config, folder: Path | None) -> tuple[Tensor, Tensor]:
     """Movements (N, 1, T, V, 3), preprocessed, and whether each is mirrored (N,); made in blocks, each of which is kept in ``folder``."""
+    settings = replace(recipe.preprocess, steady=False)  # a generated body does not tremble
     blocks = [drawn[start : start + _BLOCK] for start in range(0, len(drawn), _BLOCK)]
     made = []
     for block in progress_bar(blocks, shown=True, desc=f"{kind} movements", unit=f"{_BLOCK} clips", leave=False):
-        path = folder and folder / f"{kind}-{fingerprint(_FORMAT, kind, list(block), recipe.preprocess)[:16]}.safetensors"
+        path = folder and folder / f"{kind}-{fingerprint(_FORMAT, kind, list(block), settings)[:16]}.safetensors"
 
         def draw(block: Sequence = block) -> dict[str, Tensor]:
             clips, mirrored = zip(*map(make, block), strict=True)
-            x = np.stack([preprocess(clip, recipe.preprocess) for clip in clips])
+            x = np.stack([preprocess(clip, settings) for clip in clips])
             return {"x": torch.from_numpy(x).half(), "mirrored": torch.tensor(mirrored).long()}
 
         made.append(_kept(path, draw))

@@ -34,7 +34,7 @@ from tdsm.recognizer.confidence import Confidence, evidence, read_confidence
 from tdsm.recognizer.predictions import Predictions
 from tdsm.text import TextFeatures, TextModel
 from tdsm.util.errors import InputError
-from tdsm.util.files import disk_faults, read_object, read_text, write_json, write_text
+from tdsm.util.files import disk_faults, read_sealed, read_text, write_sealed, write_text
 from tdsm.util.html import html_table, shortened
 from tdsm.util.hub import hub_folder
 from tdsm.util.weights import loaded, save_weights
@@ -208,7 +208,7 @@ class Recognizer:
         tokens, channels = self.matcher.denoiser.fl_pos_embed.shape[1], self.matcher.denoiser.fl_embedder.in_features
         about = {"format": 2, "descriptions": self.descriptions, "gamma": self.gamma, "text": {"tokens": tokens, "channels": channels}}
         about |= {"confidence": asdict(self.confidence) if self.confidence else None}
-        write_json(folder / "recognizer.json", about | {"config": asdict(self.config)})
+        write_sealed(folder / "recognizer.json", about | {"config": asdict(self.config)})
         if self.card:
             write_text(folder / "README.md", self.card)
         return folder
@@ -228,7 +228,7 @@ class Recognizer:
         path = folder / "recognizer.json"
         if not path.is_file():
             raise InputError(path, "no such file", "give a folder that save_pretrained or `tdsm train` wrote (its `model` folder)")
-        about = read_object(path)
+        about = read_sealed(path)
         if about.get("format") != 2:
             raise InputError(path, f"has format {about.get('format')!r}, this version reads 2", "train the recognizer again")
         backbone, _ = load_backbone(folder, text_encoder, net)

@@ -4,7 +4,7 @@ The texts of a performance are the action's name, its other names and its senten
 "right" change places in its texts then, if they are in them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -21,15 +21,14 @@ _CUT = 0.35  # share of repeated movements that are seen from the middle of one 
 _TIPPED, _LYING = 5.0, 25.0  # degrees of the whole body from which on it is put to the floor: not at all, and wholly
 
 
-def act(ways: Sequence[Mapping[str, object]], rng: np.random.Generator) -> tuple[np.ndarray, bool]:
-    """One performance: (T, 25, 3) joints of NTU-25 in metres, in the sensor's space of :func:`tdsm.data.procedural.perform`, and whether it is mirrored.
+def act(way: Mapping[str, object], rng: np.random.Generator) -> tuple[np.ndarray, bool]:
+    """One performance of a way: (T, 25, 3) joints of NTU-25 in metres, in the space of :func:`tdsm.data.procedural.perform`, and whether it is mirrored.
 
     Example:
-        >>> joints, mirrored = act([{"keys": [{"R": "up"}]}], np.random.default_rng(0))
+        >>> joints, mirrored = act({"keys": [{"R": "up"}]}, np.random.default_rng(0))
         >>> joints.shape
         (48, 25, 3)
     """
-    way = ways[rng.integers(len(ways))]
     times = way.get("n", 1)
     if times > 1:
         times = min(int(rng.integers(max(1, times - 1), times + 3)), MOST_TIMES)
