@@ -354,7 +354,7 @@ def test_all_of_both_data_sets(recordings):
 
 
 def test_a_trembling_body_is_smoothed_and_a_clean_one_is_left_alone_to_the_bit():
-    clip = synthetic_clips(1, actions=["wave"])[0]
+    clip = synthetic_clips(1, actions=["wave both hands"])[0]
     rng = np.random.default_rng(0)
     assert np.array_equal(steady(clip.joints, clip.layout, 30.0), clip.joints)
     left = []

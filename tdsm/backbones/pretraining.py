@@ -64,12 +64,12 @@ class PretrainConfig:
     """
 
     pairs: int = 20_000
-    performances: int = 8
-    steps: int = 1_500
+    performances: int = 6
+    steps: int = 2_000
     lr: float = 2e-3
     weight_decay: float = 0.01
     pairs_batch: int = 96
-    acted_batch: int = 160
+    acted_batch: int = 192
     negated: int = 32
     near: float = 0.8
     corrupt: CorruptConfig = field(default_factory=CorruptConfig)
@@ -78,6 +78,8 @@ class PretrainConfig:
         small = [name for name in ("performances", "steps", "lr", "pairs_batch", "acted_batch", "near", "negated") if getattr(self, name) <= 0]
         if small or self.pairs < self.pairs_batch:
             raise InputError("config", f"{small[0] if small else 'pairs'} is too small", "give numbers above 0, and one batch of pairs at least")
+        if self.near > 1:
+            raise InputError("config", f"near is {self.near}", "give a cosine, 1 at most")
 
 
 class Lessons(NamedTuple):
