@@ -479,3 +479,19 @@ def test_settings_that_were_changed_beside_the_weights_are_noticed(run, tmp_path
     (folder / name).write_text(text.replace(old, new, 1))
     with pytest.raises(InputError, match=name.replace(".", r"\.") + r": damaged: its checksum is wrong"):
         Recognizer.from_pretrained(folder)
+
+
+def test_arrays_whose_bodies_look_odd_are_answered_with_a_note(run, clips):
+    upright = [clip.joints for clip in clips[:4]]
+    notes = run[1].predict(upright, ["wave", "squat"], layout=clips.layout.name).notes
+    assert not [note for note in notes if note.startswith("arrays:")]
+    mirrored = run[1].predict([joints * [-1, 1, 1] for joints in upright], ["wave", "squat"], layout=clips.layout.name).notes
+    assert [note for note in mirrored if "the bodies are mirrored" in note]
+    lying = run[1].predict([joints[..., [0, 2, 1]] for joints in upright], ["wave", "squat"], layout=clips.layout.name).notes
+    assert [note for note in lying if "the bodies stand along z" in note]
+
+
+@pytest.mark.parametrize("value", [None, 5, "clips.npz"])
+def test_what_is_no_clip_is_refused_in_one_line(run, value):
+    with pytest.raises(InputError, match="clips: .* is not a list of clips; give clips or arrays"):
+        run[1].predict(value, ["wave", "squat"])

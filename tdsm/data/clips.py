@@ -29,7 +29,7 @@ T of each clip, and a checksum is kept. When such a file is loaded, ``joints`` a
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -375,9 +375,7 @@ class ClipSet(Sequence):
 def as_clips(clips: Clip | Sequence | np.ndarray, layout: str | Layout | None = None) -> list[Clip]:
     """Clips of whatever a user has at hand.
 
-    Args:
-        clips: a clip, clips, or arrays (T, V, C), (M, T, V, C) or (N, M, T, V, C), or a list of arrays of the first two forms.
-        layout: layout of arrays, which do not say it.
+    ``clips``: a clip, clips, or arrays (T, V, C), (M, T, V, C) or (N, M, T, V, C), or a list of arrays of the first two forms. ``layout``: of arrays.
 
     Raises:
         InputError: no clip, arrays without a layout, or what :class:`Clip` refuses.
@@ -385,6 +383,8 @@ def as_clips(clips: Clip | Sequence | np.ndarray, layout: str | Layout | None = 
     if isinstance(clips, Clip):
         return [clips]
     arrays = hasattr(clips, "ndim")
+    if not arrays and (isinstance(clips, str) or not isinstance(clips, Iterable)):
+        raise InputError("clips", f"{clips!r:.60} is not a list of clips", "give clips or arrays; tdsm.load_clips(path) reads files")
     if arrays and np.ndim(clips) not in (3, 4, 5):
         raise InputError("clips", f"an array of shape {np.shape(clips)}", "give (T, V, C), (M, T, V, C) or (N, M, T, V, C)")
     several = [clips] if arrays and np.ndim(clips) < 5 else list(clips)

@@ -23,11 +23,12 @@ from torch import Tensor, nn
 from tdsm.backbones.base import Backbone
 from tdsm.backbones.fit import SHIPPED, MakeNet, load_backbone, save_backbone
 from tdsm.config import Config, paper
-from tdsm.data.clips import Clip, as_clips
+from tdsm.data.clips import Clip, ClipSet, as_clips
 from tdsm.data.convert import brought_to
 from tdsm.data.labels import Label, as_labels, merged, normal_form, unmatched_line
 from tdsm.data.layouts import Layout
 from tdsm.data.prompts import Descriptions
+from tdsm.data.remarks import remarks_on_bodies
 from tdsm.matcher import Matcher
 from tdsm.model import TextStream, official_denoiser
 from tdsm.recognizer.confidence import Confidence, evidence, read_confidence
@@ -163,10 +164,13 @@ class Recognizer:
         """
         asked = self._labels(labels, descriptions)
         readings = self.backbone.readings(asked)
-        clips, converted = self._bodies(clips, layout or self.layout.name)
+        given = as_clips(clips, layout or self.layout.name)
+        loaded_before = isinstance(clips, Clip) or (not hasattr(clips, "ndim") and all(isinstance(clip, Clip) for clip in clips))  # and so looked at
+        doubts = [] if loaded_before else [f"arrays: {remark}" for remark in remarks_on_bodies(ClipSet(tuple(given), (), "arrays"))]
+        clips, converted = self._bodies(given, None)
         z_x, rows = self.backbone.usable(clips)
         scores = self.scores(z_x, asked).cpu().numpy()
-        notes = [line for line in [*converted, unmatched_line(descriptions or {}, asked)] if line]
+        notes = [line for line in [*doubts, *converted, unmatched_line(descriptions or {}, asked)] if line]
         notes += [f"{len(clips) - len(rows)} of {len(clips)} clips have no answer: too little of a person is seen"] if len(rows) < len(clips) else []
         crowded = sum(int(clips[row].joints.any(axis=(1, 2, 3)).sum() > self.config.preprocess.bodies) for row in rows)
         if crowded:
