@@ -25,6 +25,7 @@ from tdsm.backbones.pretraining import rehearsal
 from tdsm.baselines import ridge
 from tdsm.config import tuned
 from tdsm.data.convert import convert_all
+from tdsm.data.door import mend_all
 from tdsm.data.layouts import BODY_15
 from tdsm.evaluate import mean_std
 from tdsm.text import cache_folder
@@ -75,9 +76,11 @@ def accuracy(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bo
 
 
 def noise(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodies: Sequence[tdsm.ClipSet]) -> str:
-    """Points lost when joints are lost or noisy, in the clips as they come; the noise is white, of this spread in each coordinate (3-D sets alone)."""
+    """Points lost when joints are lost or noisy, in the clips as they come, or x is negated; the noise is white, of this spread in each coordinate (3-D sets
+    alone), and mirrored bodies are mended as ``--fix`` does."""
     ways: dict[str, Callable] = {name: lambda clip, rng, how=how: without(clip, how, rng) for name, how in MISSING.items()}
     ways |= {name: lambda clip, rng, spread=spread: shaken(clip, spread, rng) for name, spread in NOISE.items()}
+    ways["mirrored"] = lambda clip, rng: replace(clip, joints=clip.joints * [-1.0, *[1.0] * (clip.layout.dims - 1)])
     rows = ["| data set | clean | " + " | ".join(ways) + " |\n|---|---" + "|---" * len(ways) + "|"]
     for clips, body in zip(sets, bodies, strict=True):
         clean, cells = np.array([top1(model, body) for model in models]), []
@@ -87,6 +90,7 @@ def noise(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodie
                 continue
             rng = np.random.default_rng(0)
             changed = tdsm.ClipSet(tuple(change(clip, rng) for clip in clips), clips.classes, clips.name)
+            changed = mend_all(changed)[0] if name == "mirrored" else changed  # as `--fix` does
             there = convert_all(changed, BODY_15).clips
             cells.append(mean_std(clean - np.array([top1(model, there) for model in models])))
         rows.append(f"| {clips.name} | {mean_std(clean)} | {' | '.join(cells)} |")

@@ -493,5 +493,5 @@ def test_arrays_whose_bodies_look_odd_are_answered_with_a_note(run, clips):
 
 @pytest.mark.parametrize("value", [None, 5, "clips.npz"])
 def test_what_is_no_clip_is_refused_in_one_line(run, value):
-    with pytest.raises(InputError, match="clips: .* is not a list of clips; give clips or arrays"):
+    with pytest.raises(InputError, match=r"clips: .* is not a list of clips; give clips or arrays"):
         run[1].predict(value, ["wave", "squat"])

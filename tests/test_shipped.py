@@ -96,3 +96,8 @@ def test_a_description_decides_when_it_is_given(recognizer):
 
 def test_a_card_shows_itself(recognizer):
     assert "generated" in recognizer._repr_html_()
+
+
+def test_a_name_unlike_any_action_is_remarked_on():
+    about = tdsm.pretrained().predict(example_clips()[:1], ["asdfgh", "tennis serve", "chop onions", tdsm.Label("blorptastic", "A person waves.")]).readings
+    assert [bool([remark for remark in reading.remarks if "no action of the dictionary" in remark]) for reading in about] == [True, False, False, False]

@@ -35,6 +35,7 @@ from tdsm.text import LabelReading, TextFeatures, TextModel, directions
 
 __all__ = ["SAME", "Aligned", "Pairs", "Seen", "augment", "exchange_sides", "mirror", "seen_with_mirrors", "train_on_pairs", "train_with_seen"]
 
+_UNLIKE = 0.45  # cosine of the readings of two names below which they have little in common
 SAME = 0.9999
 """Two texts of a batch whose directions have a larger cosine than this say the same, and are no negatives of each other."""
 
@@ -115,8 +116,13 @@ class Aligned(Backbone):
         readings = super().readings(labels)
         if not readings or self.prototypes is None or len(self.prototypes.names) != len(actions := load_dictionary()):
             return readings
-        rows, _ = self.prototypes.nearest(self.text_encoder.read_sentences([spoken(label.name) for label in labels]).to(self.offset.device))
-        return tuple(replace(reading, near=f"{actions[row].name!r}: {actions[row].sentence}") for reading, row in zip(readings, rows.tolist(), strict=True))
+        rows, cosines = self.prototypes.nearest(self.text_encoder.read_sentences([spoken(label.name) for label in labels]).to(self.offset.device))
+        near = []
+        for reading, row, cosine in zip(readings, rows.tolist(), cosines.tolist(), strict=True):
+            unlike = reading.how == "name" and cosine < _UNLIKE
+            remarks = (*reading.remarks, "no action of the dictionary has a name like it: give it a description") if unlike else reading.remarks
+            near.append(replace(reading, near=f"{actions[row].name!r}: {actions[row].sentence}", remarks=remarks))
+        return tuple(near)
 
     @torch.no_grad()
     def label_features(self, z_g: Float[Tensor, "label word"]) -> TextFeatures:
