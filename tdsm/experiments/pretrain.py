@@ -5,7 +5,7 @@ generated movements and their texts -> towers (:mod:`tdsm.backbones.pretraining`
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from tdsm.util.settings import build
 
 __all__ = ["pretrain"]
 
+_WORSE = 3.0  # confidence is fitted for sensors this much worse than those of training; fitted for the same, it is too sure of recordings
 _HELD = 0.1  # share of the actions that are kept from the towers on which confidence is fitted
 
 
@@ -110,7 +111,9 @@ def _confidence(learned: Lessons, config: PretrainConfig, text_encoder: TextMode
     with torch.no_grad():
         prototypes = prototypes_of(backbone, part, config, range(len(known)), seed)
         rows = torch.isin(learned.subject[learned.pairs :], learned.pairs + torch.from_numpy(held))
-        z_x = _directions(backbone, learned, config, seed + 1)[rows]
+        usual = config.corrupt
+        worse = replace(usual, noise=_WORSE * usual.noise, offset=_WORSE * usual.offset, bones=2 * usual.bones, lost=min(1.0, _WORSE * usual.lost))
+        z_x = _directions(backbone, learned, replace(config, corrupt=worse), seed + 1)[rows]
         place = {int(action): row for row, action in enumerate(held)}
         y = torch.tensor([place[int(subject) - learned.pairs] for subject in learned.subject[learned.pairs :][rows]])
         asked = F.normalize(backbone.text(names.to(device())).cpu() + prototypes(names), dim=-1)
