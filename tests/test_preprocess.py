@@ -11,6 +11,8 @@ from tdsm.config import PreprocessConfig
 from tdsm.data.clips import Clip
 from tdsm.data.layouts import COCO_17, KINECT_20, NTU_25, OPENPOSE_18
 from tdsm.data.preprocess import align, body_size, center, drop_null_frames, keep_bodies, preprocess, preprocess_all, resample, scale, steady
+from tdsm.data.procedural.acting import act
+from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.data.synthetic import synthetic_clips
 from tdsm.util.errors import InputError
 
@@ -376,3 +378,24 @@ def test_smoothing_keeps_who_is_absent_absent_and_does_not_depend_on_the_unit():
     there = replace(clip, joints=noisy.astype(np.float32))
     assert not np.array_equal(preprocess(there, config), preprocess(there, replace(config, steady=False)))
     assert np.array_equal(preprocess(clip, config), preprocess(clip, replace(config, steady=False)))
+
+
+@pytest.mark.parametrize("fps", [10.0, 15.0, 30.0])
+def test_fast_movements_are_not_taken_for_noise(fps):
+    frames = np.linspace(0, 47, round(1.6 * fps)).astype(int)  # 48 frames in 1.6 s
+    for name in ("burpee", "jumping jack", "run", "cartwheel"):
+        action = next(action for action in load_dictionary() if action.name == name)
+        joints = act(action.ways[0], np.random.default_rng(0))[0][None, frames]
+        assert np.array_equal(steady(joints, NTU_25, fps), joints), name
+        assert not np.array_equal(steady(joints + np.random.default_rng(1).normal(0, 0.05, joints.shape), NTU_25, fps), joints)
+
+
+def test_nobody_is_dragged_across_an_absence():
+    clip = synthetic_clips(1, actions=["bow"])[0]
+    noisy = clip.joints[:1] + np.random.default_rng(0).normal(0, 0.05, clip.joints[:1].shape)
+    shift = np.array([3.0, 0, 0])
+    away = np.concatenate([noisy, np.zeros_like(noisy[:, :10]), noisy + shift], axis=1)
+    smooth = steady(away, clip.layout, 30.0)
+    alone = steady(noisy, clip.layout, 30.0)
+    assert np.abs(smooth[:, : noisy.shape[1]] - alone).max() < 0.05
+    assert np.abs(smooth[:, -noisy.shape[1] :] - shift - alone).max() < 0.05

@@ -495,3 +495,21 @@ def test_arrays_whose_bodies_look_odd_are_answered_with_a_note(run, clips):
 def test_what_is_no_clip_is_refused_in_one_line(run, value):
     with pytest.raises(InputError, match=r"clips: .* is not a list of clips; give clips or arrays"):
         run[1].predict(value, ["wave", "squat"])
+
+
+def test_arrays_are_looked_at_whatever_they_come_in_and_beside(run, clips):
+    odd = [clip.joints * [-1, 1, 1] for clip in clips[:4]]
+    for given in (odd, iter(odd), (joints for joints in odd), [*odd, clips[5]]):
+        notes = run[1].predict(given, ["wave", "squat"], layout=clips.layout.name).notes
+        assert [note for note in notes if "in 4 of 4 clips, so the bodies are mirrored" in note]
+    other = convert(clips[0], KINECT_20).clip
+    assert len(run[1].predict([other, odd[0]], ["wave", "squat"], layout=clips.layout.name)) == 2
+
+
+def test_a_file_without_checksum_says_so(run, tmp_path):
+    folder = copy_of(run[0], tmp_path)
+    about = json.loads((folder / "recognizer.json").read_text())
+    del about["sha256"]
+    (folder / "recognizer.json").write_text(json.dumps(about))
+    with pytest.raises(InputError, match=r"recognizer\.json: has no checksum: it is none of the package's files, or of an earlier version of it"):
+        Recognizer.from_pretrained(folder)

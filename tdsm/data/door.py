@@ -234,4 +234,4 @@ def _assumed_rate(clips: ClipSet) -> Remark | None:
     assumed = [clip.name for clip in clips if clip.fps_assumed]
     what = "nothing states the frames a second of"
     remedy = "give them (fps=25, --fps 25), or in the column fps of clips.csv or the array fps of the .npz"
-    return _on_named("assumed frame rate", assumed, clips, what, f": read as {ASSUMED_FPS:g}, for players and for who is who", remedy)
+    return _on_named("assumed frame rate", assumed, clips, what, f": read as {ASSUMED_FPS:g}, for players, smoothing and who is who", remedy)

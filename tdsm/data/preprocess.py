@@ -130,8 +130,9 @@ def keep_bodies(joints: np.ndarray, bodies: int) -> np.ndarray:
 def steady(joints: np.ndarray, layout: Layout, fps: float) -> np.ndarray:
     """Smooth persons whose joints tremble more than a body does, others stay as they are.
 
-    The noise is told from the third differences of all coordinates (their median, so that a fast limb is none). Above 0.03 trunk lengths, about 15 mm, the
-    person is smoothed by a Gaussian whose standard deviation in seconds is that of the noise in trunk lengths, 0.2 at most.
+    The noise is told from third differences of all coordinates and from second differences of bone lengths (medians), of which the smaller counts: a fast
+    movement changes no bone, a sensor's slow drift no third difference. Above 0.03 trunk lengths, about 15 mm, the person is smoothed by a Gaussian whose
+    standard deviation in seconds is that of the noise in trunk lengths, 0.2 at most. Frames before and after an absence are smoothed apart.
 
     Example:
         >>> from tdsm.data.layouts import NTU_25
@@ -143,17 +144,27 @@ def steady(joints: np.ndarray, layout: Layout, fps: float) -> np.ndarray:
         >>> bool(np.abs(steady(noisy, NTU_25, 30.0) - joints).mean() < 0.5 * np.abs(noisy - joints).mean())
         True
     """
-    joints = joints.copy()
+    joints = np.array(joints, np.float64)
     lower, upper = (list(ends) for ends in layout.torso)
     for person, present in zip(joints, _present(joints), strict=True):
-        seen = person[present]
-        if len(seen) < 8:
+        stretches = [rows for rows in np.split(np.arange(len(person)), np.flatnonzero(np.diff(present)) + 1) if present[rows[0]] and len(rows) > 3]
+        if sum(map(len, stretches)) < 8:
             continue
+        seen = person[present]
         trunk = np.median(np.linalg.norm(seen[:, upper].mean(axis=1) - seen[:, lower].mean(axis=1), axis=-1))
-        noise = np.median(np.abs(np.diff(seen, n=3, axis=0))) / (0.6745 * 20**0.5)  # of white noise: its standard deviation
+        noise = _noise([person[rows] for rows in stretches], layout)
         if trunk > 0 and noise > _TREMBLING * trunk:
-            person[present] = _blurred(seen, min(_LONGEST, noise / trunk) * fps)
+            for rows in stretches:
+                person[rows] = _blurred(person[rows], min(_LONGEST, noise / trunk) * fps)
     return joints
+
+
+def _noise(stretches: Sequence[np.ndarray], layout: Layout) -> float:
+    """Standard deviation of the white noise on each coordinate of (T, V, C) stretches."""
+    child, parent = np.array(layout.bones).T
+    jumps = np.concatenate([np.abs(np.diff(joints, n=3, axis=0)).ravel() for joints in stretches])
+    bones = np.concatenate([np.abs(np.diff(np.linalg.norm(joints[:, child] - joints[:, parent], axis=-1), n=2, axis=0)).ravel() for joints in stretches])
+    return float(min(np.median(jumps) / 20**0.5, np.median(bones) / 12**0.5)) / 0.6745
 
 
 def _blurred(path: np.ndarray, spread: float) -> np.ndarray:

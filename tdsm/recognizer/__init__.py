@@ -9,7 +9,7 @@ A new label needs no retraining, only its text. A score is minus the denoising e
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -127,10 +127,13 @@ class Recognizer:
 
     def _read(self, asked: tuple[Label, ...]) -> tuple[TextFeatures, TextStream]:
         """What the backbone and the denoiser make of labels; kept for the labels asked last."""
-        if self._asked is None or self._asked[0] != asked:
+        known = self._asked
+        if known is None or known[0] != asked:
             text = self.backbone.labels(asked).to(self.device)
-            self._asked = asked, text, self.matcher.encode_text(text)
-        return self._asked[1:]
+            read = text, self.matcher.encode_text(text)
+            self._asked = asked, *read
+            return read  # what another thread asks meanwhile changes nothing here
+        return known[1:]
 
     def scores(
         self, z_x: Float[Tensor, "clip channel"], labels: Sequence[str | Label], descriptions: Descriptions | None = None
@@ -164,9 +167,9 @@ class Recognizer:
         """
         asked = self._labels(labels, descriptions)
         readings = self.backbone.readings(asked)
-        given = as_clips(clips, layout or self.layout.name)
-        loaded_before = isinstance(clips, Clip) or (not hasattr(clips, "ndim") and all(isinstance(clip, Clip) for clip in clips))  # and so looked at
-        doubts = [] if loaded_before else [f"arrays: {remark}" for remark in remarks_on_bodies(ClipSet(tuple(given), (), "arrays"))]
+        several = clips if isinstance(clips, Clip | str) or hasattr(clips, "ndim") or not isinstance(clips, Iterable) else list(clips)
+        given = as_clips(several, layout or self.layout.name)
+        doubts = _doubts(given, [several] if isinstance(several, Clip) else [] if hasattr(several, "ndim") else several)
         clips, converted = self._bodies(given, None)
         z_x, rows = self.backbone.usable(clips)
         scores = self.scores(z_x, asked).cpu().numpy()
@@ -312,6 +315,15 @@ class Recognizer:
         ]
         table = html_table(about, title="Recognizer", note="predict(clips, labels, descriptions) ranks any labels, seen or not")
         return table + (f"<details><summary>model card</summary><pre>{html.escape(self.card)}</pre></details>" if self.card else "")
+
+
+def _doubts(given: Sequence[Clip], loaded_before: Sequence[object]) -> list[str]:
+    """What is odd about bodies that came as arrays; clips are looked at when they are loaded."""
+    looked_at = {id(clip) for clip in loaded_before}
+    arrays = tuple(clip for clip in given if id(clip) not in looked_at)
+    few = "; ignore this if the person lies" if len(arrays) < 4 else ""
+    remarks = remarks_on_bodies(ClipSet(arrays, (), "arrays")) if arrays else []
+    return [f"arrays: {remark}{few if remark.kind == 'up axis' else ''}" for remark in remarks]
 
 
 def _descriptions(values: object) -> dict[str, str | tuple[str, ...]]:

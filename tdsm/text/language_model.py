@@ -91,17 +91,15 @@ class Words:
         self.special = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
         self.marks: int = tokenizer.num_special_tokens_to_add(False)
         tokenizer.no_padding()
+        tokenizer.no_truncation()
 
     def __len__(self) -> int:
         return self._tokenizer.get_vocab_size()
 
     def __call__(self, texts: Sequence[str], limit: int | None = None) -> list[list[int]]:
         """Tokens of each text: all of them, or, cut to ``limit``, with the marks of its beginning and end."""
-        if limit is None:
-            self._tokenizer.no_truncation()
-        else:
-            self._tokenizer.enable_truncation(limit)
-        return [read.ids for read in self._tokenizer.encode_batch(list(texts), add_special_tokens=limit is not None)]
+        read = [text.ids for text in self._tokenizer.encode_batch(list(texts), add_special_tokens=limit is not None)]
+        return read if limit is None else [ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]] if self.marks else ids[:limit] for ids in read]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens."""
