@@ -2,6 +2,7 @@
 
     tdsm pretrain runs/whole-0 --seed 0                          (and so on, for each seed)
     tdsm pretrain runs/honest-0 --seed 0 --without "NAMES"       (names: printed by --names)
+    tdsm train UTD_ZIP --preset tuned --seed 0 --set align.start=runs/whole-{seed}/model --no-calibrate --out runs/with-utd-0     (a second recipe: with recordings)
     python benchmarks/never_met.py DATA ... --models runs/whole-*/model --what accuracy voices noise confidence
 
 Every class of each data set is asked, by its own name alone unless a voice says otherwise. Nothing is trained on recordings and nothing is selected on them.
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from missing_joints import top1, without
 
 import tdsm
@@ -57,21 +59,25 @@ def main() -> None:
 
 
 def accuracy(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodies: Sequence[tdsm.ClipSet]) -> str:
-    """Top-1 by names, beside ridge and chance."""
+    """Top-1 by names, beside the plain cosine, ridge and chance."""
     pairs = rehearsal(3000, tuned(), models[0].backbone.text_encoder, cache_folder().parent / "rehearsed")
     linear = []
     for model in models:
         text = model.backbone.label_features(pairs.z_g).z_g
         linear.append(ridge.fit(model.backbone.rows(pairs.x), torch.arange(len(text)), text))
-    rows = ["| data set | classes | clips | answer, top-1 % | ridge | chance |", "|---|---|---|---|---|---|"]
+    rows = ["| data set | classes | clips | answer, top-1 % | cosine | ridge | chance |", "|---|---|---|---|---|---|---|"]
     for clips, body in zip(sets, bodies, strict=True):
-        found, plain = [], []
+        found, plain, angle = [], [], []
         for model, score in zip(models, linear, strict=True):
             z_x, used = model.usable(body)
             y = torch.from_numpy(body.y[used])
             found.append(float((model.scores(z_x, body.classes).argmax(1) == y).sum()) / len(body))
-            plain.append(float((score(z_x, model.text(body.classes).z_g).argmax(1) == y).sum()) / len(body))
-        rows.append(f"| {clips.name} | {len(clips.classes)} | {len(clips)} | {mean_std(found)} | {mean_std(plain)} | {100 / len(clips.classes):.1f} |")
+            z_g = model.text(body.classes).z_g
+            plain.append(float((score(z_x, z_g).argmax(1) == y).sum()) / len(body))
+            angle.append(float(((F.normalize(z_x, dim=-1) @ F.normalize(z_g, dim=-1).T).argmax(1) == y).sum()) / len(body))
+        rows.append(
+            f"| {clips.name} | {len(clips.classes)} | {len(clips)} | {mean_std(found)} | {mean_std(angle)} | {mean_std(plain)} | {100 / len(clips.classes):.1f} |"
+        )
     return "\n".join(rows)
 
 
