@@ -2,7 +2,7 @@
 
     tdsm pretrain runs/whole-0 --seed 0                          (and so on, for each seed)
     tdsm pretrain runs/honest-0 --seed 0 --without "NAMES"       (names: printed by --names)
-    tdsm train UTD_ZIP --preset tuned --seed 0 --set align.start=runs/whole-{seed}/model --no-calibrate --out runs/with-utd-0     (a second recipe: with recordings)
+    tdsm train UTD_ZIP --preset tuned --seed 0 --set align.start=runs/whole-{seed}/model --no-calibrate --out runs/with-utd-0   (with recordings)
     python benchmarks/never_met.py DATA ... --models runs/whole-*/model --what accuracy voices noise confidence
 
 Every class of each data set is asked, by its own name alone unless a voice says otherwise. Nothing is trained on recordings and nothing is selected on them.
@@ -74,10 +74,10 @@ def accuracy(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bo
             found.append(float((model.scores(z_x, body.classes).argmax(1) == y).sum()) / len(body))
             z_g = model.text(body.classes).z_g
             plain.append(float((score(z_x, z_g).argmax(1) == y).sum()) / len(body))
-            angle.append(float(((F.normalize(z_x, dim=-1) @ F.normalize(z_g, dim=-1).T).argmax(1) == y).sum()) / len(body))
-        rows.append(
-            f"| {clips.name} | {len(clips.classes)} | {len(clips)} | {mean_std(found)} | {mean_std(angle)} | {mean_std(plain)} | {100 / len(clips.classes):.1f} |"
-        )
+            cosines = F.normalize(z_x, dim=-1) @ F.normalize(z_g, dim=-1).T
+            angle.append(float((cosines.argmax(1) == y).sum()) / len(body))
+        cells = [clips.name, str(len(clips.classes)), str(len(clips)), *map(mean_std, (found, angle, plain)), f"{100 / len(clips.classes):.1f}"]
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
