@@ -141,8 +141,8 @@ def train_recognizer(
             what = f"is {init!r:.60}, with backbone {config.backbone}"
             raise InputError("init", what, 'give "pretrained" or the `model` folder of a `tdsm pretrain`, and settings such as tdsm.config.tuned()')
         config = replace(config, align=replace(config.align, start="shipped" if init == "pretrained" else str(init)))
-        clips = convert_all(clips, BODY_15).clips
     config = config or Config()
+    clips = convert_all(clips, BODY_15).clips if config.align.start else clips
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     text_encoder.check()
     aligned = config.backbone == "aligned"

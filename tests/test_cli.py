@@ -387,3 +387,12 @@ def test_reproduce_plans_computes_and_prints_a_row_in_the_recommended_recipe(mon
     assert "| nw-ucla-purls-8-2 | 32/8 | 50.0 | 69.1 | 72.8 | 73.5 | 75.8 |" in printed
     assert (tmp_path / "out/nw-ucla-purls-8-2.md").read_text() in printed
     assert " done " in call(monkeypatch, capsys, *given, "--dry-run")[1]
+
+
+def test_the_tuned_preset_takes_clips_of_any_body(monkeypatch, capsys, clips_file, tmp_path):
+    quick = [part for setting in ("align.pairs=8", "align.batch=8", "align.steps=2", "train.steps=2") for part in ("--set", setting)]
+    out = tmp_path / "run"
+    code, shown, error = call(monkeypatch, capsys, "train", clips_file, "--out", out, "--preset", "tuned", *quick, "--unseen", SEEN[0], "--no-calibrate")
+    assert code == 0, error
+    assert "Recognizer(body-15" in shown
+    assert (out / "metrics.json").is_file()
