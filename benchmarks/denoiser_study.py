@@ -7,8 +7,7 @@ The towers of each run (`tdsm pretrain --without ...`) are frozen. Denoisers are
 uniform     the recommended recipe: negatives drawn uniformly from the texts of the batch
 errors      the negative is the wrong text of the batch to which the towers give the largest cosine: what they confuse
 twin        the same as "errors", without noise: t = 0 in training and in the test
-untrained   the prior, whose ranking is the cosine's
-windows     no denoiser: the mean of the cosines of the whole clip and of its three thirds
+windows     no denoiser: the mean of the cosines of the whole clip and of its first, middle and last half
 
 Each is asked for actions of the dictionary that the run left out (generated movements, 20 names at a time, one of them right), on which a choice might be
 made, and for the classes of the data sets, on which none may. Differences to the cosine are paired over runs: mean and 95 % interval (t).
@@ -120,12 +119,12 @@ def asked(matcher: Matcher) -> Callable:
 
 
 def windows(z_x: torch.Tensor, z_g: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
-    """Cosines of the whole and of three thirds, averaged; ``parts`` (B, 3, C)."""
+    """Cosines of the whole and of three halves, averaged; ``parts`` (B, 3, C)."""
     every = F.normalize(torch.cat((z_x[:, None], parts), 1), dim=-1)
     return (every @ F.normalize(z_g, dim=-1).T).mean(1)
 
 
-def thirds(recognizer: tdsm.Recognizer, x: torch.Tensor) -> torch.Tensor:
+def halves(recognizer: tdsm.Recognizer, x: torch.Tensor) -> torch.Tensor:
     """z_x of the three overlapping halves of preprocessed clips (B, 1, T, V, C): (B, 3, C)."""
     frames = x.shape[2]
     cuts = [x[:, :, start : start + frames // 2] for start in (0, frames // 4, frames // 2)]
@@ -138,7 +137,7 @@ def on_clips(recognizer: tdsm.Recognizer, clips: tdsm.ClipSet) -> Callable:
     from tdsm.data.preprocess import preprocess_usable
 
     x, used = preprocess_usable(clips, recognizer.backbone.preprocess)
-    z_x, parts = recognizer.backbone.rows(torch.from_numpy(x)), thirds(recognizer, torch.from_numpy(x))
+    z_x, parts = recognizer.backbone.rows(torch.from_numpy(x)), halves(recognizer, torch.from_numpy(x))
     z_g, y = recognizer.text(clips.classes).z_g, torch.from_numpy(clips.y[used])
     return lambda score: float((score(z_x, z_g, parts).argmax(1) == y).float().mean())
 
@@ -155,7 +154,7 @@ def left_out(recognizer: tdsm.Recognizer, config: PretrainConfig, without: Seque
         rows = torch.nonzero(whole.subject == whole.pairs + int(numbers[0]))[:, 0]
         questions.append((int(rows[rng.integers(len(rows))]), whole.slots[whole.pairs + torch.from_numpy(numbers), 0, NAME]))
     x = corrupt(whole.x[[row for row, _ in questions]], BODY_15, config.corrupt, 11, 0)
-    z_x, parts = recognizer.backbone.rows(x), thirds(recognizer, x)
+    z_x, parts = recognizer.backbone.rows(x), halves(recognizer, x)
     texts = [recognizer.backbone.label_features(whole.texts[rows]).z_g for _, rows in questions]
     return lambda score: float(np.mean([int(score(z_x[[row]], z_g, parts[[row]]).argmax()) == 0 for row, z_g in enumerate(texts)]))
 

@@ -19,12 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from missing_joints import top1, without
 
 import tdsm
 from tdsm.backbones.pretraining import rehearsal
-from tdsm.baselines import ridge
+from tdsm.baselines import cosine, ridge
 from tdsm.config import tuned
 from tdsm.data.convert import convert_all
 from tdsm.data.door import mend_all
@@ -74,8 +73,7 @@ def accuracy(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bo
             found.append(float((model.scores(z_x, body.classes).argmax(1) == y).sum()) / len(body))
             z_g = model.text(body.classes).z_g
             plain.append(float((score(z_x, z_g).argmax(1) == y).sum()) / len(body))
-            cosines = F.normalize(z_x, dim=-1) @ F.normalize(z_g, dim=-1).T
-            angle.append(float((cosines.argmax(1) == y).sum()) / len(body))
+            angle.append(float((cosine.fit(z_x, y, z_g)(z_x, z_g).argmax(1) == y).sum()) / len(body))
         cells = [clips.name, str(len(clips.classes)), str(len(clips)), *map(mean_std, (found, angle, plain)), f"{100 / len(clips.classes):.1f}"]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)

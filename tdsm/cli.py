@@ -246,14 +246,13 @@ def reproduce(
 
 def _work(data: list[Path], split: str | None, config: "Config") -> list:
     """(clips, row) of each data set, its clips on the body of the towers that ``config`` begins with; its rows must be of one protocol."""
+    from tdsm.backbones.fit import on_start_body
     from tdsm.catalogue.rows import benchmarks_of
-    from tdsm.data.convert import convert_all
-    from tdsm.data.layouts import BODY_15
     from tdsm.data.readers import load_clips
 
     work = []
     for clips in map(load_clips, data):
-        clips = convert_all(clips, BODY_15).clips if config.align.start else clips
+        clips = on_start_body(clips, config)
         rows = benchmarks_of(clips.name, split)
         if len({row.protocol for row in rows}) > 1:
             raise InputError(clips.name, f"has {len(rows)} rows of several protocols", f"choose one with --split, such as --split {rows[0].name}")

@@ -31,8 +31,8 @@ def alphas_cumprod(timesteps: int, schedule: str = "mild") -> Float[Tensor, " ti
         tensor([0.9991, 0.7...])
     """
     if schedule == "cosine":
-        return torch.cos((torch.arange(timesteps, device="cpu") + 0.5) / timesteps * torch.pi / 2).square().clamp(1e-4, 0.9999)
-    betas = torch.linspace(0.00085**0.5, 0.012**0.5, timesteps, dtype=torch.float32, device="cpu") ** 2
+        return torch.cos((torch.arange(timesteps) + 0.5) / timesteps * torch.pi / 2).square().clamp(1e-4, 0.9999)
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, timesteps, dtype=torch.float32) ** 2
     return torch.cumprod(1.0 - betas, dim=0)
 
 

@@ -44,10 +44,11 @@ class Matcher(nn.Module):
             torch.manual_seed(seed)
             self.denoiser = CrossDiT(features, text_channels, text_tokens, model)
         shape = (diffusion.noises, skeleton_tokens, features)
-        meta = torch.get_default_device().type == "meta"  # sizes alone are asked; drawing would load torch's compiler, which takes seconds
+        meta = torch.get_default_device().type == "meta"  # sizes alone are asked; drawing or computing would load torch's compiler, which takes seconds
         noise = torch.empty(shape) if meta else torch.randn(shape, generator=torch.Generator().manual_seed(seed + 1))
+        alpha_bar = torch.empty(diffusion.timesteps) if meta else alphas_cumprod(diffusion.timesteps, diffusion.schedule)
         self.register_buffer("test_noise", noise)
-        self.register_buffer("alpha_bar", alphas_cumprod(diffusion.timesteps, diffusion.schedule))
+        self.register_buffer("alpha_bar", alpha_bar)
         self.register_buffer("center", torch.zeros(features))
         self.register_buffer("scale", torch.ones(()))
 

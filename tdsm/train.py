@@ -16,13 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from tdsm.backbones.base import Examples, seen_clips
-from tdsm.backbones.fit import MakeNet, fit_backbone
+from tdsm.backbones.fit import MakeNet, fit_backbone, on_start_body
 from tdsm.config import Config, tuned
 from tdsm.data.clips import ClipSet
-from tdsm.data.convert import convert_all
 from tdsm.data.holdout import holdout_clips, pseudo_unseen
 from tdsm.data.labels import as_labels
-from tdsm.data.layouts import BODY_15
 from tdsm.data.prompts import Descriptions
 from tdsm.diffusion import Loss
 from tdsm.evaluate import SELECTION
@@ -142,7 +140,7 @@ def train_recognizer(
             raise InputError("init", what, 'give "pretrained" or the `model` folder of a `tdsm pretrain`, and settings such as tdsm.config.tuned()')
         config = replace(config, align=replace(config.align, start="shipped" if init == "pretrained" else str(init)))
     config = config or Config()
-    clips = convert_all(clips, BODY_15).clips if config.align.start else clips
+    clips = on_start_body(clips, config)
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     text_encoder.check()
     aligned = config.backbone == "aligned"

@@ -51,9 +51,12 @@ def mirrored_way(way):
     return way | {key: other(way[key]) for key in ("from", "to") if key in way} | {"keys": [other(key) for key in way["keys"]]}
 
 
+PLAIN = {"jump forward": 2, "kick": 3, "kick backward": 2, "lie down": 2, "shake head": 2, "squat": 3, "wave": 3}  # where more than the first way is plain
+
+
 def ways_of(name):
-    """The plainest performance of an action, which stands first, with how often its keys are gone through; other ways may sit, walk up, or use both hands."""
-    ways = ACTIONS[name].ways[:1]
+    """The plain performances of an action, which stand first, each with how often its keys are gone through; later ways may sit, walk up, or use both hands."""
+    ways = ACTIONS[name].ways[: PLAIN.get(name, 1)]
     assert ways
     return [(performed(way), way.get("n", 1)) for way in ways]
 

@@ -126,6 +126,13 @@ def test_confidence_is_calibrated_and_tells_when_no_label_fits():
     assert Confidence(2.0, 1.0, 0.0).probabilities(np.array([[0.0, 0.0]])).tolist() == [[0.5, 0.5]]
 
 
+def test_the_ways_of_an_action_take_turns():
+    action = next(action for action in load_dictionary() if len(action.ways) > 3)
+    takes = [pretraining._take(action, 7, draw) for draw in range(2 * len(action.ways))]
+    assert [way for *_, way in takes] == [*action.ways, *action.ways]
+    assert [take[:2] for take in takes] == [(7, draw) for draw in range(len(takes))]
+
+
 def test_a_size_that_a_file_claims_takes_no_memory(run, tmp_path):
     run[1].save_pretrained(tmp_path)
     about = read_sealed(tmp_path / "backbone.json")
@@ -156,3 +163,12 @@ def test_what_is_no_clip_set_or_folder_is_refused(run, tmp_path):
         pretrain(tmp_path / "file", settings=TINY)
     with pytest.raises(InputError, match="file: the disk refuses"):
         run[1].save_pretrained(tmp_path / "file")
+
+
+def test_a_number_of_timesteps_that_a_file_claims_takes_no_memory(run, tmp_path):
+    run[1].save_pretrained(tmp_path)
+    about = read_sealed(tmp_path / "recognizer.json")
+    about["config"]["diffusion"]["timesteps"] = 10**12
+    write_sealed(tmp_path / "recognizer.json", about)
+    with pytest.raises(InputError, match=r"matcher\.safetensors: alpha_bar is \(50,\), but the settings need \(1000000000000,\)"):
+        Recognizer.from_pretrained(tmp_path)

@@ -19,15 +19,17 @@ from tdsm.backbones.nets import build_encoder
 from tdsm.backbones.pairs import generated_pairs, pretrained
 from tdsm.backbones.pretraining import rehearsal
 from tdsm.config import Config
+from tdsm.data.clips import ClipSet
+from tdsm.data.convert import convert_all
 from tdsm.data.labels import Label, normal_form
-from tdsm.data.layouts import Layout, layout_named
+from tdsm.data.layouts import BODY_15, Layout, layout_named
 from tdsm.loop import Logged
 from tdsm.text import TextEncoder, TextModel, cache_folder
 from tdsm.util.errors import InputError
 from tdsm.util.files import read_sealed, write_sealed
-from tdsm.util.weights import loaded, save_weights
+from tdsm.util.weights import loaded, save_weights, sizes_of
 
-__all__ = ["SHIPPED", "MakeNet", "examples_of", "fit_backbone", "load_backbone", "refuse_leak", "save_backbone"]
+__all__ = ["SHIPPED", "MakeNet", "examples_of", "fit_backbone", "load_backbone", "on_start_body", "refuse_leak", "save_backbone"]
 
 MakeNet = Callable[[Layout, int, int], nn.Module]
 """(layout, persons M, classes) -> a skeleton encoder: a module with ``pool`` (N, M, T, V, C) -> (N, C), ``features`` C, ``layout`` and ``bodies``; for the
@@ -94,6 +96,11 @@ def _pairs(config: Config, layout: Layout, text_encoder: TextModel) -> Pairs:
     return rehearsal(config.align.pairs, config, text_encoder, cache_folder().parent / "rehearsed")
 
 
+def on_start_body(clips: ClipSet, config: Config) -> ClipSet:
+    """Clips on the body of the towers of ``config.align.start``; as they are, where it names none."""
+    return convert_all(clips, BODY_15).clips if config.align.start else clips
+
+
 def _started(config: Config, text_encoder: TextModel, seed: int) -> Aligned:
     """The towers of ``config.align.start``."""
     folder = SHIPPED if config.align.start == "shipped" else Path(config.align.start.replace("{seed}", str(seed)))
@@ -136,13 +143,12 @@ def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: Make
             raise ValueError(f"seen is {about['seen']!r:.60}, {words} words")
         text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
         build = functools.partial(_build, config, kind, layout, seen, dataset, words, names, actions, text_encoder, net)
-        with torch.device("meta"):  # no memory is taken for sizes that a file may claim
-            build()
+        sizes = sizes_of(build)
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as error:
         raise InputError(path, f"is not the description of a backbone ({error!s:.200})", "train it again, or take another copy") from error
     if _hash(text_encoder.identity) != text_model:
         raise InputError(path, "was trained with another text model than is given or installed", "give text_encoder=..., or train again")
-    return loaded(build, folder / "backbone.safetensors").eval(), config
+    return loaded(build, sizes, folder / "backbone.safetensors").eval(), config
 
 
 def _build(

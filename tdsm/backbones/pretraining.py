@@ -116,7 +116,7 @@ def lessons(config: PretrainConfig, recipe: Config, text_encoder: TextModel, wit
     """
     everything, kept = load_dictionary(), set(load_dictionary(without))
     actions = {number: action for number, action in enumerate(everything) if action in kept}
-    drawn = [take for number, action in enumerate(everything) for take in _takes(action, number, config.performances * len(action.ways))]
+    drawn = [_take(action, number, draw) for number, action in enumerate(everything) for draw in range(config.performances * len(action.ways))]
     sentences = [draw_movement(np.random.default_rng([_SEED, number]))[1] for number in range(config.pairs)]
     pairs, _ = _made("random", range(config.pairs), lambda number: (procedural_clip(number, _SEED, BODY_15), False), recipe, folder)
     acted, mirrored = _made("acted", drawn, _acted, recipe, folder)  # of all, so that one folder serves any `without`
@@ -143,7 +143,7 @@ def rehearsal(count: int, recipe: Config, text_encoder: TextModel, folder: Path 
     """``count`` performances of actions of the dictionary, each with one of its texts: what towers are kept in practice with while they learn seen classes."""
     actions, rng = load_dictionary(), np.random.default_rng([_SEED, count])
     chosen = rng.permutation(np.resize(np.arange(len(actions)), count))
-    draws = [_takes(actions[number], int(number), place // len(actions) + 1)[-1] for place, number in enumerate(chosen)]
+    draws = [_take(actions[number], int(number), place // len(actions)) for place, number in enumerate(chosen)]
     x, mirrored = _made("rehearsed", draws, _acted, recipe, folder)
     voices = [_voices(actions[number])[slot] for (number, *_), slot in zip(draws, rng.integers(_SLOTS, size=count), strict=True)]
     texts = [exchange_sides(text) if turned else text for text, turned in zip(voices, mirrored.tolist(), strict=True)]
@@ -156,9 +156,9 @@ def _voices(action: Action) -> list[str]:
     return [action.sentence] * NAME + [names[slot % len(names)] for slot in range(_SLOTS - NAME)]
 
 
-def _takes(action: Action, number: int, count: int) -> list[tuple[int, int, Mapping[str, object]]]:
-    """The first ``count`` performances of action ``number`` of the dictionary: number, draw and way; its ways take turns."""
-    return [(number, draw, action.ways[draw % len(action.ways)]) for draw in range(count)]
+def _take(action: Action, number: int, draw: int) -> tuple[int, int, Mapping[str, object]]:
+    """Performance ``draw`` of action ``number`` of the dictionary: number, draw and way; its ways take turns."""
+    return number, draw, action.ways[draw % len(action.ways)]
 
 
 def _acted(take: tuple[int, int, Mapping[str, object]]) -> tuple[Clip, bool]:

@@ -30,7 +30,6 @@ _NO_SIZE = 1e-9  # rounding; in metres or pixels nobody is that small
 _SHORTEST = 1e-3  # of the body's size
 _TREMBLING = 0.03  # spread of the noise of a coordinate, in trunk lengths, from which on a body is smoothed: some 15 mm
 _LONGEST = 0.2  # seconds, the widest smoothing
-_FPS = 30.0  # of a clip that does not state it
 
 
 def preprocess(clip: Clip, config: PreprocessConfig) -> np.ndarray:
@@ -52,7 +51,7 @@ def preprocess(clip: Clip, config: PreprocessConfig) -> np.ndarray:
         joints = drop_null_frames(joints)
     joints = keep_bodies(joints, config.bodies)
     if config.steady:
-        joints = steady(joints, clip.layout, clip.fps or _FPS)
+        joints = steady(joints, clip.layout, clip.fps)
     if config.frames:
         joints = resample(joints, config.frames)
         if not joints.any():

@@ -9,7 +9,7 @@ A new label needs no retraining, only its text. A score is minus the denoising e
 
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ from tdsm.util.errors import InputError
 from tdsm.util.files import disk_faults, read_sealed, read_text, write_sealed, write_text
 from tdsm.util.html import html_table, shortened
 from tdsm.util.hub import hub_folder
-from tdsm.util.weights import loaded, save_weights
+from tdsm.util.weights import loaded, save_weights, sizes_of
 
 __all__ = ["Predictions", "Recognizer", "pretrained"]
 
@@ -167,9 +167,10 @@ class Recognizer:
         """
         asked = self._labels(labels, descriptions)
         readings = self.backbone.readings(asked)
-        several = clips if isinstance(clips, Clip | str) or hasattr(clips, "ndim") or not isinstance(clips, Iterable) else list(clips)
-        given = as_clips(several, layout or self.layout.name)
-        doubts = _doubts(given, [several] if isinstance(several, Clip) else [] if hasattr(several, "ndim") else several)
+        if isinstance(clips, Iterator):
+            clips = list(clips)
+        given = as_clips(clips, layout or self.layout.name)
+        doubts = _doubts(given, [clips] if isinstance(clips, Clip) else clips)
         clips, converted = self._bodies(given, None)
         z_x, rows = self.backbone.usable(clips)
         scores = self.scores(z_x, asked).cpu().numpy()
@@ -247,11 +248,10 @@ class Recognizer:
             if not (gamma is None or (isinstance(gamma, int | float) and not isinstance(gamma, bool))):
                 raise ValueError(f"gamma {gamma!r}")
             make = partial(Matcher, backbone.features, 1, channels, tokens, config.model, config.diffusion)
-            with torch.device("meta"):
-                make()
+            sizes = sizes_of(make)
         except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise InputError(path, f"is not the description of a recognizer ({error!s:.200})", "save it again, or take another copy") from error
-        matcher = loaded(make, folder / "matcher.safetensors")
+        matcher = loaded(make, sizes, folder / "matcher.safetensors")
         card = read_text(folder / "README.md") if (folder / "README.md").is_file() else ""
         return cls(config, backbone, matcher, descriptions, gamma, confidence if getattr(backbone, "prototypes", None) else None, card)
 
@@ -317,10 +317,10 @@ class Recognizer:
         return table + (f"<details><summary>model card</summary><pre>{html.escape(self.card)}</pre></details>" if self.card else "")
 
 
-def _doubts(given: Sequence[Clip], loaded_before: Sequence[object]) -> list[str]:
-    """What is odd about bodies that came as arrays; clips are looked at when they are loaded."""
-    looked_at = {id(clip) for clip in loaded_before}
-    arrays = tuple(clip for clip in given if id(clip) not in looked_at)
+def _doubts(clips: Sequence[Clip], given: Iterable[object]) -> list[str]:
+    """What is odd about those of ``clips`` that were given as arrays; clips are looked at when they are loaded."""
+    looked_at = {id(clip) for clip in given}
+    arrays = tuple(clip for clip in clips if id(clip) not in looked_at)
     few = "; ignore this if the person lies" if len(arrays) < 4 else ""
     remarks = remarks_on_bodies(ClipSet(arrays, (), "arrays")) if arrays else []
     return [f"arrays: {remark}{few if remark.kind == 'up axis' else ''}" for remark in remarks]

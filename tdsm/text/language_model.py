@@ -99,7 +99,13 @@ class Words:
     def __call__(self, texts: Sequence[str], limit: int | None = None) -> list[list[int]]:
         """Tokens of each text: all of them, or, cut to ``limit``, with the marks of its beginning and end."""
         read = [text.ids for text in self._tokenizer.encode_batch(list(texts), add_special_tokens=limit is not None)]
-        return read if limit is None else [ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]] if self.marks else ids[:limit] for ids in read]
+        return read if limit is None else [self._cut(ids, limit) for ids in read]
+
+    def _cut(self, ids: list[int], limit: int) -> list[int]:
+        """``limit`` tokens at most; the mark of the end stays."""
+        if len(ids) <= limit:
+            return ids
+        return [*ids[: limit - 1], ids[-1]] if self.marks else ids[:limit]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens."""

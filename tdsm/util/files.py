@@ -204,7 +204,7 @@ def read_sealed(path: Path, remedy: str = AGAIN) -> dict[str, object]:
     values = read_object(path, remedy, limit=2**31)
     if "sha256" not in values:
         raise InputError(path, "has no checksum: it is none of the package's files, or of an earlier version of it", remedy)
-    if values.pop("sha256", None) != _seal(values):
+    if values.pop("sha256") != _seal(values):
         raise InputError(path, "damaged: its checksum is wrong", remedy)
     return values
 

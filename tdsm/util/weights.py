@@ -21,7 +21,7 @@ from tdsm.util.errors import InputError
 from tdsm.util.files import atomic, check_file, locked, parse_json
 
 M = TypeVar("M", bound=nn.Module)
-__all__ = ["cached_tensors", "check_weights", "load_tensors", "loaded", "save_tensors", "save_weights"]
+__all__ = ["cached_tensors", "check_weights", "load_tensors", "loaded", "save_tensors", "save_weights", "sizes_of"]
 
 _ENTRY = "tdsm"
 _AGAIN = "take another copy, or make the file again; pickled checkpoints (.pt) are not accepted"
@@ -131,14 +131,18 @@ def check_weights(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor],
             raise InputError(where, f"{name} is NaN or infinite", "take another copy, or train again with a lower lr")
 
 
-def loaded(make: Callable[[], M], path: Path) -> M:
-    """A module of ``make`` with the weights of ``path`` (:func:`save_weights`); no memory is taken for sizes that the file does not have.
+def sizes_of(make: Callable[[], nn.Module]) -> dict[str, Tensor]:
+    """Names and shapes of a module's weights; no memory is taken for them."""
+    with torch.device("meta"):
+        return make().state_dict()
+
+
+def loaded(make: Callable[[], M], sizes: Mapping[str, Tensor], path: Path) -> M:
+    """A module of ``make`` with the weights of ``path`` (:func:`save_weights`), which has to have ``sizes`` (:func:`sizes_of`) before any memory is taken.
 
     Raises:
         InputError: missing, damaged, or weights of another model or size.
     """
-    with torch.device("meta"):
-        sizes = make().state_dict()
     tensors, _ = load_tensors(path)
     check_weights(sizes, tensors, path)
     module = make()

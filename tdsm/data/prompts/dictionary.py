@@ -1,6 +1,6 @@
 """What people do, in words and in motion: some 3,800 actions with other names, one sentence each about how the body moves, and a choreography.
 
-``actions/`` has five files, ``everyday``, ``gesture``, ``movement`` and ``sport``, written on 2026-11-29, and ``basic`` (the plainest verbs), written on
+``actions/`` has ``everyday``, ``gesture``, ``movement`` and ``sport``, written on 2026-11-29, and ``basic`` (the plainest verbs, in two files), written on
 2026-11-30, all from the names alone, before any evaluation with them and without a look at the descriptions or recordings of any data set; the
 choreographies (:mod:`tdsm.data.procedural.choreography`) were written on 2026-11-30 from name and sentence. Sentences are in the voice of
 :mod:`tdsm.data.prompts`: posture, body part, direction, height, path, repetition. Names are what users type; the other names are synonyms, everyday
