@@ -59,9 +59,9 @@ def main() -> None:
 
 def accuracy(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodies: Sequence[tdsm.ClipSet]) -> str:
     """Top-1 by names, beside the plain cosine, ridge and chance."""
-    pairs = rehearsal(3000, tuned(), models[0].backbone.text_encoder, cache_folder().parent / "rehearsed")
     linear = []
     for model in models:
+        pairs = rehearsal(3000, tuned(), model.backbone.text_encoder, model.backbone.left_out, cache_folder().parent / "rehearsed")
         text = model.backbone.label_features(pairs.z_g).z_g
         linear.append(ridge.fit(model.backbone.rows(pairs.x), torch.arange(len(text)), text))
     rows = ["| data set | classes | clips | answer, top-1 % | cosine | ridge | chance |", "|---|---|---|---|---|---|---|"]

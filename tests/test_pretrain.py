@@ -9,12 +9,14 @@ import torch
 import tdsm
 from tdsm.backbones import pretraining
 from tdsm.backbones.lexicon import Prototypes
+from tdsm.config import tuned
 from tdsm.data.layouts import BODY_15
 from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.data.synthetic import synthetic_clips
 from tdsm.experiments.pretrain import pretrain
 from tdsm.recognizer import Recognizer
 from tdsm.recognizer.confidence import Confidence, fit_confidence
+from tdsm.text import TextEncoder
 from tdsm.util.errors import InputError
 from tdsm.util.files import read_sealed, write_sealed
 
@@ -82,6 +84,25 @@ def test_tested_actions_are_left_out(tmp_path):
     answer = recognizer.predict(synthetic_clips(1, actions=["bow"]), ["bow", "jump"])
     assert answer.probabilities is None
     assert answer.none_of_these is None
+    assert recognizer.backbone.left_out == (name,)
+
+
+def test_what_a_pretraining_left_out_is_not_rehearsed_either():
+    read = []
+
+    class Reads(TextEncoder):
+        def read_sentences(self, sentences, batch=64):
+            read.extend(sentences)
+            return super().read_sentences(sentences, batch)
+
+    recipe, texts, count = tuned(), Reads(tuned().text, None), 6 * len(FEW)
+    told = set(pretraining._voices(FEW[3]))
+    pretraining.rehearsal(count, recipe, texts)
+    assert told & set(read)
+    read.clear()
+    pairs = pretraining.rehearsal(count, recipe, texts, [FEW[3].name])
+    assert len(pairs.x) == len(read) == count
+    assert not told & set(read)
 
 
 def test_saved_again_it_says_the_same(run, tmp_path):

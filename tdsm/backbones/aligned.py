@@ -73,6 +73,7 @@ class Aligned(Backbone):
         self.net = net
         self.layout, self.features, self.preprocess, self.text_encoder = net.layout, width, preprocess, text_encoder
         self.seen, self.dataset = (), ""
+        self.left_out: tuple[str, ...] = ()  # names of actions that a pretraining left out of the dictionary
         if hidden:
             self.project = nn.Sequential(nn.Linear(net.features, hidden), nn.GELU(), nn.Dropout(0.1), nn.Linear(hidden, width))
         else:

@@ -65,7 +65,7 @@ def _fit_aligned(
     backbone = _started(config, text_encoder, seed) if config.align.start else pretrained(config, clips.layout, text_encoder, seed, net=net)
     if backbone.layout.name != clips.layout.name:
         raise InputError(clips.dataset, f"layout is {clips.layout.name}", f"convert the clips: tdsm.convert(clips, {backbone.layout.name!r}).clips")
-    pairs = _pairs(config, clips.layout, text_encoder)
+    pairs = _pairs(backbone, config)
     backbone.seen, backbone.dataset = tuple(label.name for label in clips.labels), clips.dataset
     if config.align.guess and not config.align.start:
         described = {label.name: label.prompts[-1] for label in clips.labels if normal_form(label.prompts[-1]) != label.key}
@@ -82,18 +82,18 @@ def examples_of(backbone: Backbone, z_x: Float[Tensor, "clip channel"], y: Int[T
     """
     if backbone.kind != "aligned":
         return Examples(z_x[:, None], y, backbone.labels(labels))
-    pairs = _pairs(config, backbone.layout, backbone.text_encoder)
+    pairs = _pairs(backbone, config)
     z_g = read_labels(labels, backbone.text_encoder, backbone.lexicon)
     features = torch.cat((z_x.to(backbone.offset.device), backbone.rows(pairs.x - backbone.offset.cpu())))
     text = backbone.label_features(torch.cat((z_g.to(pairs.z_g.device), pairs.z_g)))
     return Examples(features[:, None], torch.cat((y, len(labels) + torch.arange(len(pairs.x)))), text)
 
 
-def _pairs(config: Config, layout: Layout, text_encoder: TextModel) -> Pairs:
+def _pairs(backbone: Aligned, config: Config) -> Pairs:
     """Generated movements and their texts, as the towers know them."""
     if not config.align.start:
-        return generated_pairs(config, layout, text_encoder)
-    return rehearsal(config.align.pairs, config, text_encoder, cache_folder().parent / "rehearsed")
+        return generated_pairs(config, backbone.layout, backbone.text_encoder)
+    return rehearsal(config.align.pairs, config, backbone.text_encoder, backbone.left_out, cache_folder().parent / "rehearsed")
 
 
 def on_start_body(clips: ClipSet, config: Config) -> ClipSet:
@@ -117,6 +117,7 @@ def save_backbone(folder: Path, backbone: Backbone, config: Config) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     about: dict[str, object] = {"format": _FORMAT, "kind": backbone.kind, "layout": backbone.layout.name, "dataset": backbone.dataset}
     about |= {"seen": list(backbone.seen), "text_model": _hash(backbone.text_encoder.identity), "sizes": backbone.sizes(), "config": asdict(config)}
+    about |= {"left_out": list(backbone.left_out)} if backbone.kind == "aligned" and backbone.left_out else {}
     save_weights(backbone, folder / "backbone.safetensors")
     write_sealed(folder / "backbone.json", about)
     return folder
@@ -135,9 +136,11 @@ def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: Make
     try:
         config = Config.from_json(json.dumps(about["config"]), str(path))
         kind, layout, seen, dataset = about["kind"], layout_named(about["layout"]), tuple(about["seen"]), about["dataset"]
+        left_out = tuple(about.get("left_out", ()))
         words, names, actions = (about["sizes"].get(what, 0) for what in ("words", "names", "actions"))
         text_model = about["text_model"]
-        if about["format"] != _FORMAT or kind not in ("classifier", "aligned") or not all(isinstance(label, str) for label in (dataset, text_model, *seen)):
+        texts = (dataset, text_model, *seen, *left_out)
+        if about["format"] != _FORMAT or kind not in ("classifier", "aligned") or not all(isinstance(label, str) for label in texts):
             raise ValueError(f"format {about['format']}, kind {kind}")
         if (len(seen) < 2 and kind == "classifier") or not isinstance(about["seen"], list) or (kind == "aligned" and not words):
             raise ValueError(f"seen is {about['seen']!r:.60}, {words} words")
@@ -148,7 +151,10 @@ def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: Make
         raise InputError(path, f"is not the description of a backbone ({error!s:.200})", "train it again, or take another copy") from error
     if _hash(text_encoder.identity) != text_model:
         raise InputError(path, "was trained with another text model than is given or installed", "give text_encoder=..., or train again")
-    return loaded(build, sizes, folder / "backbone.safetensors").eval(), config
+    backbone = loaded(build, sizes, folder / "backbone.safetensors").eval()
+    if kind == "aligned":
+        backbone.left_out = left_out
+    return backbone, config
 
 
 def _build(

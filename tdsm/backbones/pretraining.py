@@ -139,13 +139,16 @@ def lessons(config: PretrainConfig, recipe: Config, text_encoder: TextModel, wit
     )
 
 
-def rehearsal(count: int, recipe: Config, text_encoder: TextModel, folder: Path | None = None) -> Pairs:
-    """``count`` performances of actions of the dictionary, each with one of its texts: what towers are kept in practice with while they learn seen classes."""
-    actions, rng = load_dictionary(), np.random.default_rng([_SEED, count])
-    chosen = rng.permutation(np.resize(np.arange(len(actions)), count))
-    draws = [_take(actions[number], int(number), place // len(actions)) for place, number in enumerate(chosen)]
+def rehearsal(count: int, recipe: Config, text_encoder: TextModel, without: Iterable[str] = (), folder: Path | None = None) -> Pairs:
+    """``count`` performances of actions of the dictionary, each with one of its texts: what towers are kept in practice with while they learn seen classes.
+
+    ``without``: names of tested actions, which are left out as in :func:`lessons`.
+    """
+    everything, kept, rng = load_dictionary(), set(load_dictionary(without)), np.random.default_rng([_SEED, count])
+    numbers = rng.permutation([number for number, action in enumerate(everything) if action in kept])
+    draws = [_take(everything[number], int(number), place // len(numbers)) for place, number in enumerate(np.resize(numbers, count))]
     x, mirrored = _made("rehearsed", draws, _acted, recipe, folder)
-    voices = [_voices(actions[number])[slot] for (number, *_), slot in zip(draws, rng.integers(_SLOTS, size=count), strict=True)]
+    voices = [_voices(everything[number])[slot] for (number, *_), slot in zip(draws, rng.integers(_SLOTS, size=count), strict=True)]
     texts = [exchange_sides(text) if turned else text for text, turned in zip(voices, mirrored.tolist(), strict=True)]
     return Pairs(x, _read(texts, text_encoder, folder))
 

@@ -74,7 +74,7 @@ def pretrain(
         sure = _confidence(learned, config, text_encoder, seed, folder / "confidence.safetensors") if confidence else None
         backbone, _ = pretrain_towers(learned, config, tuned(), text_encoder, seed=seed, checkpoint=folder / "towers.safetensors")
         backbone.prototypes = prototypes_of(backbone, learned, config, range(len(learned.slots) - learned.pairs), seed)
-        backbone.dataset = "generated"
+        backbone.dataset, backbone.left_out = "generated", tuple(without)
         matcher = Matcher(backbone.features, 1, backbone.features, 1, recipe.model, recipe.diffusion, seed)
         Recognizer(tuned(), backbone.half(), matcher.half(), confidence=sure).save_pretrained(folder / "model")
     return Recognizer.from_pretrained(folder / "model", text_encoder)
