@@ -2,42 +2,92 @@
 
     python benchmarks/denoiser_study.py --runs runs/honest-* --made runs/made --on DATA ...
 
-The towers of each run (`tdsm pretrain --without ...`) are frozen. Denoisers are trained on streamed movements, corrupted anew in every step:
+The towers of each run (`tdsm pretrain --without ...`) are frozen, but for the last row. Everything is trained on streamed movements, corrupted anew in every
+step, none of them mirrored:
 
-uniform     the recommended recipe: negatives drawn uniformly from the texts of the batch
-errors      the negative is the wrong text of the batch to which the towers give the largest cosine: what they confuse
-twin        the same as "errors", without noise: t = 0 in training and in the test
-windows     no denoiser: the mean of the cosines of the whole clip and of its first, middle and last half
+uniform       the recommended recipe: negatives drawn uniformly from the texts of the batch
+errors        the negative is the wrong text of the batch to which the towers give the largest cosine: what they confuse
+twin          the same as "errors", without noise: t = 0 in training and in the test
+tokens        8 tokens per clip (moments) against words; the negative is the own text edited (clauses in another order, left, up or
+              forward exchanged with their opposites), and where there is none that of "errors"
+tokens twin   the same, without noise
+late          no denoiser: the mean over words of the largest cosine with one of the 8 tokens, both through a trained linear map
+end to end    "uniform", with the skeleton tower trained too, by the denoiser's loss and the contrastive one
+windows       no denoiser: the mean of the cosines of the whole clip and of its first, middle and last half
 
-Each is asked for actions of the dictionary that the run left out (generated movements, 20 names at a time, one of them right), on which a choice might be
-made, and for the classes of the data sets, on which none may. Differences to the cosine are paired over runs: mean and 95 % interval (t).
+Each is asked for actions of the dictionary that the run left out (generated movements, 20 names at a time, one of them right), for the own sentence of a
+random movement beside the same sentence edited ("edits", chance is 50), on both of which a choice might be made, and for the classes of the data sets, on
+which none may. Differences to the cosine are paired over runs: mean and 95 % interval (t).
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+import copy
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 import tdsm
+from tdsm.backbones.aligned import Aligned, exchange_sides
 from tdsm.backbones.corruption import corrupt
-from tdsm.backbones.pretraining import NAME, Lessons, PretrainConfig, lessons
+from tdsm.backbones.pretraining import Lessons, PretrainConfig, lessons
 from tdsm.config import tuned
 from tdsm.data.convert import convert_all
+from tdsm.data.labels import spoken
 from tdsm.data.layouts import BODY_15
-from tdsm.data.preprocess import resample
+from tdsm.data.preprocess import preprocess_usable, resample
+from tdsm.data.procedural import draw_movement
 from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.experiments.validation import paired_difference
 from tdsm.loop import mix
 from tdsm.matcher import Matcher
-from tdsm.text import TextFeatures
+from tdsm.text import TextEncoder, TextFeatures
 from tdsm.util.files import read_object
 from tdsm.util.provenance import environment
 
 STEPS, BATCH, LR = 300, 256, 1e-3
+RANDOM, ASKED, WORDS = 4000, 400, 48  # random movements that are learned from, and that are asked; words of a text that are read
+OPPOSITES = (("upward", "downward"), ("forward", "backward"), ("raises", "lowers"), ("in front", "behind the body"))
+
+
+class Clips(NamedTuple):
+    """Features of B clips: pooled (B, C), tokens (B, 8, C), and of three halves (B, 3, C)."""
+
+    z_x: Tensor
+    tokens: Tensor
+    halves: Tensor
+
+
+class Texts(NamedTuple):
+    """Features of K texts in the common space: z_g (K, C), words (K, 48, C) and which of these there are (K, 48)."""
+
+    z_g: Tensor
+    words: Tensor
+    mask: Tensor
+
+    def take(self, rows: Tensor) -> "Texts":
+        """Some of them."""
+        return Texts(*(part[rows] for part in self))
+
+
+Score = Callable[[Clips, Texts], Tensor]
+
+
+class Batch(NamedTuple):
+    """Clips of a step, their texts, these edited, which of the edits differ, and the movement or action that each clip shows."""
+
+    clips: Clips
+    texts: Texts
+    edited: Texts
+    differs: Tensor
+    subject: Tensor
 
 
 def main() -> None:
@@ -70,93 +120,245 @@ def difference(values: np.ndarray, first: np.ndarray) -> str:
 def study(run: Path, made: Path, sets: Sequence[tdsm.ClipSet], steps: int) -> dict[str, dict[str, float]]:
     """Way -> column -> share answered rightly, of one run."""
     recognizer, about = tdsm.Recognizer.from_pretrained(run / "model"), read_object(run / "run.json")
-    encoder, seed, config = recognizer.backbone.text_encoder, about["seed"], PretrainConfig()
-    learned = lessons(config, tuned(), encoder, about["without"], made)
-    tasks = {"left-out actions": left_out(recognizer, config, about["without"], made)}
-    tasks |= {clips.name: on_clips(recognizer, clips) for clips in sets}
-    ways: dict[str, Callable] = {"cosine": lambda z_x, z_g, _: F.normalize(z_x, dim=-1) @ F.normalize(z_g, dim=-1).mT}
-    ways["windows"] = windows
-    for way, options in {"uniform": {}, "errors": {"hard": True}, "twin": {"hard": True, "noise": False}}.items():
-        ways[way] = asked(trained(recognizer, learned, config, seed, steps, **options))
-    return {way: {column: task(score) for column, task in tasks.items()} for way, score in ways.items()}
+    backbone, seed, config = recognizer.backbone, about["seed"], PretrainConfig()
+    learned = lessons(config, tuned(), backbone.text_encoder, about["without"], made)
+    stream = list(batches(backbone, learned, config, about["without"], seed, steps))
+    train = partial(trained, backbone, stream, seed)
+    ways: dict[str, Score] = {"cosine": lambda clips, texts: cosine(clips.z_x, texts.z_g), "windows": windows}
+    ways |= {"uniform": train(), "errors": train(hard=True), "twin": train(hard=True, noise=False)}
+    ways |= {"tokens": train(hard=True, tokens=True), "tokens twin": train(hard=True, tokens=True, noise=False), "late": late(stream, seed)}
+    found = {way: {} for way in (*ways, "end to end")}
+    moved, score = end_to_end(backbone, learned, config, seed, steps)
+    for tower, chosen in ((backbone, ways), (moved, {"end to end": score})):
+        recognizer.backbone = tower
+        tasks = {"left-out actions": left_out(tower, config, about["without"], made), "edits": edits(tower, learned, config)}
+        tasks |= {clips.name: on_clips(recognizer, clips) for clips in sets}
+        for way, score in chosen.items():
+            found[way] = {column: task(score) for column, task in tasks.items()}
+    return found
 
 
-def trained(recognizer: tdsm.Recognizer, learned: Lessons, config: PretrainConfig, seed: int, steps: int, hard: bool = False, noise: bool = True) -> Matcher:
-    """A denoiser on frozen towers."""
-    backbone, recipe = recognizer.backbone, tuned()
-    matcher = Matcher(backbone.features, 1, backbone.features, 1, recipe.model, recipe.diffusion, seed)
-    optimizer = torch.optim.AdamW(matcher.parameters(), lr=LR, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, steps)
+def edited(sentence: str, rng: np.random.Generator) -> str:
+    """The sentence with its clauses in another order or one of its directions exchanged; as it is, where there is nothing to exchange."""
+    changed = [exchange_sides(sentence)]
+    if match := re.fullmatch(r"((?:A person who|Someone) \w+) (.*?),? (?:and )?then (.*)\.", sentence):
+        changed.append(f"{match[1]} {match[3]}, then {match[2]}.")
+    for one, other in OPPOSITES:
+        swap = {one: other, other: one}
+        changed.append(re.sub(rf"\b({one}|{other})\b", lambda found, swap=swap: swap[found[0]], sentence))
+    changed = [text for text in changed if text != sentence]
+    return changed[rng.integers(len(changed))] if changed else sentence
+
+
+def in_space(backbone: Aligned, texts: Sequence[str]) -> Texts:
+    """Texts read by a tower: the whole, and each word alone. The text tower is linear, so that a sentence lies near the mean of its words."""
+    encoder: TextEncoder = backbone.text_encoder
+    width = backbone.features
+    z_g = backbone.label_features(encoder.read_sentences(texts)).z_g
+    words, mask = torch.zeros(len(texts), WORDS, width), torch.zeros(len(texts), WORDS, dtype=torch.bool)
+    tokens = encoder._words(texts, WORDS + 2)
+    for length in sorted({len(ids) for ids in tokens}):
+        for rows in torch.tensor([row for row, ids in enumerate(tokens) if len(ids) == length]).split(256):
+            ids = torch.tensor([tokens[row] for row in rows.tolist()])
+            with torch.no_grad():
+                views = encoder._model(input_ids=ids).last_hidden_state, encoder._model.get_input_embeddings()(ids)
+                read = torch.cat([F.normalize(view[:, 1:-1], dim=-1) for view in views], -1)
+                words[rows, : length - 2] = backbone.text(read.flatten(0, 1)).unflatten(0, (len(rows), -1)) * width**0.5
+            mask[rows, : length - 2] = True
+    return Texts(z_g, words, mask)
+
+
+@torch.no_grad()
+def seen_as(backbone: Aligned, x: Tensor, whole: bool = True) -> Clips:
+    """Features of preprocessed clips (B, 1, T, V, C); without their halves unless ``whole``."""
+    maps = backbone.net.tokens(x + backbone.offset)  # of one moment, mean and maximum over time are the same
+    pooled = torch.cat((maps.mean(1), maps.amax(1)), -1), torch.cat((maps, maps), -1)
+    z_x, tokens = (F.normalize(backbone.project(features), dim=-1) * backbone.features**0.5 for features in pooled)
+    return Clips(z_x, tokens, halves(backbone, x) if whole else z_x[:, None])
+
+
+def batches(backbone: Aligned, learned: Lessons, config: PretrainConfig, without: Sequence[str], seed: int, steps: int) -> Iterator[Batch]:
+    """What every way is trained on: half random movements, half performances, each seen once in its corruption."""
+    rng = np.random.default_rng(seed)
+    sentences = [draw_movement(np.random.default_rng([0, number]))[1] for number in range(RANDOM)]
+    changed = [edited(sentence, rng) for sentence in sentences]
+    actions = load_dictionary(without)
+    voices = [[action.sentence, *map(spoken, (action.name, *action.synonyms[:2]))] for action in actions]
+    texts = [*sentences, *changed, *(text for voice in voices for text in voice)]
+    table = in_space(backbone, list(dict.fromkeys(texts)))
+    row = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    own, other = (torch.tensor([row[text] for text in told]) for told in (sentences, changed))
+    spoken_of = [torch.tensor([row[text] for text in voice]) for voice in voices]
+    acted = torch.nonzero((torch.arange(len(learned.x)) >= learned.pairs) & (learned.mirrored == 0))[:, 0].numpy()
     for step in range(steps):
+        rows = np.concatenate((rng.integers(RANDOM, size=BATCH // 2), rng.choice(acted, BATCH // 2)))
+        subject = learned.subject[rows]
+        voices_of = [own[[number]] if number < learned.pairs else spoken_of[number - learned.pairs] for number in subject.tolist()]
+        said = torch.stack([voice[rng.integers(len(voice))] for voice in voices_of])
+        edit = torch.cat((other[subject[: BATCH // 2]], said[BATCH // 2 :]))
+        clips = seen_as(backbone, corrupt(learned.x[rows], BODY_15, config.corrupt, mix(seed, 7), step), whole=False)
+        yield Batch(clips, table.take(said), table.take(edit), edit != said, subject)
+
+
+def trained(backbone: Aligned, stream: Sequence[Batch], seed: int, hard: bool = False, noise: bool = True, tokens: bool = False) -> Score:
+    """The score of a denoiser trained on frozen towers."""
+    recipe, width = tuned(), backbone.features
+    matcher = Matcher(width, stream[0].clips.tokens.shape[1] if tokens else 1, width, WORDS if tokens else 1, recipe.model, recipe.diffusion, seed)
+    optimizer = torch.optim.AdamW(matcher.parameters(), lr=LR, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, len(stream))
+    for step, batch in enumerate(stream):
         draw = torch.Generator().manual_seed(mix(seed, step))
-        rows = torch.randint(len(learned.x), (BATCH,), generator=draw)
-        with torch.no_grad():
-            z_x = backbone.encode(corrupt(learned.x[rows], BODY_15, config.corrupt, mix(seed, 7), step))
-            slot = torch.randint(learned.slots.shape[2], (BATCH,), generator=draw)
-            text = backbone.label_features(learned.texts[learned.slots[learned.subject[rows], learned.mirrored[rows], slot]])
-        alike = F.normalize(z_x, dim=-1) @ F.normalize(text.z_g, dim=-1).T
-        alike[learned.subject[rows][:, None] == learned.subject[rows]] = -2
-        negative = alike.argmax(1) if hard else torch.randint(BATCH, (BATCH,), generator=draw)
+        negative = confused(batch) if hard else torch.randint(BATCH, (BATCH,), generator=draw)
+        texts = batch.texts
+        if tokens:
+            negative = torch.where(batch.differs, BATCH + torch.arange(BATCH), negative)
+            texts = Texts(*(torch.cat(parts) for parts in zip(batch.texts, batch.edited, strict=True)))
         t = torch.randint(recipe.diffusion.timesteps if noise else 1, (BATCH,), generator=draw)
-        losses = matcher(z_x[:, None], torch.arange(BATCH), negative, t, torch.randn(BATCH, 1, backbone.features, generator=draw), text)
+        z_x = batch.clips.tokens if tokens else batch.clips.z_x[:, None]
+        losses = matcher(z_x, torch.arange(BATCH), negative, t, torch.randn(z_x.shape, generator=draw), as_features(texts, tokens))
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
         schedule.step()
     if not noise:
         matcher.diffusion = replace(recipe.diffusion, test_step=0)
-    return matcher.eval()
+    return asked(matcher.eval(), tokens)
 
 
-def asked(matcher: Matcher) -> Callable:
-    """The score of a denoiser: (z_x (B, C), z_g (K, C)) -> (B, K)."""
+def confused(batch: Batch) -> Tensor:
+    """Of each clip the wrong text of the batch with the largest cosine."""
+    alike = cosine(batch.clips.z_x, batch.texts.z_g)
+    return alike.masked_fill(batch.subject[:, None] == batch.subject, -2).argmax(1)
 
-    def score(z_x: torch.Tensor, z_g: torch.Tensor, _: object) -> torch.Tensor:
-        text = TextFeatures(z_g, z_g[:, None], torch.ones(len(z_g), 1, dtype=torch.bool))
-        return -matcher.errors(z_x[:, None], matcher.encode_text(text))
+
+def as_features(texts: Texts, tokens: bool) -> TextFeatures:
+    """What a denoiser reads: words, or the whole as its one token."""
+    if tokens:
+        return TextFeatures(texts.z_g, texts.words, texts.mask)
+    return TextFeatures(texts.z_g, texts.z_g[:, None], torch.ones(len(texts.z_g), 1, dtype=torch.bool))
+
+
+def asked(matcher: Matcher, tokens: bool) -> Score:
+    """The score of a denoiser."""
+
+    def score(clips: Clips, texts: Texts) -> Tensor:
+        return -matcher.errors(clips.tokens if tokens else clips.z_x[:, None], matcher.encode_text(as_features(texts, tokens)))
 
     return score
 
 
-def windows(z_x: torch.Tensor, z_g: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
-    """Cosines of the whole and of three halves, averaged; ``parts`` (B, 3, C)."""
-    every = F.normalize(torch.cat((z_x[:, None], parts), 1), dim=-1)
-    return (every @ F.normalize(z_g, dim=-1).T).mean(1)
+def late(stream: Sequence[Batch], seed: int) -> Score:
+    """Late interaction, trained by InfoNCE on the batch."""
+    width = stream[0].clips.z_x.shape[1]
+    maps = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(2))
+    for part in maps:
+        nn.init.eye_(part.weight)
+    optimizer = torch.optim.AdamW(maps.parameters(), lr=LR, weight_decay=0.0)
+
+    def score(clips: Clips, texts: Texts) -> Tensor:
+        tokens, words = F.normalize(maps[0](clips.tokens), dim=-1), F.normalize(maps[1](texts.words), dim=-1)
+        best = torch.cat([(part @ words.flatten(0, 1).T).unflatten(2, words.shape[:2]).amax(1) for part in tokens.split(64)])
+        return (best * texts.mask).sum(-1) / texts.mask.sum(-1)
+
+    for batch in stream:
+        loss = F.cross_entropy(10 * score(batch.clips, batch.texts).masked_fill(same(batch), -9), torch.arange(BATCH))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return torch.no_grad()(score)
 
 
-def halves(recognizer: tdsm.Recognizer, x: torch.Tensor) -> torch.Tensor:
+def same(batch: Batch) -> Tensor:
+    """Pairs of a batch that show the same action and are no negatives of each other (B, B)."""
+    return (batch.subject[:, None] == batch.subject) & ~torch.eye(BATCH, dtype=torch.bool)
+
+
+def end_to_end(backbone: Aligned, learned: Lessons, config: PretrainConfig, seed: int, steps: int) -> tuple[Aligned, Score]:
+    """A copy of the towers and a denoiser, trained together."""
+    recipe, moved = tuned(), copy.deepcopy(backbone).train()
+    matcher = Matcher(moved.features, 1, moved.features, 1, recipe.model, recipe.diffusion, seed)
+    optimizer = torch.optim.AdamW([{"params": matcher.parameters()}, {"params": moved.parameters(), "lr": LR / 5}], lr=LR, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [LR, LR / 5], total_steps=steps)
+    rng = np.random.default_rng(seed)
+    rows_of = np.arange(learned.pairs), np.arange(learned.pairs, len(learned.x))
+    for step in range(steps):
+        draw = torch.Generator().manual_seed(mix(seed, step))
+        rows = torch.from_numpy(np.concatenate([rng.choice(part, BATCH // 2) for part in rows_of]))
+        subject, slot = learned.subject[rows], torch.randint(learned.slots.shape[2], (BATCH,), generator=draw)
+        texts = moved.text(learned.texts[learned.slots[subject, learned.mirrored[rows], slot]])
+        z_x = moved.skeleton(corrupt(learned.x[rows], BODY_15, config.corrupt, mix(seed, 7), step))
+        alike = (subject[:, None] == subject) & ~torch.eye(BATCH, dtype=torch.bool)
+        logits = (moved.scale() * z_x @ texts.T).masked_fill(alike, -1e4)
+        contrast = (F.cross_entropy(logits, torch.arange(BATCH)) + F.cross_entropy(logits.T, torch.arange(BATCH))) / 2
+        z_x, z_g = z_x * moved.features**0.5, texts * moved.features**0.5
+        read = TextFeatures(z_g, z_g[:, None], torch.ones(BATCH, 1, dtype=torch.bool))
+        negative, t = (torch.randint(most, (BATCH,), generator=draw) for most in (BATCH, recipe.diffusion.timesteps))
+        losses = matcher(z_x[:, None], torch.arange(BATCH), negative, t, torch.randn(BATCH, 1, moved.features, generator=draw), read)
+        optimizer.zero_grad()
+        (losses["loss"] + contrast).backward()
+        optimizer.step()
+        schedule.step()
+    moved.eval().prototypes = None  # they are of the towers before
+    return moved, asked(matcher.eval(), tokens=False)
+
+
+def cosine(z_x: Tensor, z_g: Tensor) -> Tensor:
+    """(B, K)."""
+    return F.normalize(z_x, dim=-1) @ F.normalize(z_g, dim=-1).mT
+
+
+def windows(clips: Clips, texts: Texts) -> Tensor:
+    """Cosines of the whole and of three halves, averaged."""
+    every = F.normalize(torch.cat((clips.z_x[:, None], clips.halves), 1), dim=-1)
+    return (every @ F.normalize(texts.z_g, dim=-1).T).mean(1)
+
+
+def halves(backbone: Aligned, x: Tensor) -> Tensor:
     """z_x of the three overlapping halves of preprocessed clips (B, 1, T, V, C): (B, 3, C)."""
     frames = x.shape[2]
     cuts = [x[:, :, start : start + frames // 2] for start in (0, frames // 4, frames // 2)]
     long = [torch.from_numpy(np.stack([resample(clip, frames) for clip in cut.numpy()]).astype(np.float32)) for cut in cuts]
-    return torch.stack([recognizer.backbone.rows(part) for part in long], 1)
+    return torch.stack([backbone.rows(part) for part in long], 1)
 
 
-def on_clips(recognizer: tdsm.Recognizer, clips: tdsm.ClipSet) -> Callable:
+def on_clips(recognizer: tdsm.Recognizer, clips: tdsm.ClipSet) -> Callable[[Score], float]:
     """Share of a data set's clips answered rightly by a score, by names."""
-    from tdsm.data.preprocess import preprocess_usable
-
     x, used = preprocess_usable(clips, recognizer.backbone.preprocess)
-    z_x, parts = recognizer.backbone.rows(torch.from_numpy(x)), halves(recognizer, torch.from_numpy(x))
-    z_g, y = recognizer.text(clips.classes).z_g, torch.from_numpy(clips.y[used])
-    return lambda score: float((score(z_x, z_g, parts).argmax(1) == y).float().mean())
+    seen = Clips(*map(torch.cat, zip(*(seen_as(recognizer.backbone, part) for part in torch.from_numpy(x).split(256)), strict=True)))
+    texts = in_space(recognizer.backbone, list(map(spoken, clips.classes)))._replace(z_g=recognizer.text(clips.classes).z_g)
+    y = torch.from_numpy(clips.y[used])
+    return lambda score: float((score(seen, texts).argmax(1) == y).float().mean())
 
 
-def left_out(recognizer: tdsm.Recognizer, config: PretrainConfig, without: Sequence[str], made: Path, tasks: int = 400) -> Callable:
-    """Share of 20-way questions answered rightly, on generated movements of the actions that the run left out."""
-    known = set(load_dictionary(without))
-    gone = [number for number, action in enumerate(load_dictionary()) if action not in known]
-    whole = lessons(config, tuned(), recognizer.backbone.text_encoder, (), made)
-    rng = np.random.default_rng(0)
-    questions = []
-    for _ in range(tasks):
+def left_out(backbone: Aligned, config: PretrainConfig, without: Sequence[str], made: Path) -> Callable[[Score], float]:
+    """Share of 20-way questions answered rightly, on generated movements of the actions that the run left out, by their names."""
+    known, everything = set(load_dictionary(without)), load_dictionary()
+    gone = [number for number, action in enumerate(everything) if action not in known]
+    whole = lessons(config, tuned(), backbone.text_encoder, (), made)
+    rng, rows, asked_for = np.random.default_rng(0), [], []
+    for _ in range(ASKED):
         numbers = rng.permutation(gone)[:20]
-        rows = torch.nonzero(whole.subject == whole.pairs + int(numbers[0]))[:, 0]
-        questions.append((int(rows[rng.integers(len(rows))]), whole.slots[whole.pairs + torch.from_numpy(numbers), 0, NAME]))
-    x = corrupt(whole.x[[row for row, _ in questions]], BODY_15, config.corrupt, 11, 0)
-    z_x, parts = recognizer.backbone.rows(x), halves(recognizer, x)
-    texts = [recognizer.backbone.label_features(whole.texts[rows]).z_g for _, rows in questions]
-    return lambda score: float(np.mean([int(score(z_x[[row]], z_g, parts[[row]]).argmax()) == 0 for row, z_g in enumerate(texts)]))
+        rows.append(int(rng.choice(torch.nonzero(whole.subject == whole.pairs + int(numbers[0]))[:, 0])))
+        asked_for.append(torch.tensor([gone.index(number) for number in numbers]))
+    seen = seen_as(backbone, corrupt(whole.x[rows], BODY_15, config.corrupt, 11, 0))
+    texts = in_space(backbone, [spoken(everything[number].name) for number in gone])
+    return lambda score: rightly(score, seen, [texts.take(numbers) for numbers in asked_for])
+
+
+def edits(backbone: Aligned, learned: Lessons, config: PretrainConfig) -> Callable[[Score], float]:
+    """Share of random movements, none of them learned from by a denoiser, whose own sentence scores higher than itself edited."""
+    rng, rows = np.random.default_rng(1), range(RANDOM, RANDOM + ASKED)
+    pairs = [(row, sentence, edited(sentence, rng)) for row in rows for sentence in [draw_movement(np.random.default_rng([0, row]))[1]]]
+    pairs = [pair for pair in pairs if pair[1] != pair[2]]
+    seen = seen_as(backbone, corrupt(learned.x[[row for row, *_ in pairs]], BODY_15, config.corrupt, 12, 0))
+    texts = in_space(backbone, [text for _, *both in pairs for text in both])
+    return lambda score: rightly(score, seen, [texts.take(torch.tensor([2 * place, 2 * place + 1])) for place in range(len(pairs))])
+
+
+def rightly(score: Score, clips: Clips, texts: Sequence[Texts]) -> float:
+    """Share of clips whose first text scores highest of its own."""
+    first = [score(Clips(*(part[[row]] for part in clips)), asked_for).argmax() == 0 for row, asked_for in enumerate(texts)]
+    return float(np.mean(first))
 
 
 if __name__ == "__main__":

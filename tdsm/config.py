@@ -221,6 +221,7 @@ class TrainConfig:
     """Training of the denoiser: AdamW, linear warm-up, cosine to 0, a fixed number of steps (nothing is selected).
 
     Attributes:
+        steps: 0 leaves the denoiser untrained; with ``model.prior`` and the target "sample" its answer is then that of the cosine.
         save_every: steps between checkpoints.
         precision: "no" or "bf16" (autocast), of every training of the run: encoder, alignment and denoiser.
     """
@@ -234,7 +235,8 @@ class TrainConfig:
     precision: Literal["no", "bf16"] = "no"
 
     def __post_init__(self) -> None:
-        _positive(self, "steps", "batch", "lr", "save_every")
+        _positive(self, "batch", "lr", "save_every")
+        _require(self.steps >= 0, "steps", self.steps, "give 0 or more")
         _choose(self, "precision", "no", "bf16")
 
 
@@ -267,6 +269,8 @@ class Config:
     def __post_init__(self) -> None:
         _choose(self, "backbone", "aligned", "classifier")
         _require(not self.model.prior or self.backbone == "aligned", "model.prior", True, "set it to false: it needs backbone aligned")
+        answers = self.train.steps > 0 or (self.model.prior and self.diffusion.target == "sample")
+        _require(answers, "train.steps", 0, "give 1 or more: without model.prior and the target sample an untrained denoiser knows nothing")
 
     def to_json(self) -> str:
         """Indented JSON with every setting; :meth:`from_json` reads it back to an equal Config."""
@@ -373,7 +377,7 @@ def tuned() -> Config:
         preprocess=PreprocessConfig(steady=True),
         encoder=EncoderConfig(width=128, features=256),
         align=AlignConfig(hidden=512, start="shipped", guess=0.0, pairs=800, steps=60, batch=96, tune_lr=1e-4),
-        train=TrainConfig(steps=60),
+        train=TrainConfig(steps=0),
     )
 
 

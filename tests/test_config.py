@@ -147,7 +147,8 @@ def test_what_is_no_strict_json_is_one_line(text):
         lambda: TextConfig(tokens=2),
         lambda: DiffusionConfig(timesteps=0),
         lambda: DiffusionConfig(noises=0),
-        lambda: TrainConfig(steps=0),
+        lambda: TrainConfig(steps=-1),
+        lambda: Config(train=TrainConfig(steps=0), diffusion=DiffusionConfig(target="epsilon")),
         lambda: TrainConfig(lr=-1.0),
         lambda: ModelConfig(heads=5),
         lambda: Config(backbone="classifier"),
@@ -187,7 +188,8 @@ def test_every_setting_can_be_replaced_by_its_dotted_name():
     ({"train.step": 3}, "settings: no setting 'train.step'; choose among: train.steps"),
     ({"train": {"steps": 3}}, "settings: no setting 'train'"),
     ({"train.steps": "many"}, "settings: train: steps: 'many' is not int"),
-    ({"train.steps": 0}, "steps is 0; give a number above 0"),
+    ({"train.steps": -1}, "steps is -1; give 0 or more"),
+    ({"train.steps": 0, "model.prior": False}, "train.steps is 0; give 1 or more: without model.prior"),
     ({"backbone": "classifier"}, "model.prior is True"),
 ])  # fmt: skip
 def test_a_setting_that_cannot_be_is_one_line(settings, says):

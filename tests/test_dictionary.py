@@ -31,6 +31,18 @@ def test_there_are_three_thousand_actions_and_no_name_stands_twice():
     assert all(action.synonyms for action in ACTIONS)
 
 
+def test_texts_are_no_names_and_belong_to_one_action():
+    names = {normal_form(name) for action in ACTIONS for name in (action.name, *action.synonyms)}
+    texts = Counter(normal_form(text) for action in ACTIONS for text in action.texts)
+    assert [text for text, count in texts.items() if count > 1 or text in names] == []
+    assert sum(len(action.texts) for action in ACTIONS) >= 10_000
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_side_in_a_name_is_in_its_texts(side):
+    assert [text for action in ACTIONS for text in action.texts if side in words(action.name) and not re.search(rf"\b{side}\b", text)] == []
+
+
 def test_sentences_differ_and_describe_a_body():
     assert len({normal_form(action.sentence) for action in ACTIONS}) == len(ACTIONS)
     for action in ACTIONS:
@@ -75,5 +87,14 @@ def test_no_action_of_a_tested_data_set_is_left():
         assert not left & set(map(normal_form, load_prompts(dataset)))
 
 
+def test_a_text_of_nothing_but_tested_words_leaves_its_action_out_and_one_with_more_does_not():
+    some = {action.name: action.texts for action in ACTIONS if action.texts}
+    for name in list(some)[::200]:
+        text = some[name][0]
+        assert name not in {action.name for action in load_dictionary([text])}
+    kept = {action.name: action for action in load_dictionary(["throw"])}
+    assert any("throw" in words(text) for action in kept.values() for text in action.texts)
+
+
 def test_nothing_tested_leaves_nothing_out():
-    assert load_dictionary([]) == load_dictionary(["", "zzz"]) == ACTIONS
+    assert load_dictionary([]) == load_dictionary(["", "qqq"]) == ACTIONS

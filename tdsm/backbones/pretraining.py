@@ -2,7 +2,7 @@
 
 Two kinds of movement, on the body that all sensors see (:data:`tdsm.data.layouts.BODY_15`): random ones with sentences (:mod:`tdsm.data.procedural`), which
 teach what words of limbs, ways and levels mean, and acted ones (:mod:`tdsm.data.procedural.acting`), which teach what actions look like. An acted movement
-goes by its name, its other names and its sentence, one of them drawn at a time, so that no voice is special. Negated texts are negatives of every movement.
+goes by its name, its other names, its texts and its sentence, one of them drawn at a time, so that no voice is special. Negated texts are negatives of every movement.
 
     movement -> corrupt -> skeleton tower --\\
                                               InfoNCE
@@ -44,10 +44,10 @@ _SEED = 0  # of the generated movements; trainings differ in everything else
 _FORMAT = 2  # raise it when generation changes
 _BLOCK = 2000  # movements that are made and kept at a time
 _KEEP = 0.998  # of the running mean of the weights, per step
-_SLOTS = 12  # texts of a movement, one of which is drawn; a third of them are its sentence
+_SLOTS = 16  # texts of a movement, one of which is drawn; a quarter of them are its sentence
 
-NAME = _SLOTS // 3
-"""The slot of an action's own name; its other names follow, its sentence stands before."""
+NAME = _SLOTS // 4
+"""The slot of an action's own name; its other names and texts follow, its sentence stands before."""
 
 _NEGATIONS = ("not {}", "no {}", "never {}", "without {}", "does not {}", "{} is not what happens")
 
@@ -60,11 +60,11 @@ class PretrainConfig:
         pairs, performances: number of generated (movement, sentence) pairs, and of performances of each way of an action of the dictionary.
         steps, lr, weight_decay: AdamW, cosine schedule.
         pairs_batch, acted_batch, negated: pairs, performances and negated texts (which are right for nobody) in a batch.
-        near: two actions whose names (the last of each in the slots) are read with a larger cosine than this are no negatives of each other.
+        near: two actions whose names are read with a larger cosine than this are no negatives of each other.
     """
 
     pairs: int = 20_000
-    performances: int = 6
+    performances: int = 4
     steps: int = 2_000
     lr: float = 2e-3
     weight_decay: float = 0.01
@@ -155,7 +155,7 @@ def rehearsal(count: int, recipe: Config, text_encoder: TextModel, without: Iter
 
 def _voices(action: Action) -> list[str]:
     """The texts of an action, as often as each is drawn."""
-    names = [spoken(name) for name in (action.name, *action.synonyms)]
+    names = [spoken(name) for name in (action.name, *action.synonyms, *action.texts)]
     return [action.sentence] * NAME + [names[slot % len(names)] for slot in range(_SLOTS - NAME)]
 
 
@@ -220,7 +220,7 @@ def pretrain_towers(
         backbone = Aligned(encoder, learned.texts.shape[1], recipe.align.width, recipe.preprocess, text_encoder, recipe.align.hidden)
     backbone.text_center.copy_(learned.texts.mean(0))
     trained = _Averaged(backbone).to(device())
-    names = directions(learned.texts[learned.slots[learned.pairs :, 0, -1]], backbone.text_center.cpu())
+    names = directions(learned.texts[learned.slots[learned.pairs :, 0, NAME]], backbone.text_center.cpu())
     random, acted = learned.pairs, len(learned.x) - learned.pairs
 
     def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:

@@ -3,12 +3,12 @@
 ``actions/`` has ``everyday``, ``gesture``, ``movement`` and ``sport``, written on 2026-11-29, and ``basic`` (the plainest verbs, in two files), written on
 2026-11-30, all from the names alone, before any evaluation with them and without a look at the descriptions or recordings of any data set; the
 choreographies (:mod:`tdsm.data.procedural.choreography`) were written on 2026-11-30 from name and sentence. Sentences are in the voice of
-:mod:`tdsm.data.prompts`: posture, body part, direction, height, path, repetition. Names are what users type; the other names are synonyms, everyday
-phrases, instructions and captions. The names of ``basic`` are those of lists of human actions as anybody knows them, benchmarks' names among them.
+:mod:`tdsm.data.prompts`: posture, body part, direction, height, path, repetition. Names are what users type; the other names are synonyms and everyday
+phrases; instructions, captions and plain descriptions are texts beside them. The names of ``basic`` are those of lists of human actions as anybody knows them, benchmarks' names among them.
 
 **What may be used in a test.** A test of an action that the dictionary describes is no zero-shot test. :func:`load_dictionary` takes the names of the tested
-actions and leaves out each action of which one name has all content words of a tested name, or none but words of it: "right hand wave" leaves out "wave",
-"waving goodbye" and "wave with the left hand". Sides, limbs and numbers do not count; what
+actions and leaves out each action of which one name has all content words of a tested name, or a name or text none but words of it: "right hand wave"
+leaves out "wave", "waving goodbye" and "wave with the left hand". Texts and sentences of others may use the words. Sides, limbs and numbers do not count; what
 stands in parentheses or beside a slash is a name of its own. It is the words that are compared:
 "salute" stays where "military greeting" is tested, unless one is a synonym of the other. An evaluation says which it used: the dictionary without the
 tested actions, or the whole of it, which is what a user has.
@@ -39,14 +39,16 @@ class Action:
 
     Attributes:
         name: as a user would type it.
-        synonyms: other names, everyday phrases, instructions, captions; at least one.
+        synonyms: other names and everyday phrases; at least one.
         sentence: how the body moves.
+        texts: what else it may be called in a sentence: instructions, captions, plain descriptions.
         ways: its choreography, one object for each way to do it (:func:`tdsm.data.procedural.choreography.read_way`).
     """
 
     name: str
     synonyms: tuple[str, ...]
     sentence: str
+    texts: tuple[str, ...] = ()
     ways: tuple[Mapping[str, object], ...] = field(default=(), compare=False, repr=False)
 
 
@@ -70,19 +72,27 @@ def load_dictionary(without: Iterable[str] = ()) -> tuple[Action, ...]:
         raise InputError("without", f"is the text {without!r:.60}", "give a list of names")
     names = [part for name in without for part in (*re.split(r"[/()]", normal_form(name)), re.sub(r"\(.*?\)", " ", normal_form(name)))]
     tested = [words for name in names if (words := _content(name))]
-    return tuple(action for action in _actions() if not any(words <= named or named <= words for words in tested for named in _names(action)))
+    return tuple(action for action in _actions() if not any(_names_it(action, words) for words in tested))
 
 
 @cache
 def _actions() -> tuple[Action, ...]:
     folder = importlib.resources.files("tdsm.data.prompts") / "actions"
     rows = [row for file in sorted(folder.iterdir(), key=lambda file: file.name) for row in json.loads(file.read_text(encoding="utf-8"))]
-    return tuple(Action(row["name"], tuple(row["synonyms"]), row["sentence"], tuple(row["ways"])) for row in rows)
+    return tuple(Action(row["name"], tuple(row["synonyms"]), row["sentence"], tuple(row["texts"]), tuple(row["ways"])) for row in rows)
+
+
+def _names_it(action: Action, tested: frozenset[str]) -> bool:
+    """Whether the action is what a tested name, given by its content words, names."""
+    names, texts = _told(action)
+    return any(tested <= words for words in names) or any(words <= tested for words in (*names, *texts))
 
 
 @cache
-def _names(action: Action) -> tuple[frozenset[str], ...]:
-    return tuple(words for name in (action.name, *action.synonyms) if (words := _content(name)))
+def _told(action: Action) -> tuple[list[frozenset[str]], list[frozenset[str]]]:
+    """Content words of the names and of the texts of an action."""
+    names, texts = ([words for text in told if (words := _content(text))] for told in ((action.name, *action.synonyms), action.texts))
+    return names, texts
 
 
 def _content(name: str) -> frozenset[str]:
