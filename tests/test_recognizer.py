@@ -481,6 +481,17 @@ def test_settings_that_were_changed_beside_the_weights_are_noticed(run, tmp_path
         Recognizer.from_pretrained(folder)
 
 
+@pytest.mark.parametrize("change", [lambda x: x.bfloat16(), lambda x: x.requires_grad_()], ids=["bfloat16", "gradient"])
+def test_tensors_that_numpy_cannot_read_are_refused_in_one_line(run, clips, change):
+    with pytest.raises(InputError, match="array 0: joints are not an array of numbers"):
+        run[1].predict(change(torch.from_numpy(clips[0].joints.copy())), UNSEEN)
+
+
+def test_a_gamma_of_numpy_is_saved(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(run[1], "gamma", np.float32(0.25))
+    assert Recognizer.from_pretrained(run[1].save_pretrained(tmp_path)).gamma == 0.25
+
+
 def test_arrays_whose_bodies_look_odd_are_answered_with_a_note(run, clips):
     upright = [clip.joints for clip in clips[:4]]
     notes = run[1].predict(upright, ["wave", "squat"], layout=clips.layout.name).notes

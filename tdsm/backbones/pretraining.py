@@ -2,7 +2,8 @@
 
 Two kinds of movement, on the body that all sensors see (:data:`tdsm.data.layouts.BODY_15`): random ones with sentences (:mod:`tdsm.data.procedural`), which
 teach what words of limbs, ways and levels mean, and acted ones (:mod:`tdsm.data.procedural.acting`), which teach what actions look like. An acted movement
-goes by its name, its other names, its texts and its sentence, one of them drawn at a time, so that no voice is special. Negated texts are negatives of every movement.
+goes by its name, its other names, its texts and its sentence, one of them drawn at a time, so that no voice is special. Negated texts are negatives of every
+movement.
 
     movement -> corrupt -> skeleton tower --\\
                                               InfoNCE

@@ -86,7 +86,7 @@ class Clip:
         try:
             with np.errstate(over="ignore"):  # becomes infinite, which is refused
                 joints = np.asarray(self.joints, dtype=np.float32)
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the last: a tensor that requires its gradient
             what = f"joints are not an array of numbers ({' '.join(str(error).split())})"
             raise InputError(self.name, what, "give (persons, frames, joints, coordinates)") from error
         if joints.ndim == 3:
@@ -392,7 +392,7 @@ def as_clips(clips: Clip | Sequence | np.ndarray, layout: str | Layout | None = 
         raise InputError("clips", "none given", "give at least one clip")
     if layout is None and not all(isinstance(clip, Clip) for clip in several):
         raise InputError("clips", "arrays without a layout", f"give layout=..., one of {', '.join(known.name for known in LAYOUTS)}")
-    return [clip if isinstance(clip, Clip) else Clip(np.asarray(clip), as_layout(layout), name=f"array {number}") for number, clip in enumerate(several)]
+    return [clip if isinstance(clip, Clip) else Clip(clip, as_layout(layout), name=f"array {number}") for number, clip in enumerate(several)]
 
 
 def _span(values: Sequence[int | float], form: str = "d") -> str:

@@ -214,8 +214,8 @@ class Recognizer:
             save_backbone(folder, self.backbone, self.config)
         save_weights(self.matcher, folder / "matcher.safetensors")
         tokens, channels = self.matcher.denoiser.fl_pos_embed.shape[1], self.matcher.denoiser.fl_embedder.in_features
-        about = {"format": 2, "descriptions": self.descriptions, "gamma": self.gamma, "text": {"tokens": tokens, "channels": channels}}
-        about |= {"confidence": asdict(self.confidence) if self.confidence else None}
+        about = {"format": 2, "descriptions": self.descriptions, "gamma": None if self.gamma is None else float(self.gamma)}
+        about |= {"text": {"tokens": tokens, "channels": channels}, "confidence": asdict(self.confidence) if self.confidence else None}
         write_sealed(folder / "recognizer.json", about | {"config": asdict(self.config)})
         if self.card:
             write_text(folder / "README.md", self.card)

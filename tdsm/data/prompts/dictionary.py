@@ -1,10 +1,12 @@
-"""What people do, in words and in motion: some 3,800 actions with other names, one sentence each about how the body moves, and a choreography.
+"""What people do, in words and in motion: some 4,000 actions with other names, one sentence each about how the body moves, and choreographies.
 
-``actions/`` has ``everyday``, ``gesture``, ``movement`` and ``sport``, written on 2026-11-29, and ``basic`` (the plainest verbs, in two files), written on
-2026-11-30, all from the names alone, before any evaluation with them and without a look at the descriptions or recordings of any data set; the
-choreographies (:mod:`tdsm.data.procedural.choreography`) were written on 2026-11-30 from name and sentence. Sentences are in the voice of
+``actions/`` has ``everyday``, ``gesture``, ``movement`` and ``sport``, written on 2026-11-29, and ``basic`` (the plainest verbs), written on 2026-11-30, in
+several files, all from the names alone, before any evaluation with them and without a look at the descriptions or recordings of any data set; the
+choreographies (:mod:`tdsm.data.procedural.choreography`) and texts were written on 2026-11-30 from name and sentence. 135 actions of ``movement`` were added
+where the 2,435 descriptions of CMU's motion capture, taken as a list of what people do, had no name like them. Sentences are in the voice of
 :mod:`tdsm.data.prompts`: posture, body part, direction, height, path, repetition. Names are what users type; the other names are synonyms and everyday
-phrases; instructions, captions and plain descriptions are texts beside them. The names of ``basic`` are those of lists of human actions as anybody knows them, benchmarks' names among them.
+phrases; instructions, captions and plain descriptions are texts beside them. The names of ``basic`` are those of lists of human actions as anybody knows
+them, benchmarks' names among them.
 
 **What may be used in a test.** A test of an action that the dictionary describes is no zero-shot test. :func:`load_dictionary` takes the names of the tested
 actions and leaves out each action of which one name has all content words of a tested name, or a name or text none but words of it: "right hand wave"
