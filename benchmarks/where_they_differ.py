@@ -4,7 +4,8 @@
     python benchmarks/where_they_differ.py runs/published
 
 Of each row of `tdsm evaluate`: top-1 of both; top-1 of both after the mean score of each label over all test clips is taken off (a diagnosis, no answer: it
-uses the test clips together); and the exchange of labels that makes up most of the difference, as true class: answer of the cosine -> answer of TDSM.
+uses the test clips together); the classes whose clips gain and lose most, in clips per seed; and for these the exchange of answers that makes up most of it,
+cosine -> TDSM.
 """
 
 import argparse
@@ -25,7 +26,7 @@ def main() -> None:
     args = parser.parse_args()
     about = environment(0)
     print(f"commit {about['commit']}, {about['date']}, {about['hardware']}\n")
-    print("| unseen classes | seeds | cosine | TDSM | cosine, centred | TDSM, centred | largest exchange, clips per seed |\n|---|---|---|---|---|---|---|")
+    print("| unseen classes | seeds | cosine | TDSM | cosine, centred | TDSM, centred | gains most | loses most |\n|---|---|---|---|---|---|---|---|")
     rows = defaultdict(list)
     for path in sorted(args.folder.glob("scores-*/scores.npz")):
         rows[tuple(json.loads((path.parent / "about.json").read_text())["labels"])].append(np.load(path))
@@ -35,17 +36,28 @@ def main() -> None:
 
 def row(labels: tuple[str, ...], cells: list) -> str:
     """The row of one list of unseen classes; a cell is one seed."""
-    found, exchanged = defaultdict(list), Counter()
+    found, gained, lost = defaultdict(list), Counter(), Counter()
     for cell in cells:
         y, scores = cell["y"], {"cosine": cell["cosine"], "TDSM": -cell["errors"].mean(2)}
         for name, each in scores.items():
             found[name].append(float((each.argmax(1) == y).mean()))
             found[f"{name}, centred"].append(float(((each - each.mean(0)).argmax(1) == y).mean()))
-        answers = y, scores["cosine"].argmax(1), scores["TDSM"].argmax(1)
-        exchanged.update((labels[true], labels[one], labels[other]) for true, one, other in zip(*answers, strict=True) if one != other)
-    shown = [f"{true}: {one} -> {other}, {count / len(cells):.0f}" for (true, one, other), count in exchanged.most_common(2)]
+        answers = list(zip(y.tolist(), scores["cosine"].argmax(1).tolist(), scores["TDSM"].argmax(1).tolist(), strict=True))
+        gained.update((true, one, other) for true, one, other in answers if one != true == other)
+        lost.update((true, one, other) for true, one, other in answers if one == true != other)
+    net = [sum(count * sign for counts, sign in ((gained, 1), (lost, -1)) for key, count in counts.items() if key[0] == true) for true in range(len(labels))]
     columns = [mean_std(found[name]) for name in ("cosine", "TDSM", "cosine, centred", "TDSM, centred")]
-    return f"| {len(labels)} ({labels[0]}, ...) | {len(cells)} | {' | '.join(columns)} | {'; '.join(shown)} |"
+    most = [_most(labels, true, net[true] / len(cells), counts, len(cells)) for true, counts in ((int(np.argmax(net)), gained), (int(np.argmin(net)), lost))]
+    return f"| {len(labels)} ({labels[0]}, ...) | {len(cells)} | {' | '.join([*columns, *most])} |"
+
+
+def _most(labels: tuple[str, ...], true: int, net: float, counts: Counter, seeds: int) -> str:
+    """One class: what it gains or loses, and the exchange that makes up most of it."""
+    exchanges = [(count, one, other) for (of, one, other), count in counts.items() if of == true]
+    if not exchanges:
+        return "none"
+    count, one, other = max(exchanges)
+    return f"{labels[true]} {net:+.1f}: {labels[one]} -> {labels[other]} {count / seeds:.1f}"
 
 
 if __name__ == "__main__":

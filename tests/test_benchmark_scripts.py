@@ -2,8 +2,10 @@
 
 import functools
 import importlib
+import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,13 @@ import pytest
 import standins
 from standins import TINY_ALIGNED, TINY_CLASSIFIER
 
+from tdsm.backbones import pretraining
 from tdsm.config import Config, demo, override
 from tdsm.data.prompts import load_prompts
+from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.data.readers import load_clips
 from tdsm.demonstration import demo_recognizer
+from tdsm.experiments.pretrain import pretrain
 from tdsm.experiments.results import load_results
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -157,3 +162,67 @@ def test_encoder_choice(command, inputs):
 def test_encoder_speed(command):
     _, printed = command("encoder_speed", "--widths", 4, "--features", 8, "--frames", 8, "--batch", 2, "--rounds", 1, "--kinds", "shift-gcn", "tcn")
     assert len(printed.splitlines()) == 3
+
+
+def test_where_they_differ_counts_answers_that_change(command, tmp_path):
+    """Two classes of 4 clips; TDSM wins 2 of class "a" back from "b" and loses 1 of "b" to "a"."""
+    for seed in range(2):
+        folder = tmp_path / f"scores-{seed}"
+        folder.mkdir()
+        (folder / "about.json").write_text(json.dumps({"labels": ["a", "b"]}))
+        y = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+        cosine, tdsm = np.array([0, 0, 1, 1, 1, 1, 1, 1]), np.array([0, 0, 0, 0, 1, 1, 1, 0])
+        np.savez(folder / "scores.npz", y=y, cosine=np.eye(2)[cosine], errors=np.repeat(-np.eye(2)[tdsm][..., None], 3, 2))
+    _, printed = command("where_they_differ", tmp_path)
+    cells = [cell.strip() for cell in printed.splitlines()[-1].strip("|").split("|")]
+    assert cells[:4] == ["2 (a, ...)", "2", "75.0 ± 0.0", "87.5 ± 0.0"]
+    assert cells[6:] == ["a +2.0: b -> a 2.0", "b -1.0: b -> a 1.0"]
+
+
+def test_triplet_margin(command, tmp_path):
+    config = override(TINY_CLASSIFIER, {"train.steps": 4})
+    small = {"CONFIG": config, "VARIANTS": {"none": {"diffusion.triplet_weight": 0.0}, "1": {}}}
+    _, printed = command("triplet_margin", "--seeds", 2, "--runs", tmp_path, **small, demo_recognizer=functools.partial(demo_recognizer, clips_per_class=2))
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines() if line.startswith("|")]
+    assert [row[0] for row in rows[2:]] == ["none", "1"]
+    assert all(len(row) == len(rows[0]) == 6 for row in rows[2:])
+
+
+@pytest.fixture(scope="module")
+def tower(tmp_path_factory):
+    """A pretraining of a few actions, some of them left out."""
+    few = load_dictionary()[::150]
+    settings = {"pairs": 30, "performances": 1, "steps": 3, "pairs_batch": 8, "acted_batch": 8, "negated": 4}
+    gone = {action.name for action in few[:4]}
+    patch = pytest.MonkeyPatch()
+    kept = lambda without=(): tuple(action for action in few if not without or action.name not in gone)  # noqa: E731
+    patch.setattr(pretraining, "load_dictionary", kept)
+    folder = tmp_path_factory.mktemp("tower") / "run-0"
+    pretrain(folder, settings=settings, without=sorted(gone), confidence=True)
+    yield folder, kept, replace(pretraining.PretrainConfig(), **settings)
+    patch.undo()
+
+
+def test_denoiser_study(command, inputs, tower):
+    folder, kept, config = tower
+    sizes = {"BATCH": 8, "RANDOM": 16, "ASKED": 4, "load_dictionary": kept, "PretrainConfig": lambda: config}
+    module, printed = command("denoiser_study", "--runs", folder, folder, "--on", inputs / "nw-ucla.npz", "--steps", 2, **sizes)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines() if line.startswith("|")]
+    assert rows[0][1:] == ["left-out actions", "edits", "nw-ucla"]
+    assert [row[0].removesuffix(" minus cosine") for row in rows[2:]] == [
+        "cosine", "windows", "uniform", "errors", "twin", "tokens", "tokens twin", "late", "end to end",
+    ]  # fmt: skip
+    assert all(cell.endswith("]") for row in rows[3:] for cell in row[1:])
+    rng = np.random.default_rng(0)
+    assert module.edited("Someone standing lifts one foot, then sits down.", rng) == "Someone standing sits down, then lifts one foot."
+    assert module.edited("Someone standing nods.", rng) == "Someone standing nods."
+
+
+def test_never_met(command, inputs, tower):
+    folder, _, _ = tower
+    what = ("--what", "accuracy", "confidence", "noise")
+    _, printed = command("never_met", inputs / "nw-ucla.npz", "--models", folder / "model", folder / "model", *what)
+    rows = [[cell.strip() for cell in line.strip(" |").split("|")] for line in printed.splitlines() if line.startswith("| nw-ucla")]
+    assert [len(row) for row in rows] == [7, 4, 8]
+    assert rows[0][3] == rows[0][4]  # of an untrained denoiser the answer is the cosine's
+    assert "± 0.0" in rows[2][1]
