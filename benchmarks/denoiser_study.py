@@ -8,10 +8,12 @@ step, none of them mirrored:
 uniform       the recommended recipe: negatives drawn uniformly from the texts of the batch
 errors        the negative is the wrong text of the batch to which the towers give the largest cosine: what they confuse
 twin          the same as "errors", without noise: t = 0 in training and in the test
-tokens        8 tokens per clip (moments) against words; the negative is the own text edited (clauses in another order, left, up or
-              forward exchanged with their opposites), and where there is none that of "errors"
+tokens        8 tokens per clip (moments) against words; the negative is the own text edited (clauses in another order; a side, direction, level, limb
+              or speed exchanged with its opposite), and where there is none that of "errors"
 tokens twin   the same, without noise
+tokens prior  no denoiser: the mean of the tokens' cosines, which is what an untrained one answers
 late          no denoiser: the mean over words of the largest cosine with one of the 8 tokens, both through a trained linear map
+late prior    the same, untrained
 end to end    "uniform", with the skeleton tower trained too, by the denoiser's loss and the contrastive one
 windows       no denoiser: the mean of the cosines of the whole clip and of its first, middle and last half
 
@@ -54,7 +56,8 @@ from tdsm.util.provenance import environment
 
 STEPS, BATCH, LR = 300, 256, 1e-3
 RANDOM, ASKED, WORDS = 4000, 400, 48  # random movements that are learned from, and that are asked; words of a text that are read
-OPPOSITES = (("upward", "downward"), ("forward", "backward"), ("raises", "lowers"), ("in front", "behind the body"))
+OPPOSITES = (("upward", "downward"), ("forward", "backward"), ("raises", "lowers"), ("in front", "behind the body"), ("shoulder level", "waist level"))
+OPPOSITES += (("hand", "foot"), ("both", "one"), ("repeatedly", "once"), ("at a fast pace", "slowly"))
 
 
 class Clips(NamedTuple):
@@ -126,7 +129,8 @@ def study(run: Path, made: Path, sets: Sequence[tdsm.ClipSet], steps: int) -> di
     train = partial(trained, backbone, stream, seed)
     ways: dict[str, Score] = {"cosine": lambda clips, texts: cosine(clips.z_x, texts.z_g), "windows": windows}
     ways |= {"uniform": train(), "errors": train(hard=True), "twin": train(hard=True, noise=False)}
-    ways |= {"tokens": train(hard=True, tokens=True), "tokens twin": train(hard=True, tokens=True, noise=False), "late": late(stream, seed)}
+    ways |= {"tokens": train(hard=True, tokens=True), "tokens twin": train(hard=True, tokens=True, noise=False), "tokens prior": mean_token}
+    ways |= {"late": late(stream, backbone.features), "late prior": late([], backbone.features)}
     found = {way: {} for way in (*ways, "end to end")}
     moved, score = end_to_end(backbone, learned, config, seed, steps)
     for tower, chosen in ((backbone, ways), (moved, {"end to end": score})):
@@ -247,9 +251,13 @@ def asked(matcher: Matcher, tokens: bool) -> Score:
     return score
 
 
-def late(stream: Sequence[Batch], seed: int) -> Score:
-    """Late interaction, trained by InfoNCE on the batch."""
-    width = stream[0].clips.z_x.shape[1]
+def mean_token(clips: Clips, texts: Texts) -> Tensor:
+    """The mean of the tokens' cosines with the whole text."""
+    return F.normalize(clips.tokens, dim=-1).mean(1) @ F.normalize(texts.z_g, dim=-1).T
+
+
+def late(stream: Sequence[Batch], width: int) -> Score:
+    """Late interaction, trained by InfoNCE on the batches of ``stream``, if any."""
     maps = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(2))
     for part in maps:
         nn.init.eye_(part.weight)

@@ -210,11 +210,12 @@ def test_denoiser_study(command, inputs, tower):
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines() if line.startswith("|")]
     assert rows[0][1:] == ["left-out actions", "edits", "nw-ucla"]
     assert [row[0].removesuffix(" minus cosine") for row in rows[2:]] == [
-        "cosine", "windows", "uniform", "errors", "twin", "tokens", "tokens twin", "late", "end to end",
+        "cosine", "windows", "uniform", "errors", "twin", "tokens", "tokens twin", "tokens prior", "late", "late prior", "end to end",
     ]  # fmt: skip
     assert all(cell.endswith("]") for row in rows[3:] for cell in row[1:])
     rng = np.random.default_rng(0)
-    assert module.edited("Someone standing lifts one foot, then sits down.", rng) == "Someone standing sits down, then lifts one foot."
+    assert module.edited("Someone standing nods, then sits down.", rng) == "Someone standing sits down, then nods."
+    assert module.edited("Someone standing nods once.", rng) == "Someone standing nods repeatedly."
     assert module.edited("Someone standing nods.", rng) == "Someone standing nods."
 
 
