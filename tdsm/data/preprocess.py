@@ -130,8 +130,12 @@ def steady(joints: np.ndarray, layout: Layout, fps: float) -> np.ndarray:
     """Smooth persons whose joints tremble more than a body does, others stay as they are.
 
     The noise is told from third differences of all coordinates and from second differences of bone lengths (medians), of which the smaller counts: a fast
-    movement changes no bone, a sensor's slow drift no third difference. Above 0.03 trunk lengths, about 15 mm, the person is smoothed by a Gaussian whose
-    standard deviation in seconds is that of the noise in trunk lengths, 0.2 at most. Frames before and after an absence are smoothed apart.
+    movement changes no bone, a sensor's slow drift no third difference. Above 0.03 trunk lengths, about 15 mm, the person is smoothed twice: joints move
+    together, so that a movement has few principal components, and noise has all (the singular values are shrunk as is best for white noise of this
+    size); then through time, by a Gaussian whose standard deviation in seconds is that of the noise in trunk lengths, 0.2 at most. Frames before and after
+    an absence are smoothed apart.
+
+    Singular values: Gavish and Donoho, "Optimal shrinkage of singular values", IEEE Transactions on Information Theory 63 (2017).
 
     Example:
         >>> from tdsm.data.layouts import NTU_25
@@ -154,7 +158,7 @@ def steady(joints: np.ndarray, layout: Layout, fps: float) -> np.ndarray:
         noise = _noise([person[rows] for rows in stretches], layout)
         if trunk > 0 and noise > _TREMBLING * trunk:
             for rows in stretches:
-                person[rows] = _blurred(person[rows], min(_LONGEST, noise / trunk) * fps)
+                person[rows] = _blurred(_together(person[rows], noise), min(_LONGEST, noise / trunk) * fps)
     return joints
 
 
@@ -164,6 +168,17 @@ def _noise(stretches: Sequence[np.ndarray], layout: Layout) -> float:
     jumps = np.concatenate([np.abs(np.diff(joints, n=3, axis=0)).ravel() for joints in stretches])
     bones = np.concatenate([np.abs(np.diff(np.linalg.norm(joints[:, child] - joints[:, parent], axis=-1), n=2, axis=0)).ravel() for joints in stretches])
     return float(min(np.median(jumps) / 20**0.5, np.median(bones) / 12**0.5)) / 0.6745
+
+
+def _together(path: np.ndarray, noise: float) -> np.ndarray:
+    """(T, V, C) with the principal components of the joints' places that white noise of this spread leaves, each as large as it was without."""
+    places = path.reshape(len(path), -1)
+    mean = places.mean(axis=0)
+    left, values, right = np.linalg.svd(places - mean, full_matrices=False)
+    square, (frames, numbers) = (values / noise) ** 2, places.shape
+    above = np.sqrt(np.maximum((square - frames - numbers) ** 2 - 4 * frames * numbers, 0)) / np.sqrt(np.maximum(square, 1e-9)) * noise
+    shrunk = np.where(square > (np.sqrt(frames) + np.sqrt(numbers)) ** 2, above, 0.0)
+    return (left * shrunk @ right + mean).reshape(path.shape)
 
 
 def _blurred(path: np.ndarray, spread: float) -> np.ndarray:
