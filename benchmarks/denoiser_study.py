@@ -27,7 +27,7 @@ import copy
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,12 +50,12 @@ from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.experiments.validation import paired_difference
 from tdsm.loop import mix
 from tdsm.matcher import Matcher
-from tdsm.text import TextEncoder, TextFeatures
-from tdsm.util.files import read_object
+from tdsm.text import TextEncoder, TextFeatures, cache_folder
+from tdsm.util.files import read_object, write_json
 from tdsm.util.provenance import environment
 
-STEPS, BATCH, LR = 300, 256, 1e-3
-RANDOM, ASKED, WORDS = 4000, 400, 48  # random movements that are learned from, and that are asked; words of a text that are read
+STEPS, BATCH, LR = 200, 192, 1e-3
+RANDOM, ASKED, WORDS = 4000, 300, 40  # random movements that are learned from, and that are asked; words of a text that are read
 OPPOSITES = (("upward", "downward"), ("forward", "backward"), ("raises", "lowers"), ("in front", "behind the body"), ("shoulder level", "waist level"))
 OPPOSITES += (("hand", "foot"), ("both", "one"), ("repeatedly", "once"), ("at a fast pace", "slowly"))
 
@@ -69,7 +69,7 @@ class Clips(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """Features of K texts in the common space: z_g (K, C), words (K, 48, C) and which of these there are (K, 48)."""
+    """Features of K texts in the common space: z_g (K, C), words (K, 40, C) and which of these there are (K, 40)."""
 
     z_g: Tensor
     words: Tensor
@@ -84,13 +84,18 @@ Score = Callable[[Clips, Texts], Tensor]
 
 
 class Batch(NamedTuple):
-    """Clips of a step, their texts, these edited, which of the edits differ, and the movement or action that each clip shows."""
+    """Clips of a step, rows of their texts and of these edited in a table, and the movement or action that each clip shows."""
 
     clips: Clips
-    texts: Texts
-    edited: Texts
-    differs: Tensor
+    table: Texts
+    said: Tensor
+    edit: Tensor
     subject: Tensor
+
+    @property
+    def texts(self) -> Texts:
+        """Of each clip its own."""
+        return self.table.take(self.said)
 
 
 def main() -> None:
@@ -100,11 +105,18 @@ def main() -> None:
     parser.add_argument("--made", type=Path)
     parser.add_argument("--on", type=Path, nargs="+", required=True)
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--out", type=Path, default=Path("runs/denoiser-study"), help="folder of the numbers of each run, which are not computed again")
     args = parser.parse_args()
     about = environment(0)
     print(f"commit {about['commit']}, {about['date']}, {about['hardware']}; {len(args.runs)} runs, {args.steps} steps")
     sets = [convert_all(tdsm.load_clips(path), BODY_15).clips for path in args.on]
-    found = [study(run, args.made or run / "made", sets, args.steps) for run in args.runs]
+    found, encoder = [], TextEncoder(tuned().text, cache_folder())
+    for run in args.runs:
+        kept = args.out / f"{run.name}-{args.steps}.json"
+        if not kept.exists():
+            args.out.mkdir(parents=True, exist_ok=True)
+            write_json(kept, study(run, args.made or run / "made", sets, args.steps, encoder))
+        found.append(read_object(kept))
     columns = list(found[0]["cosine"])
     print("| | " + " | ".join(columns) + " |\n" + "|---" * (1 + len(columns)) + "|")
     for way in found[0]:
@@ -120,9 +132,9 @@ def difference(values: np.ndarray, first: np.ndarray) -> str:
     return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
-def study(run: Path, made: Path, sets: Sequence[tdsm.ClipSet], steps: int) -> dict[str, dict[str, float]]:
+def study(run: Path, made: Path, sets: Sequence[tdsm.ClipSet], steps: int, encoder: TextEncoder) -> dict[str, dict[str, float]]:
     """Way -> column -> share answered rightly, of one run."""
-    recognizer, about = tdsm.Recognizer.from_pretrained(run / "model"), read_object(run / "run.json")
+    recognizer, about = tdsm.Recognizer.from_pretrained(run / "model", encoder), read_object(run / "run.json")
     backbone, seed, config = recognizer.backbone, about["seed"], PretrainConfig()
     learned = lessons(config, tuned(), backbone.text_encoder, about["without"], made)
     stream = list(batches(backbone, learned, config, about["without"], seed, steps))
@@ -156,20 +168,29 @@ def edited(sentence: str, rng: np.random.Generator) -> str:
 
 def in_space(backbone: Aligned, texts: Sequence[str]) -> Texts:
     """Texts read by a tower: the whole, and each word alone. The text tower is linear, so that a sentence lies near the mean of its words."""
-    encoder: TextEncoder = backbone.text_encoder
-    width = backbone.features
-    z_g = backbone.label_features(encoder.read_sentences(texts)).z_g
-    words, mask = torch.zeros(len(texts), WORDS, width), torch.zeros(len(texts), WORDS, dtype=torch.bool)
-    tokens = encoder._words(texts, WORDS + 2)
+    width, read = backbone.features, read_words(backbone.text_encoder, tuple(texts))
+    words = torch.zeros(len(texts), WORDS, width)
+    with torch.no_grad():
+        for rows in torch.arange(len(texts)).split(512):
+            there, part = read.mask[rows], torch.zeros(len(rows), WORDS, width)
+            part[there] = backbone.text(read.words[rows][there].float()) * width**0.5
+            words[rows] = part
+    return Texts(backbone.label_features(read.z_g).z_g, words, read.mask)
+
+
+@cache
+def read_words(encoder: TextEncoder, texts: tuple[str, ...]) -> Texts:
+    """Texts as the text encoder reads them, the whole and each word alone; the towers of all runs read the same."""
+    words, mask = torch.zeros(len(texts), WORDS, 768, dtype=torch.float16), torch.zeros(len(texts), WORDS, dtype=torch.bool)
+    tokens = encoder._words(list(texts), WORDS + 2)
     for length in sorted({len(ids) for ids in tokens}):
         for rows in torch.tensor([row for row, ids in enumerate(tokens) if len(ids) == length]).split(256):
             ids = torch.tensor([tokens[row] for row in rows.tolist()])
             with torch.no_grad():
                 views = encoder._model(input_ids=ids).last_hidden_state, encoder._model.get_input_embeddings()(ids)
-                read = torch.cat([F.normalize(view[:, 1:-1], dim=-1) for view in views], -1)
-                words[rows, : length - 2] = backbone.text(read.flatten(0, 1)).unflatten(0, (len(rows), -1)) * width**0.5
+                words[rows, : length - 2] = torch.cat([F.normalize(view[:, 1:-1], dim=-1) for view in views], -1).half()
             mask[rows, : length - 2] = True
-    return Texts(z_g, words, mask)
+    return Texts(encoder.read_sentences(list(texts)), words, mask)
 
 
 @torch.no_grad()
@@ -185,7 +206,7 @@ def batches(backbone: Aligned, learned: Lessons, config: PretrainConfig, without
     """What every way is trained on: half random movements, half performances, each seen once in its corruption."""
     rng = np.random.default_rng(seed)
     sentences = [draw_movement(np.random.default_rng([0, number]))[1] for number in range(RANDOM)]
-    changed = [edited(sentence, rng) for sentence in sentences]
+    changed = [edited(sentence, np.random.default_rng(number)) for number, sentence in enumerate(sentences)]
     actions = load_dictionary(without)
     voices = [[action.sentence, *map(spoken, (action.name, *action.synonyms[:2]))] for action in actions]
     texts = [*sentences, *changed, *(text for voice in voices for text in voice)]
@@ -201,7 +222,7 @@ def batches(backbone: Aligned, learned: Lessons, config: PretrainConfig, without
         said = torch.stack([voice[rng.integers(len(voice))] for voice in voices_of])
         edit = torch.cat((other[subject[: BATCH // 2]], said[BATCH // 2 :]))
         clips = seen_as(backbone, corrupt(learned.x[rows], BODY_15, config.corrupt, mix(seed, 7), step), whole=False)
-        yield Batch(clips, table.take(said), table.take(edit), edit != said, subject)
+        yield Batch(clips, table, said, edit, subject)
 
 
 def trained(backbone: Aligned, stream: Sequence[Batch], seed: int, hard: bool = False, noise: bool = True, tokens: bool = False) -> Score:
@@ -215,8 +236,8 @@ def trained(backbone: Aligned, stream: Sequence[Batch], seed: int, hard: bool = 
         negative = confused(batch) if hard else torch.randint(BATCH, (BATCH,), generator=draw)
         texts = batch.texts
         if tokens:
-            negative = torch.where(batch.differs, BATCH + torch.arange(BATCH), negative)
-            texts = Texts(*(torch.cat(parts) for parts in zip(batch.texts, batch.edited, strict=True)))
+            negative = torch.where(batch.edit != batch.said, BATCH + torch.arange(BATCH), negative)
+            texts = batch.table.take(torch.cat((batch.said, batch.edit)))
         t = torch.randint(recipe.diffusion.timesteps if noise else 1, (BATCH,), generator=draw)
         z_x = batch.clips.tokens if tokens else batch.clips.z_x[:, None]
         losses = matcher(z_x, torch.arange(BATCH), negative, t, torch.randn(z_x.shape, generator=draw), as_features(texts, tokens))

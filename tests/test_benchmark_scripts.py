@@ -206,7 +206,7 @@ def tower(tmp_path_factory):
 def test_denoiser_study(command, inputs, tower):
     folder, kept, config = tower
     sizes = {"BATCH": 8, "RANDOM": 16, "ASKED": 4, "load_dictionary": kept, "PretrainConfig": lambda: config}
-    module, printed = command("denoiser_study", "--runs", folder, folder, "--on", inputs / "nw-ucla.npz", "--steps", 2, **sizes)
+    module, printed = command("denoiser_study", "--runs", folder, folder, "--on", inputs / "nw-ucla.npz", "--steps", 2, "--out", folder.parent, **sizes)
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines() if line.startswith("|")]
     assert rows[0][1:] == ["left-out actions", "edits", "nw-ucla"]
     assert [row[0].removesuffix(" minus cosine") for row in rows[2:]] == [
