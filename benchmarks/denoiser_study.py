@@ -55,6 +55,7 @@ from tdsm.util.files import read_object, write_json
 from tdsm.util.provenance import environment
 
 STEPS, BATCH, LR = 200, 192, 1e-3
+NOISES = 4  # of those of the recipe, in the test
 RANDOM, ASKED, WORDS = 4000, 300, 40  # random movements that are learned from, and that are asked; words of a text that are read
 OPPOSITES = (("upward", "downward"), ("forward", "backward"), ("raises", "lowers"), ("in front", "behind the body"), ("shoulder level", "waist level"))
 OPPOSITES += (("hand", "foot"), ("both", "one"), ("repeatedly", "once"), ("at a fast pace", "slowly"))
@@ -245,6 +246,7 @@ def trained(backbone: Aligned, stream: Sequence[Batch], seed: int, hard: bool = 
         losses["loss"].backward()
         optimizer.step()
         schedule.step()
+    matcher.test_noise = matcher.test_noise[: NOISES if noise else 1]
     if not noise:
         matcher.diffusion = replace(recipe.diffusion, test_step=0)
     return asked(matcher.eval(), tokens)
@@ -327,6 +329,7 @@ def end_to_end(backbone: Aligned, learned: Lessons, config: PretrainConfig, seed
         (losses["loss"] + contrast).backward()
         optimizer.step()
         schedule.step()
+    matcher.test_noise = matcher.test_noise[:NOISES]
     moved.eval().prototypes = None  # they are of the towers before
     return moved, asked(matcher.eval(), tokens=False)
 
