@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import losses_and_timesteps
+import never_met
 import pipeline
 import strips
 import t_test
@@ -19,7 +20,7 @@ from common import run
 
 from tdsm.experiments.results import Result
 
-FIGURES = (tables, unseen_classes, t_test, losses_and_timesteps, umap_panels, strips, pipeline)
+FIGURES = (tables, unseen_classes, never_met, t_test, losses_and_timesteps, umap_panels, strips, pipeline)
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:

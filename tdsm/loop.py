@@ -18,7 +18,7 @@ from tdsm.util.errors import InputError
 from tdsm.util.progress import progress_bar
 from tdsm.util.weights import load_tensors, save_tensors
 
-__all__ = ["Logged", "batch_rows", "device", "fingerprint", "fit", "mix", "warmup_cosine"]
+__all__ = ["Logged", "batch_rows", "check_seed", "device", "fingerprint", "fit", "mix", "warmup_cosine"]
 
 Logged = dict[str, int | float]
 """A logged step: "step", "lr" and the named losses."""
@@ -104,6 +104,12 @@ def fingerprint(*parts: object) -> str:
 def device() -> torch.device:
     """This process's GPU, or the CPU."""
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse (InputError) what no generator takes, before any work."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise InputError("seed", f"is {seed!r:.60}", "give a whole number from 0 to 4294967295")
 
 
 def mix(seed: int, step: int) -> int:

@@ -25,7 +25,7 @@ from tdsm.data.prompts import Descriptions
 from tdsm.diffusion import Loss
 from tdsm.evaluate import SELECTION
 from tdsm.gzsl import choose_gamma, generalised_report
-from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix
+from tdsm.loop import Logged, batch_rows, check_seed, device, fingerprint, fit, mix
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 from tdsm.text import TextEncoder, TextModel, cache_folder
@@ -131,6 +131,7 @@ def train_recognizer(
     ('squat', 'bow', 'jump')
     """
     folder = None if folder is None else Path(folder)
+    check_seed(seed)
     if not isinstance(clips, ClipSet):
         raise InputError("clips", f"are a {type(clips).__name__}", "give a ClipSet of labelled clips: tdsm.ClipSet(clips), or tdsm.load_clips(path)")
     if init is not None:

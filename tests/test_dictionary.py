@@ -8,6 +8,7 @@ import pytest
 from tdsm.data.labels import normal_form
 from tdsm.data.prompts import load_prompts, packaged_prompts
 from tdsm.data.prompts.dictionary import load_dictionary
+from tdsm.util.errors import InputError
 
 ACTIONS = load_dictionary()
 PARTS = set(
@@ -94,6 +95,19 @@ def test_a_text_of_nothing_but_tested_words_leaves_its_action_out_and_one_with_m
         assert name not in {action.name for action in load_dictionary([text])}
     kept = {action.name: action for action in load_dictionary(["throw"])}
     assert any("throw" in words(text) for action in kept.values() for text in action.texts)
+
+
+@pytest.mark.parametrize(("written", "plain"), [("pushups", "push up"), ("highfive", "high five"), ("JumpRope", "jump rope"), ("sat down", "sit down")])
+def test_other_spellings_leave_out_what_the_plain_one_names(written, plain):
+    gone = {action.name for action in ACTIONS} - {action.name for action in load_dictionary([written])}
+    named = {action.name for action in ACTIONS if words(plain)[0] in words(action.name) and words(plain)[1] in words(action.name)}
+    assert named
+    assert named & gone
+
+
+def test_what_is_no_name_is_refused():
+    with pytest.raises(InputError, match="without: holds 3"):
+        load_dictionary([3])
 
 
 def test_nothing_tested_leaves_nothing_out():

@@ -365,6 +365,12 @@ def test_a_trembling_body_is_smoothed_and_a_clean_one_is_left_alone_to_the_bit()
             assert np.abs(smooth - clip.joints).mean() < most * np.abs(noisy - clip.joints).mean()
 
 
+def test_smoothing_is_no_wider_than_the_clip_however_many_frames_a_second_are_claimed():
+    clip = synthetic_clips(1, actions=["bow"])[0]
+    noisy = clip.joints + np.random.default_rng(0).normal(0, 0.1, clip.joints.shape)
+    assert np.isfinite(steady(noisy, clip.layout, 1e13)).all()
+
+
 def test_smoothing_keeps_who_is_absent_absent_and_does_not_depend_on_the_unit():
     clip = synthetic_clips(1, actions=["bow"])[0]
     noisy = clip.joints + np.random.default_rng(0).normal(0, 0.05, clip.joints.shape)

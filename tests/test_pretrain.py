@@ -87,6 +87,21 @@ def test_tested_actions_are_left_out(tmp_path):
     assert recognizer.backbone.left_out == (name,)
 
 
+@pytest.mark.parametrize(("options", "what"), [
+    ({"without": "wave"}, "without"), ({"without": [3]}, "without"), ({"seed": -1}, "seed"), ({"seed": 1.5}, "seed"), ({"seed": 2**70}, "seed"),
+    ({"settings": TINY | {"corrupt": {"noise": -1.0}}}, "noise"),
+])  # fmt: skip
+def test_what_cannot_be_is_refused_before_any_work(tmp_path, options, what):
+    with pytest.raises((InputError, TypeError), match=what):
+        pretrain(tmp_path / "run", **{"settings": TINY} | options)
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_names_that_leave_nothing_out_are_said(tmp_path):
+    with pytest.warns(UserWarning, match=r"1 of 2 names leave no action out \(first: 'qqq'\)"):
+        pretrain(tmp_path, settings=TINY, without=[FEW[3].name, "qqq"], confidence=False)
+
+
 def test_what_a_pretraining_left_out_is_not_rehearsed_either():
     read = []
 

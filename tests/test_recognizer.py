@@ -487,6 +487,20 @@ def test_tensors_that_numpy_cannot_read_are_refused_in_one_line(run, clips, chan
         run[1].predict(change(torch.from_numpy(clips[0].joints.copy())), UNSEEN)
 
 
+@pytest.mark.parametrize("calibrate", [float("nan"), float("inf"), None, "x"])
+def test_a_calibration_that_is_no_number_is_refused(run, clips, calibrate):
+    with pytest.raises((InputError, TypeError), match="calibrate"):
+        run[1].predict(clips[:1], UNSEEN, calibrate=calibrate)
+
+
+def test_a_class_of_which_no_clip_can_be_used_is_not_seen(clips):
+    lost = [dataclasses.replace(clip, joints=np.full_like(clip.joints, np.nan)) if clip.label == clips.classes[0] else clip for clip in clips]
+    with pytest.warns(UserWarning, match="1 classes are not trained on"), pytest.warns(UserWarning, match="clips cannot be used"):
+        seen = seen_clips(ClipSet(tuple(lost), clips.classes, "some"), TINY_CLASSIFIER.preprocess)
+    assert [label.name for label in seen.labels] == list(clips.classes[1:])
+    assert sorted(set(seen.y.tolist())) == list(range(len(clips.classes) - 1))
+
+
 def test_a_gamma_of_numpy_is_saved(run, tmp_path, monkeypatch):
     monkeypatch.setattr(run[1], "gamma", np.float32(0.25))
     assert Recognizer.from_pretrained(run[1].save_pretrained(tmp_path)).gamma == 0.25

@@ -10,6 +10,7 @@ Everything before the denoiser is in here, so that training, evaluation and the 
 - :class:`~tdsm.backbones.given.Given`: published features, for which there is no encoder.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -51,9 +52,13 @@ class SeenClips:
 
 def seen_clips(clips: ClipSet, config: PreprocessConfig, descriptions: Descriptions | None = None) -> SeenClips:
     """Preprocess labelled clips; their classes are the seen classes. Raises InputError: a clip without label, fewer than two classes, or no usable clip."""
-    labels, y = as_labels(clips.classes, descriptions), torch.from_numpy(clips.y)
     x, rows = preprocess_usable(clips, config)
-    return SeenClips(torch.from_numpy(x), y[rows], labels, clips.layout, clips.name)
+    there, y = np.unique(clips.y[rows], return_inverse=True)  # a class of which no clip can be used is not seen
+    if len(there) < len(clips.classes):
+        gone = [label for number, label in enumerate(clips.classes) if number not in there]
+        warnings.warn(f"{clips.name}: no clip of {', '.join(map(repr, gone[:3]))} can be used: {len(gone)} classes are not trained on", stacklevel=2)
+    labels = as_labels([clips.classes[number] for number in there], descriptions)
+    return SeenClips(torch.from_numpy(x), torch.from_numpy(y), labels, clips.layout, clips.name)
 
 
 def _check_any(clips: Sequence | Tensor | Rows | np.ndarray) -> None:

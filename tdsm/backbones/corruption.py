@@ -48,6 +48,9 @@ class CorruptConfig:
     flat: float = 0.3
 
     def __post_init__(self) -> None:
+        for name in ("bones", "offset", "noise"):
+            if not getattr(self, name) >= 0:
+                raise InputError("config", f"corrupt.{name} is {getattr(self, name)!r}", "give a number, 0 or more")
         for name in ("cut", "lost", "centred", "flat"):
             if not 0 <= getattr(self, name) <= (0.45 if name == "cut" else 1):
                 raise InputError("config", f"corrupt.{name} is {getattr(self, name)!r}", "give a number from 0 to 1; cut is 0.45 at most")

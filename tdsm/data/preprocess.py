@@ -183,6 +183,7 @@ def _together(path: np.ndarray, noise: float) -> np.ndarray:
 
 def _blurred(path: np.ndarray, spread: float) -> np.ndarray:
     """(T, V, C) smoothed through time by a Gaussian of ``spread`` frames; the ends are repeated."""
+    spread = min(spread, float(len(path)))  # wider is the mean
     reach = int(np.ceil(3 * spread))
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(spread, 1e-9)) ** 2)
     longer = np.concatenate([np.repeat(path[:1], reach, 0), path, np.repeat(path[-1:], reach, 0)])

@@ -4,6 +4,7 @@ generated movements and their texts -> towers (:mod:`tdsm.backbones.pretraining`
 """
 
 import json
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,7 +20,8 @@ from tdsm.backbones.lexicon import Prototypes
 from tdsm.backbones.pretraining import NAME, Lessons, PretrainConfig, lessons, pretrain_towers
 from tdsm.config import tuned
 from tdsm.data.layouts import BODY_15
-from tdsm.loop import device, mix
+from tdsm.data.prompts.dictionary import load_dictionary
+from tdsm.loop import check_seed, device, mix
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 from tdsm.recognizer.confidence import Confidence, fit_confidence
@@ -59,7 +61,8 @@ def pretrain(
     Raises:
         InputError: settings that do not exist, or a folder of another run.
     """
-    folder, without, recipe = Path(folder), sorted(without), tuned()
+    folder, without, recipe = Path(folder), _tested(without), tuned()
+    check_seed(seed)
     config = build(PretrainConfig(), dict(settings or {}), "settings")
     text_encoder = text_encoder or TextEncoder(recipe.text, cache_folder())
     with disk_faults(folder):
@@ -78,6 +81,19 @@ def pretrain(
         matcher = Matcher(backbone.features, 1, backbone.features, 1, recipe.model, recipe.diffusion, seed)
         Recognizer(tuned(), backbone.half(), matcher.half(), confidence=sure).save_pretrained(folder / "model")
     return Recognizer.from_pretrained(folder / "model", text_encoder)
+
+
+def _tested(without: Iterable[str]) -> list[str]:
+    """The names to be left out, sorted; one warning about those that name no action of the dictionary."""
+    everything, left = load_dictionary(), load_dictionary(without)  # refuses what are no names
+    without = sorted(without)
+    if len(left) < 2:
+        raise InputError("without", f"leaves {len(left)} actions of the dictionary", "leave out fewer")
+    if idle := [name for name in without if len(load_dictionary([name])) == len(everything)]:
+        warnings.warn(
+            f"without: {len(idle)} of {len(without)} names leave no action out (first: {idle[0]!r}): no action of the dictionary is called that", stacklevel=3
+        )
+    return without
 
 
 @torch.no_grad()

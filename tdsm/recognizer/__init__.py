@@ -9,6 +9,7 @@ A new label needs no retraining, only its text. A score is minus the denoising e
 
 import html
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -166,6 +167,8 @@ class Recognizer:
             InputError: clips or labels that cannot be used.
         """
         asked = self._labels(labels, descriptions)
+        if not isinstance(calibrate, bool | int | float) or not math.isfinite(calibrate):
+            raise InputError("calibrate", f"is {calibrate!r:.60}", "give True, False or a number")
         readings = self.backbone.readings(asked)
         if isinstance(clips, Iterator):
             clips = list(clips)
@@ -202,7 +205,7 @@ class Recognizer:
         mixed = f"{seen} of the {labels} labels were trained on, and score higher for it"
         if calibrate is False:
             return 0.0, f"{mixed}; calibration is switched off"
-        gamma = self.gamma if calibrate is True else float(calibrate)
+        gamma = self.gamma if calibrate is True else calibrate
         if gamma is None:
             return 0.0, f"{mixed}; train with calibrate=True, or ask seen and unseen labels separately"
         return gamma, f"{mixed}: {gamma:.4g} is subtracted from their scores"

@@ -31,7 +31,13 @@ __all__ = ["Action", "load_dictionary"]
 _NO_CONTENT = re.compile(
     r"an?|and|at|by|down|for|from|in|into|is|of|off|on|onto|or|other|others|out|own|objects?|person|things?|something|s|some|some(one|body)|their|the|them|to|up|with|your"
 )
-_IRREGULAR = {"lying": "lie", "tying": "tie", "dying": "die", "teeth": "tooth", "feet": "foot", "pickup": "pick", "threw": "throw", "drank": "drink"}
+_IRREGULAR = {
+    "lying": "lie", "tying": "tie", "dying": "die", "teeth": "tooth", "feet": "foot", "pickup": "pick", "threw": "throw", "drank": "drink", "sat": "sit",
+    "stood": "stand", "ran": "run", "knelt": "kneel", "swung": "swing", "took": "take", "shook": "shake", "held": "hold", "caught": "catch", "bent": "bend",
+    "ate": "eat", "drew": "draw", "fell": "fall", "rose": "rise", "went": "go", "swam": "swim", "hung": "hang", "dug": "dig", "wrote": "write",
+    "spun": "spin", "crept": "creep", "swept": "sweep",
+}  # fmt: skip
+_JOINED = 6  # letters from which on a tested name is also looked for with its spaces left out: "pushups" in "wall push-ups"
 _LIMBS = frozenset(("arm", "both", "foot", "hand", "left", "leg", "one", "right", "two"))
 
 
@@ -72,9 +78,12 @@ def load_dictionary(without: Iterable[str] = ()) -> tuple[Action, ...]:
     """
     if isinstance(without, str):
         raise InputError("without", f"is the text {without!r:.60}", "give a list of names")
-    names = [part for name in without for part in (*re.split(r"[/()]", normal_form(name)), re.sub(r"\(.*?\)", " ", normal_form(name)))]
-    tested = [words for name in names if (words := _content(name))]
-    return tuple(action for action in _actions() if not any(_names_it(action, words) for words in tested))
+    if other := [name for name in without if not isinstance(name, str)]:
+        raise InputError("without", f"holds {other[0]!r:.60}", "give names")
+    forms = [normal_form(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)) for name in without]
+    names = [part for form in forms for part in (*re.split(r"[/()]", form), re.sub(r"\(.*?\)", " ", form))]
+    tested = [(words, _joined(name)) for name in names if (words := _content(name))]
+    return tuple(action for action in _actions() if not any(_names_it(action, *each) for each in tested))
 
 
 @cache
@@ -84,17 +93,25 @@ def _actions() -> tuple[Action, ...]:
     return tuple(Action(row["name"], tuple(row["synonyms"]), row["sentence"], tuple(row["texts"]), tuple(row["ways"])) for row in rows)
 
 
-def _names_it(action: Action, tested: frozenset[str]) -> bool:
-    """Whether the action is what a tested name, given by its content words, names."""
-    names, texts = _told(action)
+def _names_it(action: Action, tested: frozenset[str], joined: str) -> bool:
+    """Whether the action is what a tested name, given by its content words and joined into one, names."""
+    names, texts, together = _told(action)
+    if len(joined) >= _JOINED and any(joined in name for name in together):
+        return True
     return any(tested <= words for words in names) or any(words <= tested for words in (*names, *texts))
 
 
 @cache
-def _told(action: Action) -> tuple[list[frozenset[str]], list[frozenset[str]]]:
-    """Content words of the names and of the texts of an action."""
-    names, texts = ([words for text in told if (words := _content(text))] for told in ((action.name, *action.synonyms), action.texts))
-    return names, texts
+def _told(action: Action) -> tuple[list[frozenset[str]], list[frozenset[str]], list[str]]:
+    """Content words of the names and of the texts of an action, and its names joined."""
+    both = (action.name, *action.synonyms), action.texts
+    names, texts = ([words for text in told if (words := _content(text))] for told in both)
+    return names, texts, [_joined(name) for name in both[0]]
+
+
+def _joined(name: str) -> str:
+    """The letters of a name alone, without a plural's s."""
+    return re.sub(r"\W", "", name.casefold()).removesuffix("s")
 
 
 def _content(name: str) -> frozenset[str]:
