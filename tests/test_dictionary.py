@@ -105,6 +105,10 @@ def test_other_spellings_leave_out_what_the_plain_one_names(written, plain):
     assert named & gone
 
 
+def test_names_may_come_from_a_generator():
+    assert load_dictionary(name for name in ["squat"]) == load_dictionary(["squat"]) != ACTIONS
+
+
 def test_what_is_no_name_is_refused():
     with pytest.raises(InputError, match="without: holds 3"):
         load_dictionary([3])

@@ -77,7 +77,7 @@ def test_a_folder_of_another_pretraining_is_refused(run):
 
 def test_tested_actions_are_left_out(tmp_path):
     name = FEW[3].name
-    recognizer = pretrain(tmp_path, settings=TINY, without=[name], confidence=False)
+    recognizer = pretrain(tmp_path, settings=TINY, without=iter([name]), confidence=False)
     assert len(recognizer.backbone.prototypes.names) < len(FEW)
     assert recognizer.confidence is None
     assert json.loads((tmp_path / "run.json").read_text())["without"] == [name]

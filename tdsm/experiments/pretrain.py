@@ -85,7 +85,8 @@ def pretrain(
 
 def _tested(without: Iterable[str]) -> list[str]:
     """The names to be left out, sorted; one warning about those that name no action of the dictionary."""
-    everything, left = load_dictionary(), load_dictionary(without)  # refuses what are no names
+    without = without if isinstance(without, str) else list(without)  # a text is refused by the dictionary
+    everything, left = load_dictionary(), load_dictionary(without)
     without = sorted(without)
     if len(left) < 2:
         raise InputError("without", f"leaves {len(left)} actions of the dictionary", "leave out fewer")

@@ -78,6 +78,7 @@ def load_dictionary(without: Iterable[str] = ()) -> tuple[Action, ...]:
     """
     if isinstance(without, str):
         raise InputError("without", f"is the text {without!r:.60}", "give a list of names")
+    without = list(without)
     if other := [name for name in without if not isinstance(name, str)]:
         raise InputError("without", f"holds {other[0]!r:.60}", "give names")
     forms = [normal_form(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)) for name in without]
