@@ -2,7 +2,7 @@
 
 ``actions/`` has ``everyday``, ``gesture``, ``movement`` and ``sport``, written on 2026-11-29, and ``basic`` (the plainest verbs), written on 2026-11-30, in
 several files, all from the names alone, before any evaluation with them and without a look at the descriptions or recordings of any data set; the
-choreographies (:mod:`tdsm.data.procedural.choreography`) and texts were written on 2026-11-30 from name and sentence. 135 actions of ``movement`` were added
+choreographies (:mod:`tdsm.data.procedural.choreography`) and texts were written on 2026-11-30 from name and sentence. 136 actions of ``movement`` were added
 where the 2,435 descriptions of CMU's motion capture, taken as a list of what people do, had no name like them. Sentences are in the voice of
 :mod:`tdsm.data.prompts`: posture, body part, direction, height, path, repetition. Names are what users type; the other names are synonyms and everyday
 phrases; instructions, captions and plain descriptions are texts beside them. The names of ``basic`` are those of lists of human actions as anybody knows
