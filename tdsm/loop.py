@@ -51,8 +51,7 @@ def fit(
         precision: "no" or "bf16".
 
     Raises:
-        InputError: the checkpoint is damaged or belongs to another run.
-        FloatingPointError: the loss is not finite.
+        InputError: the checkpoint is damaged or belongs to another run, or the loss is not finite.
     """
     from accelerate import Accelerator  # slow to import, and only training needs it
     from accelerate.utils import DistributedDataParallelKwargs
@@ -77,7 +76,7 @@ def fit(
             if step % 10 == 0 or step == steps - 1:
                 row = {"step": step, "lr": warmup_cosine(step, lr, warmup, steps)} | {name: value.item() for name, value in losses.items()}
                 if not math.isfinite(row["loss"]):
-                    raise FloatingPointError(f"{title}: the loss is {row['loss']} at step {step}; lower lr")
+                    raise InputError(title, f"the loss is {row['loss']} at step {step}", "lower lr")
                 history.append(row)
                 bar.set_postfix(loss=f"{row['loss']:.3f}")
             if checkpoint is not None and accelerator.is_main_process and ((step + 1) % save_every == 0 or step == steps - 1):

@@ -121,6 +121,20 @@ def test_joints_that_cannot_be_are_refused(joints, says):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("fps", ["30", [30], True, float("nan"), 0, -1, np.array([30.0])], ids=repr)
+def test_a_frame_rate_is_a_number_above_0(fps):
+    with pytest.raises(InputError, match="mine: fps is "):
+        Clip(np.ones((4, 20, 3)), KINECT_20, fps=fps, name="mine")
+
+
+def test_masked_joints_are_not_seen():
+    masked = np.ma.masked_array(np.arange(240).reshape(1, 4, 20, 3) + 1, mask=False)
+    masked[0, 2, 5, 1] = np.ma.masked
+    missing = np.isnan(Clip(masked, KINECT_20).joints)
+    assert missing[0, 2, 5].all()
+    assert missing.sum() == 3
+
+
 def test_a_clip_without_persons_axis_is_one_person():
     assert Clip(np.ones((4, 20, 3)), KINECT_20).joints.shape == (1, 4, 20, 3)
 

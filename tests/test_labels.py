@@ -97,6 +97,13 @@ def test_names_labels_and_pairs() -> None:
     ]
     assert [label.prompts for label in labels][3:] == [("sit",), ("bow", "The trunk leans.")]
     assert as_labels(labels) == labels
+    assert as_labels({"walk": "The legs swing.", "sit": None}) == (Label("walk", "The legs swing."), Label("sit"))
+
+
+@pytest.mark.parametrize("descriptions", [3, "text", ["text"], {3: "text"}, 0])
+def test_descriptions_are_a_mapping_of_names(descriptions: object) -> None:
+    with pytest.raises(InputError, match="is not a mapping of names to texts"):
+        as_labels(["walk"], descriptions)
 
 
 def test_two_descriptions_of_one_label() -> None:

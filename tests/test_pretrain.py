@@ -187,8 +187,14 @@ def test_several_persons_are_counted_in_a_note(run):
 
 @pytest.mark.parametrize(("init", "config"), [("", None), (True, None), ("no/such/folder", None), ("pretrained", tdsm.demo()), ("pretrained", tdsm.Config())])
 def test_a_start_that_cannot_be_is_refused(init, config):
-    with pytest.raises(InputError, match=r"init|no/such/folder|align\.start"):
+    with pytest.raises(InputError, match=r"init|no/such/folder|encoder\.width"):
         tdsm.train_recognizer(synthetic_clips(1, actions=["bow", "jump"]), config, init=init)
+
+
+def test_towers_of_other_settings_are_refused_and_the_setting_is_named():
+    config = tdsm.override(tuned(), {"encoder.steps": 1})
+    with pytest.raises(InputError, match=r"encoder\.steps: is 1, but \d+ in the towers that training starts from .*; leave it at \d+"):
+        tdsm.train_recognizer(synthetic_clips(1, actions=["bow", "jump"]), config)
 
 
 def test_what_is_no_clip_set_or_folder_is_refused(run, tmp_path):

@@ -27,6 +27,7 @@ from tdsm.loop import Logged
 from tdsm.text import TextEncoder, TextModel, cache_folder
 from tdsm.util.errors import InputError
 from tdsm.util.files import read_sealed, write_sealed
+from tdsm.util.hub import hub_folder
 from tdsm.util.weights import loaded, save_weights, sizes_of
 
 __all__ = ["SHIPPED", "MakeNet", "examples_of", "fit_backbone", "load_backbone", "on_start_body", "refuse_leak", "save_backbone"]
@@ -102,14 +103,28 @@ def on_start_body(clips: ClipSet, config: Config) -> ClipSet:
 
 
 def _started(config: Config, text_encoder: TextModel, seed: int) -> Aligned:
-    """The towers of ``config.align.start``."""
-    folder = SHIPPED if config.align.start == "shipped" else Path(config.align.start.replace("{seed}", str(seed)))
+    """The towers of ``config.align.start``: the shipped ones, or those in a folder, its ``model`` folder or a repository on the Hub."""
+    place = config.align.start.replace("{seed}", str(seed))
+    folder = SHIPPED if place == "shipped" else hub_folder(place, ("backbone.json", "backbone.safetensors"))
+    folder = folder / "model" if (folder / "model" / "backbone.json").is_file() else folder
     if not (folder / "backbone.json").is_file():
-        raise InputError(folder, "holds no backbone.json", 'give "pretrained", or the `model` folder that `tdsm pretrain` wrote')
+        raise InputError(folder, "holds no backbone.json", 'give "pretrained", or the folder that `tdsm pretrain` wrote')
     backbone, known = load_backbone(folder, text_encoder)
-    if (known.encoder, known.preprocess, known.align.width, known.align.hidden) != (config.encoder, config.preprocess, config.align.width, config.align.hidden):
-        raise InputError("config", f"align.start is {config.align.start!r}, whose encoder or preprocessing differs", "take the settings of that recognizer")
+    theirs = _towers(known)
+    for name, value in _towers(config).items():
+        if value != theirs[name]:
+            raise InputError(
+                name,
+                f"is {value!r}, but {theirs[name]!r} in the towers that training starts from ({folder})",
+                f"leave it at {theirs[name]!r} (tdsm.config.tuned() fits the shipped towers)",
+            )
     return backbone
+
+
+def _towers(config: Config) -> dict[str, object]:
+    """The settings that decide what the towers compute of a clip and a text, by dotted name."""
+    parts = {f"{part}.{field}": value for part in ("encoder", "preprocess") for field, value in asdict(getattr(config, part)).items()}
+    return parts | {"align.width": config.align.width, "align.hidden": config.align.hidden}
 
 
 def save_backbone(folder: Path, backbone: Backbone, config: Config) -> Path:

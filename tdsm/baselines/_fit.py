@@ -97,7 +97,7 @@ def train(module: nn.Module, loss_of_batch: Callable[[Tensor, float], Tensor], c
     ``loss_of_batch``: (row numbers, share of the steps that is done, from 0 to 1) to the loss; ``decay``: weight decay.
 
     Raises:
-        FloatingPointError: the last loss is not finite.
+        InputError: the last loss is not finite.
     """
     optimizer = torch.optim.Adam(module.parameters(), lr=lr, weight_decay=decay, fused=True)
     loss = torch.zeros(())
@@ -107,7 +107,7 @@ def train(module: nn.Module, loss_of_batch: Callable[[Tensor, float], Tensor], c
         loss.backward()
         optimizer.step()
     if not torch.isfinite(loss):
-        raise FloatingPointError(f"baseline: the loss is {loss.item()} after {steps} steps; lower lr")
+        raise InputError("baseline", f"the loss is {loss.item()} after {steps} steps", "lower lr")
     module.eval().requires_grad_(False)
 
 

@@ -22,8 +22,8 @@ array           shape                  meaning
 ``dataset``     () str                 name of the data set (left out: the file's name without its ending)
 ==============  =====================  ==============================================================
 
-:meth:`ClipSet.save` pads nothing: its ``joints`` are (sum of M T, V, C) float32, one clip behind the other, ``persons`` (N,) and ``frames`` (N,) say M and
-T of each clip, and a checksum is kept. When such a file is loaded, ``joints`` are mapped into memory and read once, to check them.
+:meth:`ClipSet.save` pads nothing: ``joints`` (sum of M T, V, C) float32, one clip behind the other, ``persons`` and ``frames`` (N,) say M and T of each
+clip, and a checksum is kept. When such a file is loaded, ``joints`` are mapped into memory and read once, to check them.
 """
 
 import hashlib
@@ -31,6 +31,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ class Clip:
     """One recording.
 
     Attributes:
-        joints: (M, T, V, C) float32 in the normal form of :func:`normalised`: absent persons are zeros, joints not seen are NaN.
+        joints: (M, T, V, C) float32 in the normal form of :func:`normalised`: absent persons are zeros, joints not seen, or masked, are NaN.
         layout: names and order of the V joints.
         label: class name, or None when unknown.
         subject: who moves, or None; intervals are bootstrapped over subjects.
@@ -85,7 +86,7 @@ class Clip:
     def __post_init__(self) -> None:
         try:
             with np.errstate(over="ignore"):  # becomes infinite, which is refused
-                joints = np.asarray(self.joints, dtype=np.float32)
+                joints = self.joints.astype(np.float32).filled(np.nan) if np.ma.isMaskedArray(self.joints) else np.asarray(self.joints, dtype=np.float32)
         except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the last: a tensor that requires its gradient
             what = f"joints are not an array of numbers ({' '.join(str(error).split())})"
             raise InputError(self.name, what, "give (persons, frames, joints, coordinates)") from error
@@ -113,8 +114,8 @@ class Clip:
             object.__setattr__(self, "label", check_name(self.label, f"{self.name}, label"))
         fps = ASSUMED_FPS if self.fps is None else self.fps
         vars(self).update(fps=fps, fps_assumed=self.fps is None or (self.fps_assumed and fps == ASSUMED_FPS))
-        if not 0 < self.fps < math.inf:
-            raise InputError(self.name, f"fps is {self.fps}", "give frames per second, a finite number above 0")
+        if isinstance(fps, bool) or not isinstance(fps, Real) or not 0 < fps < math.inf:
+            raise InputError(self.name, f"fps is {fps!r:.60}", "give frames per second, a finite number above 0")
         object.__setattr__(self, "joints", normalised(joints, self.layout))
 
     @classmethod
@@ -362,12 +363,11 @@ class ClipSet(Sequence):
         counts = Counter(clip.label for clip in self.clips)
         unseen = sum(int(np.isnan(clip.joints[..., 0]).sum()) for clip in self.clips[:_LOOKED_AT])
         if unseen:
-            positions = sum(int(clip.joints.any(axis=(2, 3)).sum()) * len(layout) for clip in self.clips[:_LOOKED_AT])
+            positions = len(layout) * sum(int(clip.joints.any(axis=(2, 3)).sum()) for clip in self.clips[:_LOOKED_AT])
             some = f" (first {_LOOKED_AT} clips)" if len(self) > _LOOKED_AT else ""
             about += [("joints not seen", f"{unseen / positions:.1%}{some}; interpolated and filled in preprocessing")]
         about += [("without a label", f"{counts[None]} clips")] if counts[None] else []
-        more = len(self.classes) - SHOWN
-        note = f"and {more} more classes" if more > 0 else ""
+        note = f"and {more} more classes" if (more := len(self.classes) - SHOWN) > 0 else ""
         rows = [(label, counts[label]) for label in self.classes[:SHOWN]]
         return html_table(about, title=repr(self)) + html_table(rows, ("class", "clips"), note=note)
 

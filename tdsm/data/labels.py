@@ -108,7 +108,7 @@ def as_labels(labels: object, descriptions: Mapping[str, object] | None = None, 
     """Labels in the order given, each with its description where there is one.
 
     Args:
-        labels: a sequence of names, :class:`Label` objects or (name, description) pairs.
+        labels: a sequence of names, :class:`Label` objects or (name, description) pairs; or a mapping of names to descriptions.
         descriptions: :data:`Descriptions`; label -> description, matched by normal form; a label's own description comes first.
         where: what to call the list in messages.
 
@@ -117,7 +117,7 @@ def as_labels(labels: object, descriptions: Mapping[str, object] | None = None, 
     """
     if isinstance(labels, (str, Label)) or not isinstance(labels, Iterable):
         raise InputError(where, f"{_short(labels)} is not a list", 'give a list of names, e.g. ["sit down", "wave"]')
-    listed = [_as_label(label, where) for label in labels]
+    listed = [_as_label(label, where) for label in (labels.items() if isinstance(labels, Mapping) else labels)]
     if not listed:
         raise InputError(where, "none given", "give at least one name")
     names: dict[str, str] = {}
@@ -127,7 +127,7 @@ def as_labels(labels: object, descriptions: Mapping[str, object] | None = None, 
             what = f"{label.name!r} is given twice" if first == label.name else f"{first!r} and {label.name!r} are the same name"
             raise InputError(where, what, "give each label once; case, blanks, hyphens, underscores and final punctuation do not tell labels apart")
         names[label.key] = label.name
-    texts = _by_form(descriptions or {}, set(names))
+    texts = _by_form(merged({} if descriptions is None else descriptions), set(names))
     return tuple(label if label.description is not None or label.key not in texts else _described(label.name, texts[label.key]) for label in listed)
 
 
@@ -189,9 +189,15 @@ def _by_form(descriptions: Mapping[str, object], wanted: set[str]) -> dict[str, 
 
 
 def merged(*several: Descriptions) -> dict[str, str | Sequence[str]]:
-    """All descriptions in one mapping; those of a later mapping replace those of an earlier one whose keys have the same normal form."""
+    """All descriptions in one mapping; those of a later mapping replace those of an earlier one whose keys have the same normal form.
+
+    Raises:
+        InputError: something else than a mapping, or a key that is not text.
+    """
     together: dict[str, str | Sequence[str]] = {}
     for descriptions in several:
+        if not isinstance(descriptions, Mapping) or not all(isinstance(key, str) for key in descriptions):
+            raise InputError("descriptions", f"{_short(descriptions)} is not a mapping of names to texts", 'give e.g. {"wave": "A raised hand swings."}')
         forms = {normal_form(key) for key in descriptions}
         together = {key: text for key, text in together.items() if normal_form(key) not in forms} | dict(descriptions)
     return together
