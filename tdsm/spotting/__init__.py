@@ -1,0 +1,1 @@
+"""Long recordings: which labelled action is when."""
