@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tokenize import TokenError
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from tdsm.data.layouts import Layout, layout_named
 from tdsm.data.preprocess import preprocess
 from tdsm.util.errors import InputError
 from tdsm.util.files import disk_faults, read_sealed, write_sealed
+from tdsm.util.npz import map_npy
 from tdsm.util.progress import progress_bar
 
 __all__ = ["Arrays", "Rows", "open_arrays", "write_arrays"]
@@ -126,22 +126,15 @@ def _begin(folder: Path, shape: tuple[int, ...]) -> tuple[list[int], int, np.mem
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "written.json").exists():
             written = read_sealed(folder / "written.json", _AGAIN)
-            x = _mapped(folder, "r+")
+            x = map_npy(folder / "x.npy", "r+", _AGAIN)
             if x.shape == shape:
                 return written["kept"], written["clips"], x
         return [], 0, np.lib.format.open_memmap(folder / "x.npy", mode="w+", dtype=np.float32, shape=shape)
 
 
-def _mapped(folder: Path, mode: str) -> np.memmap:
-    try:
-        return np.lib.format.open_memmap(folder / "x.npy", mode=mode, max_header_size=10_000)
-    except (ValueError, TypeError, KeyError, EOFError, OSError, OverflowError, SyntaxError, TokenError, RecursionError) as error:
-        raise InputError(folder / "x.npy", f"cannot be mapped ({' '.join(str(error).split())[:200]})", _AGAIN) from error
-
-
 def open_arrays(folder: Path) -> Arrays:
     """Map what :func:`write_arrays` wrote. Raises InputError: a file is missing or damaged."""
-    rows, x = read_sealed(folder / "rows.json", _AGAIN), _mapped(folder, "r")
+    rows, x = read_sealed(folder / "rows.json", _AGAIN), map_npy(folder / "x.npy", "r", _AGAIN)
     if _crc(x) != rows.get("crc"):
         raise InputError(folder / "x.npy", "damaged: its checksum is wrong", _AGAIN)
     try:

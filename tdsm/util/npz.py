@@ -21,7 +21,7 @@ import numpy as np
 from tdsm.util.errors import InputError
 from tdsm.util.files import atomic, check_file
 
-__all__ = ["read_npy", "read_npz", "write_npz"]
+__all__ = ["map_npy", "read_npy", "read_npz", "write_npz"]
 
 _CHECKSUM = "checksum"
 _AGAIN = "take another copy; it must hold plain arrays of numbers or text, as numpy.savez writes them"
@@ -155,6 +155,14 @@ def read_npy(source: str | Path | bytes, where: object = None, remedy: str = _AG
         raise
     except _UNREADABLE as error:
         raise InputError(where, f"not a readable .npy of plain numbers ({_first_line(error)})", remedy) from error
+
+
+def map_npy(path: Path, mode: str = "r", remedy: str = _AGAIN) -> np.memmap:
+    """A .npy file mapped into memory, for reading ("r") or also for writing ("r+"). Raises InputError: missing, damaged, or with pickled objects."""
+    try:
+        return np.lib.format.open_memmap(path, mode=mode, max_header_size=_LONGEST_HEADER)
+    except _UNREADABLE as error:
+        raise InputError(path, f"cannot be mapped ({' '.join(str(error).split())[:200]})", remedy) from error
 
 
 def _read_header(file: io.BufferedIOBase, size: int) -> tuple[tuple[int, ...], str, np.dtype]:

@@ -1,0 +1,321 @@
+"""Finding clips by words, or by a clip that looks alike, in a library of any size.
+
+    clips -> recognizer -> z_x of the whole body (and of each part of it) -> z.npy, mapped
+    words -> recognizer -> z_g --\\
+                                  cosines with all rows -> the best, which the denoiser ranks again -> Hits
+    a clip -> z_x --------------/
+
+A library is a folder: ``z.npy`` (1 or 6, N, C) in half precision, directions of length 1, and ``library.json``, what each row is, which recognizer made it,
+and a checksum. The search is exact: one matrix product over all rows, 64 thousand at a time.
+"""
+
+import hashlib
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.convert import brought_to
+from tdsm.data.labels import as_labels
+from tdsm.data.layouts import Layout
+from tdsm.data.preprocess import preprocess_usable
+from tdsm.data.readers import load_clips
+from tdsm.recognizer import Recognizer, pretrained
+from tdsm.util.errors import InputError
+from tdsm.util.files import check_space, disk_faults, locked, read_sealed, write_sealed
+from tdsm.util.html import html_table
+from tdsm.util.npz import map_npy
+from tdsm.util.progress import progress_bar
+
+__all__ = ["PARTS", "Hit", "Hits", "Library"]
+
+_BLOCK = 512  # clips that are made and kept at a time
+_ROWS = 65_536  # rows of a product
+_FORMAT = 1
+_AGAIN = "build the library again"
+
+PARTS = {
+    "left arm": "left (shoulder|elbow|wrist|hand)", "right arm": "right (shoulder|elbow|wrist|hand)",
+    "left leg": "left (hip|knee|ankle|foot)", "right leg": "right (hip|knee|ankle|foot)", "trunk": "pelvis|neck|neck base|head|spine|nose",
+}  # fmt: skip
+"""Parts of the body -> the joints that they are, by the beginning of their names."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One clip that was found.
+
+    Attributes:
+        row: its number in the library.
+        score: the cosine, 1 at most.
+        name, label, subject: of the clip; "" where it has none.
+    """
+
+    row: int
+    score: float
+    name: str
+    label: str
+    subject: str
+
+
+@dataclass(frozen=True, eq=False)
+class Hits(Sequence):
+    """Clips that were found, best first; shows itself as a table.
+
+    Attributes:
+        query: what was asked for.
+        found: the hits.
+        notes: one line for each thing that was not understood or not done.
+    """
+
+    query: str
+    found: tuple[Hit, ...]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __getitem__(self, index: int) -> Hit:
+        return self.found[index]
+
+    def __repr__(self) -> str:
+        lines = [f"{hit.score:.3f}  {hit.name}{f' ({hit.label})' if hit.label else ''}" for hit in self.found]
+        return "\n".join([f"Hits for {self.query!r}:", *lines, *(f"({note})" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        rows = [(f"{hit.score:.3f}", hit.name, hit.label, hit.subject) for hit in self.found]
+        return html_table(rows, ("score", "clip", "label", "subject"), title=f"Hits for {self.query!r}", note="; ".join(self.notes))
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """Clips that can be found; made by :meth:`build`, read again by :meth:`open`.
+
+    Attributes:
+        recognizer: reads the queries, and read the clips.
+        z: (1 or 6, N, C) float16, mapped: directions of the clips, whole and, in the order of :data:`PARTS`, by parts.
+        names, labels, subjects: N of each.
+        clips: the clips themselves, where they are at hand; None for a library that was opened without.
+
+    Example:
+        >>> import tdsm
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> library = Library.build(synthetic_clips(1, actions=["bow", "squat", "jump"]), tdsm.pretrained())
+        >>> len(library), len(library.search("somebody squats", k=2))
+        (3, 2)
+    """
+
+    recognizer: Recognizer
+    z: np.ndarray
+    names: np.ndarray
+    labels: np.ndarray
+    subjects: np.ndarray
+    clips: ClipSet | None = None
+
+    @classmethod
+    def build(
+        cls, clips: ClipSet | str | Path, recognizer: Recognizer | None = None, folder: str | Path | None = None, *, parts: bool = False, progress: bool = True
+    ) -> "Library":
+        """Read all clips once; a killed call resumes with the next one.
+
+        Args:
+            clips: clips, or a file or folder that :func:`tdsm.load_clips` reads. Clips in which too little of everybody is seen are left out, with one warning.
+            recognizer: left out: the shipped one.
+            folder: where the library is kept; left out: in memory.
+            parts: also keep what each part of the body does, for ``part=...``; six times the work and the size.
+
+        Raises:
+            InputError: no usable clip, a folder with another library, or a disk that refuses.
+        """
+        recognizer = recognizer or pretrained()
+        clips = clips if isinstance(clips, ClipSet) else load_clips(clips)
+        if folder is None:
+            made = list(_blocks(recognizer, clips, 0, parts, progress))
+            rows, z = [row for block, _ in made for row in block], np.concatenate([z for _, z in made], axis=1)
+            _require_some(clips, rows)
+            return cls(recognizer, z, *(np.array(column, dtype=np.str_) for column in _columns(clips, rows).values()), _those(clips, rows))
+        folder = Path(folder)
+        with locked(folder, wait=False, note="another process is building it"):
+            about = {"format": _FORMAT, "recognizer": _identity(recognizer), "clips": clips.digest, "parts": parts, "total": len(clips)}
+            _write(folder, clips, recognizer, about, progress)
+        return cls.open(folder, recognizer, clips)
+
+    @classmethod
+    def open(cls, folder: str | Path, recognizer: Recognizer | None = None, clips: ClipSet | None = None) -> "Library":
+        """Map a library that :meth:`build` wrote.
+
+        Args:
+            recognizer: the one it was built with; left out: the shipped one.
+            clips: its clips, for showing what was found.
+
+        Raises:
+            InputError: not a whole library, or one of another recognizer or other clips.
+        """
+        folder, recognizer = Path(folder), recognizer or pretrained()
+        about = read_sealed(folder / "library.json", _AGAIN)
+        if about.get("recognizer") != _identity(recognizer):
+            raise InputError(folder, "was built with another recognizer", f"open it with that one, or {_AGAIN}")
+        if clips is not None and about.get("clips") != clips.digest:
+            raise InputError(folder, "was built from other clips", f"give those, or {_AGAIN}")
+        if not about.get("complete"):
+            raise InputError(folder, f"is not complete: {about.get('done')} of {about.get('total')} clips", "call build again, which resumes")
+        z = map_npy(folder / "z.npy", remedy=_AGAIN)
+        if z.ndim != 3 or z.shape[1] != len(about["names"]):
+            raise InputError(folder / "z.npy", f"has shape {z.shape} for {len(about['names'])} clips", _AGAIN)
+        columns = (np.array(about[column], dtype=np.str_) for column in ("names", "labels", "subjects"))
+        return cls(recognizer, z, *columns, None if clips is None else _those(clips, about["rows"]))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def search(self, text: str, k: int = 12, *, part: str | None = None, label: str | None = None, subject: str | None = None, rerank: int = 50) -> Hits:
+        """The k clips that fit a text best.
+
+        Args:
+            text: a name, a phrase or a sentence.
+            part: one of :data:`PARTS`, if only its movement matters.
+            label, subject: of these alone.
+            rerank: how many of the best by cosine the denoiser ranks again; without a trained denoiser it changes nothing.
+
+        Raises:
+            InputError: a text without words, k below 1, an unknown part, or a label or subject that no clip has.
+        """
+        z_g = self.recognizer.text([text]).z_g
+        rows, scores = self._best(F.normalize(z_g, dim=-1).cpu()[0], max(k, rerank), part, label, subject, k)
+        if rerank and part is None and self.recognizer.config.train.steps:
+            first = torch.from_numpy(np.array(self.z[0, rows[:rerank]], np.float32)) * self.z.shape[2] ** 0.5
+            order = self.recognizer.scores(first, [text])[:, 0].cpu().numpy().argsort()[::-1]
+            rows[:rerank], scores[:rerank] = rows[:rerank][order], scores[:rerank][order]
+        notes = tuple(remark for reading in self.recognizer.backbone.readings(as_labels([text])) for remark in reading.remarks)
+        return self._hits(text, rows[:k], scores[:k], notes)
+
+    def like(self, clip: Clip, k: int = 12, *, part: str | None = None, label: str | None = None, subject: str | None = None) -> Hits:
+        """The k clips that move most like one; it comes first itself, if it is in the library. Arguments and errors as of :meth:`search`."""
+        place = self._place(part)
+        direction = _directions(self.recognizer, [clip], part is not None)[0][place, 0]
+        rows, scores = self._best(direction, k, part, label, subject, k)
+        return self._hits(f"like {clip.name}", rows, scores, ())
+
+    def _place(self, part: str | None) -> int:
+        if part is None:
+            return 0
+        if part not in PARTS:
+            raise InputError("part", f"{part!r} is none", f"choose {', '.join(PARTS)}")
+        if len(self.z) == 1:
+            raise InputError("part", "the library was built without parts", "build it with parts=True")
+        return 1 + list(PARTS).index(part)
+
+    def _best(
+        self, direction: Float[Tensor, " channel"], count: int, part: str | None, label: str | None, subject: str | None, k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and cosines of the best, those with equal cosines in the order of rows."""
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise InputError("k", f"is {k!r}", "give a number of clips, 1 or more")
+        z, allowed = self.z[self._place(part)], np.ones(len(self), bool)
+        for what, values, wanted in (("label", self.labels, label), ("subject", self.subjects, subject)):
+            if wanted is not None:
+                allowed &= values == wanted
+                if not (values == wanted).any():
+                    raise InputError(what, f"no clip has {wanted!r}", f"choose among {', '.join(map(str, np.unique(values)[:8]))}")
+        scores = np.concatenate([(torch.from_numpy(np.array(z[start : start + _ROWS])).float() @ direction).numpy() for start in range(0, len(z), _ROWS)])
+        scores[~allowed] = -np.inf
+        rows = np.argsort(-scores, kind="stable")[: min(count, int(allowed.sum()))]
+        return rows, scores[rows]
+
+    def _hits(self, query: str, rows: np.ndarray, scores: np.ndarray, notes: tuple[str, ...]) -> Hits:
+        columns = zip(rows.tolist(), scores.tolist(), self.names[rows], self.labels[rows], self.subjects[rows], strict=True)
+        return Hits(query, tuple(Hit(row, score, str(name), str(label), str(subject)) for row, score, name, label, subject in columns), notes)
+
+    def __repr__(self) -> str:
+        return f"Library({len(self)} clips, {len(set(self.labels.tolist()) - {''})} labels{', parts' if len(self.z) > 1 else ''})"
+
+
+def _write(folder: Path, clips: ClipSet, recognizer: Recognizer, about: dict[str, object], progress: bool) -> None:
+    """Everything of a library that is not there yet; ``library.json`` says after each block how far it is."""
+    path, width, layers = folder / "library.json", recognizer.backbone.features, 1 + len(PARTS) * bool(about["parts"])
+    state = about | {"done": 0, "complete": False, "rows": []}
+    if path.exists():
+        state = read_sealed(path, _AGAIN)
+        if {key: state.get(key) for key in about} != about:
+            raise InputError(folder, "holds another library", "give another folder, or delete this one")
+    with disk_faults(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            check_space(folder, 2 * layers * len(clips) * width)
+            np.lib.format.open_memmap(folder / "z.npy", mode="w+", dtype=np.float16, shape=(layers, len(clips), width)).flush()
+            write_sealed(path, state)
+    if state["complete"]:
+        return
+    z = map_npy(folder / "z.npy", "r+", _AGAIN)
+    for block, found in _blocks(recognizer, clips, int(state["done"]), layers > 1, progress):
+        kept = len(state["rows"])
+        z[:, kept : kept + len(block)] = found
+        z.flush()
+        state |= {"done": min(int(state["done"]) + _BLOCK, len(clips)), "rows": [*state["rows"], *block]}
+        write_sealed(path, state)
+    _require_some(clips, state["rows"])
+    if len(state["rows"]) < z.shape[1]:  # without the rows of clips that could not be used
+        short = np.array(z[:, : len(state["rows"])])
+        with disk_faults(folder):
+            np.save(folder / "z.npy", short)
+    write_sealed(path, state | _columns(clips, state["rows"]) | {"complete": True})
+
+
+def _blocks(recognizer: Recognizer, clips: ClipSet, start: int, parts: bool, progress: bool) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Clips from ``start`` on, some hundred at a time: the numbers of those that can be used, and their directions in half precision."""
+    for first in progress_bar(range(start, len(clips), _BLOCK), shown=progress and len(clips) > _BLOCK, desc="library", unit=f"{_BLOCK} clips"):
+        block = [clips[row] for row in range(first, min(first + _BLOCK, len(clips)))]
+        try:
+            found, used = _directions(recognizer, block, parts)
+        except InputError as error:  # not one of them can be used
+            warnings.warn(str(error), stacklevel=4)
+            found, used = torch.zeros(1 + len(PARTS) * parts, 0, recognizer.backbone.features), []
+        yield [first + row for row in used], found.half().numpy()
+
+
+def _columns(clips: ClipSet, rows: Sequence[int]) -> dict[str, list[str]]:
+    chosen = [clips[row] for row in rows]
+    return {"names": [clip.name for clip in chosen], "labels": [clip.label or "" for clip in chosen], "subjects": [clip.subject or "" for clip in chosen]}
+
+
+def _those(clips: ClipSet, rows: Sequence[int]) -> ClipSet:
+    return clips if len(rows) == len(clips) else ClipSet(tuple(clips[row] for row in rows), clips.classes, clips.name)
+
+
+def _require_some(clips: ClipSet, rows: Sequence[int]) -> None:
+    if not rows:
+        raise InputError(clips.name, "too little of everybody is seen in all clips", "give other clips")
+
+
+@torch.no_grad()
+def _directions(recognizer: Recognizer, clips: Sequence[Clip], parts: bool) -> tuple[Float[Tensor, "layer clip channel"], list[int]]:
+    """Directions of clips, whole and by parts, and which of them can be used. Of a part: the other joints stay where they are in the first frame."""
+    bodies, _ = brought_to(list(clips), recognizer.layout)
+    x, used = preprocess_usable(bodies, recognizer.backbone.preprocess)
+    x = torch.from_numpy(x)
+    layers = [x]
+    for moving in _joints(recognizer.layout) if parts else ():
+        layers.append(torch.where(moving[:, None], x, x[:, :, :1]))
+    return torch.stack([F.normalize(recognizer.backbone.rows(layer), dim=-1).cpu() for layer in layers]), list(used)
+
+
+def _joints(layout: Layout) -> Iterator[Tensor]:
+    """(V,) which joints move, of each part."""
+    for pattern in PARTS.values():
+        yield torch.tensor([re.match(pattern, joint) is not None for joint in layout.joints])
+
+
+def _identity(recognizer: Recognizer) -> str:
+    """sha256 of the weights that z_x depends on, and of the preprocessing."""
+    digest = hashlib.sha256(repr(recognizer.backbone.preprocess).encode())
+    for name, tensor in sorted(recognizer.backbone.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,167 @@
+"""A library of clips: found by words and by likeness, built in pieces, refused when it is another's."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tdsm
+from tdsm import search
+from tdsm.data.synthetic import synthetic_clips
+from tdsm.search import PARTS, Library
+from tdsm.util.errors import InputError
+from tdsm.util.files import read_sealed
+
+ACTIONS = ["bow", "squat", "jump", "wave both hands", "walk on the spot"]
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return synthetic_clips(3, actions=ACTIONS)
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return tdsm.pretrained()
+
+
+@pytest.fixture(scope="module")
+def library(clips, recognizer):
+    return Library.build(clips, recognizer, parts=True)
+
+
+def test_words_find_the_clips_that_they_name(library):
+    hits = library.search("someone takes a bow", k=3)
+    assert [hit.label for hit in hits] == ["bow"] * 3
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert "bow" in repr(hits)
+    assert "<table>" in hits._repr_html_()
+
+
+def test_scores_are_the_cosines_with_the_recognizers_features(library, clips, recognizer):
+    z_x, z_g = recognizer.features(list(clips)).numpy(), recognizer.text(["jump"]).z_g.numpy()[0]
+    cosines = z_x @ z_g / np.linalg.norm(z_x, axis=1) / np.linalg.norm(z_g)
+    hits = library.search("jump", k=len(clips))
+    assert [hit.row for hit in hits] == np.argsort(-cosines, kind="stable").tolist()
+    assert np.allclose([hit.score for hit in hits], np.sort(cosines)[::-1], atol=2e-3)  # half precision
+
+
+def test_a_clip_is_most_like_itself_and_then_like_its_kind(library, clips):
+    first, second, *_ = library.like(clips[4], k=3)
+    assert first.row == 4
+    assert first.score == pytest.approx(1, abs=2e-3)
+    assert second.label == clips[4].label
+
+
+def test_a_part_alone_is_compared(library, clips):
+    """Another clip's legs under these arms: as a whole it is not the same, its arms are."""
+    wave = next(clip for clip in clips if clip.label == "wave both hands")
+    other = next(clip for clip in clips if clip.label == "squat" and clip.frames >= 1)
+    frames = min(wave.frames, other.frames)
+    joints = wave.joints[:, :frames].copy()
+    arms = [number for number, joint in enumerate(wave.layout.joints) if joint.startswith(("left shoulder", "left elbow", "left wrist", "left hand"))]
+    for part in PARTS:
+        assert library.like(wave, k=1, part=part)[0].name == wave.name
+    joints[:, :, arms] = joints[:, :1, arms]
+    still = replace(wave, joints=joints)
+    assert library.like(still, k=1, part="left arm")[0].score < 0.999
+
+
+def test_labels_and_subjects_filter(library, clips):
+    assert {hit.label for hit in library.search("bow", k=15, label="squat")} == {"squat"}
+    subject = clips[0].subject
+    assert {hit.subject for hit in library.search("bow", k=15, subject=subject)} == {subject}
+    with pytest.raises(InputError, match="no clip has 'polka'"):
+        library.search("bow", label="polka")
+
+
+def test_fewer_clips_than_asked_for_are_all_of_them(library, clips):
+    assert len(library.search("bow", k=1000)) == len(clips)
+
+
+@pytest.mark.parametrize(("call", "what"), [
+    (lambda library: library.search("bow", k=0), "k"),
+    (lambda library: library.search("bow", k=True), "k"),
+    (lambda library: library.search("", k=3), "labels"),
+    (lambda library: library.search("bow", part="tail"), "part"),
+])  # fmt: skip
+def test_what_cannot_be_searched_is_one_line(library, call, what):
+    with pytest.raises(InputError, match=what):
+        call(library)
+
+
+def test_a_library_on_disk_is_opened_again_and_gives_the_same(clips, recognizer, tmp_path):
+    built = Library.build(clips, recognizer, tmp_path / "library")
+    opened = Library.open(tmp_path / "library", recognizer)
+    assert repr(opened.search("jump")) == repr(built.search("jump"))
+    assert opened.clips is None
+    with pytest.raises(InputError, match="without parts"):
+        opened.like(clips[0], part="left arm")
+    before = (tmp_path / "library" / "z.npy").stat().st_mtime_ns
+    Library.build(clips, recognizer, tmp_path / "library")
+    assert (tmp_path / "library" / "z.npy").stat().st_mtime_ns == before
+
+
+def test_a_killed_build_resumes_and_gives_the_same_bytes(clips, recognizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "_BLOCK", 4)
+    whole = Library.build(clips, recognizer, tmp_path / "whole")
+    calls, directions = [], search._directions
+
+    def dies(*args):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return directions(*args)
+
+    monkeypatch.setattr(search, "_directions", dies)
+    with pytest.raises(KeyboardInterrupt):
+        Library.build(clips, recognizer, tmp_path / "killed")
+    with pytest.raises(InputError, match="not complete: 8 of 15"):
+        Library.open(tmp_path / "killed", recognizer)
+    Library.build(clips, recognizer, tmp_path / "killed")
+    assert len(calls) == 5  # two blocks, the one that died, the two that were left
+    assert (tmp_path / "killed" / "z.npy").read_bytes() == (tmp_path / "whole" / "z.npy").read_bytes()
+    assert len(whole) == len(clips)
+
+
+def test_a_clip_of_nobody_is_left_out_and_the_others_keep_their_clips(clips, recognizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "_BLOCK", 1)  # a block in which nobody can be used
+    several = [*clips[:2], replace(clips[2], joints=np.zeros_like(clips[2].joints), name="nobody"), clips[3]]
+    with pytest.warns(UserWarning, match="can be used"):
+        library = Library.build(tdsm.ClipSet(tuple(several), clips.classes, "some"), recognizer, tmp_path / "library")
+    assert library.names.tolist() == [several[row].name for row in (0, 1, 3)]
+    assert library.z.shape == (1, 3, recognizer.backbone.features)
+    assert [library.clips[row].name for row in range(3)] == library.names.tolist()
+
+
+def test_another_recognizer_or_other_clips_are_refused(clips, recognizer, tmp_path, monkeypatch):
+    Library.build(clips, recognizer, tmp_path / "library")
+    with pytest.raises(InputError, match="other clips"):
+        Library.open(tmp_path / "library", recognizer, clips.of_classes(["bow"]))
+    with pytest.raises(InputError, match="another library"):
+        Library.build(clips.of_classes(["bow"]), recognizer, tmp_path / "library")
+    monkeypatch.setattr(search, "_identity", lambda recognizer: "another")
+    with pytest.raises(InputError, match="another recognizer"):
+        Library.open(tmp_path / "library", recognizer)
+
+
+def test_a_damaged_library_is_one_line(clips, recognizer, tmp_path):
+    folder = tmp_path / "library"
+    Library.build(clips, recognizer, folder)
+    about = read_sealed(folder / "library.json")
+    (folder / "z.npy").write_bytes((folder / "z.npy").read_bytes()[:100])
+    with pytest.raises(InputError, match=r"z\.npy"):
+        Library.open(folder, recognizer)
+    (folder / "library.json").write_text((folder / "library.json").read_text().replace(about["names"][0], "other"))
+    with pytest.raises(InputError, match="checksum"):
+        Library.open(folder, recognizer)
+
+
+def test_the_denoiser_ranks_the_best_again(clips, recognizer, monkeypatch):
+    """A denoiser that loves what the cosine loves least turns the first rows round, and no others."""
+    library = Library.build(clips, recognizer)
+    plain = [hit.row for hit in library.search("bow", k=15)]
+    monkeypatch.setattr(recognizer, "config", tdsm.override(recognizer.config, {"train.steps": 1}))
+    monkeypatch.setattr(recognizer, "scores", lambda z_x, labels: -(z_x @ recognizer.text(labels).z_g.T))
+    assert [hit.row for hit in library.search("bow", k=15, rerank=5)] == [*plain[:5][::-1], *plain[5:]]
+    assert [hit.row for hit in library.search("bow", k=15, rerank=0)] == plain
