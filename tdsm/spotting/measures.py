@@ -31,6 +31,7 @@ class Segment:
         start, end: frames, 0 <= start < end.
         label: name of the action.
         score: confidence, of found ones; the larger the surer.
+        margin: by how much the score is larger than that of the second label, of found ones.
 
     Raises:
         InputError: it is empty, or begins before the recording.
@@ -40,6 +41,7 @@ class Segment:
     end: int
     label: str
     score: float = 1.0
+    margin: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:

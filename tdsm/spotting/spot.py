@@ -1,0 +1,334 @@
+"""Which action is when in a long recording, for any labels: as a whole or as the frames come in.
+
+    frames -> how fast the body moves, every fifth of a second -> stretches of movement between rests
+    a stretch -> cuts where the movement slows down -> each piece between two cuts -> recognizer -> the division that explains most seconds
+
+A stretch ends when the body has rested for ``SpotConfig.rest`` seconds; that is the latency. Nothing else is remembered, so that a recording may be as long as
+it likes, and what is found does not depend on how its frames were handed over. A body that never rests is cut where it slows down most.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from tdsm.data.clips import Clip
+from tdsm.data.labels import Label, as_labels
+from tdsm.data.layouts import Layout, as_layout
+from tdsm.data.prompts import Descriptions
+from tdsm.recognizer import Recognizer
+from tdsm.spotting.measures import Segment
+from tdsm.util.errors import InputError
+from tdsm.util.files import write_text
+from tdsm.util.html import html_table
+
+__all__ = ["SpotConfig", "Spots", "Spotter", "spot"]
+
+_FASTEST = 3  # joints whose speed counts
+_MOST_CUTS = 12  # of a stretch, without its ends
+_AT_ONCE = 3000  # frames that are looked at together
+
+
+@dataclass(frozen=True)
+class SpotConfig:
+    """How actions are told from rest, and from each other. Times in seconds, speeds in trunk lengths per second.
+
+    Attributes:
+        hop: between two looks at the speed.
+        still: speed of the fastest joints below which a body rests.
+        rest: how long it must rest for an action to be over.
+        shortest, longest: of an action.
+        stretch: longest movement without rest that is waited for.
+        valley: a cut is tried where the speed is below this share of the peaks on both sides.
+        cost: what one more action must explain, in seconds times probability.
+        background: a piece is no action if ``none_of_these`` is larger than this.
+    """
+
+    hop: float = 0.2
+    still: float = 0.4
+    rest: float = 0.3
+    shortest: float = 0.6
+    longest: float = 8.0
+    stretch: float = 20.0
+    valley: float = 0.5
+    cost: float = 0.5
+    background: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 < value < float("inf"):
+                raise InputError("config", f"{name} is {value!r}", "give a number above 0")
+        if self.shortest > self.longest or self.longest > self.stretch:
+            raise InputError("config", "shortest, longest and stretch are not in this order", "give shortest <= longest <= stretch")
+
+
+@dataclass(frozen=True, eq=False)
+class Spots(Sequence):
+    """The actions of a recording, in order of time; shows itself as a table.
+
+    Attributes:
+        found: segments, in frames; ``score`` is the probability among the labels that were asked.
+        fps: frames per second.
+        frames: number of frames of the recording.
+        labels: what was asked.
+        name: of the recording.
+    """
+
+    found: tuple[Segment, ...]
+    fps: float
+    frames: int
+    labels: tuple[str, ...]
+    name: str = "recording"
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __getitem__(self, index: int) -> Segment:
+        return self.found[index]
+
+    def rows(self) -> list[tuple[float, float, str, float, float]]:
+        """(start, end) in seconds, label, probability, margin, of each."""
+        return [(each.start / self.fps, each.end / self.fps, each.label, each.score, each.margin) for each in self.found]
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write start, end (seconds), label, probability, margin, start_frame, end_frame."""
+        text = io.StringIO()
+        lines = csv.writer(text, lineterminator="\n")
+        lines.writerow(("start", "end", "label", "probability", "margin", "start_frame", "end_frame"))
+        lines.writerows(
+            (f"{start:.3f}", f"{end:.3f}", label, f"{score:.4f}", f"{margin:.4f}", each.start, each.end)
+            for (start, end, label, score, margin), each in zip(self.rows(), self.found, strict=True)
+        )
+        return write_text(Path(path), text.getvalue())
+
+    def to_json(self, path: str | Path) -> Path:
+        """Write the form of COCO: videos, categories and annotations with segments in seconds and a score."""
+        number = {label: row for row, label in enumerate(self.labels)}
+        about = {
+            "videos": [{"id": 0, "name": self.name, "fps": self.fps, "frames": self.frames}],
+            "categories": [{"id": row, "name": label} for label, row in number.items()],
+            "annotations": [
+                {"id": row, "video_id": 0, "category_id": number[label], "segment": [round(start, 3), round(end, 3)], "score": round(score, 4)}
+                for row, (start, end, label, score, _) in enumerate(self.rows())
+            ],
+        }
+        return write_text(Path(path), json.dumps(about, indent=2) + "\n")
+
+    def __repr__(self) -> str:
+        lines = [f"{start:7.2f} to {end:7.2f} s  {label}  {score:.0%}" for start, end, label, score, _ in self.rows()]
+        return "\n".join([f"{len(self)} actions in {self.frames / self.fps:.1f} s of {self.name}", *lines])
+
+    def _repr_html_(self) -> str:
+        rows = [(f"{start:.2f}", f"{end:.2f}", label, f"{score:.0%}", f"{margin:.0%}") for start, end, label, score, margin in self.rows()]
+        return html_table(
+            rows, ("from, s", "to, s", "label", "probability", "margin"), title=f"{len(self)} actions in {self.frames / self.fps:.1f} s of {self.name}"
+        )
+
+
+class Spotter:
+    """Finds actions while the frames come in.
+
+    Args:
+        recognizer: with probabilities (:func:`tdsm.pretrained` has them).
+        labels: what to look for; one at least.
+        layout, fps: of the frames.
+        config: settings.
+        descriptions: label -> a sentence about the body's movement.
+
+    Example:
+        >>> import tdsm
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> clip = synthetic_clips(1, actions=["bow"])[0]
+        >>> spotter = Spotter(tdsm.pretrained(), ["bow", "jump"], clip.layout, clip.fps)
+        >>> found = [*spotter.push(clip.joints[:, :30]), *spotter.push(clip.joints[:, 30:]), *spotter.finish()]
+        >>> all(0 <= each.start < each.end <= clip.frames for each in found)
+        True
+
+    Raises:
+        InputError: labels that cannot be used, an unknown layout, or a recognizer without probabilities.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        labels: Sequence[str | Label],
+        layout: str | Layout,
+        fps: float,
+        config: SpotConfig | None = None,
+        *,
+        descriptions: Descriptions | None = None,
+    ) -> None:
+        self.recognizer, self.config, self.layout = recognizer, config or SpotConfig(), as_layout(layout)
+        self.labels = as_labels(labels, {**recognizer.descriptions, **(descriptions or {})})
+        if recognizer.confidence is None:
+            raise InputError("recognizer", "has no probabilities", "take tdsm.pretrained(), or one that `tdsm pretrain` made")
+        self.fps = Clip(np.ones((1, 1, len(self.layout), self.layout.dims)), self.layout, fps=fps).fps  # checked
+        self.hop = max(1, round(self.config.hop * self.fps))
+        self._frames: np.ndarray | None = None  # (M, T, V, C) that are still needed
+        self._first = 0  # number of the first of them
+        self._speeds: list[float] = []  # of the hops in _frames that are complete
+        self._before: np.ndarray | None = None  # where the joints were in the hop before
+
+    @property
+    def latency(self) -> float:
+        """Seconds from the end of an action to its answer, at most, not counting computation."""
+        return (self._resting() + 1) * self.hop / self.fps
+
+    def push(self, frames: Float[np.ndarray, "*person frame joint coord"]) -> list[Segment]:
+        """Take some more frames, (T, V, C) or (M, T, V, C), and return the actions that are over, in order.
+
+        Raises:
+            InputError: frames of another layout or number of persons.
+        """
+        joints = Clip(frames, self.layout, fps=self.fps, name=f"frame {self._seen()}").joints
+        if self._frames is None:
+            self._frames = np.zeros((len(joints), 0, *joints.shape[2:]), np.float32)
+        if len(joints) != len(self._frames):
+            raise InputError("frames", f"show {len(joints)} persons, {len(self._frames)} before", "give as many each time, zeros for who is absent")
+        found = []
+        for start in range(0, joints.shape[1], _AT_ONCE):
+            self._frames = np.concatenate((self._frames, joints[:, start : start + _AT_ONCE]), axis=1)
+            found += self._advance(ended=False)
+        return found
+
+    def finish(self) -> list[Segment]:
+        """The actions that were not over yet; the recording has ended."""
+        found = self._advance(ended=True) if self._frames is not None else []
+        self._first, self._frames, self._speeds, self._before = self._seen(), None, [], None
+        return found
+
+    def _seen(self) -> int:
+        return self._first + (0 if self._frames is None else self._frames.shape[1])
+
+    def _resting(self) -> int:
+        """Hops of rest that end an action."""
+        return max(1, round(self.config.rest * self.fps / self.hop))
+
+    def _advance(self, ended: bool) -> list[Segment]:
+        """Look at the hops that are complete, and answer what is over."""
+        hops, found = self._frames.shape[1] // self.hop, []
+        while len(self._speeds) < hops:
+            number = len(self._speeds)
+            place = _places(self._frames[:, number * self.hop : (number + 1) * self.hop])
+            self._speeds.append(_speed(self._before, place, self.layout) * self.fps / self.hop)
+            self._before = place
+            found += self._settle(ended=False)
+        return found + (self._settle(ended=True) if ended else [])
+
+    def _settle(self, ended: bool) -> list[Segment]:
+        """Answer a stretch that is over, and forget what is not needed any more."""
+        moving = np.array(self._speeds) > self.config.still
+        if not moving.any():
+            self._forget(max(0, len(self._speeds) - 1))
+            return []
+        first, last = int(np.argmax(moving)), len(moving) - 1 - int(np.argmax(moving[::-1]))
+        full = len(moving) * self.hop > self.config.stretch * self.fps
+        if not (ended or full or len(moving) - 1 - last >= self._resting()):
+            self._forget(max(0, first - 1))
+            return []
+        cuts = self._cuts(first, last + 1)
+        if full and last == len(moving) - 1 and len(cuts) > 2 and not ended:  # it goes on: keep what comes after the last cut
+            cuts = cuts[:-1]
+        found = self._divided(cuts)
+        self._forget(cuts[-1])
+        return found
+
+    def _forget(self, hops: int) -> None:
+        self._frames, self._first, self._speeds = self._frames[:, hops * self.hop :], self._first + hops * self.hop, self._speeds[hops:]
+
+    def _cuts(self, first: int, end: int) -> list[int]:
+        """Hops at which a stretch may be cut: its ends, and where it slows down between two peaks."""
+        speeds = np.array(self._speeds[first:end])
+        depth = {}
+        for hop in range(1, len(speeds) - 1):
+            if speeds[hop] <= min(speeds[hop - 1], speeds[hop + 1]):
+                peak = min(speeds[:hop].max(), speeds[hop + 1 :].max())
+                if speeds[hop] < self.config.valley * peak:
+                    depth[hop] = speeds[hop] / peak
+        inner = sorted(sorted(depth, key=depth.get)[:_MOST_CUTS])
+        return [first, *(first + hop for hop in inner), end]
+
+    def _divided(self, cuts: list[int]) -> list[Segment]:
+        """The division of a stretch into actions that explains most: seconds times probability, less the cost of each."""
+        seconds = self.hop / self.fps
+        pairs = [(one, other) for one in range(len(cuts)) for other in range(one + 1, len(cuts))]
+        pairs = [pair for pair in pairs if self.config.shortest <= (cuts[pair[1]] - cuts[pair[0]]) * seconds <= self.config.longest]
+        answers = self._recognised([(cuts[one], cuts[other]) for one, other in pairs])
+        best: list[tuple[float, tuple[Segment, ...]]] = [(0.0, ())]
+        for other in range(1, len(cuts)):
+            choices = [best[other - 1]]  # this piece is no action
+            for (one, end), answer in zip(pairs, answers, strict=True):
+                if end == other and answer is not None:
+                    gain = (answer.end - answer.start) / self.fps * answer.score - self.config.cost
+                    choices.append((best[one][0] + gain, (*best[one][1], answer)))
+            best.append(max(choices, key=lambda choice: choice[0]))
+        return list(best[-1][1])
+
+    def _recognised(self, pieces: Sequence[tuple[int, int]]) -> list[Segment | None]:
+        """The answer for each piece, in hops; None for one that shows nothing of what was asked."""
+        clips = [Clip(self._frames[:, one * self.hop : other * self.hop], self.layout, fps=self.fps, name=f"{one} to {other}") for one, other in pieces]
+        usable = [row for row, clip in enumerate(clips) if clip.joints.any()]
+        answers: list[Segment | None] = [None] * len(clips)
+        if not usable:
+            return answers
+        made = self.recognizer.predict([clips[row] for row in usable], self.labels)
+        for row, probabilities, none in zip(usable, made.probabilities, made.none_of_these, strict=True):
+            if none > self.config.background:
+                continue
+            order = np.argsort(-probabilities, kind="stable")
+            top, second = probabilities[order[0]], probabilities[order[1]] if len(order) > 1 else 0.0
+            start, end = (self._first + hop * self.hop for hop in pieces[row])
+            answers[row] = Segment(start, end, self.labels[order[0]].name, float(top), float(top - second))
+        return answers
+
+
+def spot(
+    recognizer: Recognizer, clip: Clip, labels: Sequence[str | Label], config: SpotConfig | None = None, *, descriptions: Descriptions | None = None
+) -> Spots:
+    """The actions of a recording: start, end, label, probability, margin of each.
+
+    Args: as of :class:`Spotter`; the frames of ``clip`` are handed to one.
+
+    Example:
+        >>> import tdsm
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> spot(tdsm.pretrained(), synthetic_clips(1, actions=["bow"])[0], ["bow", "jump"]).labels
+        ('bow', 'jump')
+
+    Raises:
+        InputError: as :class:`Spotter`.
+    """
+    spotter = Spotter(recognizer, labels, clip.layout, clip.fps, config, descriptions=descriptions)
+    found = [*spotter.push(clip.joints), *spotter.finish()]
+    return Spots(tuple(found), spotter.fps, clip.frames, tuple(label.name for label in spotter.labels), clip.name)
+
+
+def _places(frames: Float[np.ndarray, "person frame joint coord"]) -> Float[np.ndarray, "person joint coord"]:
+    """Mean place of each joint over some frames; NaN where it was not seen."""
+    seen = np.where(frames.any(axis=-1, keepdims=True), frames, np.nan)
+    count = np.isfinite(seen).sum(axis=1)
+    return np.where(count > 0, np.nansum(seen, axis=1) / np.maximum(count, 1), np.nan)
+
+
+def _speed(before: np.ndarray | None, now: np.ndarray, layout: Layout) -> float:
+    """How far the fastest joints of who moves most have gone from one hop to the next, in trunk lengths; 0 where that is not known."""
+    if before is None:
+        return 0.0
+    lower, upper = (list(ends) for ends in layout.torso)
+    fastest = 0.0
+    for was, place in zip(before, now, strict=True):
+        trunk = (
+            np.linalg.norm(np.nanmean(place[upper], axis=0) - np.nanmean(place[lower], axis=0))
+            if np.isfinite(place[upper]).any() and np.isfinite(place[lower]).any()
+            else np.nan
+        )
+        gone = np.linalg.norm(place - was, axis=-1)
+        gone = np.sort(gone[np.isfinite(gone)])[-_FASTEST:]
+        if len(gone) and trunk > 0:
+            fastest = max(fastest, float(gone.mean() / trunk))
+    return fastest
