@@ -48,10 +48,10 @@ from tdsm.data.preprocess import preprocess_usable, resample
 from tdsm.data.procedural import draw_movement
 from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.experiments.validation import paired_difference
-from tdsm.loop import mix
 from tdsm.matcher import Matcher
 from tdsm.text import TextEncoder, TextFeatures, cache_folder
 from tdsm.util.files import read_object, write_json
+from tdsm.util.loop import mix
 from tdsm.util.provenance import environment
 
 STEPS, BATCH, LR = 200, 192, 1e-3

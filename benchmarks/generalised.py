@@ -26,8 +26,8 @@ from tdsm.data.holdout import held_classes, holdout_clips, pseudo_unseen
 from tdsm.data.prompts import load_prompts
 from tdsm.data.readers import load_clips
 from tdsm.evaluate import mean_std
+from tdsm.evaluate.gzsl import GeneralisedReport, choose_gamma, generalised_report
 from tdsm.experiments.stages import Stage, code_of, new_stage
-from tdsm.gzsl import GeneralisedReport, choose_gamma, generalised_report
 from tdsm.recognizer import Recognizer
 from tdsm.text import TextEncoder, cache_folder
 from tdsm.train import train_recognizer

@@ -10,6 +10,7 @@ import argparse
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,7 @@ def runs(frames: np.ndarray, labels: Sequence[str]) -> list[Segment]:
     """Frames of one best label in a row."""
     best = frames.argmax(1)
     edges = [0, *np.flatnonzero(np.diff(best)) + 1, len(best)]
-    return [Segment(int(one), int(other), labels[best[one]], float(frames[one:other, best[one]].mean())) for one, other in zip(edges, edges[1:], strict=False)]
+    return [Segment(int(one), int(other), labels[best[one]], float(frames[one:other, best[one]].mean())) for one, other in pairwise(edges)]
 
 
 WAYS: dict[str, Callable] = {"windows of 2 s": windows, "rests and valleys": valleys}

@@ -17,11 +17,13 @@ from tdsm.evaluate import Report, zero_shot_report
 from tdsm.recognizer import Recognizer, pretrained
 from tdsm.recognizer.predictions import Predictions
 from tdsm.runs import Run
+from tdsm.search import Library
+from tdsm.spotting.spot import Spotter, spot
 from tdsm.train import train_recognizer
 from tdsm.util.errors import InputError
 
 __all__ = [
-    "Clip", "ClipSet", "Config", "InputError", "Label", "Predictions", "Recognizer", "Report", "Run", "convert", "cosine", "demo", "load_clips",
-    "load_prompts", "override", "paper", "pretrained", "ridge", "train_recognizer", "zero_shot_report",
+    "Clip", "ClipSet", "Config", "InputError", "Label", "Library", "Predictions", "Recognizer", "Report", "Run", "Spotter", "convert", "cosine",
+    "demo", "load_clips", "load_prompts", "override", "paper", "pretrained", "ridge", "spot", "train_recognizer", "zero_shot_report",
 ]  # fmt: skip
 __version__ = "0.1.0"

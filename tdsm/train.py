@@ -24,14 +24,14 @@ from tdsm.data.labels import as_labels
 from tdsm.data.prompts import Descriptions
 from tdsm.diffusion import Loss
 from tdsm.evaluate import SELECTION
-from tdsm.gzsl import choose_gamma, generalised_report
-from tdsm.loop import Logged, batch_rows, check_seed, device, fingerprint, fit, mix
+from tdsm.evaluate.gzsl import choose_gamma, generalised_report
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 from tdsm.text import TextEncoder, TextModel, cache_folder
 from tdsm.util.errors import InputError
 from tdsm.util.files import locked, read_object, read_text, write_json, write_text
 from tdsm.util.history import write_history
+from tdsm.util.loop import Logged, batch_rows, check_seed, device, fingerprint, fit, mix
 from tdsm.util.provenance import environment, is_main_process
 
 __all__ = ["calibrated_gamma", "check_run", "fit_matcher", "matcher_for", "train_recognizer"]
@@ -196,7 +196,7 @@ def calibrated_gamma(
     """What to subtract from scores of seen labels when seen and unseen labels are asked together.
 
     Of ``clips``, those that the recognizer is trained on, a quarter of the classes, which play the unseen ones, and a quarter of the subjects are kept
-    from a second training; gamma is the one with the largest harmonic mean on them (:func:`tdsm.gzsl.choose_gamma`). No truly unseen clip has a say.
+    from a second training; gamma is the one with the largest harmonic mean on them (:func:`tdsm.evaluate.gzsl.choose_gamma`). No truly unseen clip has a say.
 
     Raises:
         InputError: fewer than four classes, or no clip that can be left out.

@@ -14,7 +14,7 @@ from tdsm.backbones.nets import build_encoder
 from tdsm.data.layouts import NTU_25
 from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
 from tdsm.evaluate import zero_shot_report
-from tdsm.gzsl import GeneralisedReport, choose_gamma, generalised_report, harmonic_mean, seen_unseen_curve
+from tdsm.evaluate.gzsl import GeneralisedReport, choose_gamma, generalised_report, harmonic_mean, seen_unseen_curve
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 from tdsm.text import TextEncoder

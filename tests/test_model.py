@@ -15,12 +15,12 @@ from tdsm.config import DiffusionConfig, EncoderConfig, ModelConfig, PreprocessC
 from tdsm.data.clips import Clip
 from tdsm.data.layouts import NTU_25
 from tdsm.diffusion import add_noise, alphas_cumprod, diffusion_target, sample_errors, triplet_diffusion_loss
-from tdsm.loop import warmup_cosine
 from tdsm.matcher import Matcher
 from tdsm.model import CrossDiT, official_denoiser
 from tdsm.recognizer import Recognizer
 from tdsm.text import TextFeatures, TextModel
 from tdsm.util.errors import InputError
+from tdsm.util.loop import warmup_cosine
 
 PAPER = DiffusionConfig(schedule="mild", target="epsilon", noises=3, margin=1.0, near=1.0)
 TARGETS = ("epsilon", "sample", "v_prediction")

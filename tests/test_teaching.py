@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgba
 from tdsm.baselines import tdsm
 from tdsm.config import DiffusionConfig, ModelConfig, TrainConfig, demo
 from tdsm.diffusion import alphas_cumprod
-from tdsm.gzsl import seen_unseen_curve
+from tdsm.evaluate.gzsl import seen_unseen_curve
 from tdsm.text import TextFeatures
 from tdsm.util.errors import InputError
 from tdsm.viz import style, teaching

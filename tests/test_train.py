@@ -24,12 +24,12 @@ from tdsm.data.labels import Label
 from tdsm.data.layouts import KINECT_20, Layout
 from tdsm.data.synthetic import SEEN, synthetic_clips
 from tdsm.diffusion import tdsm_loss
-from tdsm.loop import warmup_cosine
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 from tdsm.text import TextFeatures
 from tdsm.train import fit_matcher, matcher_for, train_recognizer
 from tdsm.util.errors import InputError
+from tdsm.util.loop import warmup_cosine
 
 SCRIPT = """
 import sys, torch

@@ -30,8 +30,8 @@ from tdsm.config import AlignConfig, PreprocessConfig
 from tdsm.data.labels import Label, spoken
 from tdsm.data.layouts import Layout
 from tdsm.data.prompts.dictionary import load_dictionary
-from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix
 from tdsm.text import LabelReading, TextFeatures, TextModel, directions
+from tdsm.util.loop import Logged, batch_rows, device, fingerprint, fit, mix
 
 __all__ = ["SAME", "Aligned", "Pairs", "Seen", "augment", "exchange_sides", "mirror", "seen_with_mirrors", "train_on_pairs", "train_with_seen"]
 

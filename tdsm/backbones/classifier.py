@@ -12,8 +12,8 @@ from tdsm.backbones.base import Backbone, Examples, SeenClips
 from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config, PreprocessConfig
 from tdsm.data.labels import Label
-from tdsm.loop import Logged, batch_rows, device, fingerprint, fit
 from tdsm.text import TextFeatures, TextModel
+from tdsm.util.loop import Logged, batch_rows, device, fingerprint, fit
 
 __all__ = ["Classifier", "fit_classifier", "prompt_features"]
 

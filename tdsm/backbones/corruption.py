@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tdsm.data.layouts import Layout
-from tdsm.loop import mix
 from tdsm.util.errors import InputError
+from tdsm.util.loop import mix
 
 __all__ = ["CorruptConfig", "at_times", "corrupt", "normalised"]
 

@@ -23,11 +23,11 @@ from tdsm.data.clips import ClipSet
 from tdsm.data.convert import convert_all
 from tdsm.data.labels import Label, normal_form
 from tdsm.data.layouts import BODY_15, Layout, layout_named
-from tdsm.loop import Logged
 from tdsm.text import TextEncoder, TextModel, cache_folder
 from tdsm.util.errors import InputError
 from tdsm.util.files import read_sealed, write_sealed
 from tdsm.util.hub import hub_folder
+from tdsm.util.loop import Logged
 from tdsm.util.weights import loaded, save_weights, sizes_of
 
 __all__ = ["SHIPPED", "MakeNet", "examples_of", "fit_backbone", "load_backbone", "on_start_body", "refuse_leak", "save_backbone"]

@@ -33,9 +33,9 @@ from tdsm.data.preprocess import preprocess
 from tdsm.data.procedural import draw_movement, procedural_clip
 from tdsm.data.procedural.acting import act
 from tdsm.data.prompts.dictionary import Action, load_dictionary
-from tdsm.loop import Logged, batch_rows, device, fingerprint, fit, mix
 from tdsm.text import TextModel, directions
 from tdsm.util.errors import InputError
+from tdsm.util.loop import Logged, batch_rows, device, fingerprint, fit, mix
 from tdsm.util.progress import progress_bar
 from tdsm.util.weights import cached_tensors
 

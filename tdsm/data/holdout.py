@@ -1,6 +1,6 @@
 """Holding classes and clips out of training.
 
-Nothing may be selected on unseen classes, so that settings (and the gamma of :mod:`tdsm.gzsl`) are chosen on *pseudo-unseen* classes: a model is
+Nothing may be selected on unseen classes, so that settings (and the gamma of :mod:`tdsm.evaluate.gzsl`) are chosen on *pseudo-unseen* classes: a model is
 trained on the clips of the other seen classes and tested on them. How many to hold out: as many as the benchmark has unseen classes, so that
 chance is the same, but at most half of the seen ones, so that enough are left to learn from (:func:`held_classes`).
 

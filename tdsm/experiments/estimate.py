@@ -12,9 +12,9 @@ from tdsm.config import Config
 from tdsm.data.clips import Clip
 from tdsm.data.layouts import Layout
 from tdsm.data.preprocess import preprocess
-from tdsm.loop import device
 from tdsm.matcher import Matcher
 from tdsm.text import TextFeatures
+from tdsm.util.loop import device
 
 __all__ = ["seconds_per_unit"]
 

@@ -14,10 +14,10 @@ from tdsm.data.clips import ClipSet
 from tdsm.experiments import work
 from tdsm.experiments.cells import Cell, whole_set
 from tdsm.experiments.stages import Stage, code_of, new_stage
-from tdsm.loop import fingerprint
 from tdsm.util.digest import digest_of
 from tdsm.util.errors import InputError
 from tdsm.util.files import read_object
+from tdsm.util.loop import fingerprint
 
 __all__ = ["plan_of"]
 

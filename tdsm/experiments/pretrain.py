@@ -21,13 +21,13 @@ from tdsm.backbones.pretraining import NAME, Lessons, PretrainConfig, lessons, p
 from tdsm.config import tuned
 from tdsm.data.layouts import BODY_15
 from tdsm.data.prompts.dictionary import load_dictionary
-from tdsm.loop import check_seed, device, mix
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 from tdsm.recognizer.confidence import Confidence, fit_confidence
 from tdsm.text import TextEncoder, TextModel, cache_folder
 from tdsm.util.errors import InputError
 from tdsm.util.files import disk_faults, locked, read_object, write_json
+from tdsm.util.loop import check_seed, device, mix
 from tdsm.util.provenance import environment
 from tdsm.util.settings import build
 

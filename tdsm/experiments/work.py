@@ -26,7 +26,6 @@ from tdsm.data.readers.reading import Reading
 from tdsm.evaluate import SELECTION
 from tdsm.experiments.cells import Cell
 from tdsm.experiments.stages import Stage
-from tdsm.loop import device
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 from tdsm.text import TextModel
@@ -34,6 +33,7 @@ from tdsm.train import fit_matcher
 from tdsm.util.errors import InputError
 from tdsm.util.files import atomic, write_json
 from tdsm.util.history import write_history
+from tdsm.util.loop import device
 
 __all__ = ["Division", "make_arrays", "make_backbone", "make_clips", "make_features", "make_scores"]
 

@@ -187,13 +187,19 @@ class Recognizer:
             gamma, note = self._calibration(calibrate, int(seen.sum()), len(asked))
             scores = scores - np.where(seen, np.float32(gamma), np.float32(0))
             notes.append(note)
-        sure = () if self.confidence is None else (self.confidence.probabilities(scores), self._none_of_these(z_x, asked))
+        sure = () if self.confidence is None else (self.confidence.probabilities(scores), self.none_of_these(z_x, asked))
         return Predictions(tuple(clips[row].name for row in rows), tuple(label.name for label in asked), scores, readings, tuple(notes), *sure)
 
     @torch.no_grad()
-    def _none_of_these(self, z_x: Tensor, asked: tuple[Label, ...]) -> Float[np.ndarray, " clip"]:
-        """From cosines with the labels that were asked and with the actions of the dictionary."""
-        directions, z_g = F.normalize(z_x, dim=-1), F.normalize(self._read(asked)[0].z_g, dim=-1)
+    def none_of_these(self, z_x: Float[Tensor, "clip channel"], labels: Sequence[str | Label]) -> Float[np.ndarray, " clip"]:
+        """Probability that no label is right, from cosines of features with the labels and with the actions of the dictionary.
+
+        Raises:
+            InputError: the recognizer has no probabilities.
+        """
+        if self.confidence is None:
+            raise InputError("recognizer", "has no probabilities", "take tdsm.pretrained(), or one that `tdsm pretrain` made")
+        directions, z_g = F.normalize(z_x, dim=-1), F.normalize(self._read(self._labels(labels, None))[0].z_g, dim=-1)
         known = self.backbone.prototypes.actions()
         given = evidence(directions @ z_g.T, directions @ known.T, 2 * self.confidence.sharpness)  # a score is 2 cosines less a constant
         return self.confidence.none_of_these(given.cpu().numpy())

@@ -5,7 +5,8 @@ nobody is rewarded for finding it, except in the frame accuracy.
 
 mAP@t           every found segment may be right for one true segment of its label and recording that it overlaps by t or more (intersection over union), the
                 most confident first; the area under precision (made monotonous) over recall, mean over the labels that occur.
-F1@t            the same matching without confidence: in order of time, all labels together; harmonic mean of precision and recall.
+F1@t            every found segment, in order of time, is held against the true segment of its label that it overlaps most; it is right if that overlap is t or
+                more and no found segment before it was right for the same one. All labels together; harmonic mean of precision and recall.
 edit score      1 minus the edit distance between the two sequences of labels (without background), over the longer of the two.
 frame accuracy  share of frames whose label, background among them, is right.
 """
@@ -106,8 +107,8 @@ def f1_score(found: Sequence[Segments], true: Sequence[Segments], least: float) 
     _same_recordings(found, true)
     right = 0
     for claims, wanted in zip(found, true, strict=True):
-        left = list(wanted)
-        right += sum(_taken(segment, left, least) for segment in sorted(claims))
+        hit = {best for best, much in (_nearest(segment, wanted) for segment in sorted(claims)) if much >= least}
+        right += len(hit)
     both = sum(map(len, found)) + sum(map(len, true))
     return 2 * right / both if both else 1.0
 
@@ -128,11 +129,17 @@ def frame_accuracy(found: Sequence[Segments], true: Sequence[Segments], frames: 
 
 def _taken(segment: Segment, left: list[Segment], least: float) -> bool:
     """Whether a true segment of its label is left that it overlaps enough; the one that it overlaps most is taken away."""
-    best = max((other for other in left if other.label == segment.label), key=lambda other: overlap(segment, other), default=None)
-    if best is None or overlap(segment, best) < least:
+    best, much = _nearest(segment, left)
+    if much < least:
         return False
     left.remove(best)
     return True
+
+
+def _nearest(segment: Segment, true: Segments) -> tuple[Segment | None, float]:
+    """The true segment of its label that it overlaps most, the first of equals, and by how much; overlap -1 where there is none."""
+    best = max((other for other in true if other.label == segment.label), key=lambda other: overlap(segment, other), default=None)
+    return best, -1.0 if best is None else overlap(segment, best)
 
 
 def _edit(one: Sequence[str], other: Sequence[str]) -> float:

@@ -10,6 +10,7 @@ it likes, and what is found does not depend on how its frames were handed over. 
 import csv
 import io
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from tdsm.data.labels import Label, as_labels
 from tdsm.data.layouts import Layout, as_layout
 from tdsm.data.prompts import Descriptions
 from tdsm.recognizer import Recognizer
+from tdsm.recognizer.confidence import Confidence
 from tdsm.spotting.measures import Segment
 from tdsm.util.errors import InputError
 from tdsm.util.files import write_text
@@ -32,6 +34,7 @@ __all__ = ["SpotConfig", "Spots", "Spotter", "spot"]
 _FASTEST = 3  # joints whose speed counts
 _MOST_CUTS = 12  # of a stretch, without its ends
 _AT_ONCE = 3000  # frames that are looked at together
+_UNCALIBRATED = Confidence(sharpness=10.0, slope=1.0, level=0.0)  # for recognizers without one; near that of the shipped recognizer
 
 
 @dataclass(frozen=True)
@@ -165,8 +168,7 @@ class Spotter:
     ) -> None:
         self.recognizer, self.config, self.layout = recognizer, config or SpotConfig(), as_layout(layout)
         self.labels = as_labels(labels, {**recognizer.descriptions, **(descriptions or {})})
-        if recognizer.confidence is None:
-            raise InputError("recognizer", "has no probabilities", "take tdsm.pretrained(), or one that `tdsm pretrain` made")
+        self.confidence = recognizer.confidence or _UNCALIBRATED
         self.fps = Clip(np.ones((1, 1, len(self.layout), self.layout.dims)), self.layout, fps=fps).fps  # checked
         self.hop = max(1, round(self.config.hop * self.fps))
         self._frames: np.ndarray | None = None  # (M, T, V, C) that are still needed
@@ -211,10 +213,10 @@ class Spotter:
 
     def _advance(self, ended: bool) -> list[Segment]:
         """Look at the hops that are complete, and answer what is over."""
-        hops, found = self._frames.shape[1] // self.hop, []
-        while len(self._speeds) < hops:
-            number = len(self._speeds)
-            place = _places(self._frames[:, number * self.hop : (number + 1) * self.hop])
+        found, least = [], 1 if ended else self.hop  # at the end a shorter hop counts too
+        while self._frames.shape[1] - len(self._speeds) * self.hop >= least:
+            start = len(self._speeds) * self.hop
+            place = _places(self._frames[:, start : start + self.hop])
             self._speeds.append(_speed(self._before, place, self.layout) * self.fps / self.hop)
             self._before = place
             found += self._settle(ended=False)
@@ -223,6 +225,8 @@ class Spotter:
     def _settle(self, ended: bool) -> list[Segment]:
         """Answer a stretch that is over, and forget what is not needed any more."""
         moving = np.array(self._speeds) > self.config.still
+        if not self._speeds:
+            return []
         if not moving.any():
             self._forget(max(0, len(self._speeds) - 1))
             return []
@@ -276,15 +280,30 @@ class Spotter:
         answers: list[Segment | None] = [None] * len(clips)
         if not usable:
             return answers
-        made = self.recognizer.predict([clips[row] for row in usable], self.labels)
-        for row, probabilities, none in zip(usable, made.probabilities, made.none_of_these, strict=True):
-            if none > self.config.background:
+        probabilities, none = self._sure([clips[row] for row in usable])
+        for row, given, lost in zip(usable, probabilities, none, strict=True):
+            if not np.isfinite(given).all() or lost > self.config.background:
                 continue
-            order = np.argsort(-probabilities, kind="stable")
-            top, second = probabilities[order[0]], probabilities[order[1]] if len(order) > 1 else 0.0
-            start, end = (self._first + hop * self.hop for hop in pieces[row])
+            order = np.argsort(-given, kind="stable")
+            top, second = given[order[0]], given[order[1]] if len(order) > 1 else 0.0
+            start, end = (min(self._first + hop * self.hop, self._seen()) for hop in pieces[row])
             answers[row] = Segment(start, end, self.labels[order[0]].name, float(top), float(top - second))
         return answers
+
+    def _sure(self, clips: Sequence[Clip]) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities of each label and of none of them; NaN for clips that cannot be used."""
+        made, none = np.full((len(clips), len(self.labels)), np.nan), np.zeros(len(clips))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*cannot be used")  # pieces that show too little are no actions
+            try:
+                z_x, rows = self.recognizer.usable(clips)
+            except InputError:
+                return made, none
+        scores = self.recognizer.scores(z_x, self.labels).cpu().numpy()
+        made[rows] = self.confidence.probabilities(scores)
+        if self.recognizer.confidence is not None:
+            none[rows] = self.recognizer.none_of_these(z_x, self.labels)
+        return made, none
 
 
 def spot(

@@ -19,7 +19,7 @@ from torch import Tensor
 from tdsm.backbones.base import Examples
 from tdsm.config import ModelConfig, TrainConfig, demo
 from tdsm.diffusion import add_noise, alphas_cumprod
-from tdsm.gzsl import Curve
+from tdsm.evaluate.gzsl import Curve
 from tdsm.matcher import Matcher
 from tdsm.text import TextFeatures
 from tdsm.train import fit_matcher
@@ -202,7 +202,7 @@ def seed_bars(shares: Mapping[str, Sequence[float]], chance: float | None = None
 
 
 def seen_unseen(curve: Curve, marks: Mapping[str, tuple[float, float]], ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """S over U for every gamma there is (:func:`tdsm.gzsl.seen_unseen_curve`), with some marked: ``marks`` name -> (U, S), 0 to 1."""
+    """S over U for every gamma there is (:func:`tdsm.evaluate.gzsl.seen_unseen_curve`), with some marked: ``marks`` name -> (U, S), 0 to 1."""
     fig, ax = style.new_axes(ax, 6.4, 4.0)
     ax.plot(100 * curve.unseen, 100 * curve.seen, color=style.MIDDLE, linewidth=1.4, drawstyle="steps-pre")
     ax.fill_between(100 * curve.unseen, 100 * curve.seen, step="pre", color=style.BAR, alpha=0.25, linewidth=0, label=f"area {curve.ausuc:.2f} (AUSUC)")
