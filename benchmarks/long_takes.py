@@ -1,9 +1,17 @@
 """Spotting actions in long takes of several actions, with labels that were never trained on.
 
+    pip install ruptures
     python benchmarks/long_takes.py DATA ... --models runs/whole-*/model
 
-A take is made of whole recordings of one subject, one of each of five classes drawn by the seed, in random order and twice over, with rests of 1 to 2.5 s
-between them: half a second from the last pose to the next first one, then standing still, with the sensor's noise. The borders are those of the recordings.
+A take is made of whole recordings of one subject, one of each of five classes drawn by the seed, in random order and twice over. Between them the body rests
+for 1 to 2.5 s: half a second from the last pose to the next first one, then it stands, sways a little and trembles as the sensor does ("rests"); or there is
+nothing but the half second ("no rests"). The borders are those of the recordings.
+
+windows              windows of 2 s, every half second; their probabilities are pooled in frames, and neighbouring frames of one label are a segment
+windows, rest        the same, where the body moves; what rests is background
+change points        ruptures' kernel change points of the joints (penalty chosen on the synthetic body), where the body moves; each piece is recognized
+time tokens          probabilities of the encoder's tokens, 16 for each window of 4 s, where the body moves
+rests and valleys    tdsm.spot
 """
 
 import argparse
@@ -15,46 +23,54 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 import tdsm
 from tdsm.data.convert import convert_all
 from tdsm.data.layouts import BODY_15
+from tdsm.data.preprocess import preprocess_usable
+from tdsm.data.synthetic import synthetic_clips
 from tdsm.evaluate import mean_std
+from tdsm.recognizer.confidence import UNCALIBRATED
 from tdsm.spotting.measures import Segment, edit_score, f1_score, frame_accuracy, mean_average_precision
-from tdsm.spotting.spot import spot
+from tdsm.spotting.spot import SpotConfig, spot, still_frames
 from tdsm.util.provenance import environment
 
 CLASSES, ROUNDS = 5, 2
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+PENALTY = 3.0
+SWAY = 0.02  # metres, or that part of a trunk of half a metre
 
 
 def main() -> None:
     """Make takes, spot, and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, nargs="+")
+    parser.add_argument("data", nargs="*", help="data sets; without one, the synthetic body")
     parser.add_argument("--models", type=Path, nargs="+", required=True)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     args = parser.parse_args()
     torch.set_num_threads(1)
     about = environment(0)
     print(f"commit {about['commit']}, {about['date']}, {about['hardware']}; {len(args.models)} recognizers, one seed each\n")
     print("| data set | way | mAP@0.5 | mAP@0.1-0.7 | F1@10 | F1@25 | F1@50 | edit | frames |\n|---|---|---|---|---|---|---|---|---|")
     models = [tdsm.Recognizer.from_pretrained(path) for path in args.models]
-    for path in args.data:
-        clips = convert_all(tdsm.load_clips(path), BODY_15).clips
-        found = defaultdict(list)
-        for seed, recognizer in enumerate(models):
-            takes = long_takes(clips, seed)
-            for way, finds in WAYS.items():
-                found[way].append(measured([finds(recognizer, take, labels) for take, _, labels in takes], takes))
-        for way, each in found.items():
-            columns = [mean_std([row[column] for row in each]) for column in each[0]]
-            print(f"| {clips.name} | {way} | {' | '.join(columns)} |", flush=True)
+    for path in args.data or [None]:
+        clips = convert_all(synthetic_clips(16) if path is None else tdsm.load_clips(path), BODY_15).clips
+        for rests in (True, False):
+            found = defaultdict(list)
+            for seed, recognizer in enumerate(models):
+                takes = long_takes(clips, seed, rests)
+                for way in args.ways:
+                    found[way].append(measured([WAYS[way](recognizer, take, labels) for take, _, labels in takes], takes))
+            for way, each in found.items():
+                columns = [mean_std([row[column] for row in each]) for column in each[0]]
+                print(f"| {clips.name}{'' if rests else ', no rests'} | {way} | {' | '.join(columns)} |", flush=True)
 
 
 Take = tuple[tdsm.Clip, list[Segment], list[str]]
 
 
-def long_takes(clips: tdsm.ClipSet, seed: int) -> list[Take]:
+def long_takes(clips: tdsm.ClipSet, seed: int, rests: bool = True) -> list[Take]:
     """One take for each subject who has recorded all of five classes: the recording, what is in it, and the five labels."""
     rng = np.random.default_rng(seed)
     labels = [clips.classes[row] for row in sorted(rng.permutation(len(clips.classes))[:CLASSES])]
@@ -66,27 +82,34 @@ def long_takes(clips: tdsm.ClipSet, seed: int) -> list[Take]:
     for subject, recorded in sorted(of.items()):
         if len(recorded) == CLASSES:
             order = [label for _ in range(ROUNDS) for label in rng.permutation(labels)]
-            takes.append((*joined([recorded[label][rng.integers(len(recorded[label]))] for label in order], rng, f"{subject}"), labels))
+            takes.append((*joined([recorded[label][rng.integers(len(recorded[label]))] for label in order], rng, f"{subject}", rests), labels))
     return takes
 
 
-def joined(clips: Sequence[tdsm.Clip], rng: np.random.Generator, name: str) -> tuple[tdsm.Clip, list[Segment]]:
-    """Recordings one after the other on one spot, with rests before, between and after."""
+def joined(clips: Sequence[tdsm.Clip], rng: np.random.Generator, name: str, rests: bool = True) -> tuple[tdsm.Clip, list[Segment]]:
+    """Recordings one after the other on one spot, with rests before, between and after, or without."""
     fps, parts, borders, now = clips[0].fps, [], [], 0
     before = None
     for clip in clips:
         joints = clip.joints[:1, clip.joints[0].any(axis=(1, 2))]
         joints = joints - joints[:, :1, :1] * [1.0, 0.0, 1.0][: clip.layout.dims]
-        noise = np.median(np.abs(np.diff(joints, n=3, axis=1))) / 0.6745 / 20**0.5
-        still = int(rng.uniform(1.0, 2.5) * fps)
-        blend = 0 if before is None else min(still, int(0.5 * fps))
-        share = np.clip(np.arange(1, still + 1) / max(1, blend + 1), 0, 1)[None, :, None, None]
-        rest = (joints[:, :1] if before is None else before * (1 - share) + joints[:, :1] * share) + np.zeros_like(share)
-        parts += [rest + rng.normal(0, noise, rest.shape), joints]
+        still = int((rng.uniform(1.0, 2.5) if rests else 0.5) * fps)
+        between = _rest(before, joints, still, int(0.5 * fps), rng)
+        parts += [between, joints]
         borders.append(Segment(now + still, now + still + joints.shape[1], clip.label))
         now, before = now + still + joints.shape[1], joints[:, -1:]
-    parts.append(np.repeat(before, int(1.5 * fps), axis=1))
+    parts.append(_rest(None, before, int(1.5 * fps), 1, rng))
     return replace(clips[0], joints=np.concatenate(parts, axis=1).astype(np.float32), name=name, label=None), borders
+
+
+def _rest(before: np.ndarray | None, joints: np.ndarray, frames: int, blend: int, rng: np.random.Generator) -> np.ndarray:
+    """From the pose ``before`` to the first pose of ``joints`` in ``blend`` frames, and there until ``frames`` are over, with sway and the sensor's noise."""
+    share = np.clip(np.arange(1, frames + 1) / (blend + 1), 0, 1)[None, :, None, None]
+    rest = (joints[:, :1] if before is None else before * (1 - share) + joints[:, :1] * share) + np.zeros_like(share)
+    noise = np.median(np.abs(np.diff(joints, n=3, axis=1))) / 0.6745 / 20**0.5 if joints.shape[1] > 3 else 0.0
+    height = np.ptp(joints[0, 0], axis=0).max()
+    sway = SWAY / 1.7 * height * np.sin(2 * np.pi * (rng.uniform() + np.arange(frames) / blend / 8))[None, :, None, None]
+    return rest + sway * [1.0, 0.0, 1.0][: joints.shape[-1]] + rng.normal(0, noise, rest.shape)
 
 
 def valleys(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str]) -> list[Segment]:
@@ -95,25 +118,97 @@ def valleys(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str])
 
 
 def windows(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str]) -> list[Segment]:
-    """Plain sliding windows of 2 s, every half second; neighbours of one label are one segment."""
-    length, step = int(2 * take.fps), int(0.5 * take.fps)
-    starts = range(0, max(1, take.frames - length), step)
-    clips = [replace(take, joints=take.joints[:, start : start + length], name=str(start)) for start in starts]
-    probabilities = recognizer.predict(clips, labels).probabilities
+    """Plain sliding windows."""
+    return runs(pooled(recognizer, take, labels), labels)
+
+
+def windows_rest(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str]) -> list[Segment]:
+    """Sliding windows where the body moves."""
+    return runs(pooled(recognizer, take, labels), labels, still_frames(take, SpotConfig()))
+
+
+def pooled(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str], length: float = 2.0, step: float = 0.5) -> np.ndarray:
+    """(T, K): mean of the probabilities of the windows that a frame is in."""
+    length, step = int(length * take.fps), int(step * take.fps)
+    starts = list(range(0, max(1, take.frames - length + step), step))
     frames = np.zeros((take.frames, len(labels)))
-    for start, row in zip(starts, probabilities, strict=True):
+    for start, row in zip(starts, probabilities(recognizer, take, [(start, start + length) for start in starts], labels), strict=True):
         frames[start : start + length] += row
-    return runs(frames / np.maximum(frames.sum(1, keepdims=True), 1e-9), labels)
+    return frames / np.maximum(frames.sum(1, keepdims=True), 1e-9)
 
 
-def runs(frames: np.ndarray, labels: Sequence[str]) -> list[Segment]:
-    """Frames of one best label in a row."""
-    best = frames.argmax(1)
+def probabilities(recognizer: tdsm.Recognizer, take: tdsm.Clip, pieces: Sequence[tuple[int, int]], labels: Sequence[str]) -> np.ndarray:
+    """(pieces, K); 0 where a piece shows nobody."""
+    clips = [replace(take, joints=take.joints[:, start:end], name=str(start)) for start, end in pieces]
+    z_x, used = recognizer.usable(clips)
+    answers = np.zeros((len(pieces), len(labels)))
+    answers[used] = (recognizer.confidence or UNCALIBRATED).probabilities(recognizer.scores(z_x, labels).numpy())
+    return answers
+
+
+def change_points(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str]) -> list[Segment]:
+    """Kernel change points of the joints, every fifth of a second; what rests is background."""
+    import ruptures
+
+    hop = max(1, round(0.2 * take.fps))
+    places = take.joints[0, ::hop]
+    places = places - places[:, :1]
+    signal = np.nan_to_num(places).reshape(len(places), -1)
+    ends = ruptures.KernelCPD(kernel="rbf", min_size=3, jump=1).fit(signal / signal.std()).predict(pen=PENALTY)
+    moving = ~still_frames(take, SpotConfig())
+    pieces = []
+    for start, end in pairwise([0, *(min(end * hop, take.frames) for end in ends)]):
+        inside = np.flatnonzero(moving[start:end])
+        if len(inside) >= 0.6 * take.fps:
+            pieces.append((start + int(inside[0]), start + int(inside[-1]) + 1))
+    answers = probabilities(recognizer, take, pieces, labels) if pieces else []
+    found = [Segment(start, end, labels[row.argmax()], float(row.max())) for (start, end), row in zip(pieces, answers, strict=True)]
+    return merged(found, int(0.2 * take.fps))
+
+
+def merged(found: Sequence[Segment], gap: int) -> list[Segment]:
+    """Neighbours of one label, no more than ``gap`` frames apart, as one."""
+    kept = []
+    for each in found:
+        if kept and kept[-1].label == each.label and each.start - kept[-1].end <= gap:
+            each = Segment(kept[-1].start, each.end, each.label, max(each.score, kept.pop().score))
+        kept.append(each)
+    return kept
+
+
+def time_tokens(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str]) -> list[Segment]:
+    """Each token of the encoder, with its two neighbours, as a small clip."""
+    length, step = int(4 * take.fps), int(2 * take.fps)
+    starts = list(range(0, max(1, take.frames - length + step), step))
+    x, used = preprocess_usable([replace(take, joints=take.joints[:, start : start + length]) for start in starts], recognizer.backbone.preprocess)
+    with torch.no_grad():
+        tokens = recognizer.backbone.net.tokens(torch.from_numpy(x)).transpose(1, 2)
+        around = torch.cat((F.avg_pool1d(tokens, 3, 1, 1, count_include_pad=False), F.max_pool1d(tokens, 3, 1, 1)), dim=1).transpose(1, 2)
+        z_x = F.normalize(recognizer.backbone.project(around), dim=-1) * recognizer.backbone.features**0.5
+    frames, count = np.zeros((take.frames, len(labels))), z_x.shape[1]
+    for row, z in zip(used, z_x, strict=True):
+        answers = (recognizer.confidence or UNCALIBRATED).probabilities(recognizer.scores(z, labels).numpy())
+        borders = np.linspace(starts[row], min(starts[row] + length, take.frames), count + 1).astype(int)
+        for token, (start, end) in enumerate(pairwise(borders)):
+            frames[start:end] += answers[token]
+    return runs(frames / np.maximum(frames.sum(1, keepdims=True), 1e-9), labels, still_frames(take, SpotConfig()))
+
+
+def runs(frames: np.ndarray, labels: Sequence[str], still: np.ndarray | None = None) -> list[Segment]:
+    """Frames of one best label in a row, without those that are still."""
+    best = np.where(still, -1, frames.argmax(1)) if still is not None else frames.argmax(1)
     edges = [0, *np.flatnonzero(np.diff(best)) + 1, len(best)]
-    return [Segment(int(one), int(other), labels[best[one]], float(frames[one:other, best[one]].mean())) for one, other in pairwise(edges)]
+    pieces = [(int(one), int(other), best[one]) for one, other in pairwise(edges) if best[one] >= 0]
+    return [Segment(one, other, labels[row], float(frames[one:other, row].mean())) for one, other, row in pieces]
 
 
-WAYS: dict[str, Callable] = {"windows of 2 s": windows, "rests and valleys": valleys}
+WAYS: dict[str, Callable] = {
+    "windows": windows,
+    "windows, rest": windows_rest,
+    "change points": change_points,
+    "time tokens": time_tokens,
+    "rests and valleys": valleys,
+}
 
 
 def measured(found: Sequence[Sequence[Segment]], takes: Sequence[Take]) -> dict[str, float]:

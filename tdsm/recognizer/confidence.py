@@ -20,7 +20,7 @@ from torch import Tensor
 
 from tdsm.util.errors import InputError
 
-__all__ = ["Confidence", "evidence", "fit_confidence", "read_confidence"]
+__all__ = ["UNCALIBRATED", "Confidence", "evidence", "fit_confidence", "read_confidence"]
 
 _ASKED = (3, 5, 10, 20)  # numbers of labels in the questions that confidence is fitted on
 _QUESTIONS = 4000
@@ -52,6 +52,10 @@ class Confidence:
     def none_of_these(self, given: Float[np.ndarray, " clip"]) -> Float[np.ndarray, " clip"]:
         """Probability that no label that was asked is right, from :func:`evidence`."""
         return 1 / (1 + np.exp(np.clip(self.slope * given - self.level, -50, 50)))
+
+
+UNCALIBRATED = Confidence(sharpness=10.0, slope=1.0, level=0.0)
+"""For recognizers without a fitted one: a sharpness near that of the shipped recognizer's; its probability of none of the labels says nothing."""
 
 
 def evidence(asked: Float[Tensor, "clip label"], known: Float[Tensor, "clip action"], sharpness: float) -> Float[Tensor, " clip"]:

@@ -10,31 +10,32 @@ it likes, and what is found does not depend on how its frames were handed over. 
 import csv
 import io
 import json
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from tdsm.data.clips import Clip
 from tdsm.data.labels import Label, as_labels
 from tdsm.data.layouts import Layout, as_layout
 from tdsm.data.prompts import Descriptions
 from tdsm.recognizer import Recognizer
-from tdsm.recognizer.confidence import Confidence
+from tdsm.recognizer.confidence import UNCALIBRATED
 from tdsm.spotting.measures import Segment
 from tdsm.util.errors import InputError
 from tdsm.util.files import write_text
 from tdsm.util.html import html_table
 
-__all__ = ["SpotConfig", "Spots", "Spotter", "spot"]
+__all__ = ["SpotConfig", "Spots", "Spotter", "spot", "still_frames"]
 
 _FASTEST = 3  # joints whose speed counts
 _MOST_CUTS = 12  # of a stretch, without its ends
 _AT_ONCE = 3000  # frames that are looked at together
-_UNCALIBRATED = Confidence(sharpness=10.0, slope=1.0, level=0.0)  # for recognizers without one; near that of the shipped recognizer
 
 
 @dataclass(frozen=True)
@@ -45,26 +46,32 @@ class SpotConfig:
         hop: between two looks at the speed.
         still: speed of the fastest joints below which a body rests.
         rest: how long it must rest for an action to be over.
+        pad: what belongs to an action of the rest before and behind it.
         shortest, longest: of an action.
         stretch: longest movement without rest that is waited for.
         valley: a cut is tried where the speed is below this share of the peaks on both sides.
         cost: what one more action must explain, in seconds times probability.
-        background: a piece is no action if ``none_of_these`` is larger than this.
+        typical, spread, weight: an action of ``typical`` seconds is the most likely; one that is e to the ``spread`` longer or shorter costs ``weight`` / 2.
+        background: a piece is no action if ``none_of_these`` is larger than this; 1 takes every piece.
     """
 
-    hop: float = 0.2
+    hop: float = 0.15
     still: float = 0.4
-    rest: float = 0.3
+    rest: float = 0.35
+    pad: float = 0.15
     shortest: float = 0.6
-    longest: float = 8.0
+    longest: float = 5.0
     stretch: float = 20.0
-    valley: float = 0.5
-    cost: float = 0.5
+    valley: float = 0.7
+    cost: float = 0.25
     background: float = 1.0
+    typical: float = 2.2
+    spread: float = 0.5
+    weight: float = 0.25
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not 0 < value < float("inf"):
+            if not 0 <= value < float("inf") or (value == 0 and name not in ("pad", "cost", "weight")):
                 raise InputError("config", f"{name} is {value!r}", "give a number above 0")
         if self.shortest > self.longest or self.longest > self.stretch:
             raise InputError("config", "shortest, longest and stretch are not in this order", "give shortest <= longest <= stretch")
@@ -168,7 +175,7 @@ class Spotter:
     ) -> None:
         self.recognizer, self.config, self.layout = recognizer, config or SpotConfig(), as_layout(layout)
         self.labels = as_labels(labels, {**recognizer.descriptions, **(descriptions or {})})
-        self.confidence = recognizer.confidence or _UNCALIBRATED
+        self.confidence = recognizer.confidence or UNCALIBRATED
         self.fps = Clip(np.ones((1, 1, len(self.layout), self.layout.dims)), self.layout, fps=fps).fps  # checked
         self.hop = max(1, round(self.config.hop * self.fps))
         self._frames: np.ndarray | None = None  # (M, T, V, C) that are still needed
@@ -227,15 +234,16 @@ class Spotter:
         moving = np.array(self._speeds) > self.config.still
         if not self._speeds:
             return []
+        pad = round(self.config.pad * self.fps / self.hop)
         if not moving.any():
-            self._forget(max(0, len(self._speeds) - 1))
+            self._forget(max(0, len(self._speeds) - 1 - pad))
             return []
         first, last = int(np.argmax(moving)), len(moving) - 1 - int(np.argmax(moving[::-1]))
         full = len(moving) * self.hop > self.config.stretch * self.fps
         if not (ended or full or len(moving) - 1 - last >= self._resting()):
-            self._forget(max(0, first - 1))
+            self._forget(max(0, first - pad - 1))
             return []
-        cuts = self._cuts(first, last + 1)
+        cuts = self._cuts(max(0, first - pad), min(last + 1 + pad, len(moving)))
         if full and last == len(moving) - 1 and len(cuts) > 2 and not ended:  # it goes on: keep what comes after the last cut
             cuts = cuts[:-1]
         found = self._divided(cuts)
@@ -268,10 +276,15 @@ class Spotter:
             choices = [best[other - 1]]  # this piece is no action
             for (one, end), answer in zip(pairs, answers, strict=True):
                 if end == other and answer is not None:
-                    gain = (answer.end - answer.start) / self.fps * answer.score - self.config.cost
+                    gain = self._gain((answer.end - answer.start) / self.fps, answer.score)
                     choices.append((best[one][0] + gain, (*best[one][1], answer)))
             best.append(max(choices, key=lambda choice: choice[0]))
         return list(best[-1][1])
+
+    def _gain(self, seconds: float, probability: float) -> float:
+        """What an action explains, in seconds."""
+        unusual = (math.log(seconds / self.config.typical) / self.config.spread) ** 2 / 2
+        return seconds * probability - self.config.cost - self.config.weight * unusual
 
     def _recognised(self, pieces: Sequence[tuple[int, int]]) -> list[Segment | None]:
         """The answer for each piece, in hops; None for one that shows nothing of what was asked."""
@@ -325,6 +338,14 @@ def spot(
     spotter = Spotter(recognizer, labels, clip.layout, clip.fps, config, descriptions=descriptions)
     found = [*spotter.push(clip.joints), *spotter.finish()]
     return Spots(tuple(found), spotter.fps, clip.frames, tuple(label.name for label in spotter.labels), clip.name)
+
+
+def still_frames(clip: Clip, config: SpotConfig) -> Bool[np.ndarray, " frame"]:
+    """Which frames of a recording belong to a hop in which the body rests."""
+    hop = max(1, round(config.hop * clip.fps))
+    places = [_places(clip.joints[:, start : start + hop]) for start in range(0, clip.frames, hop)]
+    speeds = [0.0, *(_speed(was, now, clip.layout) * clip.fps / hop for was, now in pairwise(places))]
+    return np.repeat(np.array(speeds) <= config.still, hop)[: clip.frames]
 
 
 def _places(frames: Float[np.ndarray, "person frame joint coord"]) -> Float[np.ndarray, "person joint coord"]:
