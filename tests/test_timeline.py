@@ -341,6 +341,9 @@ class TestPage:
         page.press("ArrowLeft", 37)
         page.press("ArrowLeft", 37)
         assert page.value("frameNow()") == still - 1
+        press(page, f"{band(1)}.querySelector('.edge[data-side=end]')")
+        page.wait("get('play').textContent === 'pause' && +get('ticks').getAttribute('aria-valuenow') >= 4")
+        assert told(page) == WRITTEN
         whole(page)
 
     def test_a_click_on_the_axis_goes_there(self, page):
