@@ -39,7 +39,7 @@ def timeline(
     Args:
         spots: what was found, K labels.
         clip: the recording that it was found in. Its frames are thinned to at most 70,000 coordinates, and interpolated when they are shown (2 minutes of one
-            Kinect body are 7.5 frames a second, and the page has 230 kB); borders stay exact to the frame.
+            Kinect body are 7.5 frames a second, and the page has 210 to 260 kB); borders stay exact to the frame.
         scores: frames (W,) and scores (W, K), as :func:`tdsm.viz.motion.scores_over_time` gives; a curve over the bands of each label, all on one scale.
         title: a heading in place of the name of the recording.
 
