@@ -7,15 +7,11 @@ A stretch ends when the body has rested for ``SpotConfig.rest`` seconds; that is
 it likes, and what is found does not depend on how its frames were handed over. A body that never rests is cut where it slows down most.
 """
 
-import csv
-import io
-import json
 import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -27,11 +23,10 @@ from tdsm.data.prompts import Descriptions
 from tdsm.recognizer import Recognizer
 from tdsm.recognizer.confidence import UNCALIBRATED
 from tdsm.spotting.measures import Segment
+from tdsm.spotting.spots import Spots
 from tdsm.util.errors import InputError
-from tdsm.util.files import write_text
-from tdsm.util.html import html_table
 
-__all__ = ["SpotConfig", "Spots", "Spotter", "spot", "still_frames"]
+__all__ = ["SpotConfig", "Spotter", "spot", "still_frames"]
 
 _FASTEST = 3  # joints whose speed counts
 _MOST_CUTS = 12  # of a stretch, without its ends
@@ -75,69 +70,6 @@ class SpotConfig:
                 raise InputError("config", f"{name} is {value!r}", "give a number above 0")
         if self.shortest > self.longest or self.longest > self.stretch:
             raise InputError("config", "shortest, longest and stretch are not in this order", "give shortest <= longest <= stretch")
-
-
-@dataclass(frozen=True, eq=False)
-class Spots(Sequence):
-    """The actions of a recording, in order of time; shows itself as a table.
-
-    Attributes:
-        found: segments, in frames; ``score`` is the probability among the labels that were asked.
-        fps: frames per second.
-        frames: number of frames of the recording.
-        labels: what was asked.
-        name: of the recording.
-    """
-
-    found: tuple[Segment, ...]
-    fps: float
-    frames: int
-    labels: tuple[str, ...]
-    name: str = "recording"
-
-    def __len__(self) -> int:
-        return len(self.found)
-
-    def __getitem__(self, index: int) -> Segment:
-        return self.found[index]
-
-    def rows(self) -> list[tuple[float, float, str, float, float]]:
-        """(start, end) in seconds, label, probability, margin, of each."""
-        return [(each.start / self.fps, each.end / self.fps, each.label, each.score, each.margin) for each in self.found]
-
-    def to_csv(self, path: str | Path) -> Path:
-        """Write start, end (seconds), label, probability, margin, start_frame, end_frame."""
-        text = io.StringIO()
-        lines = csv.writer(text, lineterminator="\n")
-        lines.writerow(("start", "end", "label", "probability", "margin", "start_frame", "end_frame"))
-        lines.writerows(
-            (f"{start:.3f}", f"{end:.3f}", label, f"{score:.4f}", f"{margin:.4f}", each.start, each.end)
-            for (start, end, label, score, margin), each in zip(self.rows(), self.found, strict=True)
-        )
-        return write_text(Path(path), text.getvalue())
-
-    def to_json(self, path: str | Path) -> Path:
-        """Write the form of COCO: videos, categories and annotations with segments in seconds and a score."""
-        number = {label: row for row, label in enumerate(self.labels)}
-        about = {
-            "videos": [{"id": 0, "name": self.name, "fps": self.fps, "frames": self.frames}],
-            "categories": [{"id": row, "name": label} for label, row in number.items()],
-            "annotations": [
-                {"id": row, "video_id": 0, "category_id": number[label], "segment": [round(start, 3), round(end, 3)], "score": round(score, 4)}
-                for row, (start, end, label, score, _) in enumerate(self.rows())
-            ],
-        }
-        return write_text(Path(path), json.dumps(about, indent=2) + "\n")
-
-    def __repr__(self) -> str:
-        lines = [f"{start:7.2f} to {end:7.2f} s  {label}  {score:.0%}" for start, end, label, score, _ in self.rows()]
-        return "\n".join([f"{len(self)} actions in {self.frames / self.fps:.1f} s of {self.name}", *lines])
-
-    def _repr_html_(self) -> str:
-        rows = [(f"{start:.2f}", f"{end:.2f}", label, f"{score:.0%}", f"{margin:.0%}") for start, end, label, score, margin in self.rows()]
-        return html_table(
-            rows, ("from, s", "to, s", "label", "probability", "margin"), title=f"{len(self)} actions in {self.frames / self.fps:.1f} s of {self.name}"
-        )
 
 
 class Spotter:
