@@ -1,16 +1,17 @@
 """Which action is when in a long recording, for any labels: as a whole or as the frames come in.
 
-    frames -> how fast the body moves, every fifth of a second -> stretches of movement between rests
+    frames -> how fast the body moves, in hops of 0.15 s -> stretches of movement between rests
     a stretch -> cuts where the movement slows down -> each piece between two cuts -> recognizer -> the division that explains most seconds
 
 A stretch ends when the body has rested for ``SpotConfig.rest`` seconds; that is the latency. Nothing else is remembered, so that a recording may be as long as
-it likes, and what is found does not depend on how its frames were handed over. A body that never rests is cut where it slows down most.
+it likes, and what is found does not depend on how its frames were handed over. A body that never rests is cut where it slows down most, and one that does not
+slow down either at even times; neighbours of one label are joined over these.
 """
 
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -42,7 +43,7 @@ class SpotConfig:
         still: speed of the fastest joints below which a body rests.
         rest: how long it must rest for an action to be over.
         pad: what belongs to an action of the rest before and behind it.
-        shortest, longest: of an action.
+        shortest, longest: of what is recognised at once.
         stretch: longest movement without rest that is waited for.
         valley: a cut is tried where the speed is below this share of the peaks on both sides.
         cost: what one more action must explain, in seconds times probability.
@@ -117,8 +118,8 @@ class Spotter:
 
     @property
     def latency(self) -> float:
-        """Seconds from the end of an action to its answer, at most, not counting computation."""
-        return (self._resting() + 1) * self.hop / self.fps
+        """Seconds of frames from the end of an action to its answer, if the body rests then. Actions without rest between them are answered together."""
+        return max(0, self._resting() - self._pad()) * self.hop / self.fps
 
     def push(self, frames: Float[np.ndarray, "*person frame joint coord"]) -> list[Segment]:
         """Take some more frames, (T, V, C) or (M, T, V, C), and return the actions that are over, in order.
@@ -150,6 +151,10 @@ class Spotter:
         """Hops of rest that end an action."""
         return max(1, round(self.config.rest * self.fps / self.hop))
 
+    def _pad(self) -> int:
+        """Hops of rest that belong to an action, on either side."""
+        return round(self.config.pad * self.fps / self.hop)
+
     def _advance(self, ended: bool) -> list[Segment]:
         """Look at the hops that are complete, and answer what is over."""
         found, least = [], 1 if ended else self.hop  # at the end a shorter hop counts too
@@ -166,7 +171,7 @@ class Spotter:
         moving = np.array(self._speeds) > self.config.still
         if not self._speeds:
             return []
-        pad = round(self.config.pad * self.fps / self.hop)
+        pad = self._pad()
         if not moving.any():
             self._forget(max(0, len(self._speeds) - 1 - pad))
             return []
@@ -197,9 +202,18 @@ class Spotter:
         inner = sorted(sorted(depth, key=depth.get)[:_MOST_CUTS])
         return [first, *(first + hop for hop in inner), end]
 
+    def _finer(self, cuts: list[int]) -> list[int]:
+        """More cuts, evenly, in what is longer than an action may be."""
+        most, finer = self.config.longest * self.fps / self.hop, cuts[:1]
+        for one, other in pairwise(cuts):
+            parts = math.ceil((other - one) / most)
+            finer += [one + round((other - one) * part / parts) for part in range(1, parts + 1)]
+        return finer
+
     def _divided(self, cuts: list[int]) -> list[Segment]:
         """The division of a stretch into actions that explains most: seconds times probability, less the cost of each."""
-        seconds = self.hop / self.fps
+        seconds, valleys = self.hop / self.fps, {self._first + cut * self.hop for cut in cuts}
+        cuts = self._finer(cuts)
         pairs = [(one, other) for one in range(len(cuts)) for other in range(one + 1, len(cuts))]
         pairs = [pair for pair in pairs if self.config.shortest <= (cuts[pair[1]] - cuts[pair[0]]) * seconds <= self.config.longest]
         answers = self._recognised([(cuts[one], cuts[other]) for one, other in pairs])
@@ -211,7 +225,7 @@ class Spotter:
                     gain = self._gain((answer.end - answer.start) / self.fps, answer.score)
                     choices.append((best[one][0] + gain, (*best[one][1], answer)))
             best.append(max(choices, key=lambda choice: choice[0]))
-        return list(best[-1][1])
+        return _joined(best[-1][1], valleys)
 
     def _gain(self, seconds: float, probability: float) -> float:
         """What an action explains, in seconds."""
@@ -267,9 +281,23 @@ def spot(
     Raises:
         InputError: as :class:`Spotter`.
     """
+    if not isinstance(clip, Clip):
+        raise InputError("recording", f"is a {type(clip).__name__}", "give a Clip, one of those that tdsm.load_clips(path) reads")
     spotter = Spotter(recognizer, labels, clip.layout, clip.fps, config, descriptions=descriptions)
     found = [*spotter.push(clip.joints), *spotter.finish()]
     return Spots(tuple(found), spotter.fps, clip.frames, tuple(label.name for label in spotter.labels), clip.name)
+
+
+def _joined(found: Sequence[Segment], valleys: set[int]) -> list[Segment]:
+    """Segments in order; neighbours of one label between which the body did not slow down are one, as sure as the longer of them."""
+    kept: list[Segment] = []
+    for each in found:
+        last = kept[-1] if kept else None
+        if last is not None and last.label == each.label and last.end == each.start not in valleys:
+            longer = max(last, each, key=lambda one: one.end - one.start)
+            each = replace(longer, start=kept.pop().start, end=each.end)
+        kept.append(each)
+    return kept
 
 
 def still_frames(clip: Clip, config: SpotConfig) -> Bool[np.ndarray, " frame"]:
