@@ -34,12 +34,13 @@ from tdsm.evaluate import mean_std
 from tdsm.recognizer.confidence import UNCALIBRATED
 from tdsm.spotting.measures import Segment, edit_score, f1_score, frame_accuracy, mean_average_precision
 from tdsm.spotting.spot import SpotConfig, spot, still_frames
+from tdsm.spotting.takes import joined
+from tdsm.spotting.windows import probabilities_of, probabilities_over_time
 from tdsm.util.provenance import environment
 
 CLASSES, ROUNDS = 5, 2
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 PENALTY = 3.0
-SWAY = 0.02  # metres, or that part of a trunk of half a metre
 
 
 def main() -> None:
@@ -82,34 +83,13 @@ def long_takes(clips: tdsm.ClipSet, seed: int, rests: bool = True) -> list[Take]
     for subject, recorded in sorted(of.items()):
         if len(recorded) == CLASSES:
             order = [label for _ in range(ROUNDS) for label in rng.permutation(labels)]
-            takes.append((*joined([recorded[label][rng.integers(len(recorded[label]))] for label in order], rng, f"{subject}", rests), labels))
+            takes.append(
+                (
+                    *joined([recorded[label][rng.integers(len(recorded[label]))] for label in order], int(rng.integers(2**31)), rests=rests, name=f"{subject}"),
+                    labels,
+                )
+            )
     return takes
-
-
-def joined(clips: Sequence[tdsm.Clip], rng: np.random.Generator, name: str, rests: bool = True) -> tuple[tdsm.Clip, list[Segment]]:
-    """Recordings one after the other on one spot, with rests before, between and after, or without."""
-    fps, parts, borders, now = clips[0].fps, [], [], 0
-    before = None
-    for clip in clips:
-        joints = clip.joints[:1, clip.joints[0].any(axis=(1, 2))]
-        joints = joints - joints[:, :1, :1] * [1.0, 0.0, 1.0][: clip.layout.dims]
-        still = int((rng.uniform(1.0, 2.5) if rests else 0.5) * fps)
-        between = _rest(before, joints, still, int(0.5 * fps), rng)
-        parts += [between, joints]
-        borders.append(Segment(now + still, now + still + joints.shape[1], clip.label))
-        now, before = now + still + joints.shape[1], joints[:, -1:]
-    parts.append(_rest(None, before, int(1.5 * fps), 1, rng))
-    return replace(clips[0], joints=np.concatenate(parts, axis=1).astype(np.float32), name=name, label=None), borders
-
-
-def _rest(before: np.ndarray | None, joints: np.ndarray, frames: int, blend: int, rng: np.random.Generator) -> np.ndarray:
-    """From the pose ``before`` to the first pose of ``joints`` in ``blend`` frames, and there until ``frames`` are over, with sway and the sensor's noise."""
-    share = np.clip(np.arange(1, frames + 1) / (blend + 1), 0, 1)[None, :, None, None]
-    rest = (joints[:, :1] if before is None else before * (1 - share) + joints[:, :1] * share) + np.zeros_like(share)
-    noise = np.median(np.abs(np.diff(joints, n=3, axis=1))) / 0.6745 / 20**0.5 if joints.shape[1] > 3 else 0.0
-    height = np.ptp(joints[0, 0], axis=0).max()
-    sway = SWAY / 1.7 * height * np.sin(2 * np.pi * (rng.uniform() + np.arange(frames) / blend / 8))[None, :, None, None]
-    return rest + sway * [1.0, 0.0, 1.0][: joints.shape[-1]] + rng.normal(0, noise, rest.shape)
 
 
 def valleys(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str]) -> list[Segment]:
@@ -127,23 +107,12 @@ def windows_rest(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[
     return runs(pooled(recognizer, take, labels), labels, still_frames(take, SpotConfig()))
 
 
-def pooled(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str], length: float = 2.0, step: float = 0.5) -> np.ndarray:
+def pooled(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str], seconds: float = 2.0) -> np.ndarray:
     """(T, K): mean of the probabilities of the windows that a frame is in."""
-    length, step = int(length * take.fps), int(step * take.fps)
-    starts = list(range(0, max(1, take.frames - length + step), step))
-    frames = np.zeros((take.frames, len(labels)))
-    for start, row in zip(starts, probabilities(recognizer, take, [(start, start + length) for start in starts], labels), strict=True):
-        frames[start : start + length] += row
+    frames, half = np.zeros((take.frames, len(labels))), int(seconds * take.fps / 2)
+    for middle, row in zip(*probabilities_over_time(recognizer, take, labels, seconds), strict=True):
+        frames[max(0, middle - half) : middle + half] += row
     return frames / np.maximum(frames.sum(1, keepdims=True), 1e-9)
-
-
-def probabilities(recognizer: tdsm.Recognizer, take: tdsm.Clip, pieces: Sequence[tuple[int, int]], labels: Sequence[str]) -> np.ndarray:
-    """(pieces, K); 0 where a piece shows nobody."""
-    clips = [replace(take, joints=take.joints[:, start:end], name=str(start)) for start, end in pieces]
-    z_x, used = recognizer.usable(clips)
-    answers = np.zeros((len(pieces), len(labels)))
-    answers[used] = (recognizer.confidence or UNCALIBRATED).probabilities(recognizer.scores(z_x, labels).numpy())
-    return answers
 
 
 def change_points(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str]) -> list[Segment]:
@@ -161,7 +130,7 @@ def change_points(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence
         inside = np.flatnonzero(moving[start:end])
         if len(inside) >= 0.6 * take.fps:
             pieces.append((start + int(inside[0]), start + int(inside[-1]) + 1))
-    answers = probabilities(recognizer, take, pieces, labels) if pieces else []
+    answers = probabilities_of(recognizer, take, pieces, labels)
     found = [Segment(start, end, labels[row.argmax()], float(row.max())) for (start, end), row in zip(pieces, answers, strict=True)]
     return merged(found, int(0.2 * take.fps))
 

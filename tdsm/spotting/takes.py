@@ -1,0 +1,74 @@
+"""Long takes made of whole recordings, so that it is known when each action begins and ends."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from tdsm.data.clips import Clip
+from tdsm.spotting.measures import Segment
+from tdsm.util.errors import InputError
+
+__all__ = ["joined"]
+
+_SWAY = 0.012  # of the height of the body
+_BLEND = 0.5  # seconds from one pose to the next
+
+
+def joined(clips: Sequence[Clip], seed: int = 0, *, rests: bool = True, name: str = "take") -> tuple[Clip, list[Segment]]:
+    """Recordings one after the other on one spot, and which frames of the result are which recording's.
+
+    Between two of them the body goes in half a second from the last pose to the next first one. With ``rests`` it then stands for as long as remains of 1 to
+    2.5 s (drawn), swaying a little and trembling as the sensor does, and rests before the first and behind the last recording too.
+
+    Args:
+        clips: of one layout and rate, labelled; of each, the first person and the frames in which that person is seen.
+
+    Raises:
+        InputError: no clip, one without a label or a person, or clips of several layouts or rates.
+
+    Example:
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> take, inside = joined(synthetic_clips(1, actions=["bow", "jump"]))
+        >>> [segment.label for segment in inside], take.frames > inside[-1].end
+        (['bow', 'jump'], True)
+    """
+    _check(clips)
+    rng, fps = np.random.default_rng(seed), clips[0].fps
+    parts: list[np.ndarray] = []
+    borders: list[Segment] = []
+    before, now = None, 0
+    for clip in clips:
+        joints = clip.joints[:1, clip.joints[0].any(axis=(1, 2))]
+        joints = joints - joints[:, :1, :1] * [1.0, 0.0, 1.0][: clip.layout.dims]
+        still = int((rng.uniform(1.0, 2.5) if rests else _BLEND) * fps)
+        parts += [_rest(before, joints, still, fps, rng), joints]
+        borders.append(Segment(now + still, now + still + joints.shape[1], clip.label))
+        now, before = now + still + joints.shape[1], joints[:, -1:]
+    parts.append(_rest(None, before, int(1.5 * fps), fps, rng))
+    take = np.concatenate(parts, axis=1).astype(np.float32)
+    return replace(clips[0], joints=take, name=name, label=None), borders
+
+
+def _check(clips: Sequence[Clip]) -> None:
+    if not len(clips):
+        raise InputError("take", "no clip", "give at least one")
+    for clip in clips:
+        if clip.label is None or not clip.joints[0].any():
+            raise InputError(clip.name, "has no label" if clip.label is None else "its first person is never seen", "leave it out")
+        if (clip.layout.name, clip.fps) != (clips[0].layout.name, clips[0].fps):
+            raise InputError(clip.name, f"is {clip.layout.name} at {clip.fps:g} fps, not as {clips[0].name}", "give clips of one layout and rate")
+
+
+def _rest(
+    before: np.ndarray | None, joints: Float[np.ndarray, "1 frame joint coord"], frames: int, fps: float, rng: np.random.Generator
+) -> Float[np.ndarray, "1 rest joint coord"]:
+    """From the pose ``before`` to the first pose of ``joints``, and there until ``frames`` are over, with sway and the noise of ``joints``."""
+    blend = max(1, int(_BLEND * fps))
+    share = np.clip(np.arange(1, frames + 1) / (blend + 1), 0, 1)[None, :, None, None]
+    rest = (joints[:, :1] if before is None else before * (1 - share) + joints[:, :1] * share) + np.zeros_like(share)
+    noise = np.nanmedian(np.abs(np.diff(joints, n=3, axis=1))) / 0.6745 / 20**0.5 if joints.shape[1] > 3 else 0.0
+    height = np.nanmax(np.ptp(joints[0, 0], axis=0))
+    sway = _SWAY * height * np.sin(2 * np.pi * (rng.uniform() + np.arange(frames) / (8 * blend)))[None, :, None, None]
+    return rest + sway * [1.0, 0.0, 1.0][: joints.shape[-1]] + rng.normal(0, noise, rest.shape)
