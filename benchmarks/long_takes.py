@@ -83,12 +83,8 @@ def long_takes(clips: tdsm.ClipSet, seed: int, rests: bool = True) -> list[Take]
     for subject, recorded in sorted(of.items()):
         if len(recorded) == CLASSES:
             order = [label for _ in range(ROUNDS) for label in rng.permutation(labels)]
-            takes.append(
-                (
-                    *joined([recorded[label][rng.integers(len(recorded[label]))] for label in order], int(rng.integers(2**31)), rests=rests, name=f"{subject}"),
-                    labels,
-                )
-            )
+            chosen = [recorded[label][rng.integers(len(recorded[label]))] for label in order]
+            takes.append((*joined(chosen, int(rng.integers(2**31)), rests=rests, name=str(subject)), labels))
     return takes
 
 

@@ -176,6 +176,11 @@ class Library:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def parts(self) -> bool:
+        """Whether the movement of single parts of the body can be asked for."""
+        return len(self.z) > 1
+
     def search(self, text: str, k: int = 12, *, part: str | None = None, label: str | None = None, subject: str | None = None, rerank: int = 50) -> Hits:
         """The k clips that fit a text best.
 

@@ -11,6 +11,7 @@ widget               what one chooses                                   the func
 `noise_study`        t_test, and how many noises                        `noise_scores`, `noise_effect`
 `confusion_browser`  a cell of the confusion matrix, one of its clips   `clips_behind`, `show_confused`
 `compare_runs`       two run folders                                    `compare`
+`browse`             what to look for in a library                      `show_hits` (:mod:`tdsm.viz.found`)
 ===================  =================================================  =================================
 
 A widget is returned, not shown: make it the last value of its cell. It needs a running kernel; call the function behind it in the
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Comparison", "ask", "clips_behind", "compare", "compare_runs", "confusion_browser", "explore", "noise_effect", "noise_scores", "noise_study", "rank",
-    "show_clip", "show_confused",
+    "row_of", "screen", "show_clip", "show_confused",
 ]  # fmt: skip
 
 ANYONE = "anyone"
@@ -90,8 +91,8 @@ def explore(clips: ClipSet) -> "VBox":
     for control in (label, subject):
         control.observe(limit, "value")
     limit()
-    moving = _screen(lambda label, subject, number: show_clip(clips, label, subject or None, number), label=label, subject=subject, number=number)
-    return VBox((_row(label, subject, number), moving))
+    moving = screen(lambda label, subject, number: show_clip(clips, label, subject or None, number), label=label, subject=subject, number=number)
+    return VBox((row_of(label, subject, number), moving))
 
 
 def _numbered(clips: Sequence[Clip], number: int, where: str) -> Clip:
@@ -139,9 +140,9 @@ def ask(recognizer: Recognizer, clips: ClipSet) -> "VBox":
 
     clip = Dropdown(options=[(f"{row}. {clip.name}", row) for row, clip in enumerate(clips)], description="clip", layout=Layout(width="32em"))
     text = Text(", ".join(clips.classes), description="labels", continuous_update=False, layout=Layout(width="95%"))
-    moving = _screen(lambda clip: player(clips[clip]), clip=clip)
-    ranked = _screen(lambda clip, text: rank(recognizer, clips[clip], text), clip=clip, text=text)
-    return VBox((clip, text, _row(ranked, moving)))
+    moving = screen(lambda clip: player(clips[clip]), clip=clip)
+    ranked = screen(lambda clip, text: rank(recognizer, clips[clip], text), clip=clip, text=text)
+    return VBox((clip, text, row_of(ranked, moving)))
 
 
 # ---- noise study
@@ -209,7 +210,7 @@ def noise_study(recognizer: Recognizer, clip: Clip, labels: Sequence[str]) -> "V
     own = recognizer.matcher.diffusion
     t = IntSlider(own.test_step, 0, own.timesteps - 1, description="t_test", continuous_update=False)
     noises = IntSlider(own.noises, 1, max(MOST_NOISES, own.noises), description="noises", continuous_update=False)
-    return VBox((_row(t, noises), _screen(lambda t, noises: noise_effect(recognizer, clip, labels, t, noises), t=t, noises=noises)))
+    return VBox((row_of(t, noises), screen(lambda t, noises: noise_effect(recognizer, clip, labels, t, noises), t=t, noises=noises)))
 
 
 # ---- confusion matrix
@@ -261,9 +262,9 @@ def confusion_browser(report: Report, clips: ClipSet) -> "VBox":
     if len(report.labels) <= GRID_CLASSES:
         matrix = _grid(counts, report.labels, cell)
     else:
-        matrix = _screen(lambda: plots.confusion(counts, report.labels, report.labels)[0])
-    moving = _screen(lambda cell, number: show_confused(report, clips, *(report.labels[index] for index in cell), number), cell=cell, number=number)
-    return VBox((_row(cell, number), _row(matrix, moving)))
+        matrix = screen(lambda: plots.confusion(counts, report.labels, report.labels)[0])
+    moving = screen(lambda cell, number: show_confused(report, clips, *(report.labels[index] for index in cell), number), cell=cell, number=number)
+    return VBox((row_of(cell, number), row_of(matrix, moving)))
 
 
 def _grid(counts: np.ndarray, labels: Sequence[str], cell: "Dropdown") -> "GridBox":
@@ -304,14 +305,14 @@ def compare_runs(folders: Sequence[str | Path]) -> "VBox":
     above = os.path.commonpath([place.parent for place in places])
     named = {place.relative_to(above).as_posix(): place for place in places}
     first, second = (Dropdown(options=list(named), index=at, description=what) for at, what in enumerate(("first", "second")))
-    both = _screen(lambda first, second: compare(named[first], named[second], (first, second)), first=first, second=second)
-    return VBox((_row(first, second), both))
+    both = screen(lambda first, second: compare(named[first], named[second], (first, second)), first=first, second=second)
+    return VBox((row_of(first, second), both))
 
 
 # ---- what the widgets share
 
 
-def _screen(make: Callable[..., object], **controls: "ValueWidget") -> "Output":
+def screen(make: Callable[..., object], **controls: "ValueWidget") -> "Output":
     """An area that shows what ``make(**values)`` returns, again after every change; for bad input, the one line that says so."""
     from IPython.display import HTML, Image, display
     from ipywidgets import interactive_output
@@ -334,7 +335,8 @@ def _reach(number: "IntSlider", count: int) -> None:
     number.max = max(1, count)
 
 
-def _row(*parts: "Widget") -> "HBox":
+def row_of(*parts: "Widget") -> "HBox":
+    """Widgets side by side, in several rows where the page is narrow."""
     from ipywidgets import HBox, Layout
 
     return HBox(parts, layout=Layout(flex_flow="row wrap", align_items="flex-start"))

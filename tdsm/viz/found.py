@@ -1,0 +1,60 @@
+"""What a library found, moving: a page of players, and a widget to ask, to look and to ask for more of the same."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tdsm.search import PARTS, Hits, Library
+from tdsm.util.errors import InputError
+from tdsm.viz.animation import Player, gallery
+from tdsm.viz.widgets import row_of, screen
+
+if TYPE_CHECKING:
+    from ipywidgets import VBox
+
+__all__ = ["browse", "show_hits"]
+
+WHOLE = "whole body"
+
+
+def show_hits(library: Library, hits: Hits, most: int = 6) -> Player:
+    """The first ``most`` clips that were found, moving side by side; the score (a cosine) stands before each name.
+
+    Raises:
+        InputError: a library that was opened without its clips, or nothing to show.
+
+    Example:
+        >>> import tdsm
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> library = tdsm.Library.build(synthetic_clips(1, actions=["bow", "jump"]), tdsm.pretrained())
+        >>> show_hits(library, library.search("bow"))
+        Player('2 clips', ... kB)
+    """
+    if library.clips is None:
+        raise InputError("library", "was opened without its clips", "open it with clips=..., the clips that it was built from")
+    return gallery([replace(library.clips[hit.row], name=f"{hit.score:.2f} · {hit.name}") for hit in hits.found[:most]])
+
+
+def browse(library: Library, queries: Sequence[str] = ("someone waves with both hands", "throw a punch", "sit down"), most: int = 6) -> "VBox":
+    """Type what you look for, or choose an example; then ask for clips that move like one of those found, as a whole or in one part of the body.
+
+    Args:
+        library: with its clips; parts can be chosen where it was built with ``parts=True``.
+        queries: examples to choose from.
+        most: clips that are shown.
+    """
+    from ipywidgets import Dropdown, Layout, Text, VBox
+
+    wide = Layout(width="95%")
+    example = Dropdown(options=list(queries), description="example")
+    text = Text(queries[0] if queries else "", description="text", continuous_update=False, layout=wide)
+    part = Dropdown(options=[WHOLE, *(PARTS if library.parts else ())], description="part")
+    like = Dropdown(options=[("the text", -1), *((f"{row}. {name}", row) for row, name in enumerate(library.names.tolist()))], description="like", layout=wide)
+
+    def ask(text: str, part: str, like: int) -> Player:
+        where = None if part == WHOLE else part
+        hits = library.search(text, most, part=where) if like < 0 else library.like(library.clips[like], most, part=where)
+        return show_hits(library, hits, most)
+
+    example.observe(lambda change: (setattr(like, "value", -1), setattr(text, "value", change["new"])), "value")
+    return VBox((row_of(example, part), text, like, screen(ask, text=text, part=part, like=like)))
