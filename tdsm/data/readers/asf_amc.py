@@ -116,7 +116,7 @@ def parse_asf(content: bytes, where: object) -> Skeleton:
     try:
         bones = [_root(sections[":root"], degrees), *_bones(sections[":bonedata"], parents, degrees)]
         length = float(units.get("length", 1))
-    except (ValueError, IndexError) as error:
+    except (ValueError, LookupError) as error:
         raise InputError(where, f"a bone is not as the format has it ({str(error)[:80]})", _AGAIN) from error
     return Skeleton(_ordered(bones, where), 0.0254 / length if length == _CMU else None, degrees)
 

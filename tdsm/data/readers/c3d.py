@@ -14,14 +14,15 @@ import numpy as np
 from jaxtyping import Float
 
 from tdsm.data.readers.markers import NOTE, persons_of
+from tdsm.data.readers.sniff import HEAD, kind_of_bytes
 from tdsm.data.readers.takes import UNITS, Take
 from tdsm.util.errors import InputError
 
-__all__ = ["Recording", "is_c3d", "parse_c3d", "read_c3d"]
+__all__ = ["Recording", "parse_c3d", "read_c3d"]
 
 _AGAIN = "export it again"
 _BLOCK = 512  # bytes
-_INTEL, _DEC, _MIPS = 84, 85, 86
+_DEC, _MIPS = 85, 86
 _MANY = 65_535
 
 
@@ -51,17 +52,6 @@ class _Head(NamedTuple):
     rate: float
 
 
-def is_c3d(head: bytes) -> bool:
-    """Whether these first bytes of a file are those of a C3D.
-
-    Example:
-        >>> is_c3d(b"HIERARCHY ROOT")
-        False
-    """
-    at = _BLOCK * (head[0] - 1) if len(head) > _BLOCK and head[1] == 80 and head[0] > 1 else len(head)
-    return len(head) > at + 3 and head[at + 3] in (_INTEL, _DEC, _MIPS)
-
-
 def read_c3d(content: bytes, where: object) -> Take:
     """One file; markers of several people are several persons.
 
@@ -84,7 +74,7 @@ def parse_c3d(content: bytes, where: object) -> Recording:
     Raises:
         InputError: as :func:`read_c3d`, but for the set of markers.
     """
-    if not is_c3d(content):
+    if not content or kind_of_bytes(content[:HEAD]).name != "c3d":
         raise InputError(where, "is no C3D file, or was cut off in its header", "take another copy")
     start = _BLOCK * (content[0] - 1)
     machine = content[start + 3]
@@ -175,7 +165,7 @@ def _values(section: bytes, at: int, machine: int) -> list:
     return np.frombuffer(raw, f"{_order(machine)}u2" if kind == 2 else "u1").tolist()
 
 
-def _first(known: dict[str, list], name: str, otherwise: float) -> float:
+def _first(known: dict[str, list], name: str, otherwise: int | float) -> int | float:
     values = known.get(name)
     return values[0] if values and not isinstance(values[0], str) else otherwise
 

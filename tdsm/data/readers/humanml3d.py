@@ -22,7 +22,7 @@ _NOTE = f"taken as HumanML3D's: 22 joints of SMPL in metres, y up, {FPS:g} frame
 
 def is_humanml3d(array: np.ndarray) -> bool:
     """Whether an array has the form of a file of HumanML3D."""
-    return array.dtype.kind == "f" and (array.ndim == 3 and array.shape[1:] == (len(SMPL_22), 3) or array.ndim == 2 and array.shape[1] == _WIDTH)
+    return array.dtype.kind == "f" and array.ndim in (2, 3) and array.shape[1:] in ((len(SMPL_22), 3), (_WIDTH,))
 
 
 def read_humanml3d(content: bytes, where: object) -> Take:

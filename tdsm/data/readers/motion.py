@@ -9,7 +9,7 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -18,12 +18,13 @@ from tdsm.data.layouts import SMPL_22
 from tdsm.data.readers import asf_amc, c3d, humanml3d, smpl_npz
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.bvh import read_bvh
-from tdsm.data.readers.folder import Listed
+from tdsm.data.readers.folder import TABLE, Listed
 from tdsm.data.readers.listing import listed_by
+from tdsm.data.readers.npy import read_array
 from tdsm.data.readers.parsing import read_bytes
 from tdsm.data.readers.reading import Reading, read_files
-from tdsm.data.readers.sniff import Kind
 from tdsm.data.readers.smpl_npz import BodyModel
+from tdsm.data.readers.sniff import HEAD, Kind, kind_of_bytes
 from tdsm.data.readers.takes import Take, placed
 from tdsm.util import npz
 from tdsm.util.errors import InputError
@@ -31,16 +32,18 @@ from tdsm.util.errors import InputError
 __all__ = ["holds_motion", "is_motion", "read_motion", "read_motions"]
 
 _MEMBER = re.compile(r".+\.(?:bvh|amc|c3d|npz|npy)", re.IGNORECASE)
+_NO_TAKE = re.compile(r"(?:.*/)?(?:shape\.npz|[^/]*_stagei\.npz)")  # of AMASS: a shape alone
 _LARGEST = 512 << 20  # bytes of a take: an hour of BVH
-_HEAD = 65_536  # bytes
-_AMC = re.compile(rb"(?:\s*(?:#[^\n]*)?\n)*\s*:(?:FULLY-SPECIFIED|DEGREES|RADIANS)\b", re.IGNORECASE)
+_SMALL = 64 << 20  # bytes of what is read to see what it is
+_MOTION = ("bvh", "amc", "asf", "c3d")
 
 
 def is_motion(path: Path, kind: Kind) -> bool:
-    """Whether a single file of this kind is a take; a .npy is not, as its layout has to be given."""
+    """Whether a single file of this kind is a take, by what is in it."""
     if kind.name == "zip":
-        return _is_npz(path.read_bytes())
-    return kind.name in ("bvh", "amc", "asf", "c3d")
+        with Archive(path) as archive:
+            return _is_npz(archive.names)
+    return kind.name in _MOTION or (kind.name == "npy" and humanml3d.is_humanml3d(read_array(path)))
 
 
 def read_motion(path: Path, *, fps: float | None = None, model: BodyModel | None = None) -> ClipSet:
@@ -64,10 +67,11 @@ def read_motion(path: Path, *, fps: float | None = None, model: BodyModel | None
 
 
 def holds_motion(archive: Archive) -> bool:
-    """Whether one of its first files that may be takes is one."""
-    for name in [name for name in archive.names if _MEMBER.fullmatch(name)][:20]:
+    """Whether one of its first files that may be takes is one. With a table, an array without a layout is none."""
+    members = [name for name in archive.names if _MEMBER.fullmatch(name) and not (TABLE in archive.names and name.lower().endswith(".npy"))]
+    for name in members[:20]:
         try:
-            if _is_take(archive.read(name, _LARGEST)):
+            if _is_take(archive, name):
                 return True
         except InputError:
             continue
@@ -84,9 +88,8 @@ def read_motions(path: str | Path, *, fps: float | None = None, model: BodyModel
         InputError: no usable take, a fault in the table, or what :class:`~tdsm.data.readers.reading.Reading` raises.
     """
     with Archive(path) as archive:
-        members = [name for name in archive.names if _MEMBER.fullmatch(name)]
+        members = [name for name in archive.names if _MEMBER.fullmatch(name) and not _NO_TAKE.fullmatch(name)]
         bodies = tuple(name for name in archive.names if name.lower().endswith(".asf"))
-        members = [name for name in members if PurePosixPath(name).name not in ("shape.npz",) and not name.lower().endswith("_stagei.npz")]
         listing = listed_by(archive, {name: PurePosixPath(name).with_suffix("").as_posix() for name in members})
         _say_first(archive, members, bodies, model)
     read = _ReadTake(fps, model, listing.table, listing.videos, bodies)
@@ -134,39 +137,35 @@ class _ReadTake:
         return [Clip(joints, SMPL_22, about.label, about.subject, fps, PurePosixPath(name).with_suffix("").as_posix())]
 
 
-def _is_take(content: bytes) -> bool:
-    if content.startswith(b"\x93NUMPY"):
-        return humanml3d.is_humanml3d(npz.read_npy(content))
-    return _is_npz(content) or c3d.is_c3d(content[:_HEAD]) or _is_bvh(content) or _AMC.match(content) is not None
+def _is_take(archive: Archive, name: str) -> bool:
+    head = archive.head(name, HEAD)
+    kind = kind_of_bytes(head).name if head else "empty"
+    if kind == "npy":
+        return humanml3d.is_humanml3d(npz.read_npy(archive.read(name, _SMALL)))
+    return kind in _MOTION or (kind == "zip" and _is_npz(_names(archive.read(name, _LARGEST))))
 
 
-def _is_bvh(content: bytes) -> bool:
-    return content[:100].removeprefix(b"\xef\xbb\xbf").lstrip().upper().startswith(b"HIERARCHY")
-
-
-def _is_npz(content: bytes) -> bool:
-    if not content.startswith(b"PK"):
-        return False
+def _names(content: bytes) -> list[str]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return smpl_npz.is_smpl([name.removesuffix(".npy") for name in archive.namelist()])
+            return archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return False
+        return []
 
 
-def _take(content: bytes, where: object, name: str, model: BodyModel | None, asf: object, bodies: Sequence[str]) -> Take | None:
+def _is_npz(names: Sequence[str]) -> bool:
+    return all(name.endswith(".npy") for name in names) and smpl_npz.is_smpl([name.removesuffix(".npy") for name in names])
+
+
+def _take(content: bytes, where: object, name: str, model: BodyModel | None, asf: Callable[[str], bytes], bodies: Sequence[str]) -> Take | None:
     """The take in a file, whatever it is; ``asf`` reads a body's file, one of ``bodies``."""
-    if content.startswith(b"\x93NUMPY"):
-        return humanml3d.read_humanml3d(content, where)
-    if content.startswith(b"PK"):
+    kind = kind_of_bytes(content[:HEAD]) if content else Kind("empty", "empty (0 bytes)", "take another copy")
+    if kind.name == "zip":
         return smpl_npz.read_smpl_npz(content, where, model)
-    if c3d.is_c3d(content[:_HEAD]):
-        return c3d.read_c3d(content, where)
-    if _is_bvh(content):
-        return read_bvh(content, where)
-    if _AMC.match(content):
+    if kind.name == "amc":
         body = asf_amc.asf_of(name, bodies, where)
         return asf_amc.read_amc(content, asf(body), where, body)
-    if PurePosixPath(name).suffix.lower() == ".asf":
-        raise InputError(where, "is the body of takes, without a movement", "give the .amc, and leave this file beside it")
-    raise InputError(where, "is no BVH, AMC, C3D, .npz of SMPL or .npy of HumanML3D", "leave it out")
+    read = {"npy": humanml3d.read_humanml3d, "c3d": c3d.read_c3d, "bvh": read_bvh}.get(kind.name)
+    if read is None:
+        raise InputError(where, f"is {kind.title}", kind.remedy)
+    return read(content, where)

@@ -148,7 +148,9 @@ def _angles(arrays: dict[str, np.ndarray], where: object) -> np.ndarray | None:
     return poses[:, : 3 * BODY].astype(float)
 
 
-def posed(model: BodyModel, angles: Float[np.ndarray, "t 22 3"], trans: Float[np.ndarray, "t 3"], betas: Float[np.ndarray, " b"]) -> Float[np.ndarray, "t 22 3"]:
+def posed(
+    model: BodyModel, angles: Float[np.ndarray, "t 22 3"], trans: Float[np.ndarray, "t 3"], betas: Float[np.ndarray, " b"]
+) -> Float[np.ndarray, "t 22 3"]:
     """Joints in metres: each rotation, an axis-angle in radians, turns what hangs on its joint, about that joint."""
     count = min(len(betas), model.shape.shape[2])
     rest = model.rest + model.shape[:, :, :count] @ betas[:count].astype(float)

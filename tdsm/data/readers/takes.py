@@ -20,8 +20,8 @@ __all__ = ["UNITS", "Take", "axis_along", "placed", "smpl_joints"]
 UNITS = {"m": 1.0, "mm": 0.001, "cm": 0.01, "dm": 0.1, "in": 0.0254, "inch": 0.0254, "inches": 0.0254, "ft": 0.3048}
 """Name of a unit, in small letters, to its length in metres."""
 # Ankle to base of the skull, in the file's numbers: the unit that such a body is taken to be in. CMU's takes have inches times 0.45.
-_SIZES = ((0.4, 2.6, "metres", 1.0), (16, 34, "CMU's units (0.45 inches)", 0.0254 / 0.45), (34, 72, "inches", 0.0254), (72, 260, "centimetres", 0.01))
-_SIZES += ((400, 2600, "millimetres", 0.001),)
+_SIZES = ((0.4, 2.6, "metres", 1.0), (16.0, 34.0, "CMU's units (0.45 inches)", 0.0254 / 0.45), (34.0, 72.0, "inches", 0.0254))
+_SIZES += ((72.0, 260.0, "centimetres", 0.01), (400.0, 2600.0, "millimetres", 0.001))
 _LOOKED_AT = 200  # frames
 _UPRIGHT = 0.7  # see tdsm.data.remarks
 
