@@ -42,6 +42,7 @@ def forward(local, path, offsets=OFFSETS):
 
 
 WALK, TURNS = moving()
+_STILL = np.eye(3)
 CLIP = Clip(WALK, SMPL_22, None, None, 30.0, "walk")
 
 _SIDES = ("hip", "knee", "ankle", "foot", "collar", "shoulder", "elbow", "wrist")
@@ -86,7 +87,7 @@ NAMES = {  # joint of smpl-22 to its name
 }
 
 
-def bvh(names=None, local=TURNS, path=None, scale=100.0, order="ZXY", root="XYZ", seconds="0.0333333", turn=np.eye(3)):
+def bvh(names=None, local=TURNS, path=None, scale=100.0, order="ZXY", root="XYZ", seconds="0.0333333", turn=_STILL):
     """A BVH of the body; ``turn`` (3, 3) is applied to the whole scene. Joints without a name get a word that says nothing."""
     names, path = names or NAMES["Mixamo"], WALK[:, 0] if path is None else path
     children = {joint: [child for child in range(22) if PARENTS[child] == joint] for joint in range(-1, 22)}
@@ -152,7 +153,7 @@ def acclaim(frames=4, seed=0, length=0.45, scale=1 / ASF_UNIT):
     asf += [":hierarchy", "  begin", *(f"    {parent} {' '.join(few)}" for parent, few in children.items() if few), "  end", ""]
     amc, starts = ["#!OML:ASF made for a test", ":FULLY-SPECIFIED", ":DEGREES"], {bone: np.zeros((frames, 3)) for bone in ("root", *_CHAIN)}
     for frame in range(frames):
-        place, turn = rng.uniform(-1, 1, 3).round(6) + [0, 1, 0], rng.uniform(-40, 40, 3).round(4)
+        place, turn = rng.uniform(-1, 1, 3).round(6) + np.eye(3)[1], rng.uniform(-40, 40, 3).round(4)
         amc += [str(frame + 1), "root " + " ".join(f"{number:.6f}" for number in (*(place * scale), *turn))]
         turns, ends = {"root": Rotation.from_euler("xyz", turn, degrees=True)}, {"root": place}
         starts["root"][frame] = place

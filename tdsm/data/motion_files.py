@@ -55,7 +55,7 @@ def save_bvh(clip: Clip, path: str | Path, *, person: int | None = None) -> Path
         >>> import tempfile
         >>> from tdsm.data.examples import example_clips
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     save_bvh(example_clips()[1], Path(folder) / "jump.bvh").read_text().splitlines()[:2]
+        ...     save_bvh(example_clips()[0], Path(folder) / "walk.bvh").read_text().splitlines()[:2]
         ['HIERARCHY', 'ROOT Hips']
     """
     if clip.layout.dims != 3:
