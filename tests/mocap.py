@@ -193,6 +193,12 @@ def amass(local=TURNS, frames=None, up="z", **more):
     return {"poses": poses, "trans": trans, "betas": np.zeros(16), "gender": np.array("neutral"), "mocap_framerate": np.array(120.0)} | more
 
 
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 def npz(arrays):
     file = io.BytesIO()
     np.savez(file, **arrays)
