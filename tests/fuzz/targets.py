@@ -249,6 +249,7 @@ def _amass(path: Path) -> object:
 
 
 def _motion() -> dict[str, Target]:
+    model = {name: array.astype(float) for name, array in mocap.body_model()[0].items()}
     joints = {"joints": mocap.WALK, "trans": mocap.WALK[:, 0], "fps": np.array(30.0)}
     return {
         "motion: BVH": Target(lambda path: path.write_text(mocap.bvh()), _clips),
@@ -257,7 +258,7 @@ def _motion() -> dict[str, Target]:
         "motion: C3D, integers": Target(lambda path: path.write_bytes(mocap.c3d(mocap.plug_in_gait(), machine=86, scale=0.1, analog=3)), _clips),
         "motion: AMASS": Target(lambda path: path.write_bytes(mocap.npz(mocap.amass())), _amass),
         "motion: SMPL's joints": Target(lambda path: path.write_bytes(mocap.npz(joints)), _clips),
-        "motion: body model": Target(lambda path: path.write_bytes(mocap.npz(mocap.body_model()[0])), lambda path: load_body_model(path).shape.tobytes()),
+        "motion: body model": Target(lambda path: path.write_bytes(mocap.npz(model)), lambda path: load_body_model(path).shape.tobytes()),
         "motion: HumanML3D": Target(lambda path: path.write_bytes(mocap.npy(mocap.WALK)), _clips),
         "motion: a table of joints": Target(lambda path: save_csv(mocap.CLIP, path), _clips),
     }

@@ -123,8 +123,10 @@ def parse_asf(content: bytes, where: object) -> Skeleton:
 
 def _root(lines: Sequence[Sequence[str]], degrees: bool) -> Bone:
     fields = {words[0].lower(): words[1:] for words in lines}
-    order = (fields.get("axis") or ["XYZ"])[0]
-    return Bone("root", "", np.zeros(3), _axes(fields.get("orientation") or ["0", "0", "0"], order, degrees), tuple(map(str.lower, fields["order"])))
+    order, dof = (fields.get("axis") or ["XYZ"])[0], tuple(map(str.lower, fields["order"]))
+    if not set(dof) <= {"tx", "ty", "tz", "rx", "ry", "rz"}:
+        raise ValueError(f"order {' '.join(dof)} of the root")
+    return Bone("root", "", np.zeros(3), _axes(fields.get("orientation") or ["0", "0", "0"], order, degrees), dof)
 
 
 def _bones(lines: Sequence[Sequence[str]], parents: dict[str, str], degrees: bool) -> list[Bone]:
@@ -164,7 +166,8 @@ def _ordered(bones: Sequence[Bone], where: object) -> tuple[Bone, ...]:
     for bone in ordered:
         ordered += children.pop(bone.name, [])
     if len(ordered) != len(bones) or len(by_name) != len(bones) or len(bones) > _MOST:
-        lost = next((bone.name for bone in bones if bone not in ordered), bones[-1].name)
+        led = {bone.name for bone in ordered}
+        lost = next((bone.name for bone in bones if bone.name not in led), bones[-1].name)
         raise InputError(where, f"bone {lost[:60]!r} has no way to the root in :hierarchy, is there twice, or is one of more than {_MOST}", _AGAIN)
     return tuple(ordered)
 

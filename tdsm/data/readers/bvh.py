@@ -114,7 +114,7 @@ def _hierarchy(text: str, where: object) -> list[Joint]:
             channels.append(())
         elif key == "END":
             ending = True
-        elif key == "{":
+        elif key == "{" and names:
             path.append(path[-1] if ending else len(names) - 1)
         elif key == "}":
             if not path:
@@ -123,7 +123,7 @@ def _hierarchy(text: str, where: object) -> list[Joint]:
             ending = False
         elif key == "OFFSET" and path and not ending:
             offsets[path[-1]] = _numbers(words[1:], where)
-        elif key == "CHANNELS" and path and not ending:
+        elif key == "CHANNELS" and path and not ending and not channels[path[-1]]:
             channels[path[-1]] = _channels(words[1:], column, where)
             column += len(channels[path[-1]])
         elif key not in ("HIERARCHY", "OFFSET"):

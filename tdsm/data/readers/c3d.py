@@ -96,7 +96,7 @@ def parse_c3d(content: bytes, where: object) -> Recording:
     if not (math.isfinite(fps) and fps > 0):
         raise InputError(where, f"its frames a second (POINT:RATE) are {fps:g}", "correct them in the program that exported it")
     unit = known.get("POINT:UNITS")
-    return Recording(labels, places, fps, unit[0].strip() if isinstance(unit, list) and unit else "")
+    return Recording(labels, places, fps, unit[0].strip() if unit and isinstance(unit[0], str) else "")
 
 
 def _padding(content: bytes, data: int, size: int) -> int:

@@ -88,7 +88,7 @@ def load_body_model(path: str | Path) -> BodyModel:
     regressor, mesh, shapes, tree = (arrays.read[name] for name in _NEEDED)
     vertices = regressor.shape[-1] if regressor.ndim else 0
     fits = regressor.ndim == 2 and len(regressor) >= BODY and mesh.shape == (vertices, 3) and shapes.ndim == 3 and shapes.shape[:2] == (vertices, 3)
-    parents = tuple(tree[0, 1:BODY].tolist()) if tree.ndim == 2 and tree.shape[1] >= BODY else ()
+    parents = tuple(tree[0, 1:BODY].tolist()) if tree.ndim == 2 and tree.shape[0] and tree.shape[1] >= BODY else ()
     if not fits or parents != SMPL_22.parents[1:]:
         raise InputError(path, "its arrays are not those of a body of SMPL, SMPL-H or SMPL-X", _MODEL)
     weights = regressor[:BODY].astype(float)
