@@ -112,7 +112,7 @@ def _hierarchy(text: str, where: object) -> list[Joint]:
             names.append((" ".join(words[1:]), path[-1] if path else -1))
             offsets.append((0.0, 0.0, 0.0))
             channels.append(())
-        elif key == "END":
+        elif key == "END" and path:
             ending = True
         elif key == "{" and names:
             path.append(path[-1] if ending else len(names) - 1)
