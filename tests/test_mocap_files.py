@@ -24,6 +24,7 @@ from tdsm.data.readers.joint_names import joints_by_name
 from tdsm.data.readers.reading import Reading
 from tdsm.data.readers.smpl_npz import load_body_model
 from tdsm.util.errors import InputError
+from tdsm.viz.export import export
 
 QUIET = Reading(progress=False)
 UNIT = "its unit is not stated"
@@ -206,6 +207,12 @@ def test_a_bad_bvh_is_one_line_that_names_file_and_fault(tmp_path, content, what
     said = message(load_clips, path)
     assert what in said and "x.bvh" in said
     assert inspect(path).problems
+
+
+def test_what_all_names_begin_with_is_no_part_of_them(tmp_path):
+    for prefix in ("Robot_", "skeleton 01: ", "actor.left_"):
+        names = {joint: prefix + name for joint, name in mocap.NAMES["LAFAN1"].items()}
+        assert_walk(loaded(written(tmp_path / "x.bvh", mocap.bvh(names)))[0][0])
 
 
 def test_names_that_fit_two_families_are_refused():
@@ -718,3 +725,14 @@ def test_a_clip_written_as_a_table_comes_back_to_the_bit(tmp_path):
     for old, new, what in ((",smpl-22,", ",smpl,", "no layout 'smpl'"), ("pelvis_x", "pelvis_q", "'pelvis_x' of layout smpl-22 is missing"),
                            ("29.97", "-1", "is not a number above 0"), ("\n1,0,", "\none,0,", "row 4: holds something else than numbers")):  # fmt: skip
         assert what in message(load_clips, written(tmp_path / "bad.csv", text.replace(old, new)))
+
+
+def test_export_goes_by_the_ending_and_numbers_several_clips(tmp_path):
+    clips = list(example_clips())[:2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert [path.name for path in export(clips, tmp_path / "out" / "x.BVH")] == ["x-1.BVH", "x-2.BVH"]
+    assert [path.name for path in export(clips[:1], tmp_path / "x.gif")] == ["x.gif"]
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["x-1.BVH", "x-2.BVH", "x.gif"]
+    for call in ((clips, tmp_path / "x.fbx"), (clips, tmp_path / "x"), ([], tmp_path / "x.csv")):
+        message(export, *call)

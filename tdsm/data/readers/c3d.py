@@ -180,16 +180,18 @@ def _labels(known: dict[str, list], points: int, where: object) -> tuple[str, ..
 def _frames(head: _Head, known: dict[str, list], room: int, where: object) -> int:
     """How many frames there are: as the file says, or as many as it holds where it cannot say."""
     said = head.last - head.first + 1
-    ends = [known.get(f"TRIAL:ACTUAL_{end}_FIELD") for end in ("START", "END")]
-    if all(end and len(end) > 1 and not isinstance(end[0], str) for end in ends):
-        first, last = (int(end[0]) + 65_536 * int(end[1]) for end in ends)
-        said = max(said, last - first + 1)
-    said = max(said, int(_first(known, "POINT:LONG_FRAMES", 0)))
+    if head.last == _MANY:  # it may be more; other places are believed only then, as programs that cut a take leave them as they were
+        ends = [known.get(f"TRIAL:ACTUAL_{end}_FIELD") for end in ("START", "END")]
+        long = [int(_first(known, "POINT:LONG_FRAMES", 0))]
+        if all(end and len(end) > 1 and not isinstance(end[0], str) for end in ends):
+            first, last = (int(end[0]) + 65_536 * int(end[1]) for end in ends)
+            long.append(last - first + 1)
+        said = next((frames for frames in long if _MANY < frames <= room), max(said, room))
     if said < 1 or room < 1:
         raise InputError(where, f"says that it has {max(0, said):,} frames, and holds {room:,}", _AGAIN)
     if said > room:
         raise InputError(where, f"says that it has {said:,} frames, and holds {room:,}, so that it was cut off", "take another copy")
-    return room if said == _MANY else said
+    return said
 
 
 def _places(rows: np.ndarray, head: _Head, machine: int, floats: bool) -> Float[np.ndarray, "t n 3"]:

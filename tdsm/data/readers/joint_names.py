@@ -2,12 +2,13 @@
 
 Known are the names of Mixamo, MotionBuilder, LAFAN1 and Perception Neuron (LeftUpLeg, LeftForeArm), CMU's as BVH and as ASF (lfemur, lradius), Xsens and
 Biovision (LeftHip, LeftElbow), Bandai-Namco, VRM and Unity (UpperLeg_L, LowerArm_L), Rokoko (LeftThigh, LeftShin), 3ds Max, Unreal and Blender (L Calf,
-upperarm_l, forearm.L) and SMPL (left_hip). Prefixes such as ``mixamorig:`` are dropped. One word means two joints in two families ("LeftShoulder" is the
-shoulder for Xsens and the collar for Mixamo), so that arms and legs are each read by a family of which every joint is there. Left and right are taken from
-the names alone.
+upperarm_l, forearm.L) and SMPL (left_hip). Prefixes such as ``mixamorig:``, and what all names begin with, are dropped. One word means two joints in two
+families ("LeftShoulder" is the shoulder for Xsens and the collar for Mixamo), so that arms and legs are each read by a family of which every joint is there.
+Left and right are taken from the names alone.
 """
 
 import re
+from itertools import takewhile
 from collections.abc import Iterator, Sequence
 
 from tdsm.util.errors import InputError
@@ -18,6 +19,7 @@ _REMEDY = (
     "name them as Mixamo, CMU, Xsens, Rokoko, Bandai-Namco, Unity or SMPL do, or save the joints in metres as a .npy of shape (T, 22, 3), with layout smpl-22"
 )
 _PREFIX = re.compile(r"(?:.*:|mixamorig\d*_?|character\d+_|bip(?:ed)?_?\d+[ _]?(?=.))", re.IGNORECASE)
+_SHARED = re.compile(r".*[_:. -]")  # what all names begin with, to its last mark
 _TOES = ("toe", "toes", "toebase", "toe0", "ball")
 
 # Joints of smpl-22 on either side, and the words for each. A joint with "?" may be lacking.
@@ -59,8 +61,10 @@ def joints_by_name(names: Sequence[str], where: object) -> dict[str, int]:
         11
     """
     found: dict[str, list[int]] = {}
+    alike = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], zip(min(names), max(names), strict=False))) if len(names) > 1 else ""
+    shared = _SHARED.match(alike)
     for index, name in enumerate(names):
-        found.setdefault(_plain(name), []).append(index)
+        found.setdefault(_plain(name[shared.end() :] if shared else name), []).append(index)
     legs, arms = (_family(families, found, names, where) for families in (_LEGS, _ARMS))
     words = {joint: next((word for word in several if word in found), "") for joint, several in _TRUNK.items()}
     spine = next((row for row in _SPINES if all(not word or word in found for word in row)), ("", "", ""))
