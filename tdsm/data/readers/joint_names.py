@@ -8,8 +8,8 @@ Left and right are taken from the names alone.
 """
 
 import re
-from itertools import takewhile
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from tdsm.util.errors import InputError
 
