@@ -188,9 +188,9 @@ def _frames(head: _Head, known: dict[str, list], room: int, where: object) -> in
             long.append(last - first + 1)
         said = next((frames for frames in long if _MANY < frames <= room), max(said, room))
     if said < 1 or room < 1:
-        raise InputError(where, f"says that it has {max(0, said):,} frames, and holds {room:,}", _AGAIN)
+        raise InputError(where, f"says that it has {max(0, said):,} frames, and holds {max(0, room):,}", _AGAIN)
     if said > room:
-        raise InputError(where, f"says that it has {said:,} frames, and holds {room:,}, so that it was cut off", "take another copy")
+        raise InputError(where, f"says that it has {said:,} frames, and holds {max(0, room):,}, so that it was cut off", "take another copy")
     return said
 
 

@@ -142,13 +142,14 @@ def _is_take(archive: Archive, name: str) -> bool:
     kind = kind_of_bytes(head).name if head else "empty"
     if kind == "npy":
         return humanml3d.is_humanml3d(npz.read_npy(archive.read(name, _SMALL)))
-    return kind in _MOTION or (kind == "zip" and _is_npz(_names(archive.read(name, _LARGEST))))
+    return kind in _MOTION or (kind == "zip" and _is_npz(_names(archive, name)))
 
 
-def _names(content: bytes) -> list[str]:
+def _names(archive: Archive, name: str) -> list[str]:
+    """Members of a zip in a folder or in a zip; none of one that is damaged."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return archive.namelist()
+        with zipfile.ZipFile(archive.path / name if archive.path.is_dir() else io.BytesIO(archive.read(name, _LARGEST))) as inner:
+            return inner.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return []
 
