@@ -305,6 +305,9 @@ def test_takes_find_their_bodies_in_folders_and_zips(tmp_path):
         assert [clip.name for clip in clips] == ["subjects/02/02_04", "subjects/05/05_01"]
         assert_starts(clips[0])
         assert_starts(clips[1], starts)
+    clips, said = loaded(tmp_path / "all" / "subjects")
+    assert [(clip.name, clip.label, clip.subject) for clip in clips] == [("02/02_04", None, "02"), ("05/05_01", None, "05")]
+    assert "labels" not in said
 
 
 def test_the_order_of_bones_in_the_file_does_not_matter_and_radians_are_read(tmp_path):

@@ -1,7 +1,7 @@
 """Motion files, one take each: BVH, ASF with AMC, C3D, .npz of AMASS and SMPL, and HumanML3D's .npy; a file, or a folder or zip of them.
 
 What a file is, its content says. Every take becomes a clip of layout smpl-22 in metres with y up (:mod:`tdsm.data.readers.takes`), named by its file and
-folders. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`). What was assumed of a take, such as its unit, is said once, for the
+folders. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`); folders named by numbers are people. What was assumed of a take, such as its unit, is said once, for the
 first take of a folder. A file that is no take, such as AMASS's ``shape.npz``, is passed over.
 """
 
@@ -19,7 +19,7 @@ from tdsm.data.readers import asf_amc, c3d, humanml3d, smpl_npz
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.bvh import read_bvh
 from tdsm.data.readers.folder import TABLE, Listed
-from tdsm.data.readers.listing import listed_by
+from tdsm.data.readers.listing import Listing, listed_by
 from tdsm.data.readers.npy import read_array
 from tdsm.data.readers.parsing import read_bytes
 from tdsm.data.readers.reading import Reading, read_files
@@ -90,10 +90,18 @@ def read_motions(path: str | Path, *, fps: float | None = None, model: BodyModel
     with Archive(path) as archive:
         members = [name for name in archive.names if _MEMBER.fullmatch(name) and not _NO_TAKE.fullmatch(name)]
         bodies = tuple(name for name in archive.names if name.lower().endswith(".asf"))
-        listing = listed_by(archive, {name: PurePosixPath(name).with_suffix("").as_posix() for name in members})
+        listing = _listed(archive, members)
         _say_first(archive, members, bodies, model)
     read = _ReadTake(fps, model, listing.table, listing.videos, bodies)
     return read_files("motion", Path(path), members, read, reading, name=Path(path).resolve().stem, layout=SMPL_22, classes=listing.classes)
+
+
+def _listed(archive: Archive, members: Sequence[str]) -> Listing:
+    """By the table or the folders; folders whose names are all numbers are people, as CMU has them, and no labels."""
+    first = {name: PurePosixPath(name).parts[0] for name in members}
+    if TABLE not in archive.names and first and all(folder.isdecimal() and folder != name for name, folder in first.items()):
+        return Listing({name: Listed(subject=folder) for name, folder in first.items()}, (), "")
+    return listed_by(archive, {name: PurePosixPath(name).with_suffix("").as_posix() for name in members})
 
 
 def _say(where: object, notes: Sequence[str]) -> None:
