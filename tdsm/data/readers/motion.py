@@ -1,8 +1,8 @@
 """Motion files, one take each: BVH, ASF with AMC, C3D, .npz of AMASS and SMPL, and HumanML3D's .npy; a file, or a folder or zip of them.
 
 What a file is, its content says. Every take becomes a clip of layout smpl-22 in metres with y up (:mod:`tdsm.data.readers.takes`), named by its file and
-folders. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`); folders named by numbers are people. What was assumed of a take, such as its unit, is said once, for the
-first take of a folder. A file that is no take, such as AMASS's ``shape.npz``, is passed over.
+folders. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`); folders named by numbers are people. What was assumed of a take,
+such as its unit, is said once, for the first take of a folder. A file that is no take, such as AMASS's ``shape.npz``, is passed over.
 """
 
 import io
