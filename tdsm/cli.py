@@ -12,6 +12,7 @@ import typer
 from tdsm.data.labels import parse_labels, unmatched_line
 from tdsm.data.prompts import Descriptions
 from tdsm.util.errors import InputError
+from tdsm.util.settings import parse_size
 
 if TYPE_CHECKING:
     from tdsm.config import Config
@@ -109,7 +110,7 @@ def prepare(
         raise InputError(out, f"ends in {out.suffix}", "name a .npz file, such as clips.npz, or a folder")
     store = out if out.suffix == "" else None
     held = fix or size is not None or fps is not None
-    clips = load_clips(data, layout, size=_size(size), fps=fps, strict=strict, fix=fix, reading=Reading(strict=strict, store=None if held else store))
+    clips = load_clips(data, layout, size=parse_size(size), fps=fps, strict=strict, fix=fix, reading=Reading(strict=strict, store=None if held else store))
     if store is None:
         clips.save(out)
     elif held:
@@ -118,6 +119,15 @@ def prepare(
                 if str(row) not in mended.done:
                     mended.add(str(row), [clip])
     print(f"{clips}\nwritten to {out}")
+
+
+@app.command()
+def export(data: Data, to: Annotated[Path, typer.Option(help="A .bvh, .csv, .gif or .mp4.")], layout: Layout = None, fps: Fps = None) -> None:
+    """Write clips for other programs, by the ending of the file; of several clips each file gets a number."""
+    from tdsm.data.readers import load_clips
+    from tdsm.viz.export import export as write
+
+    print(*write(load_clips(data, layout, fps=fps), to), sep="\n")
 
 
 @app.command()
@@ -301,7 +311,7 @@ def predict(
     if len(models) > 1:
         raise InputError(paths[-1], "is one path too many", "give one file or folder of clips, after a model if not the shipped one is to answer")
     recognizer = Recognizer.from_pretrained(models[0]) if models else pretrained()
-    clips = load_clips(paths[-1], layout, size=_size(size), fps=fps)
+    clips = load_clips(paths[-1], layout, size=parse_size(size), fps=fps)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TextWarning)  # the readings say the same, per label
         answer = recognizer.predict(clips, names, sentences)
@@ -328,15 +338,6 @@ def _say(*lines: str | None) -> None:
     """One line each on stderr; nothing for None or an empty line."""
     for line in filter(None, lines):
         print(f"tdsm: {' '.join(line.split())}", file=sys.stderr)
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and len(text) < 16):
-        raise InputError("--size", f"is {text[:40]!r}", "give width and height in pixels, such as 1920x1080")
-    return int(width), int(height)
 
 
 def _config(preset: str, settings: list[str] | None = None, paper: "Config | None" = None) -> "Config":

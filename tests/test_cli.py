@@ -52,7 +52,7 @@ def settings(tmp_path_factory):
     return path
 
 
-VERBS = ("demo", "benchmarks", "doctor", "fetch", "prepare", "train", "evaluate", "study", "reproduce", "results", "predict")
+VERBS = ("demo", "benchmarks", "doctor", "fetch", "prepare", "export", "train", "evaluate", "study", "reproduce", "results", "predict")
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
@@ -396,3 +396,18 @@ def test_the_tuned_preset_takes_clips_of_any_body(monkeypatch, capsys, clips_fil
     assert code == 0, error
     assert "Recognizer(body-15" in shown
     assert (out / "metrics.json").is_file()
+
+
+@pytest.mark.filterwarnings("always::UserWarning")
+def test_clips_are_exported_by_the_ending_of_the_file_and_come_back(monkeypatch, capsys, clips_file, tmp_path):
+    count = len(load_clips(clips_file))
+    code, shown, error = call(monkeypatch, capsys, "export", clips_file, "--to", tmp_path / "out" / "clip.csv")
+    assert code == 0, error
+    files = [Path(line) for line in shown.splitlines()]
+    assert len(files) == count
+    np.testing.assert_array_equal(load_clips(files[0])[0].joints, load_clips(clips_file)[0].joints)
+    code, shown, error = call(monkeypatch, capsys, "export", files[0], "--to", tmp_path / "one.bvh")
+    assert (code, shown.strip()) == (0, str(tmp_path / "one.bvh"))
+    assert "a BVH does not keep" in error
+    code, _, error = call(monkeypatch, capsys, "export", files[0], "--to", tmp_path / "one.fbx")
+    assert code == 2 and "ends in .fbx" in error and error.count("\n") == 1

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -378,6 +379,33 @@ def test_gif_plays_at_the_speed_of_the_clip(layout, tmp_path):
     with pytest.raises(InputError, match="nobody to draw"):
         motion.save_gif(with_gap(clip, 0, 16), tmp_path / "none.gif")
     assert not (tmp_path / "none.gif").exists()
+
+
+@pytest.mark.parametrize(("fps", "frames"), [(30.0, 16), (100.0, 6), (12.5, 16)])
+def test_a_film_plays_at_the_speed_of_the_clip(fps, frames, tmp_path):
+    program = shutil.which("ffmpeg") or pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
+    clip = dataclasses.replace(moving(NTU_25, frames=16), fps=fps)
+    path = motion.save_mp4(clip, tmp_path / "clip.mp4", "squat")
+    assert [file.name for file in tmp_path.iterdir()] == ["clip.mp4"]
+    read = subprocess.run([program, "-i", path, "-f", "rawvideo", "-pix_fmt", "gray", "-fps_mode", "passthrough", "-"], capture_output=True, check=True)
+    about = read.stderr.decode()
+    wide, tall = map(int, re.search(r"h264.* yuv420p.* (\d+)x(\d+)", about).groups())
+    pictures = np.frombuffer(read.stdout, np.uint8).reshape(-1, tall, wide).astype(int)
+    assert len(pictures) == frames
+    seconds = float(re.search(r"Duration: 00:00:([0-9.]+)", about)[1])
+    assert seconds == pytest.approx(16 / fps, rel=0.15)
+    assert np.abs(pictures - pictures[0]).max() > 100
+    with pytest.raises(InputError, match="nobody to draw"):
+        motion.save_mp4(with_gap(clip, 0, 16), tmp_path / "none.mp4")
+    assert not (tmp_path / "none.mp4").exists()
+
+
+def test_a_film_without_its_library_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install .tdsm\[mocap\]."):
+        motion.save_mp4(moving(), tmp_path / "clip.mp4")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.browser

@@ -39,7 +39,7 @@ def tar(name="x"):
 
 
 KINDS = [
-    (b"HIERARCHY\nROOT Hips\n{\n", "bvh", "is a BVH motion file", "as a .npy"),
+    (b"Kaydara FBX Binary  \0", "fbx", "is an FBX motion file", "export it as BVH"),
     (b"<!DOCTYPE html><html>Sign in</html>", "page", "is a web page", "log-in"),
     (b"\xef\xbb\xbf \n<html>", "page", "is a web page", "log-in"),
     (b"version https://git-lfs.github.com/spec/v1\n", "page", "a pointer of git-lfs", "download the file itself"),

@@ -9,7 +9,7 @@ from typing import Literal
 from tdsm.util.errors import InputError
 from tdsm.util.files import parse_json
 
-__all__ = ["assignments", "build", "names"]
+__all__ = ["assignments", "build", "names", "parse_size"]
 
 
 def build(base: object, values: object, where: str) -> typing.Any:
@@ -74,3 +74,18 @@ def assignments(texts: Sequence[str], where: str) -> dict[str, object]:
         except InputError:
             values[name.strip()] = value.strip()
     return values
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Width and height of a picture, as --size gives them; None for None. Raises InputError: no two whole numbers.
+
+    Example:
+        >>> parse_size("1920x1080")
+        (1920, 1080)
+    """
+    if text is None:
+        return None
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and len(text) < 16):
+        raise InputError("--size", f"is {text[:40]!r}", "give width and height in pixels, such as 1920x1080")
+    return int(width), int(height)

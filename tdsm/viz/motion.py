@@ -15,13 +15,17 @@ matter to the model for a reason that has nothing to do with the action.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import chain
 from numbers import Real
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -37,7 +41,7 @@ from tdsm.viz.animation import gallery
 from tdsm.viz.parts import PARTS, held_still, looks, signed
 from tdsm.viz.stills import box, draw_frame, seen_from_sensor, standard_view, strip, verdict
 
-__all__ = ["gallery", "influence", "influence_strip", "margin", "occlusion", "save_gif", "score_timeline", "scores_over_time", "settled"]
+__all__ = ["gallery", "influence", "influence_strip", "margin", "occlusion", "save_gif", "save_mp4", "score_timeline", "scores_over_time", "settled"]
 
 LINES_SHOWN = 6
 
@@ -221,21 +225,67 @@ def save_gif(
     Raises:
         InputError: nobody in any frame, or an unknown part.
     """
-    joints = seen_from_sensor(clip, *(view or standard_view(clip.layout)))
-    low, high = box(joints)
-    wide, tall = high - low
-    figure = Figure(figsize=(max(2.4, min(4.8, 3.2 * wide / tall)), 3.8), dpi=80)
-    canvas, ax = FigureCanvasAgg(figure), figure.add_axes((0.0, 0.0, 1.0, 0.84))
-    words = verdict(clip.label, predicted)
-    figure.text(0.5, 0.97, "\n".join(piece for piece, _ in words), ha="center", va="top", fontsize=style.SMALL, color=words[-1][1], wrap=True)
     step = math.ceil(clip.frames / 40)
-    images = []
-    for frame in range(0, clip.frames, step):
-        ax.clear()
-        draw_frame(ax, joints, frame, clip.layout, influence)
-        canvas.draw()
-        images.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(32))
+    images = [Image.fromarray(picture).quantize(32) for picture in _drawn(clip, step, predicted, influence, view)]
     duration = max(20, round(1000 * step / clip.fps, -1))
     with atomic(Path(path)) as partial:
         images[0].save(partial, "GIF", save_all=True, append_images=images[1:], duration=duration, loop=0)
     return Path(path)
+
+
+def save_mp4(
+    clip: Clip, path: str | Path, predicted: str | None = None, influence: Mapping[str, Real] | None = None, view: tuple[Real, Real] | None = None
+) -> Path:
+    """Write the clip as a film (MP4, H.264), for slides and the web; returns the path. It needs ffmpeg, which ``pip install "tdsm[mocap]"`` brings.
+
+    Args:
+        clip: any layout; it plays at its own speed. Of more than 45 frames a second every second one is left out, and so on.
+        path: file to write, atomically.
+        predicted, influence, view: see :func:`~tdsm.viz.stills.strip`.
+
+    Raises:
+        InputError: no ffmpeg, or one that refuses, nobody in any frame, or an unknown part.
+    """
+    step, program = max(1, round(clip.fps / 30)), _ffmpeg(path)
+    with closing(_drawn(clip, step, predicted, influence, view)) as pictures:
+        first = next(pictures)
+        form = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{first.shape[1]}x{first.shape[0]}", "-r", f"{clip.fps / step:.6g}", "-i", "-"]
+        with atomic(Path(path)) as partial:
+            command = [program, "-y", "-loglevel", "error", *form, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-f", "mp4", str(partial)]
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+                with suppress(BrokenPipeError):
+                    for picture in chain([first], pictures):
+                        process.stdin.write(picture.tobytes())
+                said = process.communicate()[1].decode("utf-8", "replace").strip()
+            if process.returncode:
+                raise InputError(path, f"ffmpeg could not write it ({said[-200:]})", "write a GIF, or install another ffmpeg")
+    return Path(path)
+
+
+def _ffmpeg(path: str | Path) -> str:
+    """The program, of the system or of the package imageio-ffmpeg."""
+    if (found := shutil.which("ffmpeg")) is not None:
+        return found
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise InputError(path, "a film is written by ffmpeg, which is not installed", 'pip install "tdsm[mocap]", or write a GIF') from error
+    return imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def _drawn(
+    clip: Clip, step: int, predicted: str | None, influence: Mapping[str, Real] | None, view: tuple[Real, Real] | None
+) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """Every ``step``-th frame as a picture, height and width even, with truth and prediction above."""
+    joints = seen_from_sensor(clip, *(view or standard_view(clip.layout)))
+    low, high = box(joints)
+    wide, tall = high - low
+    figure = Figure(figsize=(round(40 * max(2.4, min(4.8, 3.2 * wide / tall))) / 40, 3.8), dpi=80)
+    canvas, ax = FigureCanvasAgg(figure), figure.add_axes((0.0, 0.0, 1.0, 0.84))
+    words = verdict(clip.label, predicted)
+    figure.text(0.5, 0.97, "\n".join(piece for piece, _ in words), ha="center", va="top", fontsize=style.SMALL, color=words[-1][1], wrap=True)
+    for frame in range(0, clip.frames, step):
+        ax.clear()
+        draw_frame(ax, joints, frame, clip.layout, influence)
+        canvas.draw()
+        yield np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])

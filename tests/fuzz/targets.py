@@ -4,12 +4,14 @@ import functools
 import io
 import json
 import pickle
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import mocap
 import numpy as np
 import scipy.io
 import standins
@@ -28,9 +30,11 @@ from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.disk import ClipStore, open_store
 from tdsm.data.features import FeatureSet
 from tdsm.data.layouts import KINECT_20, NTU_25
+from tdsm.data.motion_files import save_csv
 from tdsm.data.prompts import load_prompts
 from tdsm.data.prompts.published import published_prompts
 from tdsm.data.readers import Reading, load_clips
+from tdsm.data.readers.smpl_npz import load_body_model
 from tdsm.experiments.results import load_results, results_table
 from tdsm.model import CrossDiT, official_denoiser
 from tdsm.runs import Run
@@ -236,6 +240,36 @@ def _arrays_content(path: Path) -> object:
     return arrays.x.tobytes(), arrays.y.tolist(), arrays.names, arrays.subjects.tolist(), arrays.classes, arrays.layout.name
 
 
+def _acclaim(path: Path) -> None:
+    path.mkdir()
+    asf, amc, _ = mocap.acclaim()
+    (path / "02.asf").write_text(asf)
+    (path / "02_04.amc").write_text(amc)
+
+
+def _amass(path: Path) -> object:
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model.npz"
+        np.savez(model, **mocap.body_model()[0])
+        return _content(load_clips(path, body_model=model, reading=Reading(progress=False, workers=1)))
+
+
+def _motion() -> dict[str, Target]:
+    model = {name: array.astype(float) for name, array in mocap.body_model()[0].items()}
+    joints = {"joints": mocap.WALK, "trans": mocap.WALK[:, 0], "fps": np.array(30.0)}
+    return {
+        "motion: BVH": Target(lambda path: path.write_text(mocap.bvh()), _clips),
+        "motion: ASF and AMC": Target(_acclaim, _clips),
+        "motion: C3D": Target(lambda path: path.write_bytes(mocap.c3d(mocap.plug_in_gait())), _clips),
+        "motion: C3D, integers": Target(lambda path: path.write_bytes(mocap.c3d(mocap.plug_in_gait(), machine=86, scale=0.1, analog=3)), _clips),
+        "motion: AMASS": Target(lambda path: path.write_bytes(mocap.npz(mocap.amass())), _amass),
+        "motion: SMPL's joints": Target(lambda path: path.write_bytes(mocap.npz(joints)), _clips),
+        "motion: body model": Target(lambda path: path.write_bytes(mocap.npz(model)), lambda path: load_body_model(path).shape.tobytes()),
+        "motion: HumanML3D": Target(lambda path: path.write_bytes(mocap.npy(mocap.WALK)), _clips),
+        "motion: a table of joints": Target(lambda path: save_csv(mocap.CLIP, path), _clips),
+    }
+
+
 def targets() -> dict[str, Target]:
     """Name -> target."""
     msr = Target(standins.write_msr, _clips)
@@ -252,6 +286,7 @@ def targets() -> dict[str, Target]:
         **{f"detector: {name}": Target(functools.partial(detectors.written, value=detectors.FILMS[name]), _clips) for name in _FILMS},
         "detector: MediaPipe": Target(functools.partial(detectors.written, value=next(detectors.timed("timestamp_ms", _TIMES))), _clips),
         "detector: MediaPipe, csv": Target(functools.partial(detectors.written, value=detectors.MEDIAPIPE["csv, x1"]), _clips),
+        **_motion(),
         "pyskl pickle": Target(_pyskl, _clips),
         "clips.csv folder": Target(_folder, _clips),
         "one .npy": Target(lambda path: clip(path.with_suffix(".npy")), lambda path: _clips(path, "ntu-25")),

@@ -25,7 +25,10 @@ from tdsm.data.prompts import SUBSETS
 from tdsm.data.readers import ntu
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.folder import TABLE
+from tdsm.data.readers.humanml3d import is_humanml3d
+from tdsm.data.readers.motion import holds_motion
 from tdsm.data.readers.results import holds_results
+from tdsm.data.readers.smpl_npz import is_smpl
 from tdsm.data.readers.sniff import kind_of
 from tdsm.util.errors import InputError
 
@@ -33,6 +36,7 @@ __all__ = ["Finding", "benchmark_table", "inspect", "present"]
 
 _ARCHIVES = (".zip", ".npz", ".pkl", ".pickle")
 _RESULTS = "what a pose estimator wrote"
+_MOTION = "motion capture"
 _MSR_SCREEN = re.compile(r"a\d\d_s\d\d_e\d\d_skeleton\.txt")
 
 
@@ -102,6 +106,8 @@ def _members(files: Files, otherwise: str) -> Finding:
         names = " and ".join(item.dataset or item.kind for item in findings)
         return Finding(files.path, f"several data sets: {names}", problems=("they cannot be read together; give the path of one of them",))
     with Archive(files.path) as archive:
+        if holds_motion(archive):
+            return read_clips(files.path, _MOTION)
         if holds_results(archive):
             return read_clips(files.path, _RESULTS)
     return Finding(files.path, otherwise, problems=(_unknown(files),))
@@ -127,6 +133,8 @@ def _file(path: Path) -> Finding:
         return _unless_damaged(path, _zip)
     if kind.name == "pickle":
         return pickled(path)
+    if kind.name in ("bvh", "amc", "c3d"):
+        return read_clips(path, kind.title)
     if kind.name == "npy":
         return _unless_damaged(path, _array)
     if ntu.MEMBER.fullmatch(path.name):
@@ -140,7 +148,10 @@ def _file(path: Path) -> Finding:
 
 
 def _array(path: Path) -> Finding:
-    shape = np.lib.format.open_memmap(path, mode="r").shape
+    array = np.lib.format.open_memmap(path, mode="r")
+    if is_humanml3d(array):
+        return read_clips(path, _MOTION)
+    shape = array.shape
     return Finding(path, f"one array of shape {shape}", problems=(f"give the folder it belongs to, {shlex.quote(str(path.parent))}",))
 
 
@@ -158,6 +169,9 @@ def _zip(path: Path) -> Finding:
         if not (files.names and all(name.endswith(".npy") for name in files.names)):
             return _members(files, f"a zip of {len(files.names):,} files")
         keys = {name.removesuffix(".npy") for name in files.names}
+        with Archive(path) as archive:
+            if is_smpl(keys) or (keys.isdisjoint({"joints", "layout"}) and holds_motion(archive)):
+                return read_clips(path, _MOTION)
     if is_features(path):
         return features(path)
     if {"joints", "layout"} <= keys:

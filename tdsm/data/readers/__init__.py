@@ -13,6 +13,7 @@ from tdsm.data.readers import kinetics, msr_action3d, ntu, nw_ucla, openpose_jso
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.folder import TABLE, read_folder
 from tdsm.data.readers.kinetics import read_kinetics
+from tdsm.data.readers.motion import holds_motion, is_motion, read_motion, read_motions
 from tdsm.data.readers.msr_action3d import read_msr_action3d
 from tdsm.data.readers.npy import read_npy
 from tdsm.data.readers.ntu import read_ntu
@@ -22,14 +23,15 @@ from tdsm.data.readers.pku_mmd import read_pku_mmd
 from tdsm.data.readers.pyskl import read_pyskl
 from tdsm.data.readers.reading import Reading
 from tdsm.data.readers.results import holds_results, read_result, read_results
+from tdsm.data.readers.smpl_npz import BodyModel, load_body_model
 from tdsm.data.readers.sniff import check_path, kind_of
 from tdsm.data.readers.utd_mhad import read_utd_mhad
 from tdsm.util.digest import digest_of
 from tdsm.util.errors import InputError
 
 __all__ = [
-    "Reading", "load_clips", "read_folder", "read_kinetics", "read_msr_action3d", "read_ntu", "read_nw_ucla", "read_openpose_json", "read_pku_mmd",
-    "read_pyskl", "read_results", "read_utd_mhad",
+    "Reading", "load_clips", "read_folder", "read_kinetics", "read_motions", "read_msr_action3d", "read_ntu", "read_nw_ucla", "read_openpose_json",
+    "read_pku_mmd", "read_pyskl", "read_results", "read_utd_mhad",
 ]  # fmt: skip
 
 _READERS = (  # data set, pattern of its files' names (with or without their folders), reader
@@ -44,7 +46,8 @@ _READERS = (  # data set, pattern of its files' names (with or without their fol
 _SUPPORTED = (
     "give UTD-MHAD's Skeleton.zip, NW-UCLA's all_sqe zip, NTU RGB+D's .skeleton files, PKU-MMD's skeletons with its labels, MSR-Action3D's "
     "..._skeleton3D.txt, Kinetics-skeleton's kinetics_train and kinetics_val, what OpenPose's --write_json wrote, JSON or CSV of AlphaPose, MMPose, YOLO or "
-    "MediaPipe, any of them as a zip or a folder, a pickle of pyskl, a .npz of ClipSet.save, a clip store, or a folder with clips.csv"
+    "MediaPipe, BVH, AMC with ASF, C3D, AMASS or HumanML3D, any of them as a zip or a folder, a pickle of pyskl, a .npz of ClipSet.save, a clip store, or a "
+    "folder with clips.csv"
 )
 
 
@@ -56,20 +59,23 @@ def load_clips(
     fps: float | None = None,
     strict: bool = False,
     fix: bool = False,
+    body_model: str | Path | None = None,
     reading: Reading = Reading(),
 ) -> ClipSet:
     """Read skeleton clips, whatever the path is: what stands inside decides, never the name of the file or folder.
 
     Args:
         path: a data set (UTD-MHAD, NW-UCLA, MSR-Action3D, NTU RGB+D, PKU-MMD, Kinetics-skeleton) or what OpenPose wrote, as a zip or a folder, the
-            JSON or CSV of AlphaPose, MMPose, YOLO or MediaPipe (:mod:`tdsm.data.readers.results`) as a file, zip or folder, a pickle of
-            pyskl or MMAction2, a ``.npz`` in the format of :mod:`tdsm.data.clips`, a ``.npy`` with its ``layout``, a clip store
-            (:mod:`tdsm.data.disk`), or a folder of ``.npy`` with ``clips.csv`` in the format of :mod:`tdsm.data.readers.folder`.
+            JSON or CSV of AlphaPose, MMPose, YOLO or MediaPipe (:mod:`tdsm.data.readers.results`) or motion as BVH, AMC with ASF, C3D, AMASS or
+            HumanML3D (:mod:`tdsm.data.readers.motion`) as a file, zip or folder, a pickle of pyskl or MMAction2, a ``.npz`` in the format of
+            :mod:`tdsm.data.clips`, a ``.npy`` with its ``layout``, a clip store (:mod:`tdsm.data.disk`), or a folder of ``.npy`` with
+            ``clips.csv`` in the format of :mod:`tdsm.data.readers.folder`.
         layout: layout name, for a ``.npy`` and for a folder whose table gives none.
         size: (width, height) of the picture in pixels, for coordinates in the plane that are parts of these (0 to 1); nothing else says it.
         fps: frames a second of the clips whose files do not state them; where they are left out, 30 is assumed and one warning says so.
         strict: refuse clips that do not look as their layout promises (see :mod:`tdsm.data.door`), rather than warn.
         fix: mend what can be known of such clips, in memory, and say so.
+        body_model: a .npz of SMPL-H or SMPL-X, for files of AMASS that hold parameters alone (:mod:`tdsm.data.readers.smpl_npz`).
         reading: how to go through many files, and whether to keep the clips in a store.
 
     Raises:
@@ -87,7 +93,8 @@ def load_clips(
             raise InputError(path, f"{key} was given together with a store, which holds clips as they were read", "leave the store out, and save the clips")
     if fps is not None and not 0 < fps < math.inf:
         raise InputError(path, f"fps is {fps!r:.60}", "give frames a second, a finite number above 0")
-    clips = _load(check_path(path), layout, size is not None, fps, reading)
+    model = None if body_model is None else load_body_model(body_model)
+    clips = _load(check_path(path), layout, size is not None, fps, model, reading)
     if size is not None:
         clips = _in_pixels(clips, size, Path(path))
     if fps is not None:
@@ -98,12 +105,14 @@ def load_clips(
     return admit(clips, strict=strict, fix=fix)
 
 
-def _load(path: Path, layout: str | None, sized: bool, fps: float | None, reading: Reading) -> ClipSet:
+def _load(path: Path, layout: str | None, sized: bool, fps: float | None, model: BodyModel | None, reading: Reading) -> ClipSet:
     if is_store(path):
         return _kept(open_store(path), path, reading)
     kind = "folder" if path.is_dir() else kind_of(path).name
     if kind == "pickle":
         return read_pyskl(path, reading=reading)
+    if kind != "folder" and (layout is None or kind != "npy") and is_motion(path, kind_of(path)):
+        return _kept(read_motion(path, fps=fps, model=model), path, reading)
     if kind == "npy":
         return _kept(read_npy(path, layout), path, reading)
     if kind in ("json", "csv"):
@@ -111,10 +120,13 @@ def _load(path: Path, layout: str | None, sized: bool, fps: float | None, readin
     with Archive(path) as archive:
         names = archive.names
         bases = [PurePosixPath(name).name for name in names]
-        if kind != "folder" and bases and all(base.endswith(".npy") for base in bases):
+        motion = {"joints.npy", "layout.npy"}.isdisjoint(names) and holds_motion(archive)
+        if kind != "folder" and bases and all(base.endswith(".npy") for base in bases) and not motion:
             return _kept(ClipSet.load(path), path, reading)
         fitting = {title: read for title, pattern, read in _READERS if any(map(pattern.fullmatch, bases)) or any(map(pattern.fullmatch, names))}
-        results = not fitting and not any(base.endswith(".npy") for base in bases) and holds_results(archive)
+        results = not fitting and not motion and not any(base.endswith(".npy") for base in bases) and holds_results(archive)
+    if motion and not fitting:
+        return read_motions(path, fps=fps, model=model, reading=reading)
     if results:
         return read_results(path, sized=sized, fps=fps, reading=reading)
     if kind == "folder" and TABLE in names and set(fitting) != {"OpenPose"}:

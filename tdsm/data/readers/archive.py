@@ -59,6 +59,18 @@ class Archive:
         """Bytes of one member, unpacked, by the zip's own table."""
         return (self.path / name).stat().st_size if self._zip is None else self._zip.getinfo(name).file_size
 
+    def head(self, name: str, count: int) -> bytes:
+        """The first bytes of one member, which may be empty.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        try:
+            with (self.path / name).open("rb") if self._zip is None else self._zip.open(name) as file:
+                return file.read(count)
+        except _UNREADABLE as error:
+            raise InputError(self.path / name, f"cannot be read ({error})", "download the data set again") from error
+
     def read(self, name: str, largest: int = LARGEST) -> bytes:
         """Content of one member.
 

@@ -1,8 +1,9 @@
 """What pose detectors wrote, as JSON or CSV: one file, or a folder or zip of them, one clip a film.
 
-Which tool wrote a file is decided by what is in it: :mod:`~tdsm.data.readers.alphapose`, :mod:`~tdsm.data.readers.mmpose`, :mod:`~tdsm.data.readers.yolo` or
-:mod:`~tdsm.data.readers.mediapipe`. In a folder of files of one frame each (``NAME_000012.json``) the files of one name are one film, and the last number is
-the frame. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`). Only files of MediaPipe may say how many frames a second there are.
+Which tool wrote a file is decided by what is in it: :mod:`~tdsm.data.readers.alphapose`, :mod:`~tdsm.data.readers.mmpose`, :mod:`~tdsm.data.readers.yolo`,
+:mod:`~tdsm.data.readers.mediapipe`, or our own :mod:`~tdsm.data.readers.joint_table`. In a folder of files of one frame each (``NAME_000012.json``) the files
+of one name are one film, and the last number is the frame. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`). Only files of
+MediaPipe and our own may say how many frames a second there are.
 """
 
 import re
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import Layout
-from tdsm.data.readers import alphapose, mediapipe, mmpose, yolo
+from tdsm.data.readers import alphapose, joint_table, mediapipe, mmpose, yolo
 from tdsm.data.readers.archive import Archive
 from tdsm.data.readers.detections import Film, Frames, joints_of
 from tdsm.data.readers.folder import TABLE, Listed
@@ -42,6 +43,7 @@ def _never(_: object) -> bool:
 
 
 _TOOLS = (
+    _Tool("tdsm", joint_table.fits, _never, lambda value, where, _: joint_table.frames(value, where)),
     _Tool("AlphaPose", alphapose.fits, _never, lambda value, where, _: alphapose.frames(value, where)),
     _Tool("MMPose", mmpose.fits, mmpose.single, lambda value, where, _: mmpose.frames(value, where)),
     _Tool("YOLO", yolo.fits, yolo.single, lambda value, where, _: yolo.frames(value, where)),

@@ -3,22 +3,24 @@
 The readers and :mod:`tdsm.catalogue.doctor` share this knowledge, so that a file gets the same name and the same remedy from both.
 """
 
+import re
 import stat
 from pathlib import Path
 from typing import NamedTuple
 
 from tdsm.util.errors import InputError
 
-__all__ = ["Kind", "check_path", "kind_of", "shown", "unreadable"]
+__all__ = ["HEAD", "Kind", "check_path", "kind_of", "kind_of_bytes", "shown", "unreadable"]
 
-_HEAD = 1 << 16  # bytes
+HEAD = 1 << 16
+"""Bytes that are looked at."""
 
 
 class Kind(NamedTuple):
     """What a file is.
 
     Attributes:
-        name: a short name: "zip", "pickle", "npy", "json", "csv", "bvh", "text", "packed", "page", "empty", "part", "other" ...
+        name: a short name: "zip", "pickle", "npy", "json", "csv", "bvh", "amc", "c3d", "text", "packed", "page", "empty", "part", "other" ...
         title: the same for people, with an article.
         remedy: what to do with it where it cannot be read as it is.
     """
@@ -31,7 +33,9 @@ class Kind(NamedTuple):
 _UNPACK = "unpack it and give the folder"
 _PAGE = "download the file itself: this came in its place, after a log-in or a size warning"
 _POSES = "find the bodies in it first, with a pose estimator such as MediaPipe, OpenPose, MMPose or YOLO, and give what that writes"
-_MOTION = "save the joints' positions in space as a .npy of shape (T, V, 3), and list them in a clips.csv with their layout"
+_MOTION = "export it as BVH, or save the joints' positions in space as a .npy of shape (T, V, 3), and list them in a clips.csv with their layout"
+_TAKE = "export it again, as one take of one or more whole bodies"
+_ACCLAIM = re.compile(rb"(?:\s*(?:#[^\n]*)?\n)*\s*:(?:(FULLY-SPECIFIED|DEGREES|RADIANS)|(VERSION|NAME|UNITS))\b", re.IGNORECASE)
 _ARRAY = "give it with layout=..., or put it into a folder with a clips.csv"
 _TEXT = "give the folder or zip that it belongs to; single files are read as JSON, CSV, .npy, .npz or pickle"
 _MAGIC = (  # the first bytes
@@ -47,7 +51,7 @@ _MAGIC = (  # the first bytes
     (b"\x89HDF", "hdf5", "an HDF5 file (MATLAB 7.3, Keras)", "save its joints as a .npy array"),
     (b"MATLAB 5.0", "mat", "a MATLAB file", "give the folder or zip that holds it, or save its joints as a .npy array"),
     (b"version https://git-lfs", "page", "a pointer of git-lfs", _PAGE),
-    (b"HIERARCHY", "bvh", "a BVH motion file", _MOTION),
+    (b"HIERARCHY", "bvh", "a BVH motion file", _TAKE),
     (b"Kaydara FBX", "fbx", "an FBX motion file", _MOTION),
     (b"RIFF", "video", "a video or sound", _POSES),
     (b"\x1aE\xdf\xa3", "video", "a video", _POSES),
@@ -92,13 +96,23 @@ def kind_of(path: str | Path) -> Kind:
         raise InputError(path, "is no file", "give a file or a folder")
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD)
+            head = file.read(HEAD)
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "check its permissions") from error
     if not head:
         return Kind("empty", "empty (0 bytes)", "download it again")
     if path.suffix in _PART:
         return Kind("part", "a download that has not come to its end", "start the same download again")
+    return kind_of_bytes(head)
+
+
+def kind_of_bytes(head: bytes) -> Kind:
+    """What a file is that begins with these bytes, one at least; 64 kB of them tell all kinds apart.
+
+    Example:
+        >>> kind_of_bytes(b"HIERARCHY\\nROOT Hips").title
+        'a BVH motion file'
+    """
     if len(head) > 1 and head[0] == 0x80 and 2 <= head[1] <= 5:
         return Kind("pickle", "a pickle", "give an annotation pickle of pyskl or MMAction2, or save its arrays as .npy")
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -109,7 +123,17 @@ def kind_of(path: str | Path) -> Kind:
         return Kind("video", "a video", _POSES)
     if head[257:262] == b"ustar":
         return Kind("packed", "a .tar archive", _UNPACK)
+    if _is_c3d(head):
+        return Kind("c3d", "a C3D motion file", _TAKE)
+    if acclaim := _ACCLAIM.match(start):
+        return Kind("amc", "an AMC motion file", _TAKE) if acclaim[1] else Kind("asf", "the body of AMC motion files", "give the .amc, with this beside it")
     return _text(start)
+
+
+def _is_c3d(head: bytes) -> bool:
+    """Its first byte is the block in which the parameters begin, which name the kind of machine in their fourth."""
+    at = 512 * (head[0] - 1) if len(head) > 512 and head[1] == 80 and head[0] > 1 else len(head)
+    return len(head) > at + 3 and head[at + 3] in (84, 85, 86)
 
 
 def _text(start: bytes) -> Kind:

@@ -1,0 +1,75 @@
+"""A clip as a table (CSV) that spreadsheets and other languages read: what :func:`tdsm.data.motion_files.save_csv` writes.
+
+One row for each frame and person. ``frame`` and ``person`` count from 0; ``fps`` and ``layout`` are the same in all rows (``fps`` is empty where it is not
+known); then come the coordinates of each joint in the layout's order and unit, such as ``left_hip_x``. Empty is "not seen", a row of empty coordinates a frame
+without that person.
+"""
+
+import math
+
+import numpy as np
+
+from tdsm.data.layouts import Layout, as_layout
+from tdsm.data.readers.detections import Film, Frames, person
+from tdsm.data.readers.parsing import Rows
+from tdsm.util.errors import InputError
+
+__all__ = ["HEAD", "columns", "fits", "frames"]
+
+HEAD = ("frame", "person", "fps", "layout")
+_AGAIN = "give the table as save_csv wrote it"
+
+
+def columns(layout: Layout) -> list[str]:
+    """Names of the coordinates' columns, joint by joint.
+
+    Example:
+        >>> from tdsm.data.layouts import BODY_15
+        >>> columns(BODY_15)[3:5]
+        ['neck_base_x', 'neck_base_y']
+    """
+    return [f"{joint.replace(' ', '_')}_{axis}" for joint in layout.joints for axis in "xyz"[: layout.dims]]
+
+
+def fits(value: object) -> bool:
+    """Whether this is such a table."""
+    return isinstance(value, Rows) and set(HEAD) <= set(value.columns)
+
+
+def frames(rows: Rows, where: object) -> Film:
+    """The clip in a table of this form.
+
+    Raises:
+        InputError: no row, an unknown layout, a missing column, or a cell that is no number.
+    """
+    if not rows:
+        raise InputError(where, "has no row", _AGAIN)
+    layout = as_layout(rows[0]["layout"].strip(), where, "column layout: ")
+    names = columns(layout)
+    lacking = next((name for name in names if name not in rows.columns), None)
+    if lacking is not None:
+        raise InputError(where, f"column {lacking!r} of layout {layout.name} is missing", _AGAIN)
+    found: Frames = {}
+    for place, row in enumerate(rows, 2):
+        try:
+            frame, number = int(row["frame"]), int(row["person"])
+            places = np.array([float(row[name].strip() or "nan") for name in names])
+        except ValueError as error:
+            raise InputError(f"{where} row {place}", f"holds something else than numbers ({str(error)[:60]})", _AGAIN) from error
+        if np.isinf(places).any() or frame < 0 or row["layout"].strip() != layout.name:
+            raise InputError(f"{where} row {place}", "holds an infinite number, a frame below 0, or another layout", _AGAIN)
+        body = person(places.reshape(len(layout), layout.dims), None, number)
+        found.setdefault(frame, []).extend([body] if body else [])
+    return Film(layout, found, _fps(rows[0]["fps"], where))
+
+
+def _fps(cell: str, where: object) -> float | None:
+    if not cell.strip():
+        return None
+    try:
+        fps = float(cell)
+    except ValueError:
+        fps = math.nan
+    if not 0 < fps < math.inf:
+        raise InputError(where, f"column fps: {cell[:40]!r} is not a number above 0", "give frames a second, or leave it empty")
+    return fps

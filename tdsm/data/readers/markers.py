@@ -1,0 +1,113 @@
+"""Joints from the markers of optical systems: Vicon's Plug-in Gait, and the sets of CMU and HDM05, which share its names.
+
+Joints are means of markers on the skin (:data:`_MEANS`), which stand some centimetres outside the true joints: shoulders too high, elbows, knees and ankles
+too far out. Hips alone are computed from the pelvis, by the regression of Bell, Pedersen and Brand (Journal of Biomechanics 23, 1990): from the middle of the
+two front markers 0.36 of their distance to the side, 0.19 to the back, 0.30 down. A joint is not seen where one of its markers is not. Left and right are
+taken from the names alone.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from tdsm.data.readers.takes import smpl_joints
+from tdsm.util.errors import InputError
+
+__all__ = ["NOTE", "persons_of"]
+
+NOTE = "its joints are estimated from markers on the skin: means of markers, hips by a regression from the pelvis"
+# "?" stands for the side, L or R. Of each joint the first row of which all markers are there; with "!" the joint must be there.
+_MEANS = {
+    "? shoulder!": (("?SHO",), ("?SHOULDER",), ("?ACR",)),
+    "? elbow!": (("?ELB", "?ELBM"), ("?ELB", "?MELB"), ("?ELB", "?IEL"), ("?ELB",), ("?LEL", "?MEL")),
+    "? wrist!": (("?WRA", "?WRB"), ("?IWR", "?OWR"), ("?WRI",), ("?WR",)),
+    "? knee!": (("?KNE", "?KNEM"), ("?KNE", "?MKNE"), ("?KNE", "?KNI"), ("?KNE", "?KNM"), ("?KNE",)),
+    "? ankle!": (("?ANK", "?ANKM"), ("?ANK", "?MANK"), ("?ANK", "?MED"), ("?ANK",)),
+    "? foot": (("?TOE",), ("?MT1", "?MT5"), ("?MT5",)),
+}
+_TRUNK = {
+    "neck": (("C7", "CLAV"), ("C7",)),
+    "spine 2": (("T10", "STRN"),),
+    "skull": (("LFHD", "RFHD", "LBHD", "RBHD"), ("LFHD", "RFHD"), ("LBHD", "RBHD"), ("ARIEL",)),
+}
+_PELVIS = (  # left front, right front, back
+    *((f"L{front}", f"R{front}", (f"L{back}", f"R{back}")) for front, back in (("ASI", "PSI"), ("ASIS", "PSIS"), ("FWT", "BWT"), ("IAS", "IPS"))),
+    *(("LASI", "RASI", (back,)) for back in ("SACR", "SACRUM", "VSAC")),
+)
+_REMEDY = "give a take with the full markers of Plug-in Gait or of CMU, or save the joints in metres as a .npy of shape (T, 22, 3), with layout smpl-22"
+
+
+def persons_of(labels: Sequence[str], places: Float[np.ndarray, "t n 3"], where: object) -> Float[np.ndarray, "m t 22 3"]:
+    """Joints of everybody whose markers are there; before a colon labels may name the person.
+
+    Args:
+        labels: n names of markers, in any order.
+        places: NaN where a marker was not seen.
+        where: what to name in a message.
+
+    Raises:
+        InputError: nobody has the markers of a known set.
+
+    Example:
+        >>> persons_of(["LFHD", "C7"], np.zeros((5, 2, 3)), "walk.c3d")
+        Traceback (most recent call last):
+        ...
+        tdsm.util.errors.InputError: walk.c3d: its 2 markers (LFHD, C7) are no set that is known: none stands for left shoulder; give a take with ...
+    """
+    people: dict[str, dict[str, np.ndarray]] = {}
+    for index, label in enumerate(labels):
+        name, _, marker = label.strip().upper().rpartition(":")
+        people.setdefault(name, {}).setdefault(marker, places[:, index])
+    persons, lacking = [], []
+    for markers in people.values():
+        found, lost = _joints(markers)
+        if lost is None:
+            persons.append(smpl_joints(found, len(places)))
+        else:
+            lacking.append((len(markers), lost))
+    if not persons:
+        shown = ", ".join(label.strip() for label in labels[:12]) + (", ..." if len(labels) > 12 else "")
+        lost = max(lacking, default=(0, "any joint"))[1]
+        raise InputError(where, f"its {len(labels)} markers ({shown[:300]}) are no set that is known: none stands for {lost}", _REMEDY)
+    return np.stack(persons)
+
+
+def _joints(markers: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], str | None]:
+    """Joints of smpl-22, and the first that must be there and is not."""
+    found = {}
+    for joint, rows in _MEANS.items():
+        for side in ("left", "right"):
+            mean = _mean([[marker.replace("?", side[0].upper()) for marker in row] for row in rows], markers)
+            if mean is not None:
+                found[joint.replace("?", side).strip("!")] = mean
+            elif joint.endswith("!"):
+                return found, joint.replace("?", side).strip("!")
+    found |= {joint: mean for joint, rows in _TRUNK.items() if (mean := _mean(rows, markers)) is not None}
+    pelvis = next((row for row in _PELVIS if {row[0], row[1], *row[2]} <= set(markers)), None)
+    if pelvis is None:
+        return found, "the pelvis"
+    left, right = markers[pelvis[0]], markers[pelvis[1]]
+    back = np.mean([markers[name] for name in pelvis[2]], axis=0)
+    skull = found.pop("skull", None)
+    if skull is not None and "neck" in found:
+        found["head"] = (found["neck"] + skull) / 2
+    return found | _hips(left, right, back), None
+
+
+def _mean(rows: Sequence[Sequence[str]], markers: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    row = next((row for row in rows if all(marker in markers for marker in row)), None)
+    return None if row is None else np.mean([markers[marker] for marker in row], axis=0)
+
+
+def _hips(left: np.ndarray, right: np.ndarray, back: np.ndarray) -> dict[str, np.ndarray]:
+    front = (left + right) / 2
+    width = np.linalg.norm(left - right, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        aside = (left - right) / width
+        ahead = front - back
+        ahead = ahead - (ahead * aside).sum(axis=1, keepdims=True) * aside
+        ahead = ahead / np.linalg.norm(ahead, axis=1, keepdims=True)
+    up = np.cross(ahead, aside)
+    hips = {f"{side} hip": front + width * (sign * 0.36 * aside - 0.19 * ahead - 0.30 * up) for side, sign in (("left", 1), ("right", -1))}
+    return hips | {"pelvis": (front + back) / 2}

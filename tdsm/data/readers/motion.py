@@ -1,0 +1,180 @@
+"""Motion files, one take each: BVH, ASF with AMC, C3D, .npz of AMASS and SMPL, and HumanML3D's .npy; a file, or a folder or zip of them.
+
+What a file is, its content says. Every take becomes a clip of layout smpl-22 in metres with y up (:mod:`tdsm.data.readers.takes`), named by its file and
+folders. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`); folders named by numbers are people. What was assumed of a take,
+such as its unit, is said once, for the first take of a folder. A file that is no take, such as AMASS's ``shape.npz``, is passed over.
+"""
+
+import io
+import re
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.layouts import SMPL_22
+from tdsm.data.readers import asf_amc, c3d, humanml3d, smpl_npz
+from tdsm.data.readers.archive import Archive
+from tdsm.data.readers.bvh import read_bvh
+from tdsm.data.readers.folder import TABLE, Listed
+from tdsm.data.readers.listing import Listing, listed_by
+from tdsm.data.readers.npy import read_array
+from tdsm.data.readers.parsing import read_bytes
+from tdsm.data.readers.reading import Reading, read_files
+from tdsm.data.readers.smpl_npz import BodyModel
+from tdsm.data.readers.sniff import HEAD, Kind, kind_of_bytes
+from tdsm.data.readers.takes import Take, placed
+from tdsm.util import npz
+from tdsm.util.errors import InputError
+
+__all__ = ["holds_motion", "is_motion", "read_motion", "read_motions"]
+
+_MEMBER = re.compile(r".+\.(?:bvh|amc|c3d|npz|npy)", re.IGNORECASE)
+_NO_TAKE = re.compile(r"(?:.*/)?(?:shape\.npz|[^/]*_stagei\.npz)")  # of AMASS: a shape alone
+_LARGEST = 512 << 20  # bytes of a take: an hour of BVH
+_SMALL = 64 << 20  # bytes of what is read to see what it is
+_MOTION = ("bvh", "amc", "asf", "c3d")
+
+
+def is_motion(path: Path, kind: Kind) -> bool:
+    """Whether a single file of this kind is a take, by what is in it."""
+    if kind.name == "zip":
+        with Archive(path) as archive:
+            return _is_npz(archive.names)
+    return kind.name in _MOTION or (kind.name == "npy" and humanml3d.is_humanml3d(read_array(path)))
+
+
+def read_motion(path: Path, *, fps: float | None = None, model: BodyModel | None = None) -> ClipSet:
+    """One file as one clip.
+
+    Args:
+        path: the file; beside an .amc its .asf.
+        fps: frames a second where the file does not say; None: not known.
+        model: for parameters of SMPL.
+
+    Raises:
+        InputError: no take, or a fault in it.
+    """
+    beside = [file.name for file in path.parent.iterdir() if file.suffix.lower() == ".asf"]
+    take = _take(read_bytes(path), path, path.name, model, lambda name: read_bytes(path.parent / name), beside)
+    if take is None:
+        raise InputError(path, "holds no movement", "give a take")
+    joints, notes = placed(take, path)
+    _say(path, notes)
+    return ClipSet((Clip(joints, SMPL_22, None, None, take.fps or fps, path.stem),), (), path.stem)
+
+
+def holds_motion(archive: Archive) -> bool:
+    """Whether one of its first files that may be takes is one. With a table, an array without a layout is none."""
+    members = [name for name in archive.names if _MEMBER.fullmatch(name) and not (TABLE in archive.names and name.lower().endswith(".npy"))]
+    for name in members[:20]:
+        try:
+            if _is_take(archive, name):
+                return True
+        except InputError:
+            continue
+    return False
+
+
+def read_motions(path: str | Path, *, fps: float | None = None, model: BodyModel | None = None, reading: Reading = Reading()) -> ClipSet:
+    """A folder or zip of takes; the arguments are those of :func:`read_motion`.
+
+    Returns:
+        ClipSet named after the folder, clips named by their files and folders.
+
+    Raises:
+        InputError: no usable take, a fault in the table, or what :class:`~tdsm.data.readers.reading.Reading` raises.
+    """
+    with Archive(path) as archive:
+        members = [name for name in archive.names if _MEMBER.fullmatch(name) and not _NO_TAKE.fullmatch(name)]
+        bodies = tuple(name for name in archive.names if name.lower().endswith(".asf"))
+        listing = _listed(archive, members)
+        _say_first(archive, members, bodies, model)
+    read = _ReadTake(fps, model, listing.table, listing.videos, bodies)
+    return read_files("motion", Path(path), members, read, reading, name=Path(path).resolve().stem, layout=SMPL_22, classes=listing.classes)
+
+
+def _listed(archive: Archive, members: Sequence[str]) -> Listing:
+    """By the table or the folders; folders whose names are all numbers are people, as CMU has them, and no labels."""
+    first = {name: PurePosixPath(name).parts[0] for name in members}
+    if TABLE not in archive.names and first and all(folder.isdecimal() and folder != name for name, folder in first.items()):
+        return Listing({name: Listed(subject=folder) for name, folder in first.items()}, (), "")
+    return listed_by(archive, {name: PurePosixPath(name).with_suffix("").as_posix() for name in members})
+
+
+def _say(where: object, notes: Sequence[str]) -> None:
+    if notes:
+        warnings.warn(f"{where}: {'; '.join(notes)}", stacklevel=4)
+
+
+def _say_first(archive: Archive, members: Sequence[str], bodies: Sequence[str], model: BodyModel | None) -> None:
+    """What was assumed of the first take; of the others the same is assumed, each by its own body."""
+    for name in members:
+        try:
+            take = _member(archive, name, bodies, model)
+            notes = placed(take, archive.path / name)[1] if take else ()
+        except InputError:
+            continue
+        if take is not None:
+            _say(f"{archive.path / name}{' (and so on, each by its own body)' if len(members) > 1 and notes else ''}", notes)
+            return
+
+
+def _member(archive: Archive, name: str, bodies: Sequence[str], model: BodyModel | None) -> Take | None:
+    return _take(archive.read(name, _LARGEST), archive.path / name, name, model, archive.read, bodies)
+
+
+@dataclass(frozen=True)
+class _ReadTake:
+    """Reads one take."""
+
+    fps: float | None
+    model: BodyModel | None
+    table: str
+    listed: Mapping[str, Listed] = field(repr=False)
+    bodies: tuple[str, ...] = field(repr=False)
+
+    def __call__(self, archive: Archive, name: str) -> Sequence[Clip]:
+        take, about = _member(archive, name, self.bodies, self.model), self.listed[name]
+        if take is None:
+            return []
+        joints, _ = placed(take, archive.path / name)
+        fps = about.fps or take.fps or self.fps
+        return [Clip(joints, SMPL_22, about.label, about.subject, fps, PurePosixPath(name).with_suffix("").as_posix())]
+
+
+def _is_take(archive: Archive, name: str) -> bool:
+    head = archive.head(name, HEAD)
+    kind = kind_of_bytes(head).name if head else "empty"
+    if kind == "npy":
+        return humanml3d.is_humanml3d(npz.read_npy(archive.read(name, _SMALL)))
+    return kind in _MOTION or (kind == "zip" and _is_npz(_names(archive, name)))
+
+
+def _names(archive: Archive, name: str) -> list[str]:
+    """Members of a zip in a folder or in a zip; none of one that is damaged."""
+    try:
+        with zipfile.ZipFile(archive.path / name if archive.path.is_dir() else io.BytesIO(archive.read(name, _LARGEST))) as inner:
+            return inner.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return []
+
+
+def _is_npz(names: Sequence[str]) -> bool:
+    return all(name.endswith(".npy") for name in names) and smpl_npz.is_smpl([name.removesuffix(".npy") for name in names])
+
+
+def _take(content: bytes, where: object, name: str, model: BodyModel | None, asf: Callable[[str], bytes], bodies: Sequence[str]) -> Take | None:
+    """The take in a file, whatever it is; ``asf`` reads a body's file, one of ``bodies``."""
+    kind = kind_of_bytes(content[:HEAD]) if content else Kind("empty", "empty (0 bytes)", "take another copy")
+    if kind.name == "zip":
+        return smpl_npz.read_smpl_npz(content, where, model)
+    if kind.name == "amc":
+        body = asf_amc.asf_of(name, bodies, where)
+        return asf_amc.read_amc(content, asf(body), where, body)
+    read = {"npy": humanml3d.read_humanml3d, "c3d": c3d.read_c3d, "bvh": read_bvh}.get(kind.name)
+    if read is None:
+        raise InputError(where, f"is {kind.title}", kind.remedy)
+    return read(content, where)
