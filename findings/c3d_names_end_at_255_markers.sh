@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Guess, written down before the first run: of a C3D with 300 named markers, the reader of the package c3d gives 300 names (point_labels) for the 300 points
-# (point_used) of each frame; the format
-# keeps names beyond 255 under LABELS2.
+# Guess (written down after a first look, not before it): of a C3D with 300 named markers, the reader of the package c3d gives 300 names (point_labels) for
+# the 300 points (point_used) of each frame; the format keeps names beyond 255 under LABELS2.
 # Seen: 300 points a frame and 255 names, without a word; zip(reader.point_labels, points) drops the last 45 markers. ezc3d gives 255 names under
 # POINT:LABELS as well, but the other 45 under POINT:LABELS2, which its own documentation of the format says.
 # Why: point_labels reads POINT:LABELS alone, and a parameter's dimension is one byte.

@@ -5,13 +5,13 @@
 
 A stretch ends when the body has rested for ``SpotConfig.rest`` seconds; that is the latency. Nothing else is remembered, so that a recording may be as long as
 it likes, and what is found does not depend on how its frames were handed over. A body that never rests is cut where it slows down most, and one that does not
-slow down either at even times; neighbours of one label are joined over these.
+slow down either at even times. Neighbours of one label without a rest between them are one action: three waves in a row are one.
 """
 
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -212,8 +212,7 @@ class Spotter:
 
     def _divided(self, cuts: list[int]) -> list[Segment]:
         """The division of a stretch into actions that explains most: seconds times probability, less the cost of each."""
-        seconds, valleys = self.hop / self.fps, {self._first + cut * self.hop for cut in cuts}
-        cuts = self._finer(cuts)
+        seconds, cuts = self.hop / self.fps, self._finer(cuts)
         pairs = [(one, other) for one in range(len(cuts)) for other in range(one + 1, len(cuts))]
         pairs = [pair for pair in pairs if self.config.shortest <= (cuts[pair[1]] - cuts[pair[0]]) * seconds <= self.config.longest]
         answers = self._recognised([(cuts[one], cuts[other]) for one, other in pairs])
@@ -225,7 +224,7 @@ class Spotter:
                     gain = self._gain((answer.end - answer.start) / self.fps, answer.score)
                     choices.append((best[one][0] + gain, (*best[one][1], answer)))
             best.append(max(choices, key=lambda choice: choice[0]))
-        return _joined(best[-1][1], valleys)
+        return _joined(best[-1][1])
 
     def _gain(self, seconds: float, probability: float) -> float:
         """What an action explains, in seconds."""
@@ -288,14 +287,15 @@ def spot(
     return Spots(tuple(found), spotter.fps, clip.frames, tuple(label.name for label in spotter.labels), clip.name)
 
 
-def _joined(found: Sequence[Segment], valleys: set[int]) -> list[Segment]:
-    """Segments in order; neighbours of one label between which the body did not slow down are one, as sure as the longer of them."""
+def _joined(found: Sequence[Segment]) -> list[Segment]:
+    """Segments in order; neighbours of one label without a rest between them are one, as sure as its parts are on average over time."""
     kept: list[Segment] = []
     for each in found:
-        last = kept[-1] if kept else None
-        if last is not None and last.label == each.label and last.end == each.start not in valleys:
-            longer = max(last, each, key=lambda one: one.end - one.start)
-            each = replace(longer, start=kept.pop().start, end=each.end)
+        if kept and kept[-1].label == each.label and kept[-1].end == each.start:
+            last = kept.pop()
+            share = (each.end - each.start) / (each.end - last.start)
+            score, margin = (share * getattr(each, name) + (1 - share) * getattr(last, name) for name in ("score", "margin"))
+            each = Segment(last.start, each.end, each.label, score, margin)
         kept.append(each)
     return kept
 
