@@ -13,8 +13,9 @@ import hashlib
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -104,6 +105,7 @@ class Library:
         z: (1 or 6, N, C) float16, mapped: directions of the clips, whole and, in the order of :data:`PARTS`, by parts.
         names, labels, subjects: N of each.
         clips: the clips themselves, where they are at hand; None for a library that was opened without.
+        index: of :meth:`indexed`; None searches exactly.
 
     Example:
         >>> import tdsm
@@ -119,6 +121,7 @@ class Library:
     labels: np.ndarray
     subjects: np.ndarray
     clips: ClipSet | None = None
+    index: Any = None
 
     @classmethod
     def build(
@@ -209,6 +212,37 @@ class Library:
         rows, scores = self._best(direction, k, part, label, subject, k)
         return self._hits(f"like {clip.name}", rows, scores, ())
 
+    def indexed(self, neighbours: int = 32) -> "Library":
+        """The same library with an index of faiss (HNSW, inner product; ``pip install "tdsm[index]"``), for more than a million clips.
+
+        Questions about the whole body without filters ask the index, which may miss a clip; all others, and those to which it gives too few answers, are
+        searched exactly. The index is made in memory, four times as large as ``z``.
+
+        Args:
+            neighbours: of each clip in the index; more of them miss less, and take longer.
+
+        Raises:
+            InputError: faiss is not installed, or a number below 2.
+        """
+        if isinstance(neighbours, bool) or not isinstance(neighbours, int) or neighbours < 2:
+            raise InputError("neighbours", f"is {neighbours!r}", "give 2 or more; 32 is usual")
+        try:
+            import faiss
+        except ImportError as error:
+            raise InputError("index", "needs faiss", 'pip install "tdsm[index]"') from error
+        index = faiss.IndexHNSWFlat(self.z.shape[2], neighbours, faiss.METRIC_INNER_PRODUCT)
+        for start in range(0, len(self), _ROWS):
+            index.add(np.ascontiguousarray(self.z[0, start : start + _ROWS], dtype=np.float32))
+        return replace(self, index=index)
+
+    def _nearest(self, direction: Float[Tensor, " channel"], count: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """What the index gives, best first; None where it gives fewer rows than there are (it fills with -1)."""
+        self.index.hnsw.efSearch = max(64, 2 * count)
+        scores, rows = (each[0] for each in self.index.search(direction.numpy()[None], count))
+        found = (rows >= 0) & np.isfinite(scores)
+        order = np.lexsort((rows[found], -scores[found]))
+        return (rows[found][order], scores[found][order]) if found.sum() == count else None
+
     def _place(self, part: str | None) -> int:
         if part is None:
             return 0
@@ -224,6 +258,10 @@ class Library:
         """Rows and cosines of the best, those with equal cosines in the order of rows."""
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise InputError("k", f"is {k!r}", "give a number of clips, 1 or more")
+        if self.index is not None and (part, label, subject) == (None, None, None):
+            found = self._nearest(direction, min(count, len(self)))
+            if found is not None:
+                return found
         z, allowed = self.z[self._place(part)], np.ones(len(self), bool)
         for what, values, wanted in (("label", self.labels, label), ("subject", self.subjects, subject)):
             if wanted is not None:

@@ -14,10 +14,12 @@ import standins
 from standins import TINY_ALIGNED, TINY_CLASSIFIER
 
 from tdsm.backbones import pretraining
+from tdsm.backbones.fit import SHIPPED
 from tdsm.config import Config, demo, override
 from tdsm.data.prompts import load_prompts
 from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.data.readers import load_clips
+from tdsm.data.synthetic import UNSEEN, synthetic_clips
 from tdsm.demonstration import demo_recognizer
 from tdsm.experiments.pretrain import pretrain
 from tdsm.experiments.results import load_results
@@ -227,3 +229,24 @@ def test_never_met(command, inputs, tower):
     assert [len(row) for row in rows] == [7, 4, 8]
     assert rows[0][3] == rows[0][4]  # of an untrained denoiser the answer is the cosine's
     assert "± 0.0" in rows[2][1]
+
+
+def test_long_takes(command):
+    few = {"synthetic_clips": lambda count: synthetic_clips(2, actions=UNSEEN[:5]), "ROUNDS": 1}
+    _, printed = command("long_takes", "--models", SHIPPED, "--ways", "windows", "windows, rest", "time tokens", "rests and valleys", **few)
+    rows = [line.split(" | ") for line in printed.splitlines()[4:]]
+    assert [row[1] for row in rows] == 2 * ["windows", "windows, rest", "time tokens", "rests and valleys"]
+    assert all(0 <= float(cell.rstrip(" |")) <= 100 for row in rows for cell in row[2:])
+
+
+def test_text_to_clips(command, tmp_path):
+    synthetic_clips(2, actions=UNSEEN[:3]).save(tmp_path / "clips.npz")
+    _, printed = command("text_to_clips", tmp_path / "clips.npz", "--models", SHIPPED, "--clips", 100)
+    assert "| 6 clips, 3 names | R@1 | R@5 | R@10 |" in printed
+    assert "| cosine | " in printed
+    assert "building: " in printed
+
+
+def test_spotting_speed(command):
+    _, printed = command("spotting_speed", "--minutes", 0.1)
+    assert [line.split("|")[1].strip() for line in printed.splitlines()[4:]] == ["with rests", "no rests"]

@@ -165,3 +165,34 @@ def test_the_denoiser_ranks_the_best_again(clips, recognizer, monkeypatch):
     monkeypatch.setattr(recognizer, "scores", lambda z_x, labels: -(z_x @ recognizer.text(labels).z_g.T))
     assert [hit.row for hit in library.search("bow", k=15, rerank=5)] == [*plain[:5][::-1], *plain[5:]]
     assert [hit.row for hit in library.search("bow", k=15, rerank=0)] == plain
+
+
+def test_an_index_finds_what_the_exact_search_finds(library, clips):
+    pytest.importorskip("faiss")
+    indexed = library.indexed()
+    for text in ("someone takes a bow", "jump"):
+        exact, near = library.search(text, k=5), indexed.search(text, k=5)
+        assert [hit.row for hit in near] == [hit.row for hit in exact]
+        assert [hit.score for hit in near] == pytest.approx([hit.score for hit in exact], abs=1e-3)
+    assert {hit.label for hit in indexed.search("jump", k=3, label="bow")} == {"bow"}
+    assert len(indexed.search("jump", k=1000)) == len(clips)
+
+
+def test_an_index_that_answers_too_little_is_not_trusted(library, monkeypatch):
+    """faiss fills with -1 where it finds fewer than were asked for."""
+
+    class Short:
+        hnsw = type("Settings", (), {})()
+
+        def search(self, query, count):
+            return np.full((1, count), np.nan, np.float32), np.full((1, count), -1)
+
+    assert [hit.row for hit in replace(library, index=Short()).search("jump", k=4)] == [hit.row for hit in library.search("jump", k=4)]
+
+
+def test_an_index_needs_its_package_and_neighbours(library, monkeypatch):
+    with pytest.raises(InputError, match="neighbours: is 1"):
+        library.indexed(1)
+    monkeypatch.setitem(__import__("sys").modules, "faiss", None)
+    with pytest.raises(InputError, match="needs faiss"):
+        library.indexed()

@@ -78,10 +78,10 @@ def test_what_is_remembered_does_not_grow(recognizer, take):
     restless = clip.joints[:, 60:150]
     for _ in range(12):
         spotter.push(restless)
-        assert spotter._frames.shape[1] <= (config.stretch + 1) * clip.fps
+        assert spotter.remembered <= (config.stretch + 1) * clip.fps
     for _ in range(12):
         spotter.push(np.repeat(clip.joints[:, :1], 90, axis=1))
-    assert spotter._frames.shape[1] <= clip.fps
+    assert spotter.remembered <= clip.fps
 
 
 def test_a_body_that_rests_does_nothing(recognizer, take):

@@ -121,6 +121,11 @@ class Spotter:
         """Seconds of frames from the end of an action to its answer, if the body rests then. Actions without rest between them are answered together."""
         return max(0, self._resting() - self._pad()) * self.hop / self.fps
 
+    @property
+    def remembered(self) -> int:
+        """Number of frames that are kept; at most those of ``SpotConfig.stretch`` and of one push."""
+        return 0 if self._frames is None else self._frames.shape[1]
+
     def push(self, frames: Float[np.ndarray, "*person frame joint coord"]) -> list[Segment]:
         """Take some more frames, (T, V, C) or (M, T, V, C), and return the actions that are over, in order.
 
@@ -145,7 +150,7 @@ class Spotter:
         return found
 
     def _seen(self) -> int:
-        return self._first + (0 if self._frames is None else self._frames.shape[1])
+        return self._first + self.remembered
 
     def _resting(self) -> int:
         """Hops of rest that end an action."""
