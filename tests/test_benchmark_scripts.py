@@ -13,12 +13,12 @@ import pytest
 import standins
 from standins import TINY_ALIGNED, TINY_CLASSIFIER
 
+from tdsm.app.demo import demo_recognizer
 from tdsm.backbones import pretraining
 from tdsm.config import Config, demo, override
 from tdsm.data.prompts import load_prompts
 from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.data.readers import load_clips
-from tdsm.demonstration import demo_recognizer
 from tdsm.experiments.pretrain import pretrain
 from tdsm.experiments.results import load_results
 

@@ -98,8 +98,8 @@ class Spots(Sequence):
         """(start, end) in seconds, label, probability, margin, of each."""
         return [(each.start / self.fps, each.end / self.fps, each.label, each.score, each.margin) for each in self.found]
 
-    def to_csv(self, path: str | Path) -> Path:
-        """Write start, end (seconds), label, probability, margin, start_frame, end_frame."""
+    def csv(self) -> str:
+        """A table as text: start, end (seconds), label, probability, margin, start_frame, end_frame."""
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
         lines.writerow(("start", "end", "label", "probability", "margin", "start_frame", "end_frame"))
@@ -107,7 +107,11 @@ class Spots(Sequence):
             (f"{start:.3f}", f"{end:.3f}", label, f"{score:.4f}", f"{margin:.4f}", each.start, each.end)
             for (start, end, label, score, margin), each in zip(self.rows(), self.found, strict=True)
         )
-        return write_text(Path(path), text.getvalue())
+        return text.getvalue()
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write what :meth:`csv` gives; returns the path."""
+        return write_text(Path(path), self.csv())
 
     def to_json(self, path: str | Path) -> Path:
         """Write the form of COCO: videos, categories and annotations with segments in seconds and a score."""
