@@ -1,0 +1,212 @@
+"""What stands behind the page: recordings of each session, and answers as pieces of HTML. It knows nothing of Gradio, and can be asked without a browser.
+
+One question is worked on at a time, whoever asks: readers and the recognizer tell doubts as warnings, which Python collects for the whole process, so that two
+at once could get each other's. Every text of a user is escaped in what is returned.
+"""
+
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tdsm.app.pieces import bars, bodies, csv_link, lines, readings, segments, still_to_ask
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.examples import RIVALS, example_clips
+from tdsm.data.labels import as_labels, parse_labels
+from tdsm.data.readers import load_clips
+from tdsm.recognizer import Recognizer, pretrained
+from tdsm.search import Library
+from tdsm.spotting.spot import spot
+from tdsm.text import TextWarning
+from tdsm.util.errors import InputError
+from tdsm.viz.animation import gallery, player
+
+__all__ = ["LONG", "Answer", "Desk", "Recording", "example_labels", "sentences_of"]
+
+LONG = 8.0
+"""Seconds from which on a recording is also searched for several actions."""
+
+_SESSIONS = 50  # whose recordings are kept; the oldest is forgotten
+_MOST_LABELS = 300
+_MOST_FRAMES = 200_000  # of a recording: nearly two hours
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a session looks at: clips, and what was said when they were read."""
+
+    clips: ClipSet
+    notes: tuple[str, ...] = ()
+    source: str = ""  # path of the upload, which is deleted once it was read
+
+    @property
+    def names(self) -> list[str]:
+        """Of its clips, numbered, since several may bear the same."""
+        return [f"{number}: {clip.name}" for number, clip in enumerate(self.clips, 1)]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Pieces of HTML, "" for what there is not.
+
+    Attributes:
+        body: the clip, moving; of a long recording with its timeline.
+        ranking: labels with bars of their probabilities.
+        readings: how each label was read.
+        notes: one line for each thing that was assumed.
+        found: actions of a long recording as a table, with a link to it as CSV.
+    """
+
+    body: str
+    ranking: str = ""
+    readings: str = ""
+    notes: str = ""
+    found: str = ""
+
+
+class Desk:
+    """Reads, answers and searches for all sessions of a server.
+
+    Args:
+        recognizer: left out: the shipped one.
+        library: clips to search in; left out: the packaged examples.
+
+    Example:
+        >>> desk = Desk()
+        >>> _ = desk.example("me", 1)
+        >>> "jump straight up" in desk.answer("me", 0, "jump straight up, walk").ranking
+        True
+        >>> desk.forget("me")
+    """
+
+    def __init__(self, recognizer: Recognizer | None = None, library: Library | None = None) -> None:
+        self.recognizer = recognizer or pretrained()
+        self.examples = example_clips()
+        self.library = library or Library.build(self.examples, self.recognizer, progress=False)
+        self._lock = threading.Lock()
+        self._held: OrderedDict[str, Recording] = OrderedDict()
+
+    def take(self, session: str, path: str | Path) -> Recording:
+        """Read a file that was uploaded, and delete it.
+
+        Raises:
+            InputError: nothing that :func:`tdsm.load_clips` reads.
+        """
+        path = Path(path)
+        with self._lock, warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            known = next((held for held in self._held.values() if held.source == str(path)), None)  # the same file, from two sessions at once
+            try:
+                recording = known or Recording(load_clips(path), source=str(path))
+            except InputError as error:
+                self._held.pop(session, None)
+                raise InputError(path.name, *_named(error, path)) from error
+            finally:
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+            notes = known.notes if known else tuple(str(one.message).replace(str(path), path.name) for one in said)
+            return self._hold(session, Recording(recording.clips, notes, str(path)))
+
+    def example(self, session: str, number: int) -> Recording:
+        """Look at one of the packaged examples."""
+        with self._lock:
+            return self._hold(session, Recording(ClipSet((self.examples[number],), (self.examples[number].label,), "example")))
+
+    def forget(self, session: str) -> None:
+        """The session is over."""
+        with self._lock:
+            self._held.pop(session, None)
+
+    def answer(self, session: str, number: int, labels: str, descriptions: str = "") -> Answer:
+        """What is seen in clip ``number`` of the session's recording.
+
+        Args:
+            labels: names with commas between them; "" shows the body alone.
+            descriptions: a line for each label that has one, "label: sentence".
+
+        Raises:
+            InputError: no recording, nobody in it, or labels or descriptions that cannot be used.
+        """
+        with self._lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore", TextWarning)  # the readings say the same, per label
+            recording = self._held.get(session)
+            if recording is None:
+                raise InputError("recording", "none is chosen", "drop a file or pick an example")
+            clip = recording.clips[min(max(0, int(number)), len(recording.clips) - 1)]
+            if clip.frames > _MOST_FRAMES:
+                raise InputError(clip.name, f"has {clip.frames:,} frames, the page takes {_MOST_FRAMES:,}", "cut it, or take `tdsm spot`")
+            if not labels.strip():
+                return Answer(bodies(player(clip)), still_to_ask(), notes=lines(recording.notes))
+            asked = as_labels(parse_labels(labels, "labels"), sentences_of(descriptions))
+            if len(asked) > _MOST_LABELS:
+                raise InputError("labels", f"are {len(asked)}, the page takes {_MOST_LABELS}", "ask fewer at a time")
+            return self._answered(clip, asked, sentences_of(descriptions), recording.notes)
+
+    def _answered(self, clip: Clip, asked: Sequence, descriptions: dict[str, str], notes: Sequence[str]) -> Answer:
+        answer = self.recognizer.predict(clip, asked, descriptions)
+        if not len(answer):
+            raise InputError(clip.name, "too little of a person is seen", "choose another clip")
+        said = lines([*notes, *answer.notes])
+        if clip.frames / clip.fps <= LONG:
+            return Answer(bodies(player(clip, answer.top[0])), bars(answer), readings(answer), said)
+        spots = spot(self.recognizer, clip, asked)
+        return Answer(bodies(player(clip)), bars(answer, whole=True), readings(answer), said, segments(spots) + csv_link(spots))
+
+    def find(self, text: str, count: int = 6) -> str:
+        """Clips of the library that fit a text, moving, and their scores.
+
+        Raises:
+            InputError: a text without words, or no clip to be shown.
+        """
+        with self._lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore", TextWarning)
+            hits = self.library.search(text, int(count))
+            if self.library.clips is None:
+                return hits._repr_html_()
+            found = [self.library.clips[hit.row] for hit in hits]
+            return bodies(gallery(found, scores=[{"cosine": hit.score} for hit in hits])) + lines(hits.notes)
+
+    def _hold(self, session: str, recording: Recording) -> Recording:
+        self._held.pop(session, None)
+        self._held[session] = recording
+        while len(self._held) > _SESSIONS:
+            self._held.popitem(last=False)
+        return recording
+
+
+def sentences_of(text: str) -> dict[str, str]:
+    """Descriptions out of lines "label: sentence".
+
+    >>> sentences_of("squat: The knees bend.")
+    {'squat': 'The knees bend.'}
+
+    Raises:
+        InputError: a line of another form, or a label twice.
+    """
+    made: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        label, colon, sentence = (part.strip() for part in line.partition(":"))
+        if not line.strip():
+            continue
+        if not (colon and label and sentence):
+            raise InputError(f"descriptions, line {number}", f"{line[:60]!r} is not of the form label: sentence", "write each on a line of its own")
+        if label in made:
+            raise InputError(f"descriptions, line {number}", f"{label[:60]!r} has a description already", "give one for each label")
+        made[label] = sentence
+    return made
+
+
+def example_labels(label: str, typed: str) -> str:
+    """Labels to ask for an example: its own among wrong ones, unless the user typed other labels before."""
+    offered = {own: ", ".join(sorted((own, *rivals))) for own, rivals in RIVALS.items()}
+    return offered[label] if not typed.strip() or typed in offered.values() else typed
+
+
+def _named(error: InputError, path: Path) -> tuple[str, str]:
+    """What is wrong and the remedy of an error, without the folder in which the upload lay."""
+    words = str(error).replace(str(path.parent) + "/", "")
+    what, _, remedy = words.removeprefix(f"{path.name}: ").rpartition("; ")
+    return (what, remedy) if what else (remedy, "give another file")
