@@ -1,15 +1,19 @@
-"""The whole way that a user goes: JupyterLab in a browser, all cells run, widgets moved with keyboard and mouse."""
+"""The whole way that a user goes: JupyterLab in a browser, all cells run, widgets moved with keyboard and mouse.
+
+Without Chromium the test is skipped (``browser.py``).
+"""
 
 import json
 import os
+import socket
 import sys
 import time
 
 import nbformat
 import pytest
-from chromium import answers, free_port, needs_chromium, opened_tab, running, wait_for
+from browser import NEEDED, answers, open_tab, running, wait_for
 
-pytestmark = needs_chromium
+pytestmark = NEEDED
 
 CELLS = (
     """\
@@ -41,7 +45,9 @@ def write_notebook(path):
 def lab(tmp_path):
     """Address of a JupyterLab of its own: own port, own settings, no token, no user's files."""
     write_notebook(tmp_path / "widgets.ipynb")
-    port = free_port()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     own = {name: str(tmp_path / "jupyter" / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
     own |= {f"JUPYTERLAB_{name}_DIR": str(tmp_path / "jupyter" / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={tmp_path}"]
@@ -59,7 +65,7 @@ def lab(tmp_path):
 
 @pytest.fixture
 def tab(tmp_path):
-    with opened_tab(tmp_path, "const cell = n => document.querySelectorAll('.jp-Notebook .jp-CodeCell')[n];") as made:
+    with open_tab(tmp_path) as made:
         yield made
 
 

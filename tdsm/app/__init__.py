@@ -108,9 +108,7 @@ def _free(host: str, port: int) -> int:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             return probe.getsockname()[1]
     except OSError as error:
-        raise InputError(
-            f"{host}:{port}", f"cannot be used ({error.strerror or error})", "choose another --port, or a --host of this machine"
-        ) from error
+        raise InputError(f"{host}:{port}", f"cannot be used ({error.strerror or error})", "choose another --port, or a --host of this machine") from error
 
 
 @contextmanager

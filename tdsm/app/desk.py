@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tdsm.app.pieces import bars, bodies, csv_link, lines, readings, segments, still_to_ask
+from tdsm.app.pieces import bars, bodies, csv_link, lines, readings, section, segments, still_to_ask
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.examples import RIVALS, example_clips
 from tdsm.data.labels import as_labels, parse_labels
@@ -65,6 +65,12 @@ class Answer:
     readings: str = ""
     notes: str = ""
     found: str = ""
+
+    @property
+    def html(self) -> str:
+        """All pieces in one, each under its title."""
+        titles = {"body": "", "ranking": "", "found": "Actions", "readings": "How each name was read", "notes": "Notes"}
+        return "".join(section(name, title, getattr(self, name)) for name, title in titles.items())
 
 
 class Desk:
@@ -199,10 +205,10 @@ def sentences_of(text: str) -> dict[str, str]:
     return made
 
 
-def example_labels(label: str, typed: str) -> str:
-    """Labels to ask for an example: its own among wrong ones, unless the user typed other labels before."""
+def example_labels(label: str | None, typed: str) -> str:
+    """Labels to ask for an example, its own among wrong ones, unless the user typed others before; for None the user's alone."""
     offered = {own: ", ".join(sorted((own, *rivals))) for own, rivals in RIVALS.items()}
-    return offered[label] if not typed.strip() or typed in offered.values() else typed
+    return offered.get(label, "") if not typed.strip() or typed in offered.values() else typed
 
 
 def _named(error: InputError, path: Path) -> tuple[str, str]:

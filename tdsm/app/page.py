@@ -5,7 +5,7 @@ from functools import wraps
 
 import gradio as gr
 
-from tdsm.app.desk import Answer, Desk, Recording, example_labels
+from tdsm.app.desk import Desk, Recording, example_labels
 from tdsm.app.pieces import fault
 from tdsm.util.errors import InputError
 
@@ -21,7 +21,7 @@ _HOW = (
 
 
 def page(desk: Desk) -> gr.Blocks:
-    """Two tabs, Recognise and Search, in front of a desk."""
+    """Two tabs, Recognise and Search, in front of a desk. What a text box holds is None until it was drawn."""
     with gr.Blocks(title="tdsm", analytics_enabled=False, delete_cache=(_SWEEP, _OLD), fill_width=False) as blocks:
         gr.HTML("<h1>tdsm</h1><p>Name an action that the model never saw, and it recognises people doing it, from moving skeletons alone.</p>")
         with gr.Tab("Recognise"):
@@ -52,40 +52,39 @@ def _recognise(desk: Desk) -> None:
                 )  # fmt: skip
             ask = gr.Button("Recognise", variant="primary", elem_id="ask")
         with gr.Column(scale=3, min_width=340):
-            message, body, ranking = gr.HTML(elem_id="message"), gr.HTML(elem_id="body"), gr.HTML(elem_id="ranking")
-            found, readings, notes = gr.HTML(elem_id="found"), gr.HTML(elem_id="readings"), gr.HTML(elem_id="notes")
-    shown = [message, body, ranking, readings, notes, found]
+            shown = gr.HTML(elem_id="answer", elem_classes="tdsm-answer")
 
-    @_told(1, 5)
-    def upload(path: str | None, typed: str, descriptions: str, request: gr.Request) -> list:
+    @_told(3)
+    def upload(path: str | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
+        typed = example_labels(None, typed or "")
         if path is None:
             desk.forget(request.session_hash)
-            return [_no_clip(), *_pieces(Answer(""))]
+            return [_clips(None), None, typed, ""]
         recording = desk.take(request.session_hash, path)
-        return [_clips(recording), *_pieces(desk.answer(request.session_hash, 0, typed, descriptions))]
+        return [_clips(recording), None, typed, desk.answer(request.session_hash, 0, typed, descriptions or "").html]
 
-    @_told(2, 5)
-    def pick(number: int | None, typed: str, descriptions: str, request: gr.Request) -> list:
+    @_told(3)
+    def pick(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
         if number is None:
-            return [gr.skip()] * (2 + len(shown))
+            return [gr.skip()] * 4
         desk.example(request.session_hash, number)
-        offered = example_labels(desk.examples[number].label, typed)
-        return [_no_clip(), offered, *_pieces(desk.answer(request.session_hash, 0, offered, descriptions))]
+        offered = example_labels(desk.examples[number].label, typed or "")
+        return [_clips(None), None, offered, desk.answer(request.session_hash, 0, offered, descriptions or "").html]
 
-    @_told(0, 5)
-    def answer(number: int | None, typed: str, descriptions: str, request: gr.Request) -> list:
-        if not typed.strip():
+    @_told(0)
+    def turn(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
+        return [desk.answer(request.session_hash, number or 0, typed or "", descriptions or "").html]
+
+    @_told(0)
+    def recognise(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
+        if not (typed or "").strip():
             raise InputError("labels", "none given", "give at least one name")
-        return _pieces(desk.answer(request.session_hash, number or 0, typed, descriptions))
+        return turn(number, typed, descriptions, request)
 
-    @_told(0, 5)
-    def turn(number: int | None, typed: str, descriptions: str, request: gr.Request) -> list:
-        return _pieces(desk.answer(request.session_hash, number or 0, typed, descriptions))
-
-    gr.on([file.upload, file.clear], upload, [file, labels, sentences], [clip, *shown], api_name="upload", concurrency_limit=None)
-    example.input(pick, [example, labels, sentences], [clip, labels, *shown], api_name="example", concurrency_limit=None)
+    gr.on([file.upload, file.clear], upload, [file, labels, sentences], [clip, example, labels, shown], api_name="upload", concurrency_limit=None)
+    example.input(pick, [example, labels, sentences], [clip, file, labels, shown], api_name="example", concurrency_limit=None)
     clip.input(turn, [clip, labels, sentences], shown, api_name="clip", concurrency_limit=None)
-    gr.on([ask.click, labels.submit], answer, [clip, labels, sentences], shown, api_name="recognise", concurrency_limit=None)
+    gr.on([ask.click, labels.submit], recognise, [clip, labels, sentences], shown, api_name="recognise", concurrency_limit=None)
 
 
 def _search(desk: Desk) -> None:
@@ -94,17 +93,17 @@ def _search(desk: Desk) -> None:
         text = gr.Textbox(label="Movement", max_length=_WORDS, scale=4, elem_id="text", placeholder="somebody jumps")
         count = gr.Slider(3, 12, value=6, step=3, label="How many", scale=1, elem_id="count")
         ask = gr.Button("Search", variant="primary", scale=1, elem_id="search")
-    message, hits = gr.HTML(elem_id="search-message"), gr.HTML(elem_id="hits")
+    hits = gr.HTML(elem_id="hits", elem_classes="tdsm-answer")
 
-    @_told(0, 1)
-    def find(words: str, most: float) -> list:
-        return ["", desk.find(words, round(min(12, max(1, most))))]
+    @_told(0)
+    def find(words: str | None, most: float) -> list:
+        return [desk.find(words or "", round(min(12, max(1, most))))]
 
-    gr.on([ask.click, text.submit], find, [text, count], [message, hits], api_name="search", concurrency_limit=None)
+    gr.on([ask.click, text.submit], find, [text, count], hits, api_name="search", concurrency_limit=None)
 
 
-def _told(before: int, after: int) -> Callable[[Callable[..., list]], Callable[..., list]]:
-    """Bad input becomes one line on the page: ``before`` outputs stay, then comes the message, and what the ``after`` others showed goes."""
+def _told(before: int) -> Callable[[Callable[..., list]], Callable[..., list]]:
+    """Bad input becomes one line in the place of the answer; the ``before`` outputs that come before it stay."""
 
     def around(ask: Callable[..., list]) -> Callable[..., list]:
         @wraps(ask)
@@ -112,26 +111,14 @@ def _told(before: int, after: int) -> Callable[[Callable[..., list]], Callable[.
             try:
                 return ask(*given)
             except InputError as error:
-                return [*[gr.skip()] * before, fault(error), *[""] * after]
+                return [*[gr.skip()] * before, fault(error)]
 
         return asked
 
     return around
 
 
-def _pieces(answer: Answer) -> list[str]:
-    """Of an answer, in the order in which the page shows them; first comes the message, of which there is none."""
-    return ["", answer.body, answer.ranking, _under("How each name was read", answer.readings), _under("Notes", answer.notes), _under("Actions", answer.found)]
-
-
-def _under(title: str, piece: str) -> str:
-    return f"<h3>{title}</h3>{piece}" if piece else ""
-
-
-def _clips(recording: Recording) -> dict:
-    names = recording.names[:_MOST_CLIPS]
-    return gr.update(choices=[(name, number) for number, name in enumerate(names)], value=0, visible=len(names) > 1)
-
-
-def _no_clip() -> dict:
-    return gr.update(choices=[], value=None, visible=False)
+def _clips(recording: Recording | None) -> dict:
+    """The menu of clips, for a file that holds several."""
+    names = recording.names[:_MOST_CLIPS] if recording else []
+    return gr.update(choices=[(name, number) for number, name in enumerate(names)], value=0 if names else None, visible=len(names) > 1)

@@ -9,16 +9,19 @@ from tdsm.spotting.spot import Spots
 from tdsm.util.html import html_table
 from tdsm.viz.animation import Player
 
-__all__ = ["CSS", "bars", "bodies", "csv_link", "fault", "lines", "readings", "segments", "still_to_ask"]
+__all__ = ["CSS", "bars", "bodies", "csv_link", "fault", "lines", "readings", "section", "segments", "still_to_ask"]
 
 CSS = """
+.tdsm-answer section{margin:0 0 18px}.tdsm-answer h3{margin:0 0 6px;font-size:105%}.tdsm-answer p{margin:6px 0}
 .tdsm-bar{display:grid;grid-template-columns:minmax(6em,40%) 1fr 3.5em;gap:8px;align-items:center;margin:3px 0;line-height:1.3}
 .tdsm-bar span{text-align:right;overflow-wrap:anywhere}.tdsm-bar i{display:block;height:14px;background:#2b6cb0;border-radius:2px;min-width:1px}
-.tdsm-bar.none{margin-top:10px}.tdsm-bar.none i{background:#999}.tdsm-bar.none span{font-style:italic}.tdsm-bar.best{font-weight:600}
-.tdsm-fault{border-left:4px solid #c53030;padding:6px 10px;background:#c530301a;overflow-wrap:anywhere}
-.tdsm-table{overflow-x:auto}.tdsm-table table{border-collapse:collapse;width:100%}
-.tdsm-table th,.tdsm-table td{padding:3px 10px 3px 0;border-bottom:1px solid #8884;vertical-align:top;overflow-wrap:anywhere}
-.tdsm-lines{margin:0;padding-left:1.2em}.tdsm-lines li{overflow-wrap:anywhere}.tdsm-small{opacity:.75;font-size:90%}
+.tdsm-bar b{font-weight:400}.tdsm-bar.best *{font-weight:600}.tdsm-bar.none{margin-top:10px}.tdsm-bar.none i{background:#999}
+.tdsm-fault{border-left:4px solid #c53030;padding:8px 12px;background:#c530301a;overflow-wrap:anywhere}
+.tdsm-table{overflow-x:auto}.tdsm-table table{border-collapse:collapse!important;border:0!important;width:100%}
+.tdsm-table :is(th,td){padding:4px 14px 4px 0!important;border:0!important;border-bottom:1px solid #8884!important;vertical-align:top}
+.tdsm-table tr{border:0!important}.tdsm-table :is(th,td){overflow-wrap:break-word}.tdsm-table :is(th,td):first-child{min-width:8em}
+.tdsm-lines{margin:0;padding-left:1.2em!important}.tdsm-lines li{overflow-wrap:anywhere}.tdsm-small{opacity:.75;font-size:90%}
+#file a{pointer-events:none;text-decoration:none;color:inherit}
 """
 """Style of the pieces, for the page that they stand in."""
 
@@ -28,6 +31,11 @@ _MOST_BARS = 12
 def bodies(page: Player) -> str:
     """A page of moving bodies in a frame of its own, which cannot reach the page around it."""
     return page._repr_html_().replace("<script", "&lt;script").replace("</script", "&lt;/script")  # the same page; Gradio warns of script tags in sight
+
+
+def section(name: str, title: str, piece: str) -> str:
+    """A piece with its title; "" where there is none."""
+    return f'<section class="tdsm-{name}">{f"<h3>{title}</h3>" if title else ""}{piece}</section>' if piece else ""
 
 
 def fault(error: object) -> str:

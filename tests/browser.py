@@ -1,8 +1,8 @@
-"""A page in a browser, for tests that go the whole way of a user.
+"""A page in Chromium that tests can press and look at.
 
 Chromium is driven through its own DevTools protocol, over the websocket client that Jupyter brings along: no driver program has to
-match the browser's version, and nothing more has to be installed. Without Chromium such tests are skipped. Pictures of the page go
-to the folder that TDSM_SCREENSHOTS names, or to the test's own.
+match the browser's version, and nothing more has to be installed. Pictures of the page go to the folder that TDSM_SCREENSHOTS names,
+or to the test's own.
 """
 
 import base64
@@ -10,11 +10,9 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
-from collections import deque
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -23,17 +21,11 @@ import pytest
 import websocket
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None)
-needs_chromium = [
+NEEDED = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path: apt-get install chromium"),
     pytest.mark.skipif(os.name != "posix", reason="processes are ended in the way of POSIX"),
 ]
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @contextmanager
@@ -69,21 +61,22 @@ def answers(url):
 class Tab:
     """A page in Chromium, over the DevTools protocol (https://chromedevtools.github.io/devtools-protocol)."""
 
-    def __init__(self, socket_address, pictures, names=""):
+    def __init__(self, socket_address, pictures):
         self.socket = websocket.create_connection(socket_address, suppress_origin=True, timeout=60)
-        self.numbers, self.pictures, self.names, self.events = count(1), pictures, names, deque(maxlen=5000)
+        self.numbers, self.pictures = count(1), pictures
 
     def call(self, method, **parameters):
         number = next(self.numbers)
         self.socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while (reply := json.loads(self.socket.recv())).get("id") != number:
-            self.events.append(reply)
+            pass  # events
         assert "error" not in reply, reply
         return reply["result"]
 
     def value(self, expression):
-        """The value of a JavaScript expression, in which ``names`` are known."""
-        reply = self.call("Runtime.evaluate", expression=f"(() => {{ {self.names} return {expression}; }})()", returnByValue=True)
+        """The value of a JavaScript expression, in which ``cell(n)`` is the n-th cell of the notebook."""
+        cell = "const cell = n => document.querySelectorAll('.jp-Notebook .jp-CodeCell')[n];"
+        reply = self.call("Runtime.evaluate", expression=f"(() => {{ {cell} return {expression}; }})()", returnByValue=True)
         assert "exceptionDetails" not in reply, reply["exceptionDetails"]["exception"]["description"]
         return reply["result"].get("value")
 
@@ -101,7 +94,7 @@ class Tab:
         shown = self.value("document.body.innerText")[-2000:]
         pytest.fail(f"waited {seconds} s for {condition}; {problem}; see {self.pictures / 'stuck.png'}; the page says: {shown}", pytrace=False)
 
-    def press(self, key, code):
+    def press(self, key, code=0):
         for kind in ("keyDown", "keyUp"):
             text = {"text": "\r"} if key == "Enter" and kind == "keyDown" else {}
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text)
@@ -127,8 +120,8 @@ class Tab:
 
 
 @contextmanager
-def opened_tab(tmp_path, names="", size="1300,4200"):
-    """A tab of a Chromium of its own; ``names`` are JavaScript declarations that expressions may use."""
+def open_tab(tmp_path, size="1300,4200"):
+    """A Chromium of its own with one empty page, a window of that many pixels."""
     pictures = Path(os.environ.get("TDSM_SCREENSHOTS", tmp_path))
     pictures.mkdir(parents=True, exist_ok=True)
     log, profile = tmp_path / "chromium.log", tmp_path / "chromium"
@@ -140,8 +133,6 @@ def opened_tab(tmp_path, names="", size="1300,4200"):
             lambda: (profile / "DevToolsActivePort").is_file() and (profile / "DevToolsActivePort").read_text().split()[0], "start of Chromium", process, log
         )
         pages = wait_for(lambda: answers(f"http://127.0.0.1:{port}/json/list"), "page of Chromium", process, log)
-        made = Tab(next(page for page in pages if page["type"] == "page")["webSocketDebuggerUrl"], pictures, names)
-        try:
-            yield made
-        finally:
-            made.socket.close()
+        made = Tab(next(page for page in pages if page["type"] == "page")["webSocketDebuggerUrl"], pictures)
+        yield made
+        made.socket.close()
