@@ -7,19 +7,19 @@ at once could get each other's. Every text of a user is escaped in what is retur
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tdsm.app.pieces import bars, bodies, csv_link, lines, readings, section, segments, still_to_ask
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.examples import RIVALS, example_clips
-from tdsm.data.labels import as_labels, parse_labels
+from tdsm.data.labels import Label, as_labels, parse_labels
 from tdsm.data.readers import load_clips
 from tdsm.recognizer import Recognizer, pretrained
 from tdsm.search import Library
-from tdsm.spotting.spot import spot
+from tdsm.spotting.spot import Spots, Spotter
 from tdsm.text import TextWarning
 from tdsm.util.errors import InputError
 from tdsm.viz.animation import gallery, player
@@ -29,6 +29,7 @@ __all__ = ["LONG", "Answer", "Desk", "Recording", "example_labels", "sentences_o
 LONG = 8.0
 """Seconds from which on a recording is also searched for several actions."""
 
+_PIECE = 1_000  # frames of a long recording that are looked at in one turn
 _SESSIONS = 50  # whose recordings are kept; the oldest is forgotten
 _MOST_LABELS = 300
 _MOST_FRAMES = 200_000  # of a recording: nearly two hours
@@ -136,8 +137,7 @@ class Desk:
         Raises:
             InputError: no recording, nobody in it, or labels or descriptions that cannot be used.
         """
-        with self._lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore", TextWarning)  # the readings say the same, per label
+        with self._turn():
             recording = self._held.get(session)
             if recording is None:
                 raise InputError("recording", "none is chosen", "drop a file or pick an example")
@@ -146,20 +146,30 @@ class Desk:
                 raise InputError(clip.name, f"has {clip.frames:,} frames, the page takes {_MOST_FRAMES:,}", "cut it, or take `tdsm spot`")
             if not labels.strip():
                 return Answer(bodies(player(clip)), still_to_ask(), notes=lines(recording.notes))
-            asked = as_labels(parse_labels(labels, "labels"), sentences_of(descriptions))
+            asked = as_labels(parse_labels(labels, "labels"))
             if len(asked) > _MOST_LABELS:
                 raise InputError("labels", f"are {len(asked)}, the page takes {_MOST_LABELS}", "ask fewer at a time")
-            return self._answered(clip, asked, sentences_of(descriptions), recording.notes)
+            sentences = sentences_of(descriptions)
+            answer = self.recognizer.predict(clip, asked, sentences)
+            if not len(answer):
+                raise InputError(clip.name, "too little of a person is seen", "choose another clip")
+            long = clip.frames / clip.fps > LONG
+            given = bars(answer, whole=long), readings(answer), lines([*recording.notes, *answer.notes])
+            if not long:
+                return Answer(bodies(player(clip, answer.top[0])), *given)
+        spots = self._spotted(clip, asked, sentences)
+        return Answer(bodies(player(clip)), *given, segments(spots) + csv_link(spots))
 
-    def _answered(self, clip: Clip, asked: Sequence, descriptions: dict[str, str], notes: Sequence[str]) -> Answer:
-        answer = self.recognizer.predict(clip, asked, descriptions)
-        if not len(answer):
-            raise InputError(clip.name, "too little of a person is seen", "choose another clip")
-        said = lines([*notes, *answer.notes])
-        if clip.frames / clip.fps <= LONG:
-            return Answer(bodies(player(clip, answer.top[0])), bars(answer), readings(answer), said)
-        spots = spot(self.recognizer, clip, asked)
-        return Answer(bodies(player(clip)), bars(answer, whole=True), readings(answer), said, segments(spots) + csv_link(spots))
+    def _spotted(self, clip: Clip, asked: Sequence[Label], sentences: dict[str, str]) -> Spots:
+        """What :func:`tdsm.spotting.spot.spot` finds; between two pieces of the recording others have their turn."""
+        with self._turn():
+            spotter, found = Spotter(self.recognizer, asked, clip.layout, clip.fps, descriptions=sentences), []
+        for start in range(0, clip.frames, _PIECE):
+            with self._turn():
+                found += spotter.push(clip.joints[:, start : start + _PIECE])
+        with self._turn():
+            found += spotter.finish()
+        return Spots(tuple(found), spotter.fps, clip.frames, tuple(label.name for label in spotter.labels), clip.name)
 
     def find(self, text: str, count: int = 6) -> str:
         """Clips of the library that fit a text, moving, and their scores.
@@ -167,13 +177,18 @@ class Desk:
         Raises:
             InputError: a text without words, or no clip to be shown.
         """
-        with self._lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore", TextWarning)
+        with self._turn():
             hits = self.library.search(text, int(count))
             if self.library.clips is None:
                 return hits._repr_html_()
             found = [self.library.clips[hit.row] for hit in hits]
             return bodies(gallery(found, scores=[{"cosine": hit.score} for hit in hits])) + lines(hits.notes)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with self._lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore", TextWarning)  # the readings say the same, per label
+            yield
 
     def _hold(self, session: str, recording: Recording) -> Recording:
         self._held.pop(session, None)

@@ -69,10 +69,10 @@ class Camera:
         *,
         descriptions: Descriptions | None = None,
     ) -> None:
-        self.layout, self.fps = as_layout(layout), fps
+        self.layout, self.fps = as_layout(layout), None if fps is None else float(fps)
         self._make = lambda fps: Spotter(recognizer, self.labels, self.layout, fps, config)
         self.labels = as_labels(labels, {**recognizer.descriptions, **(descriptions or {})})
-        self._spotter = None if fps is None else self._make(fps)
+        self._spotter = None if self.fps is None else self._make(self.fps)
         self._waiting: list[tuple[np.ndarray, float]] = []  # frames that come before fps is known
         self._zero = 0.0  # time of frame 0 of the spotter
         self._last: tuple[int, float, np.ndarray] | None = None  # number, time and pose of the frame before
