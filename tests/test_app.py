@@ -1,0 +1,374 @@
+"""The page for the browser: what stands behind it, the server with ten users at once, and the whole way of a user in Chromium.
+
+What needs Gradio is skipped without it (``pip install "tdsm[app]"``).
+"""
+
+import base64
+import csv
+import importlib.util
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import running, wait_for
+
+import tdsm
+from tdsm.app.desk import Desk, example_labels, sentences_of
+from tdsm.app.pieces import bars, bodies, fault, lines
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.examples import RIVALS, example_clips
+from tdsm.data.layouts import SMPL_22
+from tdsm.recognizer.predictions import Predictions
+from tdsm.spotting.spot import spot
+from tdsm.util.errors import InputError
+from tdsm.viz.animation import player
+
+needs_gradio = pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason='no Gradio: pip install "tdsm[app]"')
+NASTY = "<img src=x onerror=alert(1)> ${alert(2)} {{value}} \"'&amp;"
+
+
+@pytest.fixture(scope="module")
+def desk():
+    return Desk()
+
+
+def long_recording():
+    """Real clips with rests between them, 30 s."""
+    pieces = []
+    for clip in example_clips()[1:6]:
+        joints = clip.joints[0]
+        pieces += [np.repeat(joints[:1], 30, axis=0), joints, np.repeat(joints[-1:], 30, axis=0)]
+    return Clip(np.concatenate(pieces), SMPL_22, fps=30.0, name="a long one")
+
+
+def saved(folder, name="mine.npz", clips=None):
+    path = folder / name
+    clips = example_clips() if clips is None else clips
+    return clips.save(path)
+
+
+def text_of(page):
+    """The words that a browser would show, without those in frames."""
+    words = []
+    reader = HTMLParser()
+    reader.handle_data = words.append
+    reader.feed(page)
+    return " ".join(" ".join(words).split())
+
+
+class TestDesk:
+    def test_an_example_is_answered(self, desk):
+        for number in (0, 1, 5):
+            label = desk.examples[number].label
+            desk.example("me", number)
+            answer = desk.answer("me", 0, example_labels(label, ""))
+            names = re.findall(r'class="tdsm-bar[^>]*><span>([^<]*)</span>', answer.ranking)
+            assert set(names) == {label, *RIVALS[label], "none of these"} and names[-1] == "none of these"
+            assert "<iframe" in answer.body and not answer.found
+            assert label in text_of(answer.readings)
+            assert "smpl-22" in text_of(answer.notes)
+
+    def test_it_says_what_the_recognizer_says(self, desk):
+        labels = ["jump straight up", "walk forward", "bow, slowly"]
+        desk.example("me", 1)
+        direct = desk.recognizer.predict(desk.examples[1], labels)
+        shown = text_of(desk.answer("me", 0, 'jump straight up, walk forward, "bow, slowly"').ranking)
+        for label in labels:
+            assert f"{label} {direct.probability(0, label):.0%}" in shown
+        assert f"none of these {direct.none_of_these[0]:.0%}" in shown
+
+    def test_descriptions_are_read(self, desk):
+        desk.example("me", 1)
+        answer = desk.answer("me", 0, "hop, walk", "hop: Both feet leave the floor.\n\nrun: The legs are fast.")
+        assert "description" in text_of(answer.readings)
+        assert "1 of 2 match no label" in text_of(answer.notes)
+
+    def test_a_file_is_read_and_gone(self, desk, tmp_path):
+        path = saved(tmp_path)
+        recording = desk.take("me", path)
+        assert not path.exists()
+        assert len(recording.names) == len(example_clips()) and len(set(recording.names)) == len(recording.names)
+        assert "jump straight up" in desk.answer("me", 1, "jump straight up, walk forward").ranking
+
+    def test_two_sessions_may_drop_the_same_file_at_once(self, desk, tmp_path):
+        path = saved(tmp_path)
+        desk.take("one", path)
+        assert len(desk.take("two", path).clips) == len(example_clips())  # it lay at the same place, and was read and deleted
+
+    def test_what_was_doubted_when_reading_is_a_note(self, desk, tmp_path):
+        clip = example_clips()[1]
+        desk.take("me", saved(tmp_path, clips=ClipSet((Clip(clip.joints, SMPL_22, fps=None, name="no rate"),), (), "mine")))
+        assert "30" in text_of(desk.answer("me", 0, "jump, walk").notes)
+
+    def test_a_long_recording_has_segments(self, desk, tmp_path):
+        clip, labels = long_recording(), ["jump straight up", "throw punches", "climb a ladder"]
+        desk.take("me", saved(tmp_path, clips=ClipSet((clip,), (), "mine")))
+        answer = desk.answer("me", 0, ", ".join(labels))
+        spots = spot(desk.recognizer, desk._held["me"].clips[0], labels)
+        assert len(spots) >= 2
+        for label in {each.label for each in spots.found}:
+            assert label in text_of(answer.found)
+        data = re.search(r'href="data:text/csv;charset=utf-8;base64,([^"]*)"', answer.found)[1]
+        rows = list(csv.DictReader(io.StringIO(base64.b64decode(data).decode())))
+        assert [row["label"] for row in rows] == [each.label for each in spots.found]
+        assert [int(row["start_frame"]) for row in rows] == [each.start for each in spots.found]
+
+    def test_another_session_sees_nothing_of_it_and_a_session_that_is_over_is_forgotten(self, desk, tmp_path):
+        desk.take("me", saved(tmp_path))
+        with pytest.raises(InputError, match="none is chosen"):
+            desk.answer("somebody else", 0, "walk, jump")
+        desk.forget("me")
+        with pytest.raises(InputError, match="none is chosen"):
+            desk.answer("me", 0, "walk, jump")
+
+    def test_the_oldest_of_many_sessions_are_forgotten(self, desk):
+        for number in range(120):
+            desk.example(f"user {number}", 1)
+        assert len(desk._held) == 50
+        assert desk.answer("user 119", 0, "jump, walk").ranking
+
+    @pytest.mark.parametrize(("content", "words"), [
+        (b"", "empty"), (b"hello", ""), (b"\x89PNG\r\n\x1a\n", ""), (b"{}", ""), (b"[]", ""), (b"a,b\n1,2\n", ""), (b"PK\x03\x04broken", ""),
+        (b"\x80\x04\x95cos\nsystem\n", ""), (b"[" * 100_000, ""), (b"\x93NUMPY", ""),
+    ], ids=["empty", "text", "picture", "object", "list", "table", "zip", "pickle", "deep", "npy"])  # fmt: skip
+    def test_a_wrong_file_is_one_line_without_its_folder(self, desk, tmp_path, content, words):
+        folder = tmp_path / "secret place"
+        folder.mkdir()
+        (folder / "mine.npz").write_bytes(content)
+        with pytest.raises(InputError) as caught:
+            desk.take("me", folder / "mine.npz")
+        message = str(caught.value)
+        assert message.startswith("mine.npz: ") and "secret" not in message and "\n" not in message and words in message
+        assert not (folder / "mine.npz").exists()
+
+    @pytest.mark.parametrize("frames", [1, 2, 240_000])
+    def test_very_short_and_very_long_recordings(self, desk, tmp_path, frames):
+        joints = np.resize(example_clips()[1].joints[0], (frames, 22, 3))
+        desk.take("me", saved(tmp_path, clips=ClipSet((Clip(joints, SMPL_22, fps=30.0),), (), "mine")))
+        if frames > 200_000:
+            with pytest.raises(InputError, match="240,000 frames"):
+                desk.answer("me", 0, "walk, jump")
+        else:
+            assert desk.answer("me", 0, "walk, jump").ranking
+
+    @pytest.mark.parametrize(
+        "labels", ["walk, Walk", "walk, walk", ",", '"walk', "walk, \u200b", "x" * 20_000, ", ".join(f"name {number}" for number in range(301))]
+    )
+    def test_labels_that_cannot_be_asked_are_one_line(self, desk, labels):
+        desk.example("me", 1)
+        with pytest.raises(InputError) as caught:
+            desk.answer("me", 0, labels)
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+    @pytest.mark.parametrize("text", ["squat", "squat:", ": sentence", "a: b\na: c"])
+    def test_descriptions_of_another_form_are_one_line(self, text):
+        with pytest.raises(InputError, match="descriptions, line"):
+            sentences_of(text)
+
+    def test_no_text_of_a_user_becomes_markup(self, desk, tmp_path):
+        clip = Clip(long_recording().joints, SMPL_22, label=NASTY, fps=30.0, name=NASTY)
+        desk.take("me", saved(tmp_path, clips=ClipSet((clip,), (NASTY,), "mine")))
+        quoted = '"' + NASTY.replace('"', '""') + '"'
+        pages = [desk.answer("me", 0, f"{quoted}, jump straight up", f"{NASTY.replace(':', ' ')}: {NASTY}").html, desk.answer("me", 0, "").html]
+        pages += [fault(InputError("file", NASTY, NASTY)), lines([NASTY])]
+        for page in pages:
+            assert "<img" not in page
+            assert "<script" not in re.sub(r'srcdoc="[^"]*"', "", page)
+        assert NASTY.split(" ${")[0] in text_of(pages[0])
+
+    def test_a_recognizer_without_probabilities_shows_scores(self):
+        answer = Predictions(("a",), ("walk", "jump"), np.array([[-0.9, -0.2]], np.float32))
+        shown = text_of(bars(answer))
+        assert shown.startswith("jump -0.2 walk -0.9") and "none of these" not in shown and "%" not in shown
+
+    def test_labels_of_an_example_give_way_to_a_users_own(self):
+        offered = example_labels("walk forward", "")
+        assert set(offered.split(", ")) == {"walk forward", *RIVALS["walk forward"]}
+        assert "throw punches" in example_labels("throw punches", offered)
+        assert example_labels("walk forward", "my own, labels") == "my own, labels"
+        assert (example_labels(None, offered), example_labels(None, "my own")) == ("", "my own")
+
+    def test_clips_are_found_by_words(self, desk):
+        page = desk.find("jump up with both feet", 3)
+        assert "jump straight up" in page.replace("&quot;", '"') and page.count("<iframe") == 1
+        with pytest.raises(InputError):
+            desk.find(" ", 3)
+
+    def test_the_body_is_the_page_of_the_player(self):
+        made = player(example_clips()[1])
+        source = re.search(r'srcdoc="([^"]*)"', bodies(made))[1]
+        for code, char in (("&lt;", "<"), ("&quot;", '"'), ("&amp;", "&")):
+            source = source.replace(code, char)
+        assert source == made.html()
+
+    def test_ten_questions_at_once_are_answered_each_for_itself(self, desk):
+        """The recognizer alone, without the desk's lock: what it keeps of labels mixes nothing."""
+        asked = [(clip, [clip.label, *RIVALS[clip.label]]) for clip in example_clips()[:10]]
+        alone = [desk.recognizer.predict(clip, labels).scores for clip, labels in asked]
+        with ThreadPoolExecutor(10) as pool:
+            for _ in range(3):
+                together = list(pool.map(lambda pair: desk.recognizer.predict(*pair).scores, asked))
+                assert all(np.allclose(one, other, atol=1e-5) for one, other in zip(alone, together, strict=True))
+
+
+def test_without_gradio_it_is_one_line(monkeypatch, capsys):
+    import tdsm.cli
+
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.setattr(sys, "argv", ["tdsm", "app"])
+    with pytest.raises(SystemExit) as ended:
+        tdsm.cli.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.count("\n") == 1 and 'pip install "tdsm[app]"' in said
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+class Server:
+    """``tdsm app`` as a process of its own, with the folder of its temporary files, and how long it took to start."""
+
+    def __init__(self, folder, process, port, log, started):
+        self.folder, self.process, self.port, self.log, self.started = folder, process, port, log, started
+        self.address = f"http://127.0.0.1:{port}"
+
+    def files(self):
+        return [path for path in self.folder.rglob("*") if path.is_file() and path.stat().st_size]
+
+
+def serving(tmp_path, *options):
+    """A server that ends with the test."""
+    port, log, folder = free_port(), tmp_path / "app.log", tmp_path / "temporary"
+    folder.mkdir()
+    environment = os.environ | {"TMPDIR": str(folder), "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+    start = time.monotonic()
+    with running([sys.executable, "-m", "tdsm.cli", "app", "--port", str(port), *options], log, env=environment) as process:
+        wait_for(lambda: f"http://127.0.0.1:{port}" in log.read_text(), "start of the server", process, log, 120)
+        yield Server(folder, process, port, log, time.monotonic() - start)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    yield from serving(tmp_path_factory.mktemp("server"))
+
+
+@needs_gradio
+@pytest.mark.slow
+class TestServer:
+    def client(self, server):
+        from gradio_client import Client
+
+        return Client(server.address, verbose=False, download_files=False)
+
+    def test_ten_users_at_once_get_each_their_own_answer(self, server, desk, tmp_path):
+        from gradio_client import handle_file
+
+        asked = [(clip, [clip.label, *RIVALS[clip.label]]) for clip in example_clips()[:10]]
+        direct = [desk.recognizer.predict(clip, labels) for clip, labels in asked]
+        clients = [self.client(server) for _ in asked]
+        ready = threading.Barrier(len(asked))
+
+        def ask(number):
+            clip, labels = asked[number]
+            path = saved(tmp_path, f"{number}.npz", ClipSet((clip,), (clip.label,), "mine"))
+            ready.wait()
+            clients[number].predict(handle_file(str(path)), "", "", api_name="/upload")
+            return [clients[number].predict(None, ", ".join(labels), "", api_name="/recognise") for _ in range(3)]
+
+        with ThreadPoolExecutor(len(asked)) as pool:
+            answers = list(pool.map(ask, range(len(asked))))
+        for (clip, labels), mine, pages in zip(asked, direct, answers, strict=True):
+            for page in pages:
+                shown = text_of(re.sub(r"<iframe.*?</iframe>", "", page))
+                for label in labels:
+                    said = re.search(re.escape(label) + r" (\d+)%", shown)
+                    assert abs(int(said[1]) - 100 * mine.probability(0, label)) < 1, (clip.name, label, shown)
+                assert clip.name in page
+        assert not server.files()
+
+    def test_bad_input_is_one_line_and_the_server_lives(self, server, tmp_path):
+        from gradio_client import handle_file
+
+        client = self.client(server)
+        (tmp_path / "letter.txt").write_text("Dear all, <b>hello</b>")
+        *_, page = client.predict(handle_file(str(tmp_path / "letter.txt")), "walk", "", api_name="/upload")
+        assert 'role="alert"' in page and "letter.txt: " in page and "Traceback" not in page and str(server.folder) not in page
+        assert "none is chosen" in client.predict(None, "walk", "", api_name="/recognise")
+        assert "none given" in client.predict(None, "", "", api_name="/recognise")
+        *_, page = client.predict(1, None, None, api_name="/example")
+        assert "jump straight up" in page
+        assert "given twice" in client.predict(None, "walk, walk", None, api_name="/recognise")
+        assert "Traceback" not in server.log.read_text()
+        assert not server.files()
+
+    def test_a_file_that_is_too_large_is_refused(self, server):
+        boundary, size = "edge", 201 * 2**20
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="big.npz"\r\n\r\n'.encode()
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as line:
+            line.sendall(
+                f"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: multipart/form-data; boundary={boundary}\r\n"
+                f"Content-Length: {len(head) + size}\r\nConnection: close\r\n\r\n".encode()
+                + head
+            )
+            with suppress(OSError):  # it may hang up before it has heard everything
+                for _ in range(size // 2**20):
+                    line.sendall(bytes(2**20))
+            with suppress(OSError):
+                assert b" 413 " in line.recv(100)
+        wait_for(lambda: sum(path.stat().st_size for path in server.files()) < 2**20, "end of the upload", server.process, server.log)
+
+    def test_it_listens_at_loopback_alone(self, server):
+        own = {each[4][0] for each in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {"127.0.0.1"}
+        for address in own:
+            with pytest.raises(OSError), socket.create_connection((address, server.port), timeout=2):
+                pass
+
+    def test_nothing_but_uploads_is_given_out(self, server):
+        for path in ("/gradio_api/file=/etc/hostname", f"/gradio_api/file={Path(tdsm.__file__)}", "/gradio_api/file=pyproject.toml", "/monitoring"):
+            with pytest.raises(urllib.error.HTTPError):
+                urllib.request.urlopen(server.address + path, timeout=10)
+
+
+@needs_gradio
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_when_the_server_ends_its_folder_is_gone(tmp_path, ending):
+    for server in serving(tmp_path):
+        (server.folder / "kept").mkdir()
+        head = b'--edge\r\nContent-Disposition: form-data; name="files"; filename="mine.npz"\r\n\r\nhello\r\n--edge--\r\n'
+        request = urllib.request.Request(f"{server.address}/gradio_api/upload", head, {"Content-Type": "multipart/form-data; boundary=edge"})
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            assert "mine.npz" in json.load(reply)[0]
+        assert len(server.files()) == 1
+        server.process.send_signal(ending)
+        assert server.process.wait(30) == 0, server.log.read_text()
+        assert not list(server.folder.glob("tdsm-app-*"))
+        assert "Traceback" not in server.log.read_text()
+
+
+@needs_gradio
+@pytest.mark.slow
+def test_a_port_that_is_taken_is_one_line(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run([sys.executable, "-m", "tdsm.cli", "app", "--port", port], capture_output=True, text=True, timeout=100)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1 and f"127.0.0.1:{port}: " in ended.stderr
