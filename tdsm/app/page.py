@@ -72,11 +72,11 @@ def _recognise(desk: Desk) -> None:
         return [_clips(None), None, offered, desk.answer(request.session_hash, 0, offered, descriptions or "").html]
 
     @_told(0)
-    def turn(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
-        return [desk.answer(request.session_hash, number or 0, typed or "", descriptions or "").html]
+    def turn(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> str:
+        return desk.answer(request.session_hash, number or 0, typed or "", descriptions or "").html
 
     @_told(0)
-    def recognise(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
+    def recognise(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> str:
         if not (typed or "").strip():
             raise InputError("labels", "none given", "give at least one name")
         return turn(number, typed, descriptions, request)
@@ -96,22 +96,22 @@ def _search(desk: Desk) -> None:
     hits = gr.HTML(elem_id="hits", elem_classes="tdsm-answer")
 
     @_told(0)
-    def find(words: str | None, most: float) -> list:
-        return [desk.find(words or "", round(min(12, max(1, most))))]
+    def find(words: str | None, most: float) -> str:
+        return desk.find(words or "", round(min(12, max(1, most))))
 
     gr.on([ask.click, text.submit], find, [text, count], hits, api_name="search", concurrency_limit=None)
 
 
-def _told(before: int) -> Callable[[Callable[..., list]], Callable[..., list]]:
-    """Bad input becomes one line in the place of the answer; the ``before`` outputs that come before it stay."""
+def _told(before: int) -> Callable[[Callable[..., list | str]], Callable[..., list | str]]:
+    """Bad input becomes one line in the place of the answer, the last output; the ``before`` others stay as they are."""
 
-    def around(ask: Callable[..., list]) -> Callable[..., list]:
+    def around(ask: Callable[..., list | str]) -> Callable[..., list | str]:
         @wraps(ask)
-        def asked(*given: object) -> list:
+        def asked(*given: object) -> list | str:
             try:
                 return ask(*given)
             except InputError as error:
-                return [*[gr.skip()] * before, fault(error)]
+                return [*[gr.skip()] * before, fault(error)] if before else fault(error)
 
         return asked
 
