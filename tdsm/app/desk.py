@@ -23,6 +23,7 @@ from tdsm.spotting.spot import Spots, Spotter
 from tdsm.text import TextWarning
 from tdsm.util.errors import InputError
 from tdsm.viz.animation import gallery, player
+from tdsm.viz.timeline import timeline
 
 __all__ = ["LONG", "Answer", "Desk", "Recording", "example_labels", "sentences_of"]
 
@@ -158,7 +159,7 @@ class Desk:
             if not long:
                 return Answer(bodies(player(clip, answer.top[0])), *given)
         spots = self._spotted(clip, asked, sentences)
-        return Answer(bodies(player(clip)), *given, segments(spots) + csv_link(spots))
+        return Answer(bodies(timeline(spots, clip)), *given, segments(spots) + csv_link(spots))
 
     def _spotted(self, clip: Clip, asked: Sequence[Label], sentences: dict[str, str]) -> Spots:
         """What :func:`tdsm.spotting.spot.spot` finds; between two pieces of the recording others have their turn."""

@@ -13,6 +13,7 @@ import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from tdsm.data.layouts import Layout, as_layout
 from tdsm.data.prompts import Descriptions
 from tdsm.recognizer import Recognizer
 from tdsm.recognizer.confidence import Confidence
+from tdsm.spotting.exchange import eaf, read_segments
 from tdsm.spotting.measures import Segment
 from tdsm.util.errors import InputError
 from tdsm.util.files import write_text
@@ -98,6 +100,32 @@ class Spots(Sequence):
         """(start, end) in seconds, label, probability, margin, of each."""
         return [(each.start / self.fps, each.end / self.fps, each.label, each.score, each.margin) for each in self.found]
 
+    def names(self) -> tuple[str, ...]:
+        """The labels that were asked, and after them those that only segments bear (a person's own)."""
+        return tuple(dict.fromkeys([*self.labels, *(each.label for each in self.found)]))
+
+    @classmethod
+    def from_csv(cls, path: str | Path, fps: Real, frames: int) -> "Spots":
+        """Segments that a person corrected, from the columns start, end (seconds) and label; :meth:`to_csv` and the page of ``viz.timeline`` write them.
+
+        Args:
+            path: with commas, semicolons or tabs; probability and margin are read where they are there, other columns are not.
+            fps, frames: of the recording; borders go to the nearest frame.
+
+        The labels are those of the segments, in order of time; the name is that of the file.
+
+        Example:
+            >>> spots = Spots((Segment(30, 75, "wave", 0.9),), 30.0, 300, ("wave", "bow"))
+            >>> again = Spots.from_csv(spots.to_csv("found.csv"), 30, 300)
+            >>> again.found, again.labels
+            ((Segment(start=30, end=75, label='wave', score=0.9, margin=0.0),), ('wave',))
+
+        Raises:
+            InputError: not a table with these columns, a cell that is no number, no label, or a segment that is empty or leaves the recording.
+        """
+        found = read_segments(Path(path), fps, frames)
+        return cls(tuple(found), float(fps), frames, tuple(dict.fromkeys(each.label for each in found)), Path(path).stem)
+
     def csv(self) -> str:
         """A table as text: start, end (seconds), label, probability, margin, start_frame, end_frame."""
         text = io.StringIO()
@@ -115,7 +143,7 @@ class Spots(Sequence):
 
     def to_json(self, path: str | Path) -> Path:
         """Write the form of COCO: videos, categories and annotations with segments in seconds and a score."""
-        number = {label: row for row, label in enumerate(self.labels)}
+        number = {label: row for row, label in enumerate(self.names())}
         about = {
             "videos": [{"id": 0, "name": self.name, "fps": self.fps, "frames": self.frames}],
             "categories": [{"id": row, "name": label} for label, row in number.items()],
@@ -125,6 +153,10 @@ class Spots(Sequence):
             ],
         }
         return write_text(Path(path), json.dumps(about, indent=2) + "\n")
+
+    def to_eaf(self, path: str | Path) -> Path:
+        """Write a document of ELAN (EAF 3.0): the segments in milliseconds, in the tier "actions"; those that overlap in "actions 2" and so on."""
+        return write_text(Path(path), eaf(self.found, self.fps))
 
     def __repr__(self) -> str:
         lines = [f"{start:7.2f} to {end:7.2f} s  {label}  {score:.0%}" for start, end, label, score, _ in self.rows()]

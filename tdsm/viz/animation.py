@@ -1,7 +1,7 @@
 """Bodies that move: a player for notebooks; the still strip for paper goes with it (:mod:`tdsm.viz.stills`).
 
 :func:`player` makes one HTML page that needs nothing from the network: the joints as 16-bit integers in base64, and a
-canvas program of a few kilobytes (``player.html``). It costs 10 to 50 kB a clip. :func:`gallery` puts several clips on one
+canvas program of a few kilobytes (``player.html``, ``bodies.html``). It costs 10 to 50 kB a clip. :func:`gallery` puts several clips on one
 page, with one clock and one camera. Scripts do not run on GitHub or in a PDF: follow a player by a :func:`strip` there.
 """
 
@@ -26,7 +26,7 @@ from tdsm.viz import style
 from tdsm.viz.parts import AGAINST, NEUTRAL, SUPPORTS, looks, seen, signed
 from tdsm.viz.stills import floor, head, limbs, seen_from_sensor, strip, verdict
 
-__all__ = ["Player", "gallery", "iframe", "player", "seen_from_sensor", "strip"]
+__all__ = ["Player", "checked_scores", "gallery", "iframe", "payload", "player", "seen_from_sensor", "strip", "template", "thinned"]
 
 MISSING = -32768
 VALUES_PER_PAGE = 13_500  # coordinates of a clip; 36 kB in base64, which leaves 14 kB for the page around them
@@ -41,6 +41,7 @@ class Player:
     name: str
     height: int  # pixels it needs, and takes where there is room
     width: int = 520
+    downloads: bool = False  # whether it has files to save
 
     def html(self) -> str:
         """The page: one self-contained HTML document."""
@@ -54,13 +55,14 @@ class Player:
         return f"Player({self.name!r}, {len(self.page.encode()) / 1000:.0f} kB)"
 
     def _repr_html_(self) -> str:
-        return iframe(self.page, f"max-width:{self.width}px;height:{self.height}px")
+        return iframe(self.page, f"max-width:{self.width}px;height:{self.height}px", self.downloads)
 
 
-def iframe(page: str, size: str) -> str:
-    """A page inside a notebook's, of this size in CSS."""
+def iframe(page: str, size: str, downloads: bool = False) -> str:
+    """A page inside a notebook's, of this size in CSS; it may run scripts and, if it is said, save files."""
     source = page.replace("&", "&amp;").replace('"', "&quot;")
-    return f'<iframe srcdoc="{source}" sandbox="allow-scripts" style="border:0;width:100%;{size}"></iframe>'
+    rights = "allow-scripts allow-downloads" if downloads else "allow-scripts"
+    return f'<iframe srcdoc="{source}" sandbox="{rights}" style="border:0;width:100%;{size}"></iframe>'
 
 
 def player(
@@ -88,14 +90,14 @@ def player(
         InputError: nobody in any frame, a score that is not a finite number, labels that do not fit the scores, an unknown label or part.
     """
     title = clip.name if title is None else title
-    data, step = _payload(clip, influence)
+    data, step = payload(clip, influence)
     if scores_over_time is None:
         rows = _score_rows(clip, predicted, scores or {})
     elif scores:
         raise InputError(clip.name, "scores and scores_over_time are both given", "give one of them")
     else:
         rows, data["over"] = _moving_rows(clip, predicted, labels or (), *scores_over_time)
-    return _page([_Cell(clip, title, predicted, rows, data)], title, _thinned(step), influence)
+    return _page([_Cell(clip, title, predicted, rows, data)], title, thinned(step), influence)
 
 
 def gallery(clips: Sequence[Clip], predicted: Sequence[str | None] | None = None, scores: Sequence[Mapping[str, Real]] | None = None) -> Player:
@@ -113,8 +115,8 @@ def gallery(clips: Sequence[Clip], predicted: Sequence[str | None] | None = None
             raise InputError("gallery", f"{name}: {len(values)} for {len(clips)} clips", "give one a clip")
     cells = []
     for clip, label, score in zip(clips, predicted or [None] * len(clips), scores or [{}] * len(clips), strict=True):
-        data, step = _payload(clip, None)
-        cells.append(_Cell(clip, clip.name + _thinned(step), label, _score_rows(clip, label, score), data))
+        data, step = payload(clip, None)
+        cells.append(_Cell(clip, clip.name + thinned(step), label, _score_rows(clip, label, score), data))
     return _page(cells, f"{len(clips)} clips")
 
 
@@ -128,7 +130,15 @@ class _Cell(NamedTuple):
     data: dict
 
 
-def _thinned(step: int) -> str:
+def template(name: str) -> Template:
+    """A page of this package; ``$bodies`` in it becomes the program that draws bodies."""
+    folder = importlib.resources.files("tdsm.viz")
+    text, bodies = ((folder / file).read_text(encoding="utf-8") for file in (name, "bodies.html"))
+    return Template(text.replace("$bodies", bodies.strip()))
+
+
+def thinned(step: int) -> str:
+    """What a page says about frames that were left out."""
     ending = {2: "nd", 3: "rd"}.get(step, "th")
     return "" if step == 1 else f" · every {step}{ending} frame"
 
@@ -137,7 +147,7 @@ def _page(cells: list[_Cell], name: str, note: str = "", influence: Mapping[str,
     columns, turns = min(3, len(cells)), any(cell.clip.layout.dims == 3 for cell in cells)
     width, tall = (504, 340) if columns == 1 else (340 * columns, 260)
     views = {"front": "[0,0]", "side": "[1.57,0]", "top": "[0,1.57]"} if turns else {}
-    page = Template((importlib.resources.files("tdsm.viz") / "player.html").read_text(encoding="utf-8")).substitute(
+    page = template("player.html").substitute(
         title=html.escape(name), width=width, tall=tall, columns=columns, cells="".join(map(_cell_html, cells)),
         cameras="".join(f'<button data-view="{view}">{label}</button>' for label, view in views.items()),
         legend=_legend(influence) + note + (" · drag to turn" if turns else ""),
@@ -165,11 +175,14 @@ def _legend(influence: Mapping[str, Real] | None) -> str:
     return f'{ends}<span style="color:{AGAINST}">▬</span> against<br>{parts}'
 
 
-def _payload(clip: Clip, influence: Mapping[str, Real] | None) -> tuple[dict, int]:
-    """What the canvas program reads, and the step between the frames kept: numbers and colours only, never a user's text."""
+def payload(clip: Clip, influence: Mapping[str, Real] | None = None, most: int = VALUES_PER_PAGE) -> tuple[dict, int]:
+    """What the canvas program reads, and the step between the frames kept: numbers and colours only, never a user's text.
+
+    ``most`` coordinates are kept at most, of 2.7 bytes each. Raises InputError: nobody in any frame, or an unknown part.
+    """
     present, world = seen(clip), seen_from_sensor(clip)
     bodies = present.any((1, 2))
-    step = math.ceil(int(bodies.sum()) * clip.joints[0].size / VALUES_PER_PAGE)
+    step = math.ceil(int(bodies.sum()) * clip.joints[0].size / most)
     joints, present, world = clip.joints[bodies, ::step], present[bodies, ::step], world[bodies]
     quantum, offset, codes = _quantise(joints, present)
     low, high = np.nanmin(world, axis=(0, 1, 2)), np.nanmax(world, axis=(0, 1, 2))
@@ -217,11 +230,7 @@ def _score_rows(clip: Clip, predicted: str | None, scores: Mapping[str, Real]) -
 
 def _moving_rows(clip: Clip, predicted: str | None, labels: Sequence[str], frames: np.ndarray, scores: np.ndarray) -> tuple[list[str], dict]:
     """The rows of the labels that are ever among the best, true and predicted one included, and what the canvas program moves them by."""
-    scores = np.asarray(scores, dtype=float)
-    if scores.shape != (len(frames), len(labels)) or 0 in scores.shape:
-        raise InputError(clip.name, f"scores_over_time: scores {scores.shape} for {len(frames)} frames and {len(labels)} labels", "give (frames, labels)")
-    if not np.isfinite(scores).all() or (np.diff(frames) <= 0).any():
-        raise InputError(clip.name, "scores_over_time: a score is not finite, or frames do not grow", "take them from scores_over_time")
+    scores = checked_scores(clip.name, labels, frames, scores)
     if predicted is not None and predicted not in labels:
         raise InputError(clip.name, f"predicted is {predicted!r}, which has no score", f"choose among: {', '.join(labels)}")
     kept = sorted(range(len(labels)), key=lambda k: (labels[k] not in (clip.label, predicted), -scores[:, k].max()))[:SCORES_SHOWN]
@@ -230,3 +239,13 @@ def _moving_rows(clip: Clip, predicted: str | None, labels: Sequence[str], frame
     over = {"at": [round(float(frame) / clip.fps, 3) for frame in frames], "low": low, "high": max(high, low + 1e-6)}
     over["scores"] = [[round(float(score), 4) for score in scores[:, k]] for k in kept]
     return [_row(clip, predicted, labels[k], 0.0, "") for k in kept], over
+
+
+def checked_scores(where: str, labels: Sequence[str], frames: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Scores (W, K) over time as floats. Raises InputError: they do not fit the labels (K,) and frames (W,), are not finite, or the frames do not grow."""
+    scores = np.asarray(scores, dtype=float)
+    if scores.shape != (len(frames), len(labels)) or 0 in scores.shape:
+        raise InputError(where, f"scores_over_time: scores {scores.shape} for {len(frames)} frames and {len(labels)} labels", "give (frames, labels)")
+    if not np.isfinite(scores).all() or (np.diff(frames) <= 0).any():
+        raise InputError(where, "scores_over_time: a score is not finite, or frames do not grow", "take them from scores_over_time")
+    return scores

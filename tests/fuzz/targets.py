@@ -34,6 +34,8 @@ from tdsm.data.readers import Reading, load_clips
 from tdsm.experiments.results import load_results, results_table
 from tdsm.model import CrossDiT, official_denoiser
 from tdsm.runs import Run
+from tdsm.spotting.measures import Segment
+from tdsm.spotting.spot import Spots
 from tdsm.text import TextEncoder
 from tdsm.util.files import read_text
 from tdsm.util.history import write_history
@@ -221,6 +223,10 @@ def _class_list(path: Path) -> None:
     (path / "pku51.csv").write_text("idx,label\n" + "".join(f"{row},{name}\n" for row, name in enumerate(names)))
 
 
+def _segments(path: Path) -> None:
+    Spots((Segment(30, 75, "wave", 0.9, 0.4), Segment(100, 220, "sit, down", 0.6)), 30.0, 300, ("wave", "sit, down")).to_csv(path)
+
+
 def _kinetics(path: Path) -> None:
     standins.write_kinetics(path, ["abseiling", "air drumming"])
 
@@ -266,6 +272,7 @@ def targets() -> dict[str, Target]:
         "release .pt": Target(_release, lambda path: [value.numpy().tobytes() for value in official_denoiser(path, 2).state_dict().values()]),
         "config.json": Target(lambda path: path.write_text(Config().to_json()), lambda path: Config.from_json(read_text(path), str(path))),
         "descriptions": Target(lambda path: path.write_text('{"wave": "The right hand goes up.", "sit": ["a", "b"]}'), lambda path: sentences_of(path, None)),
+        "segments .csv": Target(_segments, lambda path: repr(Spots.from_csv(path, 30, 300).found)),
         "class lists": Target(_class_list, lambda path: published_prompts(path, "pku-mmd")),
         "run folder": Target(_run, _run_content),
         "results .json": Target(_results, _results_content),
