@@ -55,24 +55,29 @@ class Answer:
     """Pieces of HTML, "" for what there is not.
 
     Attributes:
-        body: the clip, moving; of a long recording with its timeline.
+        body: the clip, moving; "" for a long recording.
         ranking: labels with bars of their probabilities.
         readings: how each label was read.
         notes: one line for each thing that was assumed.
-        found: actions of a long recording as a table, with a link to it as CSV.
+        found: actions of a long recording: a timeline with the moving body, a table, and a link to it as CSV.
     """
 
-    body: str
+    body: str = ""
     ranking: str = ""
     readings: str = ""
     notes: str = ""
     found: str = ""
 
     @property
-    def html(self) -> str:
-        """All pieces in one, each under its title."""
-        titles = {"body": "", "ranking": "", "found": "Actions", "readings": "How each name was read", "notes": "Notes"}
+    def beside(self) -> str:
+        """What stands beside the question."""
+        titles = {"body": "", "ranking": "", "readings": "How each name was read", "notes": "Notes"}
         return "".join(section(name, title, getattr(self, name)) for name, title in titles.items())
+
+    @property
+    def below(self) -> str:
+        """What needs the whole width."""
+        return section("found", "Actions over time", self.found)
 
 
 class Desk:
@@ -159,7 +164,7 @@ class Desk:
             if not long:
                 return Answer(bodies(player(clip, answer.top[0])), *given)
         spots = self._spotted(clip, asked, sentences)
-        return Answer(bodies(timeline(spots, clip)), *given, segments(spots) + csv_link(spots))
+        return Answer("", *given, bodies(timeline(spots, clip)) + segments(spots) + csv_link(spots))
 
     def _spotted(self, clip: Clip, asked: Sequence[Label], sentences: dict[str, str]) -> Spots:
         """What :func:`tdsm.spotting.spot.spot` finds; between two pieces of the recording others have their turn."""

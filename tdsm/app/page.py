@@ -52,39 +52,44 @@ def _recognise(desk: Desk) -> None:
                 )  # fmt: skip
             ask = gr.Button("Recognise", variant="primary", elem_id="ask")
         with gr.Column(scale=3, min_width=340):
-            shown = gr.HTML(elem_id="answer", elem_classes="tdsm-answer")
+            beside = gr.HTML(elem_id="answer", elem_classes="tdsm-answer")
+    below = gr.HTML(elem_id="below", elem_classes="tdsm-answer")
 
-    @_told(3)
+    def ask_desk(request: gr.Request, number: int | None, typed: str, descriptions: str | None) -> list[str]:
+        answer = desk.answer(request.session_hash, number or 0, typed, descriptions or "")
+        return [answer.beside, answer.below]
+
+    @_told(3, 1)
     def upload(path: str | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
         typed = example_labels(None, typed or "")
         if path is None:
             desk.forget(request.session_hash)
-            return [_clips(None), None, typed, ""]
+            return [_clips(None), None, typed, "", ""]
         recording = desk.take(request.session_hash, path)
-        return [_clips(recording), None, typed, desk.answer(request.session_hash, 0, typed, descriptions or "").html]
+        return [_clips(recording), None, typed, *ask_desk(request, 0, typed, descriptions)]
 
-    @_told(3)
+    @_told(3, 1)
     def pick(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
         if number is None:
-            return [gr.skip()] * 4
+            return [gr.skip()] * 5
         desk.example(request.session_hash, number)
         offered = example_labels(desk.examples[number].label, typed or "")
-        return [_clips(None), None, offered, desk.answer(request.session_hash, 0, offered, descriptions or "").html]
+        return [_clips(None), None, offered, *ask_desk(request, 0, offered, descriptions)]
 
-    @_told(0)
-    def turn(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> str:
-        return desk.answer(request.session_hash, number or 0, typed or "", descriptions or "").html
+    @_told(0, 1)
+    def turn(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
+        return ask_desk(request, number, typed or "", descriptions)
 
-    @_told(0)
-    def recognise(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> str:
+    @_told(0, 1)
+    def recognise(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
         if not (typed or "").strip():
             raise InputError("labels", "none given", "give at least one name")
-        return turn(number, typed, descriptions, request)
+        return ask_desk(request, number, typed, descriptions)
 
-    gr.on([file.upload, file.clear], upload, [file, labels, sentences], [clip, example, labels, shown], api_name="upload", concurrency_limit=None)
-    example.input(pick, [example, labels, sentences], [clip, file, labels, shown], api_name="example", concurrency_limit=None)
-    clip.input(turn, [clip, labels, sentences], shown, api_name="clip", concurrency_limit=None)
-    gr.on([ask.click, labels.submit], recognise, [clip, labels, sentences], shown, api_name="recognise", concurrency_limit=None)
+    gr.on([file.upload, file.clear], upload, [file, labels, sentences], [clip, example, labels, beside, below], api_name="upload", concurrency_limit=None)
+    example.input(pick, [example, labels, sentences], [clip, file, labels, beside, below], api_name="example", concurrency_limit=None)
+    clip.input(turn, [clip, labels, sentences], [beside, below], api_name="clip", concurrency_limit=None)
+    gr.on([ask.click, labels.submit], recognise, [clip, labels, sentences], [beside, below], api_name="recognise", concurrency_limit=None)
 
 
 def _search(desk: Desk) -> None:
@@ -95,15 +100,15 @@ def _search(desk: Desk) -> None:
         ask = gr.Button("Search", variant="primary", scale=1, elem_id="search")
     hits = gr.HTML(elem_id="hits", elem_classes="tdsm-answer")
 
-    @_told(0)
+    @_told(0, 0)
     def find(words: str | None, most: float) -> str:
         return desk.find(words or "", round(min(12, max(1, most))))
 
     gr.on([ask.click, text.submit], find, [text, count], hits, api_name="search", concurrency_limit=None)
 
 
-def _told(before: int) -> Callable[[Callable[..., list | str]], Callable[..., list | str]]:
-    """Bad input becomes one line in the place of the answer, the last output; the ``before`` others stay as they are."""
+def _told(before: int, after: int) -> Callable[[Callable[..., list | str]], Callable[..., list | str]]:
+    """Bad input becomes one line in the place of the answer: the ``before`` outputs stay as they are, and the ``after`` others become empty."""
 
     def around(ask: Callable[..., list | str]) -> Callable[..., list | str]:
         @wraps(ask)
@@ -111,7 +116,8 @@ def _told(before: int) -> Callable[[Callable[..., list | str]], Callable[..., li
             try:
                 return ask(*given)
             except InputError as error:
-                return [*[gr.skip()] * before, fault(error)] if before else fault(error)
+                outputs = [*[gr.skip()] * before, fault(error), *[""] * after]
+                return outputs if len(outputs) > 1 else outputs[0]
 
         return asked
 
