@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import running, wait_for
+from browser import NEEDED, Tab, answers, open_tab, running, wait_for
 
 import tdsm
 from tdsm.app.desk import Desk, example_labels, sentences_of
@@ -399,3 +399,182 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
         ended = subprocess.run([sys.executable, "-m", "tdsm.cli", "app", "--port", port], capture_output=True, text=True, timeout=100)
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1 and f"127.0.0.1:{port}: " in ended.stderr
+
+
+# ---- the whole way of a user
+
+
+def by_id(name):
+    return f"document.getElementById('{name}')"
+
+
+def shown(tab, words, place="answer", seconds=60):
+    """Until these words stand in a part of the page."""
+    tab.wait(f"{by_id(place)}.innerText.includes({json.dumps(words)})", seconds)
+
+
+def open_page(tab, server):
+    tab.call("Emulation.setFocusEmulationEnabled", enabled=True)
+    tab.call("Page.navigate", url=server.address)
+    tab.wait(f"!!{by_id('example')} && !!document.querySelector('#file input[type=file]')")
+    tab.value("void (window.faults = [], addEventListener('error', e => faults.push(e.message)))")
+
+
+def drop(tab, path):
+    root = tab.call("DOM.getDocument")["root"]["nodeId"]
+    chooser = tab.call("DOM.querySelector", nodeId=root, selector="#file input[type=file]")["nodeId"]
+    tab.call("DOM.setFileInputFiles", nodeId=chooser, files=[str(path)])
+
+
+def type_in(tab, name, text):
+    tab.value(f"void ({by_id(name)}.querySelector('textarea, input').focus(), {by_id(name)}.querySelector('textarea, input').select())")
+    tab.call("Input.insertText", text=text)
+
+
+def choose(tab, name, number):
+    """Open a menu, again if the page was not yet awake, and take one of its lines."""
+    end = time.monotonic() + 20
+    while not tab.value("document.querySelectorAll('[role=option]').length"):
+        assert time.monotonic() < end, "the menu does not open"
+        tab.click(f"{by_id(name)}.querySelector('input')")
+        time.sleep(0.5)
+    tab.click(f"document.querySelectorAll('[role=option]')[{number}]")
+
+
+def inside(tab, folder):
+    """The page in the frame, which is a process of its own."""
+    port = (folder / "chromium" / "DevToolsActivePort").read_text().split()[0]
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        frames = [page for page in answers(f"http://127.0.0.1:{port}/json/list") if page["type"] == "iframe"]
+        if len(frames) == 1:
+            return Tab(frames[0]["webSocketDebuggerUrl"], tab.pictures)
+        time.sleep(0.1)
+    pytest.fail(f"there are {len(frames)} frames, not one")
+
+
+def press_inside(tab, frame, element):
+    """Mouse down and up in the frame, by way of the page, as a user's is."""
+    outer = tab.box("document.querySelector('#below iframe')")
+    inner = frame.box(element)
+    place = {"x": outer["x"] + inner["x"] + inner["width"] / 2, "y": outer["y"] + inner["y"] + inner["height"] / 2}
+    for kind in ("mousePressed", "mouseReleased"):
+        tab.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
+
+
+def nothing_went_wrong(tab, server):
+    assert tab.value("faults") == []
+    assert "Traceback" not in server.log.read_text()
+    foreign = "performance.getEntriesByType('resource').map(one => one.name).filter(name => !name.startsWith(location.origin) && !/^(data|blob):/.test(name))"
+    assert tab.value(foreign) == []
+
+
+@needs_gradio
+class TestBrowser:
+    pytestmark = NEEDED
+
+    @pytest.fixture
+    def tab(self, tmp_path):
+        with open_tab(tmp_path, "1300,1700") as made:
+            yield made
+
+    def test_an_example_is_the_first_answer(self, tab, tmp_path):
+        """From the command to the answer, with the time that it takes."""
+        start = time.monotonic()
+        for server in serving(tmp_path):
+            open_page(tab, server)
+            choose(tab, "example", 1)
+            shown(tab, "none of these")
+            print(f"server ready after {server.started:.1f} s, first answer after {time.monotonic() - start:.1f} s")
+            for words in (*RIVALS["jump straight up"], "How each name was read", "Notes"):
+                shown(tab, words)
+            time.sleep(1)
+            tab.picture("example")
+            nothing_went_wrong(tab, server)
+
+    def test_upload_type_answer_and_timeline(self, tab, server, tmp_path):
+        path = saved(tmp_path, "long.npz", ClipSet((long_recording(), example_clips()[1]), ("jump straight up",), "mine"))
+        open_page(tab, server)
+        drop(tab, path)
+        shown(tab, "Type the names")
+        assert not server.files()
+        type_in(tab, "labels", "jump straight up, throw punches, climb a ladder")
+        tab.click(by_id("ask"))
+        shown(tab, "actions in 29.4 s", "below")
+        shown(tab, "none of these")
+        frame = inside(tab, tmp_path)
+        bands = frame.wait("document.querySelectorAll('.band').length")
+        rows = tab.value("document.querySelectorAll('#below table tr').length - 1")
+        assert bands == rows >= 3
+        assert frame.value("+get('ticks').getAttribute('aria-valuenow')") == 0
+        press_inside(tab, frame, "document.querySelectorAll('.band')[2]")
+        start, end = (float(frame.value(f"get('{name}').value")) for name in ("start", "end"))
+        assert start > 1
+        frame.wait(f"+get('ticks').getAttribute('aria-valuenow') >= {start}")
+        assert frame.value("+get('ticks').getAttribute('aria-valuenow')") <= end
+        assert frame.value("document.querySelectorAll('.band.on').length") == 1
+        frame.socket.close()
+        tab.picture("timeline")
+        link = tab.value("document.querySelector('#below a[download]').href")
+        assert base64.b64decode(link.partition("base64,")[2]).decode().splitlines()[0].startswith("start,end,label")
+        choose(tab, "clip", 1)  # the short one of the file
+        shown(tab, "none of these")
+        tab.wait(f"{by_id('below')}.innerText.trim() === '' && !!document.querySelector('#answer iframe')")
+        tab.picture("second clip")
+        nothing_went_wrong(tab, server)
+
+    def test_bad_input_is_one_line_on_the_page(self, tab, server, tmp_path):
+        (tmp_path / "letter.txt").write_text("Dear all, <b>hello</b>")
+        open_page(tab, server)
+        type_in(tab, "labels", "walk, jump")
+        tab.click(by_id("ask"))
+        shown(tab, "recording: none is chosen; drop a file or pick an example")
+        drop(tab, tmp_path / "letter.txt")
+        shown(tab, "letter.txt: ")
+        assert tab.value("document.querySelectorAll('#answer [role=alert]').length") == 1
+        tab.picture("wrong file")
+        tab.click("document.querySelector('#file button[aria-label]')")
+        tab.wait(f"{by_id('answer')}.innerText.trim() === ''")
+        drop(tab, saved(tmp_path, "<img src=x onerror=faults.push(1)>.npz"))
+        shown(tab, "none of these")
+        for labels, words in {
+            "walk, walk": "given twice",
+            ",": "label",
+            "walk, <img src=x onerror=faults.push(2)>": "<img src=x onerror=faults.push(2)>",
+        }.items():
+            type_in(tab, "labels", labels)
+            tab.click(by_id("ask"))
+            shown(tab, words)
+        shown(tab, "none of these")
+        assert tab.value("document.querySelectorAll('#answer img').length") == 0
+        type_in(tab, "labels", "walk, ${faults.push(3)}, {{value}}")
+        tab.click(by_id("ask"))
+        shown(tab, "${faults.push(3)}")
+        tab.picture("odd labels")
+        nothing_went_wrong(tab, server)
+
+    def test_clips_are_found_by_a_text(self, tab, server):
+        open_page(tab, server)
+        tab.click("document.querySelectorAll('[role=tab]')[1]")
+        tab.wait(f"!!{by_id('text')}")
+        type_in(tab, "text", "somebody jumps")
+        tab.click(by_id("search"))
+        tab.wait("!!document.querySelector('#hits iframe')")
+        assert tab.value("document.querySelector('#hits iframe').srcdoc.includes('jump straight up')")
+        time.sleep(1)
+        tab.picture("search")
+        type_in(tab, "text", " ")
+        tab.click(by_id("search"))
+        tab.wait("!!document.querySelector('#hits [role=alert]')")
+        nothing_went_wrong(tab, server)
+
+    def test_a_page_that_is_closed_leaves_nothing(self, tab, server, tmp_path):
+        open_page(tab, server)
+        drop(tab, saved(tmp_path))
+        shown(tab, "Type the names")
+        addresses = tab.value("performance.getEntriesByType('resource').map(one => one.name).join(' ')")
+        user = User(server)
+        user.session = re.search(r"session_hash=(\w+)", addresses)[1]
+        assert "<iframe" in user.ask("recognise", None, "walk, jump", "")[0]
+        tab.call("Page.navigate", url="about:blank")
+        wait_for(lambda: "none is chosen" in user.ask("recognise", None, "walk, jump", "")[0], "end of the session", server.process, server.log)

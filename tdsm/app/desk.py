@@ -9,7 +9,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tdsm.app.pieces import bars, bodies, csv_link, lines, readings, section, segments, still_to_ask
@@ -187,8 +187,8 @@ class Desk:
             hits = self.library.search(text, int(count))
             if self.library.clips is None:
                 return hits._repr_html_()
-            found = [self.library.clips[hit.row] for hit in hits]
-            return bodies(gallery(found, scores=[{"cosine": hit.score} for hit in hits])) + lines(hits.notes)
+            found = [replace(self.library.clips[hit.row], name=f"{hit.name} · cosine {hit.score:.2f}") for hit in hits]
+            return bodies(gallery(found)) + lines(hits.notes)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -14,6 +14,7 @@ __all__ = ["page"]
 _WORDS = 20_000  # characters of a text box
 _MOST_CLIPS = 500  # that can be chosen among
 _SWEEP, _OLD = 300, 600  # seconds: how often leftovers of uploads are looked for, and how old they must be
+_AT_ONCE = {"concurrency_limit": None, "trigger_mode": "always_last"}  # the desk lets one in after another; what is pressed meanwhile is asked afterwards
 _HOW = (
     "Drop a recording of a moving skeleton, or pick one, and type the names of any actions. Read are files of Kinect, MediaPipe, OpenPose, AlphaPose, MMPose "
     "and YOLO, arrays (.npz) and zips of these. A file is deleted as soon as it was read."
@@ -86,10 +87,10 @@ def _recognise(desk: Desk) -> None:
             raise InputError("labels", "none given", "give at least one name")
         return ask_desk(request, number, typed, descriptions)
 
-    gr.on([file.upload, file.clear], upload, [file, labels, sentences], [clip, example, labels, beside, below], api_name="upload", concurrency_limit=None)
-    example.input(pick, [example, labels, sentences], [clip, file, labels, beside, below], api_name="example", concurrency_limit=None)
-    clip.input(turn, [clip, labels, sentences], [beside, below], api_name="clip", concurrency_limit=None)
-    gr.on([ask.click, labels.submit], recognise, [clip, labels, sentences], [beside, below], api_name="recognise", concurrency_limit=None)
+    gr.on([file.upload, file.clear], upload, [file, labels, sentences], [clip, example, labels, beside, below], api_name="upload", **_AT_ONCE)
+    example.input(pick, [example, labels, sentences], [clip, file, labels, beside, below], api_name="example", **_AT_ONCE)
+    clip.input(turn, [clip, labels, sentences], [beside, below], api_name="clip", **_AT_ONCE)
+    gr.on([ask.click, labels.submit], recognise, [clip, labels, sentences], [beside, below], api_name="recognise", **_AT_ONCE)
 
 
 def _search(desk: Desk) -> None:
@@ -104,7 +105,7 @@ def _search(desk: Desk) -> None:
     def find(words: str | None, most: float) -> str:
         return desk.find(words or "", round(min(12, max(1, most))))
 
-    gr.on([ask.click, text.submit], find, [text, count], hits, api_name="search", concurrency_limit=None)
+    gr.on([ask.click, text.submit], find, [text, count], hits, api_name="search", **_AT_ONCE)
 
 
 def _told(before: int, after: int) -> Callable[[Callable[..., list | str]], Callable[..., list | str]]:
