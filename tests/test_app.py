@@ -39,6 +39,7 @@ from tdsm.util.errors import InputError
 from tdsm.viz.animation import player
 
 needs_gradio = pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason='no Gradio: pip install "tdsm[app]"')
+UNSAID = (None,) * 4  # layout, frames a second, width and height
 NASTY = "<img src=x onerror=alert(1)> ${alert(2)} {{value}} \"'&amp;"
 
 
@@ -104,6 +105,19 @@ class TestDesk:
         assert not path.exists()
         assert len(recording.names) == len(example_clips()) and len(set(recording.names)) == len(recording.names)
         assert "jump straight up" in desk.answer("me", 1, "jump straight up, walk forward").ranking
+
+    def test_an_array_is_read_with_its_layout_and_rate(self, desk, tmp_path):
+        np.save(tmp_path / "mine.npy", example_clips()[1].joints)
+        with pytest.raises(InputError, match="layout"):
+            desk.take("me", tmp_path / "mine.npy")
+        np.save(tmp_path / "mine.npy", example_clips()[1].joints)
+        (clip,) = desk.take("me", tmp_path / "mine.npy", "smpl-22", 25.0).clips
+        assert (clip.layout.name, clip.fps) == ("smpl-22", 25.0)
+
+    def test_right_or_wrong_is_said_only_of_a_label_that_was_asked(self, desk):
+        desk.example("me", 1)
+        assert "true" in desk.answer("me", 0, "Jump_straight up, walk").body
+        assert "true: " not in desk.answer("me", 0, "leap, walk").body
 
     def test_two_sessions_may_drop_the_same_file_at_once(self, desk, tmp_path):
         path = saved(tmp_path)
@@ -309,7 +323,7 @@ class TestServer:
         def use(number):
             user, labels = User(server), ", ".join(asked[number][1])
             ready.wait(60)
-            user.ask("upload", user.upload(files[number]), "", "")
+            user.ask("upload", user.upload(files[number]), "", "", *UNSAID)
             return [user.ask("recognise", None, labels, "")[0] for _ in range(3)]
 
         with ThreadPoolExecutor(len(asked)) as pool:
@@ -329,7 +343,7 @@ class TestServer:
         def use(_):
             user = User(server)
             ready.wait(60)
-            return user.ask("upload", user.upload(path), "", "")[-2]
+            return user.ask("upload", user.upload(path), "", "", *UNSAID)[-2]
 
         with ThreadPoolExecutor(10) as pool:
             assert all("<iframe" in page for page in pool.map(use, range(10)))
@@ -338,7 +352,7 @@ class TestServer:
     def test_bad_input_is_one_line_and_the_server_lives(self, server, tmp_path):
         user = User(server)
         (tmp_path / "letter.txt").write_text("Dear all, <b>hello</b>")
-        *_, page, below = user.ask("upload", user.upload(tmp_path / "letter.txt"), "walk", "")
+        *_, page, below = user.ask("upload", user.upload(tmp_path / "letter.txt"), "walk", "", *UNSAID)
         assert 'role="alert"' in page and "letter.txt: " in page and "Traceback" not in page and str(server.folder) not in page
         assert below == ""
         assert "none is chosen" in user.ask("recognise", None, "walk", "")[0]

@@ -71,16 +71,20 @@ def serve(host: str = "127.0.0.1", port: int = 7860, *, recognizer: Recognizer |
     with tempfile.TemporaryDirectory(prefix="tdsm-app-", ignore_cleanup_errors=True) as folder:
         own = {**_QUIET, "GRADIO_TEMP_DIR": folder, "NO_PROXY": ",".join(filter(None, ("localhost,127.0.0.1", host, os.environ.get("NO_PROXY"))))}
         with _environment(own), _interrupted() as ended:
-            page = build(recognizer, None if library is None else Library.build(library, recognizer))
-            page.launch(server_name=host, server_port=port, share=False, **_options())
+            from tdsm.app.page import page
+
+            desk = Desk(recognizer, None if library is None else Library.build(library, recognizer))
+            served = page(desk)
+            served.launch(server_name=host, server_port=port, share=False, **_options())
             try:
+                threading.Thread(target=desk.warm, daemon=True).start()
                 shown = f"[{host}]" if ":" in host else host
                 print(f"tdsm app: open http://{shown}:{port} in a browser; Ctrl+C ends it", flush=True)
                 if host not in ("127.0.0.1", "::1", "localhost"):
                     print(f"tdsm app: whoever reaches {host} may use it", flush=True)
                 ended.wait()
             finally:
-                page.close(verbose=False)
+                served.close(verbose=False)
 
 
 def _options() -> dict[str, object]:

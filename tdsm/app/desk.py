@@ -15,7 +15,7 @@ from pathlib import Path
 from tdsm.app.pieces import bars, bodies, csv_link, lines, readings, section, segments, still_to_ask
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.examples import RIVALS, example_clips
-from tdsm.data.labels import Label, as_labels, parse_labels
+from tdsm.data.labels import Label, as_labels, normal_form, parse_labels
 from tdsm.data.readers import load_clips
 from tdsm.recognizer import Recognizer, pretrained
 from tdsm.search import Library
@@ -42,7 +42,7 @@ class Recording:
 
     clips: ClipSet
     notes: tuple[str, ...] = ()
-    source: str = ""  # path of the upload, which is deleted once it was read
+    source: str = ""  # path of the upload, which is deleted once it was read, and how it was read
 
     @property
     def names(self) -> list[str]:
@@ -102,8 +102,17 @@ class Desk:
         self._lock = threading.Lock()
         self._held: OrderedDict[str, Recording] = OrderedDict()
 
-    def take(self, session: str, path: str | Path) -> Recording:
+    def warm(self) -> None:
+        """Load what the first answer needs, before anybody asks."""
+        self.example("nobody", 0)
+        self.answer("nobody", 0, str(self.examples[0].label))
+        self.forget("nobody")
+
+    def take(self, session: str, path: str | Path, layout: str | None = None, fps: float | None = None, size: tuple[int, int] | None = None) -> Recording:
         """Read a file that was uploaded, and delete it.
+
+        Args:
+            layout, fps, size: as of :func:`tdsm.load_clips`, where the file does not say them.
 
         Raises:
             InputError: nothing that :func:`tdsm.load_clips` reads.
@@ -111,9 +120,10 @@ class Desk:
         path = Path(path)
         with self._lock, warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            known = next((held for held in self._held.values() if held.source == str(path)), None)  # the same file, from two sessions at once
+            source = f"{path} {layout} {fps} {size}"
+            known = next((held for held in self._held.values() if held.source == source), None)  # the same file, from two sessions at once
             try:
-                recording = known or Recording(load_clips(path), source=str(path))
+                recording = known or Recording(load_clips(path, layout, fps=fps, size=size), source=source)
             except InputError as error:
                 self._held.pop(session, None)
                 raise InputError(path.name, *_named(error, path)) from error
@@ -121,7 +131,7 @@ class Desk:
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
             notes = known.notes if known else tuple(str(one.message).replace(str(path), path.name) for one in said)
-            return self._hold(session, Recording(recording.clips, notes, str(path)))
+            return self._hold(session, Recording(recording.clips, notes, source))
 
     def example(self, session: str, number: int) -> Recording:
         """Look at one of the packaged examples."""
@@ -162,7 +172,8 @@ class Desk:
             long = clip.frames / clip.fps > LONG
             given = bars(answer, whole=long), readings(answer), lines([*recording.notes, *answer.notes])
             if not long:
-                return Answer(bodies(player(clip, answer.top[0])), *given)
+                known = normal_form(clip.label or "") in {label.key for label in asked}  # else it is neither right nor wrong
+                return Answer(bodies(player(clip if known else replace(clip, label=None), answer.top[0])), *given)
         spots = self._spotted(clip, asked, sentences)
         return Answer("", *given, bodies(timeline(spots, clip)) + segments(spots) + csv_link(spots))
 

@@ -7,6 +7,7 @@ import gradio as gr
 
 from tdsm.app.desk import Desk, Recording, example_labels
 from tdsm.app.pieces import fault
+from tdsm.data.layouts import LAYOUTS
 from tdsm.util.errors import InputError
 
 __all__ = ["page"]
@@ -51,6 +52,12 @@ def _recognise(desk: Desk) -> None:
                     label="One a line, name: sentence about the movement", lines=3, max_length=_WORDS, elem_id="sentences",
                     placeholder="squat: The knees bend and the hips sink low.",
                 )  # fmt: skip
+            with gr.Accordion("What the file does not say, before it is dropped", open=False, elem_id="unsaid"):
+                layout = gr.Dropdown([each.name for each in LAYOUTS], value=None, label="Order of joints, for .npy", elem_id="layout")
+                with gr.Row():
+                    fps = gr.Number(None, label="Frames a second", minimum=0, min_width=90, elem_id="fps")
+                    width = gr.Number(None, label="Width of the picture", minimum=0, precision=0, min_width=90, elem_id="width")
+                    height = gr.Number(None, label="and height", minimum=0, precision=0, min_width=90, elem_id="height")
             ask = gr.Button("Recognise", variant="primary", elem_id="ask")
         with gr.Column(scale=3, min_width=340):
             beside = gr.HTML(elem_id="answer", elem_classes="tdsm-answer")
@@ -61,12 +68,15 @@ def _recognise(desk: Desk) -> None:
         return [answer.beside, answer.below]
 
     @_told(3, 1)
-    def upload(path: str | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
+    def upload(
+        path: str | None, typed: str | None, descriptions: str | None, body: str | None, rate: float | None, wide: int | None, tall: int | None,
+        request: gr.Request,
+    ) -> list:  # fmt: skip
         typed = example_labels(None, typed or "")
         if path is None:
             desk.forget(request.session_hash)
             return [_clips(None), None, typed, "", ""]
-        recording = desk.take(request.session_hash, path)
+        recording = desk.take(request.session_hash, path, body or None, rate or None, (wide or 0, tall or 0) if wide or tall else None)
         return [_clips(recording), None, typed, *ask_desk(request, 0, typed, descriptions)]
 
     @_told(3, 1)
@@ -87,7 +97,14 @@ def _recognise(desk: Desk) -> None:
             raise InputError("labels", "none given", "give at least one name")
         return ask_desk(request, number, typed, descriptions)
 
-    gr.on([file.upload, file.clear], upload, [file, labels, sentences], [clip, example, labels, beside, below], api_name="upload", **_AT_ONCE)
+    gr.on(
+        [file.upload, file.clear],
+        upload,
+        [file, labels, sentences, layout, fps, width, height],
+        [clip, example, labels, beside, below],
+        api_name="upload",
+        **_AT_ONCE,
+    )
     example.input(pick, [example, labels, sentences], [clip, file, labels, beside, below], api_name="example", **_AT_ONCE)
     clip.input(turn, [clip, labels, sentences], [beside, below], api_name="clip", **_AT_ONCE)
     gr.on([ask.click, labels.submit], recognise, [clip, labels, sentences], [beside, below], api_name="recognise", **_AT_ONCE)
