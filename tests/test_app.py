@@ -397,7 +397,11 @@ class TestServer:
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_when_the_server_ends_its_folder_is_gone(tmp_path, ending):
     for server in serving(tmp_path):
-        User(server).upload(saved(tmp_path))  # and the page is closed before it was read
+        long = Clip(np.resize(long_recording().joints[0], (60_000, 22, 3)), SMPL_22, fps=30.0)
+        user = User(server)
+        user.ask("upload", user.upload(saved(tmp_path, "long.npz", ClipSet((long,), (), "mine"))), "", "", *UNSAID)
+        user.send("call/recognise", json.dumps({"data": [None, "walk, jump", ""], "session_hash": user.session}).encode(), "application/json")
+        user.upload(saved(tmp_path))  # and the page is closed before it was read
         assert len(server.files()) == 1
         server.process.send_signal(ending)
         assert server.process.wait(30) == 0, server.log.read_text()

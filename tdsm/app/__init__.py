@@ -85,6 +85,7 @@ def serve(host: str = "127.0.0.1", port: int = 7860, *, recognizer: Recognizer |
                 ended.wait()
             finally:
                 served.close(verbose=False)
+                desk.close()
 
 
 def _options() -> dict[str, object]:
