@@ -108,6 +108,11 @@ class Desk:
         self.answer("nobody", 0, str(self.examples[0].label))
         self.forget("nobody")
 
+    def close(self) -> None:
+        """Wait for who has the turn, and give it to nobody any more: torch must not be at work in a thread when the process ends."""
+        self._lock.acquire()
+        self._held.clear()
+
     def take(self, session: str, path: str | Path, layout: str | None = None, fps: float | None = None, size: tuple[int, int] | None = None) -> Recording:
         """Read a file that was uploaded, and delete it.
 
