@@ -162,14 +162,14 @@ def test_nobody_is_no_action(recognizer):
 
 
 def test_memory_is_flat(recognizer):
-    """Two hours of nobody and of a body at rest; what is kept does not grow."""
+    """Nobody for minutes, and a body at rest: what is kept does not grow."""
     camera = Camera(recognizer, LABELS, SMPL_22, fps=30)
     still = example_clips()[1].joints[0][0]
-    for pose in itertools.chain([still] * 3000, [np.zeros_like(still)] * 3000):
+    for pose in itertools.chain([still] * 1000, [np.zeros_like(still)] * 1000):
         camera.push(pose)
     tracemalloc.start()
     try:
-        for pose in itertools.chain([still] * 9000, [np.zeros_like(still)] * 9000):
+        for pose in itertools.chain([still] * 3000, [np.zeros_like(still)] * 3000):
             camera.push(pose)
         assert tracemalloc.get_traced_memory()[0] < 500_000
     finally:

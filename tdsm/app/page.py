@@ -1,7 +1,4 @@
-"""The page itself: what stands where, and which part of it asks what. Needs Gradio."""
-
-from collections.abc import Callable
-from functools import wraps
+"""The page itself: what stands where, and which part of it asks what. Bad input becomes one line in the place of the answer. Needs Gradio."""
 
 import gradio as gr
 
@@ -64,10 +61,12 @@ def _recognise(desk: Desk) -> None:
     below = gr.HTML(elem_id="below", elem_classes="tdsm-answer")
 
     def ask_desk(request: gr.Request, number: int | None, typed: str, descriptions: str | None) -> list[str]:
-        answer = desk.answer(request.session_hash, number or 0, typed, descriptions or "")
+        try:
+            answer = desk.answer(request.session_hash, number or 0, typed, descriptions or "")
+        except InputError as error:
+            return [fault(error), ""]
         return [answer.beside, answer.below]
 
-    @_told(3, 1)
     def upload(
         path: str | None, typed: str | None, descriptions: str | None, body: str | None, rate: float | None, wide: int | None, tall: int | None,
         request: gr.Request,
@@ -76,10 +75,12 @@ def _recognise(desk: Desk) -> None:
         if path is None:
             desk.forget(request.session_hash)
             return [_clips(None), None, typed, "", ""]
-        recording = desk.take(request.session_hash, path, body or None, rate or None, (wide or 0, tall or 0) if wide or tall else None)
+        try:
+            recording = desk.take(request.session_hash, path, body or None, rate or None, (wide or 0, tall or 0) if wide or tall else None)
+        except InputError as error:
+            return [_clips(None), None, typed, fault(error), ""]
         return [_clips(recording), None, typed, *ask_desk(request, 0, typed, descriptions)]
 
-    @_told(3, 1)
     def pick(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
         if number is None:
             return [gr.skip()] * 5
@@ -87,14 +88,12 @@ def _recognise(desk: Desk) -> None:
         offered = example_labels(desk.examples[number].label, typed or "")
         return [_clips(None), None, offered, *ask_desk(request, 0, offered, descriptions)]
 
-    @_told(0, 1)
     def turn(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
         return ask_desk(request, number, typed or "", descriptions)
 
-    @_told(0, 1)
     def recognise(number: int | None, typed: str | None, descriptions: str | None, request: gr.Request) -> list:
         if not (typed or "").strip():
-            raise InputError("labels", "none given", "give at least one name")
+            return [fault(InputError("labels", "none given", "give at least one name")), ""]
         return ask_desk(request, number, typed, descriptions)
 
     gr.on(
@@ -118,28 +117,13 @@ def _search(desk: Desk) -> None:
         ask = gr.Button("Search", variant="primary", scale=1, elem_id="search")
     hits = gr.HTML(elem_id="hits", elem_classes="tdsm-answer")
 
-    @_told(0, 0)
     def find(words: str | None, most: float) -> str:
-        return desk.find(words or "", round(min(12, max(1, most))))
+        try:
+            return desk.find(words or "", round(min(12, max(1, most))))
+        except InputError as error:
+            return fault(error)
 
     gr.on([ask.click, text.submit], find, [text, count], hits, api_name="search", **_AT_ONCE)
-
-
-def _told(before: int, after: int) -> Callable[[Callable[..., list | str]], Callable[..., list | str]]:
-    """Bad input becomes one line in the place of the answer: the ``before`` outputs stay as they are, and the ``after`` others become empty."""
-
-    def around(ask: Callable[..., list | str]) -> Callable[..., list | str]:
-        @wraps(ask)
-        def asked(*given: object) -> list | str:
-            try:
-                return ask(*given)
-            except InputError as error:
-                outputs = [*[gr.skip()] * before, fault(error), *[""] * after]
-                return outputs if len(outputs) > 1 else outputs[0]
-
-        return asked
-
-    return around
 
 
 def _clips(recording: Recording | None) -> dict:
