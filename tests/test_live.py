@@ -199,6 +199,19 @@ def test_answers_come_through_a_pipe_while_frames_still_do(landmarks):
     assert ends == sorted(ends)
 
 
+def test_ctrl_c_ends_it_with_what_was_going_on(recognizer, landmarks):
+    class Stream(io.BytesIO):
+        def readline(self, size):
+            line = super().readline(size)
+            if not line:
+                raise KeyboardInterrupt
+            return line
+
+    lines = as_lines(landmarks[: 30 + example_clips()[1].frames])  # the jump is not over yet
+    found = list(answer_lines(Camera(recognizer, LABELS), Stream(lines), pytest.fail))
+    assert [json.loads(line)["label"] for line in found] == ["jump straight up"]
+
+
 def test_a_frame_costs_less_time_than_it_lasts(recognizer, recording):
     camera = Camera(recognizer, LABELS, SMPL_22, fps=30)
     start = time.process_time()

@@ -8,6 +8,7 @@ Frames are put on a grid of equal steps: one that comes late leaves a gap, in wh
 :data:`PAUSE` seconds without a frame everything begins anew. Nothing is kept that is not needed, so that it may run for days.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
@@ -192,13 +193,16 @@ def _as_json(answer: dict[str, object]) -> str:
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not empty with their numbers; of one that is too long, its beginning."""
-    number = 0
-    while line := stream.readline(_LONGEST):
-        number += 1
-        rest = line
-        while len(rest) == _LONGEST and not rest.endswith(b"\n"):
-            rest = stream.readline(_LONGEST)
+    """Lines that are not empty with their numbers; of one that is too long, its beginning. Ctrl+C ends them as the end of the stream does."""
+    for number in itertools.count(1):
+        try:
+            line = rest = stream.readline(_LONGEST)
+            while len(rest) == _LONGEST and not rest.endswith(b"\n"):
+                rest = stream.readline(_LONGEST)
+        except KeyboardInterrupt:
+            return
+        if not line:
+            return
         if line.strip():
             yield number, line
 
