@@ -49,7 +49,7 @@ def _recognise(desk: Desk) -> None:
                     label="One a line, name: sentence about the movement", lines=3, max_length=_WORDS, elem_id="sentences",
                     placeholder="squat: The knees bend and the hips sink low.",
                 )  # fmt: skip
-            with gr.Accordion("What the file does not say, before it is dropped", open=False, elem_id="unsaid"):
+            with gr.Accordion("What the file does not say, to be set before it is dropped (0: not known)", open=False, elem_id="unsaid"):
                 layout = gr.Dropdown([each.name for each in LAYOUTS], value=None, label="Order of joints, for .npy", elem_id="layout")
                 with gr.Row():
                     fps = gr.Number(None, label="Frames a second", minimum=0, min_width=90, elem_id="fps")
