@@ -2,7 +2,7 @@
 
     python benchmarks/ablations.py          # 4 seeds, about five minutes on two quiet cores; a killed call resumes
 
-Each seed has clips, encoder and denoisers of its own (`tdsm.demonstration.demo_recognizer`; NTU-25 body, 42 seen and 10 unseen actions). Denoisers of a seed
+Each seed has clips, encoder and denoisers of its own (`tdsm.app.demo.demo_recognizer`; NTU-25 body, 42 seen and 10 unseen actions). Denoisers of a seed
 differ in one setting and share backbone, features, texts, batches and noises. Settings are the demo's with half the denoiser's steps. Nothing is selected.
 Written are
 
@@ -26,12 +26,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from tdsm.app.demo import demo_recognizer
 from tdsm.backbones.fit import examples_of
 from tdsm.baselines.reports import ridge_report
 from tdsm.config import Config, demo, override
 from tdsm.data.clips import ClipSet
 from tdsm.data.labels import as_labels
-from tdsm.demonstration import demo_recognizer
 from tdsm.evaluate import PROTOCOL, zero_shot_report
 from tdsm.experiments.results import write_result
 from tdsm.recognizer import Recognizer

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from ablations import CONFIG, with_denoiser
 
+from tdsm.app.demo import demo_recognizer
 from tdsm.config import override
 from tdsm.data.clips import ClipSet
-from tdsm.demonstration import demo_recognizer
 from tdsm.evaluate import mean_std, zero_shot_report
 from tdsm.recognizer import Recognizer
 from tdsm.util.provenance import environment

@@ -5,7 +5,7 @@
 The twelve CMU recordings of the package, and the shipped recognizer. People face the sensor; blue is the person's left, orange the right.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from PIL import Image
 import tdsm
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.examples import example_clips
+from tdsm.spotting.measures import Segment
 from tdsm.spotting.takes import joined
 from tdsm.util.files import atomic
 from tdsm.viz import style
@@ -49,14 +50,10 @@ def spotting(recognizer: tdsm.Recognizer) -> Iterable[np.ndarray]:
         above, below = figure.subplots(2, 1, height_ratios=(1.5, 1))
         now = start / take.fps
         draw(above, take, bodies, start)
-        done = [segment for segment in answered if segment.label in ASKED]
-        said = f"{done[-1].label} ({done[-1].score:.0%})" if done else ""
+        said = f"{answered[-1].label} ({answered[-1].score:.0%})" if answered else ""
         above.set_title(f"{now:4.1f} s   {said}", fontsize=style.TITLE, loc="left")
-        for row, label in enumerate(ASKED):
-            for segment in (each for each in inside if each.label == label):
-                below.barh(row + 0.22, (segment.end - segment.start) / take.fps, 0.3, segment.start / take.fps, color="white", edgecolor=style.look(row)[0], hatch="////")
-            for segment in (each for each in done if each.label == label):
-                below.barh(row - 0.18, (segment.end - segment.start) / take.fps, 0.4, segment.start / take.fps, color=style.look(row)[0])
+        bands(below, inside, take.fps, 0.22, 0.3, solid=False)
+        bands(below, answered, take.fps, -0.18, 0.4, solid=True)
         below.axvline(now, color=style.TEXT, linewidth=1)
         below.set(xlim=(0, frames / take.fps), ylim=(len(ASKED) - 0.4, -0.6))
         below.set_yticks(range(len(ASKED)), ASKED)
@@ -64,14 +61,22 @@ def spotting(recognizer: tdsm.Recognizer) -> Iterable[np.ndarray]:
         yield drawn(figure)
 
 
+def bands(ax, segments: Sequence[Segment], fps: float, shift: float, height: float, solid: bool) -> None:
+    """Segments as bars in the row of their label, ``shift`` below its middle."""
+    for segment in segments:
+        row = ASKED.index(segment.label)
+        colour = style.look(row)[0]
+        how = {"color": colour} if solid else {"color": "white", "edgecolor": colour, "hatch": "////"}
+        ax.barh(row + shift, (segment.end - segment.start) / fps, height, segment.start / fps, **how)
+
+
 def search(recognizer: tdsm.Recognizer) -> Iterable[np.ndarray]:
     """The best three pieces for each text, moving side by side."""
     pieces = []
     for clip in example_clips():
         length = int(2 * clip.fps)
-        pieces += [
-            replace(clip, joints=clip.joints[:, start : start + length], name=f"{clip.name} {start}") for start in range(0, clip.frames - length + 1, length // 2)
-        ]
+        for start in range(0, clip.frames - length + 1, length // 2):
+            pieces.append(replace(clip, joints=clip.joints[:, start : start + length], name=f"{clip.name} {start}"))
     library = tdsm.Library.build(ClipSet(tuple(pieces), name="pieces"), recognizer, progress=False)
     for text in TEXTS:
         found = [(hit.score, library.clips[hit.row]) for hit in library.search(text, k=3)]

@@ -13,6 +13,7 @@ import pytest
 import standins
 from standins import TINY_ALIGNED, TINY_CLASSIFIER
 
+from tdsm.app.demo import demo_recognizer
 from tdsm.backbones import pretraining
 from tdsm.backbones.fit import SHIPPED
 from tdsm.config import Config, demo, override
@@ -20,7 +21,6 @@ from tdsm.data.prompts import load_prompts
 from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.data.readers import load_clips
 from tdsm.data.synthetic import UNSEEN, synthetic_clips
-from tdsm.demonstration import demo_recognizer
 from tdsm.experiments.pretrain import pretrain
 from tdsm.experiments.results import load_results
 

@@ -19,9 +19,10 @@ from standins import TINY_ALIGNED, TINY_CLASSIFIER, kinect_set
 
 import tdsm.cli
 from tdsm.catalogue.rows import all_benchmarks
-from tdsm.data.clips import ClipSet
+from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.convert import convert_all
-from tdsm.data.layouts import layout_named
+from tdsm.data.examples import example_clips
+from tdsm.data.layouts import SMPL_22, layout_named
 from tdsm.data.prompts import load_prompts
 from tdsm.data.readers import load_clips
 from tdsm.data.synthetic import SEEN, synthetic_clips
@@ -52,7 +53,9 @@ def settings(tmp_path_factory):
     return path
 
 
-VERBS = ("demo", "benchmarks", "doctor", "fetch", "prepare", "export", "train", "evaluate", "study", "reproduce", "results", "predict")
+VERBS = (
+    "demo", "benchmarks", "doctor", "fetch", "prepare", "export", "train", "evaluate", "study", "reproduce", "results", "predict", "spot", "search", "app", "live",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
@@ -86,6 +89,38 @@ def test_train_then_predict(monkeypatch, capsys, clips_file, settings, tmp_path)
     assert rows[0] == "clip,label 1,score 1"
     assert len(rows) == 1 + 15
     assert {row.split(",")[1] for row in rows[1:]} <= {"squat", "tennis serve"}
+
+
+def test_spot_prints_or_writes_the_actions_of_a_recording(monkeypatch, capsys, tmp_path):
+    pieces = []
+    for clip in example_clips()[1:3]:
+        pieces += [np.repeat(clip.joints[0, :1], 30, axis=0), clip.joints[0], np.repeat(clip.joints[0, -1:], 30, axis=0)]
+    long = ClipSet((Clip(np.concatenate(pieces), SMPL_22, fps=30.0, name="long"),), (), "mine").save(tmp_path / "long.npz")
+    code, printed, error = call(monkeypatch, capsys, "spot", long, "--labels", "jump straight up, throw punches")
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert code == 0, error
+    assert [row["label"] for row in rows] == ["jump straight up", "throw punches"]
+    assert 0.5 < float(rows[0]["start"]) < float(rows[0]["end"]) < float(rows[1]["start"])
+    code, said, _ = call(monkeypatch, capsys, "spot", long, "--labels", "jump straight up, throw punches", "--csv", tmp_path / "found.csv")
+    assert code == 0 and "2 actions in" in said and str(tmp_path / "found.csv") in said
+    assert (tmp_path / "found.csv").read_text() == printed
+
+
+def test_search_prints_the_clips_that_fit_and_keeps_the_library(monkeypatch, capsys, clips_file, tmp_path):
+    code, printed, _ = call(monkeypatch, capsys, "search", clips_file, "somebody is bowing", "--best", 2, "--library", tmp_path / "library")
+    rows = [line.split(",") for line in printed.strip().splitlines()]
+    assert (code, rows[0], len(rows)) == (0, ["score", "clip", "label", "subject"], 3)
+    assert {path.name for path in (tmp_path / "library").iterdir()} >= {"library.json", "z.npy"}
+    assert call(monkeypatch, capsys, "search", clips_file, "somebody is bowing", "--best", 2, "--library", tmp_path / "library")[1] == printed
+    code, _, error = call(monkeypatch, capsys, "search", clips_file, "?")
+    assert (code, error.count("\n")) == (2, 1)
+
+
+def test_spot_asks_which_clip_is_meant(monkeypatch, capsys, clips_file):
+    code, printed, error = call(monkeypatch, capsys, "spot", clips_file, "--labels", "bow, jump")
+    assert (code, printed) == (2, "") and "holds 15 clips; choose one of them, --clip 0 to 14" in error and error.count("\n") == 1
+    assert call(monkeypatch, capsys, "spot", clips_file, "--labels", "bow, jump", "--clip", 15)[0] == 2
+    assert call(monkeypatch, capsys, "spot", clips_file, "--labels", "bow, jump", "--clip", 14)[0] == 0
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tdsm
-from tdsm.cli import _config
+from tdsm.cli.options import config_of
 from tdsm.config import (
     PRESETS,
     SD21,
@@ -199,19 +199,19 @@ def test_a_setting_that_cannot_be_is_one_line(settings, says):
 
 def test_the_command_line_sets_numbers_words_and_switches():
     given = ["train.steps=3", "train.lr=1e-4", "train.precision=bf16", " model.prior = false", "encoder.kind=shift-gcn", "train.steps=4", "text.revision=null"]
-    config = _config("recommended", given)
+    config = config_of("recommended", given)
     assert config == override(
         Config(), {"train.steps": 4, "train.lr": 1e-4, "train.precision": "bf16", "model.prior": False, "encoder.kind": "shift-gcn", "text.revision": None}
     )
-    assert _config("demo", None) == demo()
-    assert _config("demo", ["backbone=aligned", "model.prior=true"]).model.prior
-    assert _config("paper", [], paper("st-gcn")) == paper("st-gcn")
+    assert config_of("demo", None) == demo()
+    assert config_of("demo", ["backbone=aligned", "model.prior=true"]).model.prior
+    assert config_of("paper", [], paper("st-gcn")) == paper("st-gcn")
 
 
 def test_the_command_line_takes_a_file_as_preset(tmp_path):
     path = tmp_path / "mine.json"
     path.write_text('{"base": "demo", "train": {"steps": 3}}')
-    assert _config(str(path), ["encoder.steps=2"]) == override(demo(), {"train.steps": 3, "encoder.steps": 2})
+    assert config_of(str(path), ["encoder.steps=2"]) == override(demo(), {"train.steps": 3, "encoder.steps": 2})
 
 
 @pytest.mark.parametrize(("given", "says"), [
@@ -225,4 +225,4 @@ def test_the_command_line_takes_a_file_as_preset(tmp_path):
 ])  # fmt: skip
 def test_a_setting_on_the_command_line_that_cannot_be_is_one_line(given, says):
     with pytest.raises(InputError, match=re.escape(says)):
-        _config("recommended", given)
+        config_of("recommended", given)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from standins import TINY_CLASSIFIER
 
+from tdsm.app.demo import demo_recognizer, most_certain, run_demo, scores_of
 from tdsm.config import override, tuned
 from tdsm.data.examples import example_clips
 from tdsm.data.synthetic import SEEN, UNSEEN
-from tdsm.demonstration import demo_recognizer, most_certain, run_demo, scores_of
 from tdsm.evaluate import PROTOCOL, Report
 
 

@@ -66,7 +66,7 @@ def read_segments(path: Path, fps: Real, frames: int) -> list[Segment]:
     decimal sign a comma, as spreadsheets write them.
 
     Raises:
-        InputError: as :meth:`tdsm.spotting.spot.Spots.from_csv`.
+        InputError: as :meth:`tdsm.spotting.spots.Spots.from_csv`.
     """
     if isinstance(fps, bool) or not isinstance(fps, Real) or not 0 < fps < math.inf:
         raise InputError("fps", f"is {fps!r:.60}", "give frames per second, a number above 0")

@@ -70,8 +70,8 @@ class Spots(Sequence):
         found = read_segments(Path(path), fps, frames)
         return cls(tuple(found), float(fps), frames, tuple(dict.fromkeys(each.label for each in found)), Path(path).stem)
 
-    def to_csv(self, path: str | Path) -> Path:
-        """Write start, end (seconds), label, probability, margin, start_frame, end_frame."""
+    def csv(self) -> str:
+        """A table as text: start, end (seconds), label, probability, margin, start_frame, end_frame."""
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
         lines.writerow(("start", "end", "label", "probability", "margin", "start_frame", "end_frame"))
@@ -79,7 +79,11 @@ class Spots(Sequence):
             (f"{start:.3f}", f"{end:.3f}", label, f"{score:.4f}", f"{margin:.4f}", each.start, each.end)
             for (start, end, label, score, margin), each in zip(self.rows(), self.found, strict=True)
         )
-        return write_text(Path(path), text.getvalue())
+        return text.getvalue()
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write what :meth:`csv` gives; returns the path."""
+        return write_text(Path(path), self.csv())
 
     def to_json(self, path: str | Path) -> Path:
         """Write the form of COCO: videos, categories and annotations with segments in seconds and a score."""

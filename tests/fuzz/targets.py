@@ -23,7 +23,7 @@ from tdsm.backbones.fit import load_backbone, save_backbone
 from tdsm.backbones.nets import build_encoder
 from tdsm.catalogue.doctor import inspect
 from tdsm.catalogue.feature_files import read_features, save_features, write_flora, write_synse_folder
-from tdsm.cli import _descriptions
+from tdsm.cli.options import sentences_of
 from tdsm.config import Config, ModelConfig, PreprocessConfig
 from tdsm.data.arrays import open_arrays, write_arrays
 from tdsm.data.clips import Clip, ClipSet
@@ -306,7 +306,7 @@ def targets() -> dict[str, Target]:
         "cache": Target(lambda path: cached_tensors(path, _tensors), _cache, sealed=True),
         "release .pt": Target(_release, lambda path: [value.numpy().tobytes() for value in official_denoiser(path, 2).state_dict().values()]),
         "config.json": Target(lambda path: path.write_text(Config().to_json()), lambda path: Config.from_json(read_text(path), str(path))),
-        "descriptions": Target(lambda path: path.write_text('{"wave": "The right hand goes up.", "sit": ["a", "b"]}'), lambda path: _descriptions(path, None)),
+        "descriptions": Target(lambda path: path.write_text('{"wave": "The right hand goes up.", "sit": ["a", "b"]}'), lambda path: sentences_of(path, None)),
         "segments .csv": Target(_segments, lambda path: repr(Spots.from_csv(path, 30, 300).found)),
         "class lists": Target(_class_list, lambda path: published_prompts(path, "pku-mmd")),
         "run folder": Target(_run, _run_content),

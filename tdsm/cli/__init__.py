@@ -1,6 +1,5 @@
 """The command line: one verb a job, each a thin call of a function that a notebook can call too."""
 
-import csv
 import importlib.metadata
 import sys
 import warnings
@@ -9,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tdsm.cli import answers
+from tdsm.cli.options import Data, Fps, Layout, Preset, Seed, Sentences, Settings, Size, config_of, say, sentences_of
 from tdsm.data.labels import parse_labels, unmatched_line
-from tdsm.data.prompts import Descriptions
 from tdsm.util.errors import InputError
 from tdsm.util.settings import parse_size
 
@@ -24,18 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Zero-shot skeleton-based action recognition: name an action the model never saw, and it recognises people doing it.",
 )
-
-Data = Annotated[Path, typer.Argument(help="A data set as downloaded (zip or folder), a .npz or store of clips, or a folder with clips.csv.")]
-Size = Annotated[str | None, typer.Option(help="Width and height of the picture, such as 1920x1080, for 2-D coordinates that are parts of these (0 to 1).")]
-Fps = Annotated[float | None, typer.Option(help="Frames a second of clips whose files do not state them.")]
-Layout = Annotated[str | None, typer.Option(help="Skeleton layout, for a folder of .npy files whose clips.csv does not name it.")]
-Preset = Annotated[str, typer.Option(help="Settings: recommended, tuned, paper, demo, or a JSON file of differences from one of them.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="One setting, such as train.precision=bf16; may be given several times.")]
-Seed = Annotated[int, typer.Option(help="Seed of weights, batches and noise.")]
-Sentences = Annotated[
-    Path | None,
-    typer.Option(help="JSON, label -> a sentence about the movement ({} for names alone), or PURLS's gpt3_desc.xlsx. Left out: the packaged ones, if any."),
-]
 
 
 def _print_version(asked: bool | None) -> None:
@@ -52,7 +40,7 @@ def options(version: Annotated[bool | None, typer.Option("--version", callback=_
 @app.command()
 def demo(out: Annotated[Path, typer.Option(help="Run folder to write.")] = Path("runs/demo"), seed: Seed = 0) -> None:
     """Name real clips with the shipped recognizer, then tune it to synthetic actions and recognise others; no download, under a minute."""
-    from tdsm.demonstration import run_demo
+    from tdsm.app.demo import run_demo
 
     run_demo(out, seed=seed)
 
@@ -150,7 +138,7 @@ def train(
     from tdsm.train import train_recognizer
     from tdsm.util.files import write_json
 
-    config = _config(preset, settings)
+    config = config_of(preset, settings)
     clips = load_clips(data, layout)
     if split is not None:
         benchmark = benchmarks_of(clips.name, split)[0]
@@ -159,8 +147,8 @@ def train(
         protocol, held = PROTOCOL, parse_labels(unseen, "--unseen")
         test = clips.of_classes(held) if held else None
         seen = clips.without_classes(held)
-    sentences = _descriptions(descriptions, clips.name)
-    _say(unmatched_line(sentences, clips.classes))
+    sentences = sentences_of(descriptions, clips.name)
+    say(unmatched_line(sentences, clips.classes))
     recognizer = train_recognizer(seen, config, descriptions=sentences, folder=out, seed=seed, calibrate=calibrate and len(seen.classes) >= 4)
     print(f"{recognizer}\nwritten to {out}/model")
     if test is not None:
@@ -182,10 +170,10 @@ def evaluate(
     """Zero-shot accuracy on published splits, mean and std over seeds, beside published numbers, ridge regression and the plain cosine."""
     from tdsm.experiments.cells import cells_of, source_of
 
-    config, cells = _config(preset, settings), []
+    config, cells = config_of(preset, settings), []
     for clips, benchmark in _work(data, split, config):
-        sentences = _descriptions(descriptions, clips.name)
-        _say(unmatched_line(sentences, clips.classes))
+        sentences = sentences_of(descriptions, clips.name)
+        say(unmatched_line(sentences, clips.classes))
         cells += cells_of(benchmark, source_of(benchmark, clips), config, seeds=seeds, descriptions=sentences)
     _compute(cells, out)
 
@@ -211,10 +199,10 @@ def study(
     values = parse_json(grid, "grid")
     if not isinstance(values, dict):
         raise InputError("grid", f"{grid!r} is no object", "give for instance '{\"train.steps\": [300, 600]}'")
-    base, part, cells = _config(preset, settings), "unseen" if unseen else "pseudo", []
+    base, part, cells = config_of(preset, settings), "unseen" if unseen else "pseudo", []
     every = settings_of(base, values)
     for clips, benchmark in _work(data, split, base):
-        common = {"seeds": seeds, "descriptions": _descriptions(descriptions, clips.name), "part": part, "draws": draws}
+        common = {"seeds": seeds, "descriptions": sentences_of(descriptions, clips.name), "part": part, "draws": draws}
         for setting, config in every:
             cells += cells_of(benchmark, source_of(benchmark, clips), config, setting=setting, **common)
     _compute(cells, out)
@@ -242,12 +230,12 @@ def reproduce(
     from tdsm.experiments.run import plan, plan_table
 
     benchmark = benchmark_named(name)
-    config = _config(preset, settings, paper(benchmark.encoder))
+    config = config_of(preset, settings, paper(benchmark.encoder))
     source = source_of(benchmark, data)
     descriptions = published_prompts(prompts, benchmark.dataset) if prompts else None
     shared = config.backbone == "classifier"  # as in the paper: one encoder per class list
     cells = cells_of(benchmark, source, config, seeds=seeds, descriptions=descriptions, backbone=backbone, shared_backbone=shared)
-    _say(*source.remarks)
+    say(*source.remarks)
     if dry_run:
         print(plan_table(plan(cells, out), seconds_per_unit(config, NTU_25, benchmark.classes)))
         return
@@ -289,34 +277,8 @@ def results(folder: Annotated[Path, typer.Argument(help="Folder of result files.
     print(results_table(load_results(folder)))
 
 
-@app.command()
-def predict(
-    paths: Annotated[list[Path], typer.Argument(metavar="[MODEL] DATA", help="Clips, after a recognizer if not the shipped one is to answer.")],
-    labels: Annotated[str, typer.Option(help="Comma-separated names of actions, trained on or not; a name that holds a comma in double quotes.")],
-    model: Annotated[str | None, typer.Option(help="Folder written by save_pretrained or `tdsm train` (RUN/model), or a Hub id.")] = None,
-    descriptions: Sentences = None,
-    layout: Layout = None,
-    size: Size = None,
-    fps: Fps = None,
-    best: Annotated[int, typer.Option(min=1, help="How many labels to print for each clip.")] = 3,
-) -> None:
-    """Rank any label names for each clip, with the shipped recognizer or your own; clips of another body are converted, and what was made up is said."""
-    from tdsm.data.readers import load_clips
-    from tdsm.recognizer import Recognizer, pretrained
-    from tdsm.text import TextWarning
-
-    names = parse_labels(labels, "--labels")
-    sentences = _descriptions(descriptions, None)
-    models = [*([] if model is None else [model]), *map(str, paths[:-1])]
-    if len(models) > 1:
-        raise InputError(paths[-1], "is one path too many", "give one file or folder of clips, after a model if not the shipped one is to answer")
-    recognizer = Recognizer.from_pretrained(models[0]) if models else pretrained()
-    clips = load_clips(paths[-1], layout, size=parse_size(size), fps=fps)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TextWarning)  # the readings say the same, per label
-        answer = recognizer.predict(clips, names, sentences)
-    _say(*answer.notes, *map(str, answer.readings))
-    csv.writer(sys.stdout, lineterminator="\n").writerows(answer.table(best))
+for _verb in (answers.predict, answers.spot, answers.search, answers.app, answers.live):
+    app.command()(_verb)
 
 
 @app.command()
@@ -334,53 +296,13 @@ def pretrain(
     print(f"{recognizer}\nwritten to {out}/model")
 
 
-def _say(*lines: str | None) -> None:
-    """One line each on stderr; nothing for None or an empty line."""
-    for line in filter(None, lines):
-        print(f"tdsm: {' '.join(line.split())}", file=sys.stderr)
-
-
-def _config(preset: str, settings: list[str] | None = None, paper: "Config | None" = None) -> "Config":
-    """Settings of a preset or a file, with those of --set; ``paper`` is what "paper" means here."""
-    from tdsm import config
-    from tdsm.util.files import read_text
-    from tdsm.util.settings import assignments
-
-    if preset == "paper" and paper is not None:
-        base = paper
-    elif preset in config.PRESETS:
-        base = config.preset(preset)
-    elif Path(preset).is_file():
-        base = config.Config.from_json(read_text(Path(preset)), preset)
-    else:
-        raise InputError("--preset", f"{preset!r} is neither a preset nor a file", f"give {', '.join(config.PRESETS)} or a JSON file")
-    return config.override(base, assignments(settings or (), "--set"), "--set")
-
-
-def _descriptions(path: Path | None, dataset: str | None) -> Descriptions:
-    from tdsm.data.prompts import load_prompts, packaged_prompts
-    from tdsm.data.prompts.published import published_prompts
-    from tdsm.util.files import read_object
-
-    if path is None:
-        return load_prompts(dataset) if dataset in packaged_prompts() else {}
-    if dataset is not None and path.suffix in (".xlsx", ".csv", ".txt"):
-        return published_prompts(path, dataset)
-    remedy = 'give a UTF-8 file such as {"wave": "The right hand ..."}'
-    sentences = read_object(path, remedy)
-    for label, text in sentences.items():
-        if not (isinstance(text, str) or (isinstance(text, list) and all(isinstance(prompt, str) for prompt in text))):
-            raise InputError(path, f"the description of {label!r:.100} is neither a sentence nor a list of prompts", remedy)
-    return sentences
-
-
 def main() -> None:
     """Run the command line; bad input is one line on stderr and exit code 2, a warning one line on stderr."""
     shown = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
         if issubclass(category, UserWarning):
-            _say(str(message))
+            say(str(message))
         else:
             shown(message, category, *place, **more)
 
@@ -393,7 +315,3 @@ def main() -> None:
     except InputError as error:
         print(f"tdsm: {error}", file=sys.stderr)
         sys.exit(2)
-
-
-if __name__ == "__main__":  # accelerate launch -m tdsm.cli
-    main()

@@ -1,0 +1,146 @@
+"""The page for the browser: drop a recording, type names of actions, see the answer; or type a text and find clips.
+
+:func:`serve` is ``tdsm app``; :func:`build` makes the page alone, for a notebook or a server of one's own. Both need Gradio, ``pip install "tdsm[app]"``.
+Nothing is fetched from the network and nothing is reported to anybody. Uploads lie in a folder of the server's own, are deleted as soon as they were read,
+and the folder goes with the server; the recordings themselves are held in memory until the browser's tab is closed.
+
+:mod:`tdsm.app.live` names actions in frames as they come in; :mod:`tdsm.app.demo` is ``tdsm demo``.
+"""
+
+import os
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tdsm.app.desk import Desk
+from tdsm.app.pieces import CSS
+from tdsm.recognizer import Recognizer
+from tdsm.search import Library
+from tdsm.util.errors import InputError
+
+if TYPE_CHECKING:
+    import gradio
+
+__all__ = ["LARGEST", "build", "serve"]
+
+LARGEST = 200 * 2**20
+"""Bytes of the largest file that may be dropped."""
+
+_QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "GRADIO_RUN_HISTORY": "False"}
+
+
+def build(recognizer: Recognizer | None = None, library: Library | None = None) -> "gradio.Blocks":
+    """The page, not yet served.
+
+    Args:
+        recognizer: left out: the shipped one.
+        library: clips to search in, with the clips themselves; left out: the packaged examples.
+
+    Raises:
+        InputError: Gradio is not installed.
+
+    Example:
+        >>> page = build()  # doctest: +SKIP
+        >>> page.launch(max_file_size="200mb")  # doctest: +SKIP
+    """
+    _require_gradio()
+    from tdsm.app.page import page
+
+    return page(Desk(recognizer, library))
+
+
+def serve(host: str = "127.0.0.1", port: int = 7860, *, recognizer: Recognizer | None = None, library: str | Path | None = None) -> None:
+    """Serve the page until the process is interrupted or terminated.
+
+    Args:
+        host: address to listen at. The default is reached from this machine alone; everybody who reaches another one may use the page.
+        port: 0 takes any free one; the address is printed.
+        recognizer: left out: the shipped one.
+        library: clips to search in, as a path that :func:`tdsm.load_clips` reads; left out: the packaged examples.
+
+    Raises:
+        InputError: Gradio is not installed, the port is taken, the address is none of this machine, or the library cannot be read.
+    """
+    _require_gradio()
+    port = _free(host, port)
+    with tempfile.TemporaryDirectory(prefix="tdsm-app-", ignore_cleanup_errors=True) as folder:
+        own = {**_QUIET, "GRADIO_TEMP_DIR": folder, "NO_PROXY": ",".join(filter(None, ("localhost,127.0.0.1", host, os.environ.get("NO_PROXY"))))}
+        with _environment(own), _interrupted() as ended:
+            from tdsm.app.page import page
+
+            desk = Desk(recognizer, None if library is None else Library.build(library, recognizer))
+            served = page(desk)
+            served.launch(server_name=host, server_port=port, share=False, **_options())
+            try:
+                threading.Thread(target=desk.warm, daemon=True).start()
+                shown = f"[{host}]" if ":" in host else host
+                print(f"tdsm app: open http://{shown}:{port} in a browser; Ctrl+C ends it", flush=True)
+                if host not in ("127.0.0.1", "::1", "localhost"):
+                    print(f"tdsm app: whoever reaches {host} may use it", flush=True)
+                ended.wait()
+            finally:
+                served.close(verbose=False)
+                desk.close()
+
+
+def _options() -> dict[str, object]:
+    """How the page is served: bounded uploads, no traceback, no link to anywhere, no font from the network, no Node."""
+    import gradio
+
+    theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    return {
+        "max_file_size": LARGEST, "show_error": False, "quiet": True, "prevent_thread_lock": True, "footer_links": [], "run_history": False,
+        "enable_monitoring": False, "ssr_mode": False, "inbrowser": False, "theme": theme, "css": CSS,
+    }  # fmt: skip
+
+
+def _require_gradio() -> None:
+    try:
+        with _environment(_QUIET):
+            import gradio  # noqa: F401
+    except ImportError as error:
+        raise InputError("tdsm app", f"needs Gradio, which cannot be imported ({error})", 'pip install "tdsm[app]"') from error
+
+
+def _free(host: str, port: int) -> int:
+    """The port itself, or for 0 a free one. Raises InputError: it is taken, or the address is none of this machine."""
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            return probe.getsockname()[1]
+    except OSError as error:
+        raise InputError(f"{host}:{port}", f"cannot be used ({error.strerror or error})", "choose another --port, or a --host of this machine") from error
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Variables of the environment for a while; Gradio takes some of its settings from there alone."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _interrupted() -> Iterator[threading.Event]:
+    """An event that is set by Ctrl+C or a request to terminate, so that what was opened is closed in order."""
+    ended = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield ended
+        return
+    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,127 @@
+"""The verbs that ask a trained recognizer: one answer a clip, actions of a recording, clips that fit a text, a page in the browser, frames as they come in."""
+
+import csv
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tdsm.cli.options import Fps, Labels, Layout, Model, Sentences, Size, say, sentences_of
+from tdsm.data.labels import parse_labels
+from tdsm.util.errors import InputError
+from tdsm.util.settings import parse_size
+
+if TYPE_CHECKING:
+    from tdsm.recognizer import Recognizer
+
+__all__ = ["app", "live", "predict", "search", "spot"]
+
+
+def predict(
+    paths: Annotated[list[Path], typer.Argument(metavar="[MODEL] DATA", help="Clips, after a recognizer if not the shipped one is to answer.")],
+    labels: Labels,
+    model: Model = None,
+    descriptions: Sentences = None,
+    layout: Layout = None,
+    size: Size = None,
+    fps: Fps = None,
+    best: Annotated[int, typer.Option(min=1, help="How many labels to print for each clip.")] = 3,
+) -> None:
+    """Rank any label names for each clip, with the shipped recognizer or your own; clips of another body are converted, and what was made up is said."""
+    from tdsm.data.readers import load_clips
+    from tdsm.text import TextWarning
+
+    names = parse_labels(labels, "--labels")
+    sentences = sentences_of(descriptions, None)
+    models = [*([] if model is None else [model]), *map(str, paths[:-1])]
+    if len(models) > 1:
+        raise InputError(paths[-1], "is one path too many", "give one file or folder of clips, after a model if not the shipped one is to answer")
+    recognizer = _recognizer(models[0] if models else None)
+    clips = load_clips(paths[-1], layout, size=parse_size(size), fps=fps)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TextWarning)  # the readings say the same, per label
+        answer = recognizer.predict(clips, names, sentences)
+    say(*answer.notes, *map(str, answer.readings))
+    csv.writer(sys.stdout, lineterminator="\n").writerows(answer.table(best))
+
+
+def spot(
+    path: Annotated[Path, typer.Argument(metavar="CLIP", help="A recording, in any format that holds clips.")],
+    labels: Labels,
+    model: Model = None,
+    descriptions: Sentences = None,
+    layout: Layout = None,
+    size: Size = None,
+    fps: Fps = None,
+    number: Annotated[int | None, typer.Option("--clip", min=0, help="Which clip of the file, from 0 on, if it holds several.")] = None,
+    out: Annotated[Path | None, typer.Option("--csv", help="Write the table here, rather than print it.")] = None,
+) -> None:
+    """Find actions of any names in a long recording: start and end in seconds, label, probability, margin over the next label."""
+    from tdsm.data.readers import load_clips
+    from tdsm.spotting.spot import spot as find
+
+    names, sentences = parse_labels(labels, "--labels"), sentences_of(descriptions, None)
+    clips = load_clips(path, layout, size=parse_size(size), fps=fps)
+    if number is None and len(clips) > 1:
+        raise InputError(path, f"holds {len(clips)} clips", f"choose one of them, --clip 0 to {len(clips) - 1}")
+    if number is not None and number >= len(clips):
+        raise InputError("--clip", f"is {number}, {path} holds {len(clips)} clips", f"give 0 to {len(clips) - 1}")
+    spots = find(_recognizer(model), clips[number or 0], names, descriptions=sentences)
+    print(spots.csv() if out is None else f"{spots}\nwritten to {spots.to_csv(out)}", end="" if out is None else "\n")
+
+
+def search(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Clips, in any format that holds clips.")],
+    text: Annotated[str, typer.Argument(help="What to look for: a name, a phrase or a sentence.")],
+    library: Annotated[Path | None, typer.Option(help="Folder to keep what was read in, so that the next question is answered at once.")] = None,
+    best: Annotated[int, typer.Option(min=1, help="How many clips to print.")] = 12,
+    part: Annotated[str | None, typer.Option(help='Part of the body, such as "left arm", if only its movement matters.')] = None,
+    model: Model = None,
+    layout: Layout = None,
+    size: Size = None,
+    fps: Fps = None,
+) -> None:
+    """Find the clips that fit a text best: score (a cosine), clip, label, subject."""
+    from tdsm.data.readers import load_clips
+    from tdsm.search import Library
+
+    clips = load_clips(data, layout, size=parse_size(size), fps=fps)
+    hits = Library.build(clips, _recognizer(model), library, parts=part is not None).search(text, best, part=part)
+    say(*hits.notes)
+    lines = csv.writer(sys.stdout, lineterminator="\n")
+    lines.writerows([("score", "clip", "label", "subject"), *((f"{hit.score:.3f}", hit.name, hit.label, hit.subject) for hit in hits)])
+
+
+def app(
+    host: Annotated[str, typer.Option(help="Address to listen at; another than the default lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at.")] = 7860,
+    library: Annotated[Path | None, typer.Option(help="Clips to search in, in any format that holds clips; left out: the packaged examples.")] = None,
+    model: Model = None,
+) -> None:
+    """Open a page for the browser: drop a recording, type names, see the answer; or type a text and find clips. Needs pip install "tdsm[app]"."""
+    from tdsm.app import serve
+
+    serve(host, port, recognizer=_recognizer(model), library=library)
+
+
+def live(
+    labels: Annotated[str, typer.Argument(help="Comma-separated names of actions.")],
+    layout: Annotated[str, typer.Option(help="Skeleton layout of lines with joints; landmarks are always MediaPipe's.")] = "mediapipe-33",
+    fps: Annotated[float | None, typer.Option(help="Frames a second; left out: what the times of the first lines say.")] = None,
+    model: Model = None,
+    descriptions: Sentences = None,
+) -> None:
+    """Name actions while they happen: frames as JSON lines on stdin, an answer as a JSON line on stdout as soon as an action is over."""
+    from tdsm.app.live import Camera, answer_lines
+
+    camera = Camera(_recognizer(model), parse_labels(labels, "LABELS"), layout, fps, descriptions=sentences_of(descriptions, None))
+    for line in answer_lines(camera, sys.stdin.buffer, say):
+        print(line, flush=True)
+
+
+def _recognizer(model: str | None) -> "Recognizer":
+    from tdsm.recognizer import Recognizer, pretrained
+
+    return pretrained() if model is None else Recognizer.from_pretrained(model)

@@ -1,0 +1,72 @@
+"""Options that several verbs have, and what is made of them."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tdsm.data.prompts import Descriptions
+from tdsm.util.errors import InputError
+
+if TYPE_CHECKING:
+    from tdsm.config import Config
+
+__all__ = [
+    "Data", "Fps", "Labels", "Layout", "Model", "Preset", "Seed", "Sentences", "Settings", "Size", "config_of", "say", "sentences_of",
+]  # fmt: skip
+
+Data = Annotated[Path, typer.Argument(help="A data set as downloaded (zip or folder), a .npz or store of clips, or a folder with clips.csv.")]
+Size = Annotated[str | None, typer.Option(help="Width and height of the picture, such as 1920x1080, for 2-D coordinates that are parts of these (0 to 1).")]
+Fps = Annotated[float | None, typer.Option(help="Frames a second of clips whose files do not state them.")]
+Layout = Annotated[str | None, typer.Option(help="Skeleton layout, for a folder of .npy files whose clips.csv does not name it.")]
+Preset = Annotated[str, typer.Option(help="Settings: recommended, tuned, paper, demo, or a JSON file of differences from one of them.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="One setting, such as train.precision=bf16; may be given several times.")]
+Seed = Annotated[int, typer.Option(help="Seed of weights, batches and noise.")]
+Labels = Annotated[str, typer.Option(help="Comma-separated names of actions, trained on or not; a name that holds a comma in double quotes.")]
+Model = Annotated[str | None, typer.Option(help="Folder written by save_pretrained or `tdsm train` (RUN/model), or a Hub id.")]
+Sentences = Annotated[
+    Path | None,
+    typer.Option(help="JSON, label -> a sentence about the movement ({} for names alone), or PURLS's gpt3_desc.xlsx. Left out: the packaged ones, if any."),
+]
+
+
+def say(*lines: str | None) -> None:
+    """One line each on stderr; nothing for None or an empty line."""
+    for line in filter(None, lines):
+        print(f"tdsm: {' '.join(line.split())}", file=sys.stderr)
+
+
+def config_of(preset: str, settings: list[str] | None = None, paper: "Config | None" = None) -> "Config":
+    """Settings of a preset or a file, with those of --set; ``paper`` is what "paper" means here."""
+    from tdsm import config
+    from tdsm.util.files import read_text
+    from tdsm.util.settings import assignments
+
+    if preset == "paper" and paper is not None:
+        base = paper
+    elif preset in config.PRESETS:
+        base = config.preset(preset)
+    elif Path(preset).is_file():
+        base = config.Config.from_json(read_text(Path(preset)), preset)
+    else:
+        raise InputError("--preset", f"{preset!r} is neither a preset nor a file", f"give {', '.join(config.PRESETS)} or a JSON file")
+    return config.override(base, assignments(settings or (), "--set"), "--set")
+
+
+def sentences_of(path: Path | None, dataset: str | None) -> Descriptions:
+    """Sentences of a file, or those that are packaged for a data set. Raises InputError: not such a file."""
+    from tdsm.data.prompts import load_prompts, packaged_prompts
+    from tdsm.data.prompts.published import published_prompts
+    from tdsm.util.files import read_object
+
+    if path is None:
+        return load_prompts(dataset) if dataset in packaged_prompts() else {}
+    if dataset is not None and path.suffix in (".xlsx", ".csv", ".txt"):
+        return published_prompts(path, dataset)
+    remedy = 'give a UTF-8 file such as {"wave": "The right hand ..."}'
+    sentences = read_object(path, remedy)
+    for label, text in sentences.items():
+        if not (isinstance(text, str) or (isinstance(text, list) and all(isinstance(prompt, str) for prompt in text))):
+            raise InputError(path, f"the description of {label!r:.100} is neither a sentence nor a list of prompts", remedy)
+    return sentences
