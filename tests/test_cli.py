@@ -54,7 +54,8 @@ def settings(tmp_path_factory):
 
 
 VERBS = (
-    "demo", "benchmarks", "doctor", "fetch", "prepare", "export", "train", "evaluate", "study", "reproduce", "results", "predict", "spot", "search", "app", "live",
+    "demo", "benchmarks", "doctor", "fetch", "prepare", "export", "train", "evaluate", "study", "reproduce", "results", "predict",
+    "spot", "search", "app", "live",
 )  # fmt: skip
 
 

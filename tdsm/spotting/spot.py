@@ -1,6 +1,6 @@
 """Which action is when in a long recording, for any labels: as a whole or as the frames come in.
 
-    frames -> how fast the body moves, in hops of 0.15 s -> stretches of movement between rests
+    frames -> how fast the body moves, in hops of 0.13 s -> stretches of movement between rests
     a stretch -> cuts where the movement slows down -> each piece between two cuts -> recognizer -> the division that explains most seconds
 
 A stretch ends when the body has rested for ``SpotConfig.rest`` seconds; that is the latency. Nothing else is remembered, so that a recording may be as long as
@@ -51,7 +51,7 @@ class SpotConfig:
         background: a piece is no action if ``none_of_these`` is larger than this; 1 takes every piece.
     """
 
-    hop: float = 0.15
+    hop: float = 0.13
     still: float = 0.4
     rest: float = 0.35
     pad: float = 0.15
