@@ -10,13 +10,17 @@ LATER = > $@.log 2>&1; status=$$?; cat $@.log; rm $@.log; exit $$status
 PYTEST := OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python -m pytest -p no:cacheprovider
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 notebooks
 QUICK := -m "not slow and not browser" tests
+# Tests of files, pages and servers, in which no arithmetic can differ.
+FILES := app cli detector_files digest doctor door feature_files fetch files kinetics labels live mocap_files npz ntu ntu_text openpose_json pku_mmd progress \
+	project prompt_files pyskl readers results rich sniff store structure timeline
+ARITHMETIC_TESTS := $(QUICK) $(FILES:%=--ignore=tests/test_%.py)
 
 .PHONY: help demo test test-all test-arithmetic quick-tests quick-notebooks all-tests all-notebooks other-1 other-2 fuzz lint notebooks figures lab clean
 
 help:
 	@echo "make demo   train on synthetic clips, recognise actions never trained on, leave a run folder (about a minute)"
 	@echo "make test   ruff, the quick tests, and the notebooks up to their first slow cell (6 minutes at most on two quiet cores)"
-	@echo "make test-all   every test, every cell of the notebooks, and the quick tests once more under other arithmetic; what CI runs"
+	@echo "make test-all   every test, every cell of the notebooks, and those that compute once more under other arithmetic; what CI runs"
 	@echo "make fuzz   damage files of every kind thousands of times: an answer or one line, never a traceback (10 to 20 minutes)"
 	@echo "make lint   ruff"
 	@echo "make notebooks  run the notebooks again, outputs kept in them"
@@ -45,7 +49,7 @@ all-tests:
 all-notebooks:
 	@$(PYTEST) --every-cell $(NBVAL) $(LATER)
 
-# The quick tests with the instruction sets of other machines, with one and with two threads. A library that does not know a variable ignores it;
+# The quick tests that compute, with the instruction sets of other machines, with one and with two threads. A library that does not know a variable ignores it;
 # the first line printed says what torch and numpy use.
 test-arithmetic: $(VENV)/ready
 	$(MAKE) $(PAIR) other-1 other-2
@@ -59,7 +63,7 @@ other-1: export ONEDNN_MAX_CPU_ISA := SSE41
 other-1: export OPENBLAS_CORETYPE := Prescott
 other-1:
 	$(BIN)/$(ARITHMETIC)
-	@$(PYTEST) $(QUICK) $(LATER)
+	@$(PYTEST) $(ARITHMETIC_TESTS) $(LATER)
 
 other-2: export ATEN_CPU_CAPABILITY := avx2
 other-2: export MKL_ENABLE_INSTRUCTIONS := AVX2
@@ -67,7 +71,7 @@ other-2: export ONEDNN_MAX_CPU_ISA := AVX2
 other-2: export OPENBLAS_CORETYPE := Haswell
 other-2:
 	$(BIN)/$(ARITHMETIC)
-	@OMP_NUM_THREADS=2 TQDM_DISABLE=1 $(BIN)/python -m pytest -p no:cacheprovider $(QUICK) $(LATER)
+	@OMP_NUM_THREADS=2 TQDM_DISABLE=1 $(BIN)/python -m pytest -p no:cacheprovider $(ARITHMETIC_TESTS) $(LATER)
 
 fuzz: $(VENV)/ready
 	$(BIN)/python -m tests.fuzz
@@ -90,7 +94,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 	command -v nvidia-smi > /dev/null || $(BIN)/pip install --quiet torch==$(TORCH)+cpu || echo "this index has no CPU build of torch; taking its default build"
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[app,dev]'
 	touch $@
 
 clean:
