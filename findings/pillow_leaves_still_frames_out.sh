@@ -6,8 +6,8 @@
 # hundredths of a second after merging: moving frames of 33 ms last 30, the rest of 8 x 33 lasts 260 and not 240, so that a movement runs 10 % too fast and
 # a rest 1.5 %. matplotlib's fps=60 gives 10 ms (100 fps), fps=120 gives 0 ms.
 # Why: equal pictures become one with the sum of their durations, and a GIF counts in hundredths of a second, of which Pillow takes the whole ones.
-# Why it matters: a skeleton that stands still, at the beginning and the end of most clips, draws equal pictures. Whoever reads such a file back frame by frame to
-# compare it with labels, or measures durations in it, is off by the length of all rests so far. Give GIF durations in multiples of 10 ms, and keep times with frames.
+# Why it matters: a skeleton that stands still, as at the ends of many clips, draws equal pictures. Whoever reads such a file back frame by frame to compare it
+# with labels is off by the length of all rests so far. Give GIF durations in multiples of 10 ms, and go by the durations, not by the numbers of frames.
 # Exits 0 while the behaviour is as described.
 set -euo pipefail
 work=$(mktemp -d)
@@ -53,7 +53,8 @@ for kind in ("gif", "png", "webp"):
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=33, loop=0)
     stored[kind] = durations(path)
     read = len(iio.imread(path, index=...))
-    print(f"{kind}: of 20 frames of 33 ms, 660 ms, {len(stored[kind])} are stored ({read} by imageio), {sum(stored[kind]):g} ms: {[f'{each:g}' for each in stored[kind]]}")
+    listed = ", ".join(f"{each:g}" for each in stored[kind])
+    print(f"{kind}: of 20 frames of 33 ms, 660 ms, {len(stored[kind])} are stored ({read} read by imageio), {sum(stored[kind]):g} ms: {listed}")
     assert read == len(stored[kind]) == 13, "the behaviour has changed"
 assert stored["gif"] == [30] * 6 + [260] + [30] * 6 and sum(stored["png"]) == sum(stored["webp"]) == 660, "the behaviour has changed"
 
