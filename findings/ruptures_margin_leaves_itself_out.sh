@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Guess, written down before the first run: precision_recall of ruptures counts a border that is margin frames off as found ("allowed error (in points)", says its
-# documentation), and two segmentations that agree that nothing changes get (1, 1), or NaN.
+# Guess, written down before the first run, by what its documentation says ("allowed error (in points)"), though not without suspicion: precision_recall of
+# ruptures counts a border that is margin frames off as found, and two segmentations that agree that nothing changes get (1, 1), or NaN.
 # Seen: a border that is off by the margin is a miss; it must be less than the margin away. margin=1 asks for the very frame, and margin=0 is refused. A recording
 # without a border, in which none was found either, gets precision 0 and recall 0, the same as one in which every border was missed.
 # Why: the comparison is strict on both sides, and a found segmentation of one piece is answered with (0, 0) before anything is compared.
