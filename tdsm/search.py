@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.clips import Clip, ClipSet, as_clips
 from tdsm.data.convert import brought_to
 from tdsm.data.labels import as_labels
 from tdsm.data.layouts import Layout
@@ -31,7 +31,7 @@ from tdsm.data.preprocess import preprocess_usable
 from tdsm.data.readers import load_clips
 from tdsm.recognizer import Recognizer, pretrained
 from tdsm.util.errors import InputError
-from tdsm.util.files import check_space, disk_faults, locked, read_sealed, write_sealed
+from tdsm.util.files import atomic, check_space, disk_faults, locked, read_sealed, write_sealed
 from tdsm.util.html import html_table
 from tdsm.util.npz import map_npy
 from tdsm.util.progress import progress_bar
@@ -43,11 +43,9 @@ _ROWS = 65_536  # rows of a product
 _FORMAT = 1
 _AGAIN = "build the library again"
 
-PARTS = {
-    "left arm": "left (shoulder|elbow|wrist|hand)", "right arm": "right (shoulder|elbow|wrist|hand)",
-    "left leg": "left (hip|knee|ankle|foot)", "right leg": "right (hip|knee|ankle|foot)", "trunk": "pelvis|neck|neck base|head|spine|nose",
-}  # fmt: skip
-"""Parts of the body -> the joints that they are, by the beginning of their names."""
+_LIMBS = {"arm": "collar|shoulder|elbow|wrist|hand|thumb|index|pinky", "leg": "hip|knee|ankle|foot|heel|big toe|small toe"}
+PARTS = ("left arm", "right arm", "left leg", "right leg", "trunk")
+"""Parts of the body that can be asked for; the trunk is every joint that belongs to no arm or leg, the head among them."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Hit:
     """One clip that was found.
 
     Attributes:
-        row: its number in the library.
+        row: its number in the library, and in ``Library.clips``; clips that could not be used have none.
         score: the cosine, 1 at most.
         name, label, subject: of the clip; "" where it has none.
     """
@@ -125,21 +123,28 @@ class Library:
 
     @classmethod
     def build(
-        cls, clips: ClipSet | str | Path, recognizer: Recognizer | None = None, folder: str | Path | None = None, *, parts: bool = False, progress: bool = True
+        cls,
+        clips: ClipSet | Sequence[Clip] | str | Path,
+        recognizer: Recognizer | None = None,
+        folder: str | Path | None = None,
+        *,
+        parts: bool = False,
+        progress: bool = True,
     ) -> "Library":
         """Read all clips once; a killed call resumes with the next one.
 
         Args:
-            clips: clips, or a file or folder that :func:`tdsm.load_clips` reads. Clips in which too little of everybody is seen are left out, with one warning.
+            clips: clips, or a file or folder that :func:`tdsm.load_clips` reads. Clips in which too little of everybody is seen are left out,
+                with a warning.
             recognizer: left out: the shipped one.
             folder: where the library is kept; left out: in memory.
             parts: also keep what each part of the body does, for ``part=...``; six times the work and the size.
 
         Raises:
-            InputError: no usable clip, a folder with another library, or a disk that refuses.
+            InputError: no usable clip, a folder with another library, a recognizer whose clips and texts have no common space, or a disk that refuses.
         """
-        recognizer = recognizer or pretrained()
-        clips = clips if isinstance(clips, ClipSet) else load_clips(clips)
+        recognizer = _aligned(recognizer or pretrained())
+        clips = _clip_set(clips)
         if folder is None:
             made = list(_blocks(recognizer, clips, 0, parts, progress))
             rows, z = [row for block, _ in made for row in block], np.concatenate([z for _, z in made], axis=1)
@@ -162,8 +167,10 @@ class Library:
         Raises:
             InputError: not a whole library, or one of another recognizer or other clips.
         """
-        folder, recognizer = Path(folder), recognizer or pretrained()
+        folder, recognizer = Path(folder), _aligned(recognizer or pretrained())
         about = read_sealed(folder / "library.json", _AGAIN)
+        if about.get("format") != _FORMAT:
+            raise InputError(folder, f"has format {about.get('format')!r}, this version reads {_FORMAT}", _AGAIN)
         if about.get("recognizer") != _identity(recognizer):
             raise InputError(folder, "was built with another recognizer", f"open it with that one, or {_AGAIN}")
         if clips is not None and about.get("clips") != clips.digest:
@@ -171,10 +178,10 @@ class Library:
         if not about.get("complete"):
             raise InputError(folder, f"is not complete: {about.get('done')} of {about.get('total')} clips", "call build again, which resumes")
         z = map_npy(folder / "z.npy", remedy=_AGAIN)
-        if z.ndim != 3 or z.shape[1] != len(about["names"]):
-            raise InputError(folder / "z.npy", f"has shape {z.shape} for {len(about['names'])} clips", _AGAIN)
+        if (z.dtype, z.shape) != (np.float16, (1 + len(PARTS) * about["parts"], len(about["names"]), recognizer.backbone.features)):
+            raise InputError(folder / "z.npy", f"is {z.dtype} of shape {z.shape} for {len(about['names'])} clips", _AGAIN)
         columns = (np.array(about[column], dtype=np.str_) for column in ("names", "labels", "subjects"))
-        return cls(recognizer, z, *columns, None if clips is None else _those(clips, about["rows"]))
+        return cls(recognizer, z, *columns, None if clips is None else _those(clips, _used(len(clips), about["left_out"])))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -196,6 +203,8 @@ class Library:
         Raises:
             InputError: a text without words, k below 1, an unknown part, or a label or subject that no clip has.
         """
+        if isinstance(rerank, bool) or not isinstance(rerank, int) or rerank < 0:
+            raise InputError("rerank", f"is {rerank!r:.60}", "give a number of clips, 0 or more")
         z_g = self.recognizer.text([text]).z_g
         rows, scores = self._best(F.normalize(z_g, dim=-1).cpu()[0], max(k, rerank), part, label, subject, k)
         if rerank and part is None and self.recognizer.config.train.steps:
@@ -208,6 +217,8 @@ class Library:
     def like(self, clip: Clip, k: int = 12, *, part: str | None = None, label: str | None = None, subject: str | None = None) -> Hits:
         """The k clips that move most like one; it comes first itself, if it is in the library. Arguments and errors as of :meth:`search`."""
         place = self._place(part)
+        if not isinstance(clip, Clip):
+            raise InputError("clip", f"is a {type(clip).__name__}", "give a Clip, such as library.clips[0]")
         direction = _directions(self.recognizer, [clip], part is not None)[0][place, 0]
         rows, scores = self._best(direction, k, part, label, subject, k)
         return self._hits(f"like {clip.name}", rows, scores, ())
@@ -216,7 +227,7 @@ class Library:
         """The same library with an index of faiss (HNSW, inner product; ``pip install "tdsm[index]"``), for more than a million clips.
 
         Questions about the whole body without filters ask the index, which may miss a clip; all others, and those to which it gives too few answers, are
-        searched exactly. The index is made in memory, four times as large as ``z``.
+        searched exactly. The index is made in memory, about three times as large as ``z``.
 
         Args:
             neighbours: of each clip in the index; more of them miss less, and take longer.
@@ -250,7 +261,7 @@ class Library:
             raise InputError("part", f"{part!r} is none", f"choose {', '.join(PARTS)}")
         if len(self.z) == 1:
             raise InputError("part", "the library was built without parts", "build it with parts=True")
-        return 1 + list(PARTS).index(part)
+        return 1 + PARTS.index(part)
 
     def _best(
         self, direction: Float[Tensor, " channel"], count: int, part: str | None, label: str | None, subject: str | None, k: int
@@ -284,11 +295,14 @@ class Library:
 def _write(folder: Path, clips: ClipSet, recognizer: Recognizer, about: dict[str, object], progress: bool) -> None:
     """Everything of a library that is not there yet; ``library.json`` says after each block how far it is."""
     path, width, layers = folder / "library.json", recognizer.backbone.features, 1 + len(PARTS) * bool(about["parts"])
-    state = about | {"done": 0, "complete": False, "rows": []}
+    state = about | {"done": 0, "complete": False, "left_out": []}
     if path.exists():
         state = read_sealed(path, _AGAIN)
-        if {key: state.get(key) for key in about} != about:
+        if {key: state.get(key) for key in about} | {"parts": 0} != about | {"parts": 0}:
             raise InputError(folder, "holds another library", "give another folder, or delete this one")
+        if about["parts"] and not state["parts"]:
+            raise InputError(folder, "holds a library without parts", "give another folder, or delete this one")
+        layers = 1 + len(PARTS) * bool(state["parts"])
     with disk_faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -299,17 +313,23 @@ def _write(folder: Path, clips: ClipSet, recognizer: Recognizer, about: dict[str
         return
     z = map_npy(folder / "z.npy", "r+", _AGAIN)
     for block, found in _blocks(recognizer, clips, int(state["done"]), layers > 1, progress):
-        kept = len(state["rows"])
+        start, end = int(state["done"]), min(int(state["done"]) + _BLOCK, len(clips))
+        kept = start - len(state["left_out"])
         z[:, kept : kept + len(block)] = found
         z.flush()
-        state |= {"done": min(int(state["done"]) + _BLOCK, len(clips)), "rows": [*state["rows"], *block]}
+        state |= {"done": end, "left_out": [*state["left_out"], *sorted(set(range(start, end)) - set(block))]}
         write_sealed(path, state)
-    _require_some(clips, state["rows"])
-    if len(state["rows"]) < z.shape[1]:  # without the rows of clips that could not be used
-        short = np.array(z[:, : len(state["rows"])])
-        with disk_faults(folder):
-            np.save(folder / "z.npy", short)
-    write_sealed(path, state | _columns(clips, state["rows"]) | {"complete": True})
+    rows = _used(len(clips), state["left_out"])
+    _require_some(clips, rows)
+    if len(rows) < z.shape[1]:  # without the rows of clips that could not be used
+        with disk_faults(folder), atomic(folder / "z.npy") as partial, partial.open("wb") as file:
+            np.save(file, np.array(z[:, : len(rows)]))
+    write_sealed(path, state | _columns(clips, rows) | {"complete": True})
+
+
+def _used(count: int, left_out: Sequence[int]) -> list[int]:
+    """Numbers of the clips that are in a library, of ``count``."""
+    return sorted(set(range(count)) - set(left_out))
 
 
 def _blocks(recognizer: Recognizer, clips: ClipSet, start: int, parts: bool, progress: bool) -> Iterator[tuple[list[int], np.ndarray]]:
@@ -333,6 +353,19 @@ def _those(clips: ClipSet, rows: Sequence[int]) -> ClipSet:
     return clips if len(rows) == len(clips) else ClipSet(tuple(clips[row] for row in rows), clips.classes, clips.name)
 
 
+def _clip_set(clips: ClipSet | Sequence[Clip] | str | Path) -> ClipSet:
+    if isinstance(clips, str | Path):
+        return load_clips(clips)
+    return clips if isinstance(clips, ClipSet) else ClipSet(tuple(as_clips(clips)), name="clips")
+
+
+def _aligned(recognizer: Recognizer) -> Recognizer:
+    """The recognizer itself. Raises InputError: its clips and texts have no common space, in which they could be compared."""
+    if recognizer.backbone.kind != "aligned" or recognizer.layout is None:
+        raise InputError("recognizer", f"has a backbone of the kind {recognizer.backbone.kind}", "take tdsm.pretrained(), or one trained with Config() or init")
+    return recognizer
+
+
 def _require_some(clips: ClipSet, rows: Sequence[int]) -> None:
     if not rows:
         raise InputError(clips.name, "too little of everybody is seen in all clips", "give other clips")
@@ -350,10 +383,11 @@ def _directions(recognizer: Recognizer, clips: Sequence[Clip], parts: bool) -> t
     return torch.stack([F.normalize(recognizer.backbone.rows(layer), dim=-1).cpu() for layer in layers]), list(used)
 
 
-def _joints(layout: Layout) -> Iterator[Tensor]:
-    """(V,) which joints move, of each part."""
-    for pattern in PARTS.values():
-        yield torch.tensor([re.match(pattern, joint) is not None for joint in layout.joints])
+def _joints(layout: Layout) -> Bool[Tensor, "part joint"]:
+    """Which joints move, of each part; each joint in one of them."""
+    limbs = [f"{part.split()[0]} ({_LIMBS[part.split()[1]]})" for part in PARTS[:-1]]
+    moving = torch.tensor([[re.match(limb, joint) is not None for joint in layout.joints] for limb in limbs])
+    return torch.cat((moving, ~moving.any(dim=0, keepdim=True)))
 
 
 def _identity(recognizer: Recognizer) -> str:

@@ -148,6 +148,18 @@ def test_a_stream_without_any_frame_ends_soon(recognizer):
 def test_milliseconds_are_no_seconds(recognizer):
     with pytest.raises(InputError, match="seconds"):
         answered(Camera(recognizer, LABELS, SMPL_22), as_lines([BODY] * 40, "joints", step=33.3))
+    with pytest.raises(InputError, match="seconds"):
+        answered(Camera(recognizer, LABELS, SMPL_22, fps=30), as_lines([BODY] * 40, "joints", step=33.3))
+
+
+def test_a_camera_whose_times_were_refused_keeps_no_frames(recognizer):
+    camera = Camera(recognizer, LABELS, SMPL_22)
+    for number in range(100):
+        try:
+            camera.push(np.array(BODY), 33.3 * number)
+        except InputError:
+            assert not camera._waiting
+    assert len(camera._waiting) < 40
 
 
 def test_times_may_be_left_out_where_the_rate_is_given(recognizer, recording):

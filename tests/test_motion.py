@@ -21,7 +21,7 @@ from tdsm.data.clips import Clip
 from tdsm.data.convert import convert
 from tdsm.data.labels import as_labels
 from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, NTU_25, OPENPOSE_18
-from tdsm.data.synthetic import Take, perform
+from tdsm.data.synthetic import Take, perform, synthetic_clips
 from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 from tdsm.recognizer.predictions import Predictions
@@ -421,3 +421,15 @@ def test_the_page_runs_and_its_bars_move(tmp_path):
     assert max(widths) > 0
     assert page.count('class="row ahead"') == 1
     assert re.search(r'id="time">[\d.]+ s<', page)
+
+
+@pytest.mark.parametrize("fps", [25.0, 100.0, 120.0])
+def test_a_gif_plays_at_the_speed_of_its_clip(tmp_path, fps):
+    clip = synthetic_clips(1, actions=["jump"])[0]
+    fast = dataclasses.replace(clip, joints=clip.joints[:, :36], fps=fps)
+    with Image.open(motion.save_gif(fast, tmp_path / "fast.gif")) as image:
+        total = 0
+        for frame in range(image.n_frames):
+            image.seek(frame)
+            total += image.info["duration"]
+    assert total == pytest.approx(1000 * 36 / fps, rel=0.25)

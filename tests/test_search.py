@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from standins import TINY_CLASSIFIER
 
 import tdsm
 from tdsm import search
+from tdsm.data.layouts import LAYOUTS
 from tdsm.data.synthetic import synthetic_clips
 from tdsm.search import PARTS, Library
 from tdsm.util.errors import InputError
@@ -127,7 +129,7 @@ def test_a_killed_build_resumes_and_gives_the_same_bytes(clips, recognizer, tmp_
 def test_a_clip_of_nobody_is_left_out_and_the_others_keep_their_clips(clips, recognizer, tmp_path, monkeypatch):
     monkeypatch.setattr(search, "_BLOCK", 1)  # a block in which nobody can be used
     several = [*clips[:2], replace(clips[2], joints=np.zeros_like(clips[2].joints), name="nobody"), clips[3]]
-    with pytest.warns(UserWarning, match="can be used"):
+    with pytest.warns(UserWarning, match="can(not)? be used"):
         library = Library.build(tdsm.ClipSet(tuple(several), clips.classes, "some"), recognizer, tmp_path / "library")
     assert library.names.tolist() == [several[row].name for row in (0, 1, 3)]
     assert library.z.shape == (1, 3, recognizer.backbone.features)
@@ -196,3 +198,61 @@ def test_an_index_needs_its_package_and_neighbours(library, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "faiss", None)
     with pytest.raises(InputError, match="needs faiss"):
         library.indexed()
+
+
+def test_a_kill_while_the_vectors_are_shortened_harms_nothing(clips, recognizer, tmp_path, monkeypatch):
+    several = [replace(clips[0], joints=np.zeros_like(clips[0].joints), name="nobody"), *clips[1:]]
+
+    def dies(file, array):
+        file.write(b"half of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(search.np, "save", dies)
+    with pytest.warns(UserWarning, match="can(not)? be used"), pytest.raises(KeyboardInterrupt):
+        Library.build(several, recognizer, tmp_path / "library")
+    monkeypatch.undo()
+    library = Library.build(several, recognizer, tmp_path / "library")
+    assert len(library) == len(clips) - 1
+    np.testing.assert_allclose(np.linalg.norm(library.z[0].astype(np.float32), axis=1), 1, atol=1e-2)
+
+
+def test_vectors_that_are_cut_short_are_refused(clips, recognizer, tmp_path):
+    Library.build(clips, recognizer, tmp_path / "library")
+    path = tmp_path / "library" / "z.npy"
+    path.write_bytes(path.read_bytes()[:-100])
+    for ask in (lambda: Library.open(tmp_path / "library", recognizer), lambda: Library.build(clips, recognizer, tmp_path / "library")):
+        with pytest.raises(InputError, match=r"z\.npy: cannot be mapped"):
+            ask()
+
+
+def test_rows_are_those_of_the_clips_that_are_in_the_library(clips, recognizer):
+    several = [replace(clips[0], joints=np.zeros_like(clips[0].joints), name="nobody"), *clips[1:]]
+    with pytest.warns(UserWarning, match="can(not)? be used"):
+        library = Library.build(several, recognizer)
+    assert all(library.clips[hit.row].name == hit.name for hit in library.search("bow", k=20))
+
+
+def test_a_library_with_parts_serves_those_who_ask_for_none(clips, recognizer, tmp_path):
+    Library.build(clips, recognizer, tmp_path / "parts", parts=True)
+    assert Library.build(clips, recognizer, tmp_path / "parts").parts
+    Library.build(clips, recognizer, tmp_path / "whole")
+    with pytest.raises(InputError, match="holds a library without parts"):
+        Library.build(clips, recognizer, tmp_path / "whole", parts=True)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_each_joint_of_each_layout_belongs_to_one_part(layout):
+    parts = search._joints(layout)
+    assert parts.sum(dim=0).tolist() == [1] * len(layout)
+    named = {part: {layout.joints[row] for row in np.flatnonzero(moving)} for part, moving in zip(PARTS, parts.numpy(), strict=True)}
+    assert all(joint.startswith(part.split()[0]) for part, joints in named.items() if part != "trunk" for joint in joints)
+    assert not [joint for joint in named["trunk"] if any(word in joint for word in ("elbow", "wrist", "hand", "knee", "ankle", "foot"))]
+
+
+def test_what_cannot_be_searched_is_refused(library, clips):
+    seen = clips.of_classes(ACTIONS[:3])
+    with pytest.raises(InputError, match="recognizer: has a backbone of the kind classifier"):
+        Library.build(clips, tdsm.train_recognizer(seen, TINY_CLASSIFIER))
+    for wrong in (-1, True):
+        with pytest.raises(InputError, match="rerank: is"):
+            library.search("bow", rerank=wrong)

@@ -146,3 +146,51 @@ def test_what_does_not_fit_is_refused(recognizer, take):
         spotter.push(np.concatenate((clip.joints[:, :5], clip.joints[:, :5])))
     with pytest.raises(InputError, match="fps is 0"):
         Spotter(recognizer, LABELS, NTU_25, 0.0)
+
+
+def found_in(recognizer, clip, joints):
+    return [(each.label, each.start, each.end) for each in spot(recognizer, replace(clip, joints=joints), LABELS)]
+
+
+def test_a_body_with_its_pelvis_at_0_moves_too(recognizer, take):
+    """World landmarks, and many files, have the middle of the body at 0 in every frame."""
+    clip, true = take
+    centred = clip.joints - clip.joints[:, :, :1]
+    assert f1_score([[Segment(start, end, label) for label, start, end in found_in(recognizer, clip, centred)]], [true], 0.25) >= 0.6
+
+
+def test_a_joint_of_the_trunk_that_is_not_seen_for_a_moment_ends_no_action(recognizer, take):
+    clip, true = take
+    joints, middle = clip.joints.copy(), (true[0].start + true[0].end) // 2
+    joints[:, middle : middle + 12, 0] = np.nan
+    ends = {end for _, _, end in found_in(recognizer, clip, joints)}
+    assert not [end for end in ends if middle <= end <= middle + 12]
+
+
+@pytest.mark.parametrize("fps", [5.0, 14.985, 23.976, 59.94, 120.0])
+def test_any_frame_rate_gives_the_same_for_any_pieces(recognizer, take, fps):
+    clip, _ = take
+    step = np.round(np.arange(0, clip.frames, 30 / fps)).astype(int)
+    other = replace(clip, joints=clip.joints[:, np.minimum(step, clip.frames - 1)], fps=fps)
+    whole = list(spot(recognizer, other, LABELS))
+    assert whole
+    assert [each for each, _ in stepwise(recognizer, other, [13])] == whole
+
+
+def test_no_frames_are_no_news(recognizer, take):
+    clip, _ = take
+    spotter = Spotter(recognizer, LABELS, clip.layout, clip.fps)
+    assert spotter.push(clip.joints[:, :0]) == []
+
+
+def test_descriptions_replace_those_of_the_recognizer_whatever_the_spelling(recognizer, take):
+    clip, _ = take
+    knows = tdsm.Recognizer(recognizer.config, recognizer.backbone, recognizer.matcher, {"Bow": "The trunk leans."}, confidence=recognizer.confidence)
+    assert Spotter(knows, LABELS, clip.layout, clip.fps, descriptions={"bow": "The head sinks."}).labels[0].description == "The head sinks."
+
+
+def test_background_needs_a_recognizer_that_knows_it(recognizer, take):
+    clip, _ = take
+    bare = tdsm.Recognizer(recognizer.config, recognizer.backbone, recognizer.matcher)
+    with pytest.raises(InputError, match="background: is below 1, which this recognizer cannot tell"):
+        spot(bare, clip, LABELS, SpotConfig(background=0.5))

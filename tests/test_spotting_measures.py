@@ -79,3 +79,9 @@ def test_where_found_segments_overlap_the_surest_counts_in_each_frame():
 def test_what_cannot_be_measured_is_refused(call):
     with pytest.raises(InputError):
         call()
+
+
+def test_the_order_of_equally_sure_segments_does_not_matter():
+    true = [[Segment(0, 10, "wave"), Segment(10, 20, "wave")]]
+    wide, near = Segment(3, 15, "wave", 0.9), Segment(0, 8, "wave", 0.9)
+    assert average_precision([[wide, near]], true, "wave", 0.25) == average_precision([[near, wide]], true, "wave", 0.25) == 1.0

@@ -66,3 +66,13 @@ def test_pieces_that_show_nobody_have_no_probabilities():
     assert given.sum(axis=1).tolist() == pytest.approx([1, 0])
     assert not probabilities_of(recognizer, nobody, [(clip.frames, 2 * clip.frames)], ["bow", "jump"]).any()
     assert probabilities_of(recognizer, nobody, [], ["bow", "jump"]).shape == (0, 2)
+
+
+def test_joints_that_are_not_seen_harm_no_other(recwarn):
+    gone = CLIPS[0].joints.copy()
+    gone[0, 0, 0], gone[0, 0, 5] = np.nan, np.nan
+    take, inside = joined([tdsm.Clip(gone, CLIPS.layout, "bow", fps=30.0), CLIPS[1]])
+    bow = take.joints[0, inside[0].start : inside[0].end]
+    assert np.isfinite(bow[1:]).all()
+    assert np.isnan(bow[0]).sum() == 6
+    assert take.joints[0].any(axis=(1, 2)).all()

@@ -70,10 +70,10 @@ def serve(host: str = "127.0.0.1", port: int = 7860, *, recognizer: Recognizer |
     port = _free(host, port)
     with tempfile.TemporaryDirectory(prefix="tdsm-app-", ignore_cleanup_errors=True) as folder:
         own = {**_QUIET, "GRADIO_TEMP_DIR": folder, "NO_PROXY": ",".join(filter(None, ("localhost,127.0.0.1", host, os.environ.get("NO_PROXY"))))}
+        desk = Desk(recognizer, None if library is None else Library.build(library, recognizer))
         with _environment(own), _interrupted() as ended:
             from tdsm.app.page import page
 
-            desk = Desk(recognizer, None if library is None else Library.build(library, recognizer))
             served = page(desk)
             served.launch(server_name=host, server_port=port, share=False, **_options())
             try:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from tdsm.data.labels import Label, as_labels
+from tdsm.data.labels import Label, as_labels, merged
 from tdsm.data.layouts import MEDIAPIPE_33, Layout, as_layout
 from tdsm.data.prompts import Descriptions
 from tdsm.data.readers import mediapipe
@@ -41,7 +41,7 @@ class Camera:
     """Takes frames in order of time, with gaps and an uneven rate, and gives the actions that are over.
 
     Args:
-        recognizer: with probabilities (:func:`tdsm.pretrained` has them).
+        recognizer: any; :func:`tdsm.pretrained` gives calibrated probabilities.
         labels: what to look for.
         layout: of ``joints``; ``landmarks`` need mediapipe-33.
         fps: frames a second of the grid; None: that of the first 30 frames (their median step).
@@ -72,9 +72,10 @@ class Camera:
     ) -> None:
         self.layout, self.fps = as_layout(layout), None if fps is None else float(fps)
         self._make = lambda fps: Spotter(recognizer, self.labels, self.layout, fps, config)
-        self.labels = as_labels(labels, {**recognizer.descriptions, **(descriptions or {})})
+        self.labels = as_labels(labels, merged(recognizer.descriptions, descriptions or {}))
         self._spotter = None if self.fps is None else self._make(self.fps)
         self._waiting: list[tuple[np.ndarray, float]] = []  # frames that come before fps is known
+        self._times: list[float] = []  # of the first frames
         self._zero = 0.0  # time of frame 0 of the spotter
         self._last: tuple[int, float, np.ndarray] | None = None  # number, time and pose of the frame before
         self._shown = 0  # number of the last frame with somebody
@@ -103,6 +104,9 @@ class Camera:
             time = 0.0 if before is None else before + 1 / self.fps
         if not np.isfinite(time) or (before is not None and time <= before):
             raise InputError("frame", f"t is {time}, not after {before}, that of the frame before", "give seconds that rise")
+        self._times = [*self._times, time][: _FIRST + 1]
+        if len(self._times) == _FIRST:
+            self._step()
         if self._spotter is not None:
             return self._placed(pose, time)
         self._waiting.append((pose, time))
@@ -117,12 +121,17 @@ class Camera:
             self._spotter = self._make(self.fps)
         return found
 
+    def _step(self) -> float:
+        """Seconds between two of the first frames, the median. Raises InputError: it is none that seconds between frames can have."""
+        step = float(np.median(np.diff(self._times)))
+        if not 1e-3 <= step <= 1:
+            self._times, self._waiting = [], []
+            raise InputError("frames", f"come every {step:.4g} s by their t", "give t in seconds, of a frame a second at least")
+        return step
+
     def _begin(self) -> list[dict[str, object]]:
         """The frames a second are those of the frames that came."""
-        step = float(np.median(np.diff([time for _, time in self._waiting])))
-        if not 1e-3 <= step <= 1:
-            raise InputError("frames", f"come every {step:.4g} s by their t", "give t in seconds, of a frame a second at least")
-        self.fps = 1 / step
+        self.fps = 1 / self._step()
         self._spotter = self._make(self.fps)
         waiting, self._waiting = self._waiting, []
         return [answer for pose, time in waiting for answer in self._placed(pose, time)]

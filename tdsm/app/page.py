@@ -15,7 +15,7 @@ _SWEEP, _OLD = 300, 600  # seconds: how often leftovers of uploads are looked fo
 _AT_ONCE = {"concurrency_limit": None, "trigger_mode": "always_last"}  # the desk lets one in after another; what is pressed meanwhile is asked afterwards
 _HOW = (
     "Drop a recording of a moving skeleton, or pick one, and type the names of any actions. Files of Kinect, MediaPipe, OpenPose, AlphaPose, MMPose and YOLO, "
-    "motion capture (BVH, C3D, AMASS), arrays (.npz) and zips of these are read. A file is deleted as soon as it was read."
+    "motion capture (BVH, ASF and AMC, C3D), arrays (.npz) and zips of these are read. A file is deleted as soon as it was read."
 )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tdsm.cli.options import Fps, Labels, Layout, Model, Sentences, Size, say, sentences_of
-from tdsm.data.labels import parse_labels
+from tdsm.data.labels import as_labels, parse_labels
 from tdsm.util.errors import InputError
 from tdsm.util.settings import parse_size
 
@@ -75,7 +75,7 @@ def spot(
 def search(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Clips, in any format that holds clips.")],
     text: Annotated[str, typer.Argument(help="What to look for: a name, a phrase or a sentence.")],
-    library: Annotated[Path | None, typer.Option(help="Folder to keep what was read in, so that the next question is answered at once.")] = None,
+    library: Annotated[Path | None, typer.Option(help="Folder to keep what the recognizer read in, for the next question.")] = None,
     best: Annotated[int, typer.Option(min=1, help="How many clips to print.")] = 12,
     part: Annotated[str | None, typer.Option(help='Part of the body, such as "left arm", if only its movement matters.')] = None,
     model: Model = None,
@@ -85,8 +85,11 @@ def search(
 ) -> None:
     """Find the clips that fit a text best: score (a cosine), clip, label, subject."""
     from tdsm.data.readers import load_clips
-    from tdsm.search import Library
+    from tdsm.search import PARTS, Library
 
+    if part is not None and part not in PARTS:
+        raise InputError("--part", f"is {part!r:.60}", f"choose {', '.join(PARTS)}")
+    as_labels([text], where="TEXT")
     clips = load_clips(data, layout, size=parse_size(size), fps=fps)
     hits = Library.build(clips, _recognizer(model), library, parts=part is not None).search(text, best, part=part)
     say(*hits.notes)

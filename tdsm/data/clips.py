@@ -113,9 +113,9 @@ class Clip:
         if self.label is not None:
             object.__setattr__(self, "label", check_name(self.label, f"{self.name}, label"))
         fps = ASSUMED_FPS if self.fps is None else self.fps
-        vars(self).update(fps=fps, fps_assumed=self.fps is None or (self.fps_assumed and fps == ASSUMED_FPS))
         if isinstance(fps, bool) or not isinstance(fps, Real) or not 0 < fps < math.inf:
             raise InputError(self.name, f"fps is {fps!r:.60}", "give frames per second, a finite number above 0")
+        vars(self).update(fps=float(fps), fps_assumed=self.fps is None or (self.fps_assumed and fps == ASSUMED_FPS))
         object.__setattr__(self, "joints", normalised(joints, self.layout))
 
     @classmethod

@@ -32,7 +32,7 @@ from tdsm.data.prompts import Descriptions
 from tdsm.data.remarks import remarks_on_bodies
 from tdsm.matcher import Matcher
 from tdsm.model import TextStream, official_denoiser
-from tdsm.recognizer.confidence import Confidence, evidence, read_confidence
+from tdsm.recognizer.confidence import UNCALIBRATED, Confidence, evidence, read_confidence
 from tdsm.recognizer.predictions import Predictions
 from tdsm.text import TextFeatures, TextModel
 from tdsm.util.errors import InputError
@@ -182,11 +182,8 @@ class Recognizer:
         crowded = sum(int(clips[row].joints.any(axis=(1, 2, 3)).sum() > self.config.preprocess.bodies) for row in rows)
         if crowded:
             notes.append(f"{crowded} of {len(rows)} clips show more than {self.config.preprocess.bodies} person: those who move most are used")
-        seen = np.isin([normal_form(label.name) for label in asked], [normal_form(label) for label in self.seen])
-        if seen.any() and not seen.all():
-            gamma, note = self._calibration(calibrate, int(seen.sum()), len(asked))
-            scores = scores - np.where(seen, np.float32(gamma), np.float32(0))
-            notes.append(note)
+        scores, calibration = self._calibrated(scores, asked, calibrate)
+        notes += calibration
         sure = () if self.confidence is None else (self.confidence.probabilities(scores), self.none_of_these(z_x, asked))
         return Predictions(tuple(clips[row].name for row in rows), tuple(label.name for label in asked), scores, readings, tuple(notes), *sure)
 
@@ -206,6 +203,26 @@ class Recognizer:
 
     def _labels(self, labels: Sequence[str | Label], descriptions: Descriptions | None) -> tuple[Label, ...]:
         return as_labels(labels, merged(self.descriptions, descriptions or {}))
+
+    def probabilities(
+        self, z_x: Float[Tensor, "clip channel"], labels: Sequence[str | Label]
+    ) -> tuple[Float[np.ndarray, "clip label"], Float[np.ndarray, " clip"]]:
+        """Probabilities of features under labels, as :meth:`predict` gives them, and of none of the labels being right.
+
+        A recognizer to which none were fitted answers with the sharpness of :data:`~tdsm.recognizer.confidence.UNCALIBRATED`, and 0 for none of them.
+        """
+        asked = self._labels(labels, None)
+        scores, _ = self._calibrated(self.scores(z_x, asked).cpu().numpy(), asked, True)
+        none = np.zeros(len(z_x)) if self.confidence is None else self.none_of_these(z_x, asked)
+        return (self.confidence or UNCALIBRATED).probabilities(scores), none
+
+    def _calibrated(self, scores: np.ndarray, asked: tuple[Label, ...], calibrate: bool | float) -> tuple[np.ndarray, list[str]]:
+        """Scores less gamma for seen labels, where seen and unseen ones are asked together; and a line that says so."""
+        seen = np.isin([normal_form(label.name) for label in asked], [normal_form(label) for label in self.seen])
+        if not seen.any() or seen.all():
+            return scores, []
+        gamma, note = self._calibration(calibrate, int(seen.sum()), len(asked))
+        return scores - np.where(seen, np.float32(gamma), np.float32(0)), [note]
 
     def _calibration(self, calibrate: bool | float, seen: int, labels: int) -> tuple[float, str]:
         mixed = f"{seen} of the {labels} labels were trained on, and score higher for it"

@@ -63,7 +63,7 @@ def overlap(one: Segment, other: Segment) -> float:
 
 
 def average_precision(found: Sequence[Segments], true: Sequence[Segments], label: str, least: float) -> float:
-    """Average precision of one label over recordings; segments of equal score are taken as one step, so that their order does not matter.
+    """Average precision of one label over recordings; segments of equal score are taken as one step, those that overlap most first.
 
     Args:
         found, true: segments of each recording.
@@ -78,7 +78,7 @@ def average_precision(found: Sequence[Segments], true: Sequence[Segments], label
     if not count:
         raise InputError("label", f"{label!r} is in no recording", "give a label that occurs")
     claims = [(segment, recording) for recording, each in enumerate(found) for segment in each if segment.label == label]
-    claims.sort(key=lambda claim: -claim[0].score)
+    claims.sort(key=lambda claim: (-claim[0].score, -_nearest(claim[0], wanted[claim[1]])[1]))
     left = [list(each) for each in wanted]
     right = [_taken(segment, left[recording], least) for segment, recording in claims]
     scores = np.array([segment.score for segment, _ in claims])

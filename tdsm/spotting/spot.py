@@ -9,7 +9,6 @@ slow down either at even times. Neighbours of one label without a rest between t
 """
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,13 +17,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from tdsm.data.clips import Clip
-from tdsm.data.labels import Label, as_labels
+from tdsm.data.labels import Label, as_labels, merged
 from tdsm.data.layouts import Layout, as_layout
 from tdsm.data.prompts import Descriptions
 from tdsm.recognizer import Recognizer
-from tdsm.recognizer.confidence import UNCALIBRATED
 from tdsm.spotting.measures import Segment
 from tdsm.spotting.spots import Spots
+from tdsm.spotting.windows import sure_of
 from tdsm.util.errors import InputError
 
 __all__ = ["SpotConfig", "Spotter", "spot", "still_frames"]
@@ -77,7 +76,7 @@ class Spotter:
     """Finds actions while the frames come in.
 
     Args:
-        recognizer: with probabilities (:func:`tdsm.pretrained` has them).
+        recognizer: any; probabilities of one that was not fitted to give them are only as good as its scores.
         labels: what to look for; one at least.
         layout, fps: of the frames.
         config: settings.
@@ -89,11 +88,11 @@ class Spotter:
         >>> clip = synthetic_clips(1, actions=["bow"])[0]
         >>> spotter = Spotter(tdsm.pretrained(), ["bow", "jump"], clip.layout, clip.fps)
         >>> found = [*spotter.push(clip.joints[:, :30]), *spotter.push(clip.joints[:, 30:]), *spotter.finish()]
-        >>> all(0 <= each.start < each.end <= clip.frames for each in found)
-        True
+        >>> [each.label for each in found]
+        ['bow']
 
     Raises:
-        InputError: labels that cannot be used, an unknown layout, or a recognizer without probabilities.
+        InputError: labels that cannot be used, an unknown layout, a bad frame rate, or ``background`` below 1 with a recognizer that does not know it.
     """
 
     def __init__(
@@ -107,14 +106,15 @@ class Spotter:
         descriptions: Descriptions | None = None,
     ) -> None:
         self.recognizer, self.config, self.layout = recognizer, config or SpotConfig(), as_layout(layout)
-        self.labels = as_labels(labels, {**recognizer.descriptions, **(descriptions or {})})
-        self.confidence = recognizer.confidence or UNCALIBRATED
+        self.labels = as_labels(labels, merged(recognizer.descriptions, descriptions or {}))
+        if recognizer.confidence is None and self.config.background < 1:
+            raise InputError("background", "is below 1, which this recognizer cannot tell", "leave it at 1, or take tdsm.pretrained()")
         self.fps = Clip(np.ones((1, 1, len(self.layout), self.layout.dims)), self.layout, fps=fps).fps  # checked
         self.hop = max(1, round(self.config.hop * self.fps))
         self._frames: np.ndarray | None = None  # (M, T, V, C) that are still needed
         self._first = 0  # number of the first of them
         self._speeds: list[float] = []  # of the hops in _frames that are complete
-        self._before: np.ndarray | None = None  # where the joints were in the hop before
+        self._pace = _Pace(self.layout)
 
     @property
     def latency(self) -> float:
@@ -132,6 +132,8 @@ class Spotter:
         Raises:
             InputError: frames of another layout or number of persons.
         """
+        if np.ndim(frames) in (3, 4) and np.shape(frames)[-3] == 0:
+            return []
         joints = Clip(frames, self.layout, fps=self.fps, name=f"frame {self._seen()}").joints
         if self._frames is None:
             self._frames = np.zeros((len(joints), 0, *joints.shape[2:]), np.float32)
@@ -146,7 +148,7 @@ class Spotter:
     def finish(self) -> list[Segment]:
         """The actions that were not over yet; the recording has ended."""
         found = self._advance(ended=True) if self._frames is not None else []
-        self._first, self._frames, self._speeds, self._before = self._seen(), None, [], None
+        self._first, self._frames, self._speeds, self._pace = self._seen(), None, [], _Pace(self.layout)
         return found
 
     def _seen(self) -> int:
@@ -165,9 +167,7 @@ class Spotter:
         found, least = [], 1 if ended else self.hop  # at the end a shorter hop counts too
         while self._frames.shape[1] - len(self._speeds) * self.hop >= least:
             start = len(self._speeds) * self.hop
-            place = _places(self._frames[:, start : start + self.hop])
-            self._speeds.append(_speed(self._before, place, self.layout) * self.fps / self.hop)
-            self._before = place
+            self._speeds.append(self._pace.next(self._frames[:, start : start + self.hop]) * self.fps / self.hop)
             found += self._settle(ended=False)
         return found + (self._settle(ended=True) if ended else [])
 
@@ -239,34 +239,15 @@ class Spotter:
     def _recognised(self, pieces: Sequence[tuple[int, int]]) -> list[Segment | None]:
         """The answer for each piece, in hops; None for one that shows nothing of what was asked."""
         clips = [Clip(self._frames[:, one * self.hop : other * self.hop], self.layout, fps=self.fps, name=f"{one} to {other}") for one, other in pieces]
-        usable = [row for row, clip in enumerate(clips) if clip.joints.any()]
         answers: list[Segment | None] = [None] * len(clips)
-        if not usable:
-            return answers
-        probabilities, none = self._sure([clips[row] for row in usable])
-        for row, given, lost in zip(usable, probabilities, none, strict=True):
-            if not np.isfinite(given).all() or lost > self.config.background:
+        for row, (given, lost) in enumerate(zip(*sure_of(self.recognizer, clips, self.labels), strict=True)):
+            if not given.any() or lost > self.config.background:
                 continue
             order = np.argsort(-given, kind="stable")
             top, second = given[order[0]], given[order[1]] if len(order) > 1 else 0.0
             start, end = (min(self._first + hop * self.hop, self._seen()) for hop in pieces[row])
             answers[row] = Segment(start, end, self.labels[order[0]].name, float(top), float(top - second))
         return answers
-
-    def _sure(self, clips: Sequence[Clip]) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities of each label and of none of them; NaN for clips that cannot be used."""
-        made, none = np.full((len(clips), len(self.labels)), np.nan), np.zeros(len(clips))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*cannot be used")  # pieces that show too little are no actions
-            try:
-                z_x, rows = self.recognizer.usable(clips)
-            except InputError:
-                return made, none
-        scores = self.recognizer.scores(z_x, self.labels).cpu().numpy()
-        made[rows] = self.confidence.probabilities(scores)
-        if self.recognizer.confidence is not None:
-            none[rows] = self.recognizer.none_of_these(z_x, self.labels)
-        return made, none
 
 
 def spot(
@@ -307,33 +288,37 @@ def _joined(found: Sequence[Segment]) -> list[Segment]:
 
 def still_frames(clip: Clip, config: SpotConfig) -> Bool[np.ndarray, " frame"]:
     """Which frames of a recording belong to a hop in which the body rests."""
-    hop = max(1, round(config.hop * clip.fps))
-    places = [_places(clip.joints[:, start : start + hop]) for start in range(0, clip.frames, hop)]
-    speeds = [0.0, *(_speed(was, now, clip.layout) * clip.fps / hop for was, now in pairwise(places))]
+    hop, pace = max(1, round(config.hop * clip.fps)), _Pace(clip.layout)
+    speeds = [pace.next(clip.joints[:, start : start + hop]) * clip.fps / hop for start in range(0, clip.frames, hop)]
     return np.repeat(np.array(speeds) <= config.still, hop)[: clip.frames]
 
 
-def _places(frames: Float[np.ndarray, "person frame joint coord"]) -> Float[np.ndarray, "person joint coord"]:
-    """Mean place of each joint over some frames; NaN where it was not seen."""
-    seen = np.where(frames.any(axis=-1, keepdims=True), frames, np.nan)
-    count = np.isfinite(seen).sum(axis=1)
-    return np.where(count > 0, np.nansum(seen, axis=1) / np.maximum(count, 1), np.nan)
+class _Pace:
+    """How far the fastest joints of who moves most go from one hop to the next, in lengths of that person's trunk as it was seen last."""
 
+    def __init__(self, layout: Layout) -> None:
+        self.lower, self.upper = (list(ends) for ends in layout.torso)
+        self.before: np.ndarray | None = None  # (M, V, C), mean places in the hop before
+        self.trunks: np.ndarray | None = None  # (M,)
 
-def _speed(before: np.ndarray | None, now: np.ndarray, layout: Layout) -> float:
-    """How far the fastest joints of who moves most have gone from one hop to the next, in trunk lengths; 0 where that is not known."""
-    if before is None:
-        return 0.0
-    lower, upper = (list(ends) for ends in layout.torso)
-    fastest = 0.0
-    for was, place in zip(before, now, strict=True):
-        trunk = (
-            np.linalg.norm(np.nanmean(place[upper], axis=0) - np.nanmean(place[lower], axis=0))
-            if np.isfinite(place[upper]).any() and np.isfinite(place[lower]).any()
-            else np.nan
-        )
-        gone = np.linalg.norm(place - was, axis=-1)
+    def next(self, frames: Float[np.ndarray, "person frame joint coord"]) -> float:
+        """Of the hop after the one that was given last; 0 where it is not known."""
+        there = frames.any(axis=(2, 3), keepdims=True)  # an unseen joint is NaN, and 0 may be the middle of the body
+        seen = np.where(there, frames, np.nan)
+        count = np.isfinite(seen).sum(axis=1)
+        now = np.where(count > 0, np.nansum(seen, axis=1) / np.maximum(count, 1), np.nan)
+        trunks = np.linalg.norm(_mean(now[:, self.upper]) - _mean(now[:, self.lower]), axis=-1)
+        self.trunks = trunks if self.trunks is None else np.where(trunks > 0, trunks, self.trunks)
+        before, self.before = self.before, now
+        return 0.0 if before is None else max((self._of(*person) for person in zip(before, now, self.trunks, strict=True)), default=0.0)
+
+    def _of(self, before: np.ndarray, now: np.ndarray, trunk: float) -> float:
+        gone = np.linalg.norm(now - before, axis=-1)
         gone = np.sort(gone[np.isfinite(gone)])[-_FASTEST:]
-        if len(gone) and trunk > 0:
-            fastest = max(fastest, float(gone.mean() / trunk))
-    return fastest
+        return float(gone.mean() / trunk) if len(gone) and trunk > 0 else 0.0
+
+
+def _mean(places: Float[np.ndarray, "person some coord"]) -> Float[np.ndarray, "person coord"]:
+    """Mean of the joints that were seen; NaN where none was."""
+    count = np.isfinite(places).sum(axis=1)
+    return np.where(count > 0, np.nansum(places, axis=1) / np.maximum(count, 1), np.nan)

@@ -41,7 +41,7 @@ def joined(clips: Sequence[Clip], seed: int = 0, *, rests: bool = True, name: st
     before, now = None, 0
     for clip in clips:
         joints = clip.joints[:1, clip.joints[0].any(axis=(1, 2))]
-        joints = joints - joints[:, :1, :1] * [1.0, 0.0, 1.0][: clip.layout.dims]
+        joints = joints - _begin(joints) * [1.0, 0.0, 1.0][: clip.layout.dims]
         still = int((rng.uniform(1.0, 2.5) if rests else _BLEND) * fps)
         parts += [_rest(before, joints, still, fps, rng), joints]
         borders.append(Segment(now + still, now + still + joints.shape[1], clip.label))
@@ -61,6 +61,12 @@ def _check(clips: Sequence[Clip]) -> None:
             raise InputError(clip.name, f"is {clip.layout.name} at {clip.fps:g} fps, not as {clips[0].name}", "give clips of one layout and rate")
 
 
+def _begin(joints: Float[np.ndarray, "1 frame joint coord"]) -> Float[np.ndarray, " coord"]:
+    """Where the first joint is when it is first seen; if it never is, the middle of all joints in all frames."""
+    seen = np.flatnonzero(np.isfinite(joints[0, :, 0, 0]))
+    return joints[0, seen[0], 0] if len(seen) else np.nanmean(joints[0], axis=(0, 1))
+
+
 def _rest(
     before: np.ndarray | None, joints: Float[np.ndarray, "1 frame joint coord"], frames: int, fps: float, rng: np.random.Generator
 ) -> Float[np.ndarray, "1 rest joint coord"]:
@@ -69,6 +75,6 @@ def _rest(
     share = np.clip(np.arange(1, frames + 1) / (blend + 1), 0, 1)[None, :, None, None]
     rest = (joints[:, :1] if before is None else before * (1 - share) + joints[:, :1] * share) + np.zeros_like(share)
     noise = np.nanmedian(np.abs(np.diff(joints, n=3, axis=1))) / 0.6745 / 20**0.5 if joints.shape[1] > 3 else 0.0
-    height = np.nanmax(np.ptp(joints[0, 0], axis=0))
+    height = np.max(np.nanmax(joints[0], axis=(0, 1)) - np.nanmin(joints[0], axis=(0, 1)))
     sway = _SWAY * height * np.sin(2 * np.pi * (rng.uniform() + np.arange(frames) / (8 * blend)))[None, :, None, None]
     return rest + sway * [1.0, 0.0, 1.0][: joints.shape[-1]] + rng.normal(0, noise, rest.shape)

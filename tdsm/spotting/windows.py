@@ -10,10 +10,9 @@ from jaxtyping import Float, Int
 from tdsm.data.clips import Clip
 from tdsm.data.labels import Label
 from tdsm.recognizer import Recognizer
-from tdsm.recognizer.confidence import UNCALIBRATED
 from tdsm.util.errors import InputError
 
-__all__ = ["probabilities_of", "probabilities_over_time"]
+__all__ = ["probabilities_of", "probabilities_over_time", "sure_of"]
 
 
 def probabilities_over_time(
@@ -48,14 +47,21 @@ def probabilities_over_time(
 
 def probabilities_of(recognizer: Recognizer, clip: Clip, pieces: Sequence[tuple[int, int]], labels: Sequence[str | Label]) -> Float[np.ndarray, "piece label"]:
     """Probabilities of labels in pieces of a recording, (first frame, frame behind the last); all 0 where too little of anybody is seen."""
+    recognizer.stream(labels)  # refuses labels that cannot be used, also where there is no piece
     clips = [replace(clip, joints=clip.joints[:, start:end], name=f"{clip.name}, frames {start} to {end}") for start, end in pieces]
-    recognizer.stream(labels)  # refuses labels that cannot be used
-    answers = np.zeros((len(pieces), len(labels)))
+    return sure_of(recognizer, clips, labels)[0]
+
+
+def sure_of(recognizer: Recognizer, clips: Sequence[Clip], labels: Sequence[str | Label]) -> tuple[Float[np.ndarray, "clip label"], Float[np.ndarray, " clip"]]:
+    """Probabilities of K labels in N clips, (N, K), and of none of them, (N,); all 0 where too little of anybody is seen, without a warning."""
+    given, none = np.zeros((len(clips), len(labels))), np.zeros(len(clips))
+    if not any(clip.joints.any() for clip in clips):
+        return given, none
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*cannot be used")
         try:
             z_x, used = recognizer.usable(clips)
-        except InputError:  # nobody in any piece
-            return answers
-    answers[used] = (recognizer.confidence or UNCALIBRATED).probabilities(recognizer.scores(z_x, labels).cpu().numpy())
-    return answers
+        except InputError:  # too little of anybody in all of them
+            return given, none
+    given[used], none[used] = recognizer.probabilities(z_x, labels)
+    return given, none

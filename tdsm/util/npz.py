@@ -160,6 +160,8 @@ def read_npy(source: str | Path | bytes, where: object = None, remedy: str = _AG
 def map_npy(path: Path, mode: str = "r", remedy: str = _AGAIN) -> np.memmap:
     """A .npy file mapped into memory, for reading ("r") or also for writing ("r+"). Raises InputError: missing, damaged, or with pickled objects."""
     try:
+        with path.open("rb") as file:
+            _read_header(file, path.stat().st_size)  # numpy would make a file longer that is too short, and fill it with zeros
         return np.lib.format.open_memmap(path, mode=mode, max_header_size=_LONGEST_HEADER)
     except _UNREADABLE as error:
         raise InputError(path, f"cannot be mapped ({' '.join(str(error).split())[:200]})", remedy) from error

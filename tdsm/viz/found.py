@@ -42,9 +42,14 @@ def browse(library: Library, queries: Sequence[str] = ("someone waves with both 
         library: with its clips; parts can be chosen where it was built with ``parts=True``.
         queries: examples to choose from.
         most: clips that are shown.
+
+    Raises:
+        InputError: a library that was opened without its clips.
     """
     from ipywidgets import Dropdown, Layout, Text, VBox
 
+    if library.clips is None:
+        raise InputError("library", "was opened without its clips", "open it with clips=..., the clips that it was built from")
     wide = Layout(width="95%")
     example = Dropdown(options=list(queries), description="example")
     text = Text(queries[0] if queries else "", description="text", continuous_update=False, layout=wide)

@@ -225,7 +225,7 @@ def save_gif(
     Raises:
         InputError: nobody in any frame, or an unknown part.
     """
-    step = math.ceil(clip.frames / 40)
+    step = max(math.ceil(clip.frames / 40), math.ceil(clip.fps / 50))  # no frame is shown for less than 20 ms
     images = [Image.fromarray(picture).quantize(32) for picture in _drawn(clip, step, predicted, influence, view)]
     duration = max(20, round(1000 * step / clip.fps, -1))
     with atomic(Path(path)) as partial:
