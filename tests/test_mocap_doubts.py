@@ -1,0 +1,72 @@
+"""Motion files that leave something open or hold more than a body: nothing is guessed without a word, and one bad file is one line."""
+
+import mocap
+import numpy as np
+import pytest
+from test_mocap_files import loaded, message, written
+
+from tdsm.data.readers import load_clips
+
+# SMPL
+
+
+@pytest.fixture(scope="module")
+def body(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.npz"
+    np.savez(path, **mocap.body_model()[0])
+    return path
+
+
+def smpl(**arrays):
+    """An .npz of AMASS with other arrays in place of ``poses``."""
+    return mocap.npz({name: array for name, array in mocap.amass().items() if name != "poses"} | arrays)
+
+
+@pytest.mark.parametrize("shape", [(6, 24, 6), (6, 24, 4), (6, 24, 9), (6, 24, 3, 3), (6, 144), (6, 96), (6, 216), (6, 21, 3), (6,), ()])
+def test_turns_that_are_no_axis_angles_are_refused(tmp_path, body, shape):
+    said = message(load_clips, written(tmp_path / "x.npz", smpl(poses=np.full(shape, 0.1))), body_model=body)
+    assert f"poses have shape {shape}" in said and "x.npz" in said and "axis-angles" in said
+
+
+@pytest.mark.parametrize("shapes", [((6, 6), (6, 60)), ((6, 1, 3), (6, 21, 6)), ((6, 4), (6, 84)), ((6, 1, 3, 3), (6, 21, 3, 3)), ((6, 3), (5, 63))])
+def test_parts_that_are_no_axis_angles_are_refused(tmp_path, body, shapes):
+    root, rest = map(np.zeros, shapes)
+    said = message(load_clips, written(tmp_path / "x.npz", smpl(global_orient=root, body_pose=rest)), body_model=body)
+    assert f"global_orient and body_pose have shapes {shapes[0]} and {shapes[1]}" in said and "axis-angles" in said
+
+
+@pytest.mark.parametrize("width", [66, 72, 156, 165])
+def test_axis_angles_of_every_body_are_read_flat_and_by_joint(tmp_path, body, width):
+    poses = np.zeros((len(mocap.WALK), 165))
+    poses[:, :156] = mocap.amass()["poses"]
+    forms = [{"poses": poses[:, :width]}, {"poses": poses[:, :width].reshape(len(poses), -1, 3)}]
+    if width <= 72:
+        forms += [{"global_orient": poses[:, :3], "body_pose": poses[:, 3:width]}]
+        forms += [{"root_orient": poses[:, None, :3], "pose_body": poses[:, 3:width].reshape(len(poses), -1, 3)}]
+    for form in forms:
+        clips, _ = loaded(written(tmp_path / "x.npz", smpl(**form)), body_model=body)
+        np.testing.assert_allclose(clips[0].joints[0], mocap.WALK, atol=1e-5)
+
+
+EMPTY = {
+    "parts": {"global_orient": np.zeros((0, 3)), "body_pose": np.zeros((0, 63))},
+    "parts by joint": {"global_orient": np.zeros((0, 1, 3)), "body_pose": np.zeros((0, 21, 3))},
+    "by joint": {"poses": np.zeros((0, 24, 3))},
+    "flat": {"poses": np.zeros((0, 156))},
+    "joints": {"joints": np.zeros((0, 22, 3))},
+}
+
+
+@pytest.mark.parametrize("arrays", EMPTY.values(), ids=EMPTY)
+def test_an_empty_take_is_one_line_and_does_not_end_the_others(tmp_path, body, arrays):
+    empty = written(tmp_path / "takes" / "a_empty.npz", smpl(**arrays, trans=np.zeros((0, 3))))
+    said = message(load_clips, empty, body_model=body)
+    assert "0 frames" in said and "a_empty.npz" in said
+    written(tmp_path / "takes" / "walk.npz", mocap.npz(mocap.amass()))
+    clips, said = loaded(tmp_path / "takes", body_model=body)
+    assert [clip.name for clip in clips] == ["walk"]
+    assert "1 recordings gave no clip" in said and "0 frames" in said
+
+
+def test_the_remedy_for_parameters_says_that_it_is_given_in_python(tmp_path):
+    assert "in Python: tdsm.load_clips(path, body_model=" in message(load_clips, written(tmp_path / "x.npz", mocap.npz(mocap.amass())))
