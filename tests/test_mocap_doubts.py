@@ -70,3 +70,28 @@ def test_an_empty_take_is_one_line_and_does_not_end_the_others(tmp_path, body, a
 
 def test_the_remedy_for_parameters_says_that_it_is_given_in_python(tmp_path):
     assert "in Python: tdsm.load_clips(path, body_model=" in message(load_clips, written(tmp_path / "x.npz", mocap.npz(mocap.amass())))
+
+
+# Frames a second
+
+
+def test_frames_a_second_of_the_user_win_over_those_that_no_file_states(tmp_path):
+    np.save(tmp_path / "x.npy", mocap.WALK)
+    clips, said = loaded(tmp_path / "x.npy")
+    assert (clips[0].fps, clips[0].fps_assumed) == (20, False)
+    assert "taken as HumanML3D's" in said and "frames a second are not stated and were taken to be 20" in said
+    clips, said = loaded(tmp_path / "x.npy", fps=60)
+    assert (clips[0].fps, clips[0].fps_assumed) == (60, False)
+    assert "taken as HumanML3D's" in said and "frames a second" not in said
+    for path in (tmp_path, mocap.zipped(tmp_path / "x.zip", {"new_joints/x.npy": mocap.npy(mocap.WALK)})):
+        clips, said = loaded(path)
+        assert clips[0].fps == 20 and "frames a second are not stated" in said
+        clips, said = loaded(path, fps=60)
+        assert clips[0].fps == 60 and "frames a second" not in said
+
+
+def test_frames_a_second_that_a_file_states_win_over_the_users(tmp_path):
+    clips, _ = loaded(written(tmp_path / "x.npz", mocap.npz({"joints": mocap.WALK, "trans": mocap.WALK[:, 0], "fps": np.array(50)})), fps=60)
+    assert clips[0].fps == 50
+    clips, _ = loaded(written(tmp_path / "x.npz", mocap.npz({"joints": mocap.WALK, "trans": mocap.WALK[:, 0]})), fps=60)
+    assert (clips[0].fps, clips[0].fps_assumed) == (60, False)

@@ -25,7 +25,7 @@ from tdsm.data.readers.parsing import read_bytes
 from tdsm.data.readers.reading import Reading, read_files
 from tdsm.data.readers.smpl_npz import BodyModel
 from tdsm.data.readers.sniff import HEAD, Kind, kind_of_bytes
-from tdsm.data.readers.takes import Take, placed
+from tdsm.data.readers.takes import Take, placed, rated
 from tdsm.util import npz
 from tdsm.util.errors import InputError
 
@@ -62,8 +62,9 @@ def read_motion(path: Path, *, fps: float | None = None, model: BodyModel | None
     if take is None:
         raise InputError(path, "holds no movement", "give a take")
     joints, notes = placed(take, path)
-    _say(path, notes)
-    return ClipSet((Clip(joints, SMPL_22, None, None, take.fps or fps, path.stem),), (), path.stem)
+    rate, assumed = rated(take, None, fps)
+    _say(path, notes + assumed)
+    return ClipSet((Clip(joints, SMPL_22, None, None, rate, path.stem),), (), path.stem)
 
 
 def holds_motion(archive: Archive) -> bool:
@@ -91,8 +92,8 @@ def read_motions(path: str | Path, *, fps: float | None = None, model: BodyModel
         members = [name for name in archive.names if _MEMBER.fullmatch(name) and not _NO_TAKE.fullmatch(name)]
         bodies = tuple(name for name in archive.names if name.lower().endswith(".asf"))
         listing = _listed(archive, members)
-        _say_first(archive, members, bodies, model)
-    read = _ReadTake(fps, model, listing.table, listing.videos, bodies)
+        read = _ReadTake(fps, model, listing.table, listing.videos, bodies)
+        _say_first(archive, members, read)
     return read_files("motion", Path(path), members, read, reading, name=Path(path).resolve().stem, layout=SMPL_22, classes=listing.classes)
 
 
@@ -109,12 +110,12 @@ def _say(where: object, notes: Sequence[str]) -> None:
         warnings.warn(f"{where}: {'; '.join(notes)}", stacklevel=4)
 
 
-def _say_first(archive: Archive, members: Sequence[str], bodies: Sequence[str], model: BodyModel | None) -> None:
+def _say_first(archive: Archive, members: Sequence[str], read: "_ReadTake") -> None:
     """What was assumed of the first take; of the others the same is assumed, each by its own body."""
     for name in members:
         try:
-            take = _member(archive, name, bodies, model)
-            notes = placed(take, archive.path / name)[1] if take else ()
+            take = _member(archive, name, read.bodies, read.model)
+            notes = placed(take, archive.path / name)[1] + rated(take, read.listed[name].fps, read.fps)[1] if take else ()
         except InputError:
             continue
         if take is not None:
@@ -141,8 +142,8 @@ class _ReadTake:
         if take is None:
             return []
         joints, _ = placed(take, archive.path / name)
-        fps = about.fps or take.fps or self.fps
-        return [Clip(joints, SMPL_22, about.label, about.subject, fps, PurePosixPath(name).with_suffix("").as_posix())]
+        rate, _ = rated(take, about.fps, self.fps)
+        return [Clip(joints, SMPL_22, about.label, about.subject, rate, PurePosixPath(name).with_suffix("").as_posix())]
 
 
 def _is_take(archive: Archive, name: str) -> bool:

@@ -4,6 +4,7 @@ Readers of single formats give a :class:`Take`; :func:`placed` does the rest. Wh
 say which way is up, the bodies do. Both are said in a note, as both can be wrong.
 """
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from tdsm.data.layouts import SMPL_22
 from tdsm.data.missing import complete
 from tdsm.util.errors import InputError
 
-__all__ = ["UNITS", "Take", "axis_along", "placed", "smpl_joints"]
+__all__ = ["UNITS", "Take", "axis_along", "placed", "rated", "smpl_joints"]
 
 UNITS = {"m": 1.0, "mm": 0.001, "cm": 0.01, "dm": 0.1, "in": 0.0254, "inch": 0.0254, "inches": 0.0254, "ft": 0.3048}
 """Name of a unit, in small letters, to its length in metres."""
@@ -36,6 +37,7 @@ class Take(NamedTuple):
         up: (axis, sign) where the format says which way is up; None: the bodies decide.
         rest: (axis, sign) along which the body stands in the file's resting pose; None where it does not stand or there is none.
         notes: what a user should know, a line each.
+        usual_fps: frames a second that such files have, though they do not say so; taken where nobody else gives them. None: not known.
     """
 
     joints: np.ndarray
@@ -44,6 +46,7 @@ class Take(NamedTuple):
     up: tuple[int, int] | None = None
     rest: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    usual_fps: float | None = None
 
 
 def smpl_joints(found: dict[str, np.ndarray], frames: int) -> Float[np.ndarray, "t 22 3"]:
@@ -74,6 +77,29 @@ def axis_along(direction: np.ndarray, least: float) -> tuple[int, int] | None:
     """
     axis = int(np.nan_to_num(np.abs(direction)).argmax())
     return (axis, 1 if direction[axis] > 0 else -1) if abs(direction[axis]) >= least else None
+
+
+def rated(take: Take, listed: Real | None, given: Real | None) -> tuple[float | None, tuple[str, ...]]:
+    """Frames a second of a take, None where nothing says them, and what was assumed, a line each.
+
+    Args:
+        take: what the file holds, which may say them.
+        listed: those of the table, which come before the file's; None where it has none.
+        given: those of the user, for files that do not say theirs; None: none.
+
+    Example:
+        >>> take = Take(np.zeros((1, 1, 22, 3)), None, usual_fps=20.0)
+        >>> rated(take, None, 60.0)
+        (60.0, ())
+        >>> rated(take, None, None)[0]
+        20.0
+    """
+    fps = listed or take.fps or given
+    if fps is not None:
+        return float(fps), ()
+    if take.usual_fps is None:
+        return None, ()
+    return take.usual_fps, (f"its frames a second are not stated and were taken to be {take.usual_fps:g}; if they are not, give them",)
 
 
 def placed(take: Take, where: object) -> tuple[np.ndarray, tuple[str, ...]]:
