@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from test_mocap_files import loaded, message, written
 
+from tdsm.data.motion_files import save_csv
 from tdsm.data.readers import load_clips
 
 # SMPL
@@ -95,3 +96,49 @@ def test_frames_a_second_that_a_file_states_win_over_the_users(tmp_path):
     assert clips[0].fps == 50
     clips, _ = loaded(written(tmp_path / "x.npz", mocap.npz({"joints": mocap.WALK, "trans": mocap.WALK[:, 0]})), fps=60)
     assert (clips[0].fps, clips[0].fps_assumed) == (60, False)
+
+
+# Tables of joints
+
+
+def test_a_row_of_a_table_given_twice_is_refused(tmp_path):
+    path = save_csv(mocap.CLIP, tmp_path / "x.csv")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, lines[2]]) + "\n")
+    said = message(load_clips, path)
+    assert f"x.csv row {len(lines) + 1}: " in said and "frame 1 of person 0" in said and "twice" in said
+    absent = ",".join([*lines[2].split(",")[:4], *[""] * 66])
+    path.write_text("\n".join([*lines, absent]) + "\n")
+    assert "twice" in message(load_clips, path)
+
+
+# BVH
+
+
+def of_roots(*texts):
+    """One BVH of several."""
+    heads, rows = zip(*(text.removeprefix("HIERARCHY").split("MOTION") for text in texts), strict=True)
+    frames, seconds, *numbers = zip(*(part.strip().split("\n") for part in rows), strict=True)
+    return "\n".join(["HIERARCHY" + "".join(heads) + "MOTION", frames[0], seconds[0], *(" ".join(each) for each in numbers)]) + "\n"
+
+
+def prop(name):
+    frames = len(mocap.WALK)
+    head = f"HIERARCHY\nROOT {name}\n{{\nOFFSET 0 0 0\nCHANNELS 3 Xposition Yposition Zposition\nJOINT {name}Tip\n{{\nOFFSET 0 1 0\nCHANNELS 0\n}}\n}}\n"
+    return head + f"MOTION\nFrames: {frames}\nFrame Time: 0.0333333\n" + "1 2 3\n" * frames
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_root_that_is_a_prop_is_left_out_and_named(tmp_path, first):
+    roots = [mocap.bvh(), prop("Sword")]
+    clips, said = loaded(written(tmp_path / "x.bvh", of_roots(*roots[:: -1 if first else 1])))
+    assert clips[0].joints.shape[0] == 1
+    np.testing.assert_allclose(clips[0].joints[0], mocap.WALK, atol=2e-6)
+    assert "'Sword'" in said and "left out" in said and "left hip" in said
+
+
+def test_roots_that_are_all_props_are_one_line(tmp_path):
+    said = message(load_clips, written(tmp_path / "x.bvh", of_roots(prop("Sword"), prop("Ball"))))
+    assert "SwordTip" in said and "known as left hip" in said
+    broken = mocap.bvh().replace("LeftForeArm", "ForeArm")
+    assert "known as left elbow" in message(load_clips, written(tmp_path / "x.bvh", of_roots(prop("Sword"), broken)))
