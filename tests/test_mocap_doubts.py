@@ -142,3 +142,50 @@ def test_roots_that_are_all_props_are_one_line(tmp_path):
     assert "SwordTip" in said and "known as left hip" in said
     broken = mocap.bvh().replace("LeftForeArm", "ForeArm")
     assert "known as left elbow" in message(load_clips, written(tmp_path / "x.bvh", of_roots(prop("Sword"), broken)))
+
+
+# C3D
+
+MARKERS = mocap.plug_in_gait()
+UNSEEN = np.full((len(mocap.WALK), 3), np.nan)
+
+
+def of_people(**people):
+    return {f"{name}:{marker}": places for name, markers in people.items() for marker, places in markers.items()}
+
+
+def test_a_marker_that_is_never_seen_gives_way_to_one_of_its_meaning_that_is(tmp_path):
+    plain = loaded(written(tmp_path / "x.c3d", mocap.c3d(MARKERS)))[0][0].joints
+    for name, more in {
+        "a second marker": {"LELBM": UNSEEN},
+        "another name": {"LSHO": UNSEEN, "LSHOULDER": MARKERS["LSHO"]},
+        "the pelvis": {"LASI": UNSEEN, "LASIS": MARKERS["LASI"], "RASIS": MARKERS["RASI"], "LPSIS": MARKERS["LPSI"], "RPSIS": MARKERS["RPSI"]},
+        "the trunk": {"CLAV": UNSEEN},
+    }.items():
+        clips, _ = loaded(written(tmp_path / "x.c3d", mocap.c3d(MARKERS | more)))
+        seen = np.isfinite(clips[0].joints)
+        np.testing.assert_array_equal(seen, np.isfinite(plain), err_msg=name)
+        np.testing.assert_allclose(clips[0].joints[seen], plain[seen], atol=1e-5 if name != "the trunk" else 0.06, err_msg=name)
+
+
+def test_a_marker_that_is_never_seen_and_has_no_other_leaves_its_joint_not_seen(tmp_path):
+    clips, _ = loaded(written(tmp_path / "x.c3d", mocap.c3d(MARKERS | {"LELB": UNSEEN})))
+    assert np.isnan(clips[0].joints[0, :, mocap.J["left elbow"]]).all()
+    assert np.isfinite(clips[0].joints[0, :, mocap.J["right elbow"]]).all()
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_who_is_left_out_for_a_marker_is_named_with_the_joint(tmp_path, folder):
+    ben = {name: places + np.array([1, 0, 0]) for name, places in MARKERS.items() if name != "LELB"}
+    path = written(tmp_path / "two.c3d", mocap.c3d(of_people(Ann=MARKERS, Ben=ben)))
+    if folder:
+        written(tmp_path / "a.c3d", mocap.c3d(MARKERS))
+        path = tmp_path
+    clips, said = loaded(path)
+    assert [clip.joints.shape[0] for clip in clips] == [1] * len(clips) and len(clips) == 1 + folder
+    assert "two.c3d: " in said and "'Ben' was left out" in said and "left elbow" in said and "'Ann'" not in said
+
+
+def test_markers_of_nobody_are_no_person_that_was_left_out(tmp_path):
+    clips, said = loaded(written(tmp_path / "x.c3d", mocap.c3d(of_people(Ann=MARKERS) | {"*101": MARKERS["C7"], "stick": MARKERS["LKNE"]})))
+    assert clips[0].joints.shape[0] == 1 and "left out" not in said

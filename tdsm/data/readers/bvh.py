@@ -60,8 +60,8 @@ def read_bvh(content: bytes, where: object) -> Take:
         stands.append(_rest(joints, wanted))
     if not persons:
         raise faults[max(faults, key=lambda root: root[1] - root[0])]
-    notes = (f"the root {joints[first].name!r} was left out: {_reason(error, where)}" for (first, _), error in faults.items())
-    return Take(np.stack(persons), fps, rest=stands[0], notes=tuple(notes))
+    left = (f"the root {joints[first].name!r} was left out: {_reason(error, where)}" for (first, _), error in faults.items())
+    return Take(np.stack(persons), fps, rest=stands[0], left_out=tuple(left))
 
 
 def _reason(error: InputError, where: object) -> str:

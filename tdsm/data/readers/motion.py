@@ -22,7 +22,7 @@ from tdsm.data.readers.folder import TABLE, Listed
 from tdsm.data.readers.listing import Listing, listed_by
 from tdsm.data.readers.npy import read_array
 from tdsm.data.readers.parsing import read_bytes
-from tdsm.data.readers.reading import Reading, read_files
+from tdsm.data.readers.reading import Reading, Skipped, read_files
 from tdsm.data.readers.smpl_npz import BodyModel
 from tdsm.data.readers.sniff import HEAD, Kind, kind_of_bytes
 from tdsm.data.readers.takes import Take, placed, rated
@@ -63,7 +63,7 @@ def read_motion(path: Path, *, fps: float | None = None, model: BodyModel | None
         raise InputError(path, "holds no movement", "give a take")
     joints, notes = placed(take, path)
     rate, assumed = rated(take, None, fps)
-    _say(path, notes + assumed)
+    _say(path, notes + assumed + take.left_out)
     return ClipSet((Clip(joints, SMPL_22, None, None, rate, path.stem),), (), path.stem)
 
 
@@ -137,13 +137,14 @@ class _ReadTake:
     listed: Mapping[str, Listed] = field(repr=False)
     bodies: tuple[str, ...] = field(repr=False)
 
-    def __call__(self, archive: Archive, name: str) -> Sequence[Clip]:
+    def __call__(self, archive: Archive, name: str) -> Sequence[Clip | Skipped]:
         take, about = _member(archive, name, self.bodies, self.model), self.listed[name]
         if take is None:
             return []
         joints, _ = placed(take, archive.path / name)
         rate, _ = rated(take, about.fps, self.fps)
-        return [Clip(joints, SMPL_22, about.label, about.subject, rate, PurePosixPath(name).with_suffix("").as_posix())]
+        clip = Clip(joints, SMPL_22, about.label, about.subject, rate, PurePosixPath(name).with_suffix("").as_posix())
+        return [clip, *(Skipped(name, f"{archive.path / name}: {left}") for left in take.left_out)]
 
 
 def _is_take(archive: Archive, name: str) -> bool:

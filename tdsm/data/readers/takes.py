@@ -38,6 +38,7 @@ class Take(NamedTuple):
         rest: (axis, sign) along which the body stands in the file's resting pose; None where it does not stand or there is none.
         notes: what a user should know, a line each.
         usual_fps: frames a second that such files have, though they do not say so; taken where nobody else gives them. None: not known.
+        left_out: who or what of the file is not in ``joints``, and why, a line each.
     """
 
     joints: np.ndarray
@@ -47,6 +48,7 @@ class Take(NamedTuple):
     rest: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     usual_fps: float | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def smpl_joints(found: dict[str, np.ndarray], frames: int) -> Float[np.ndarray, "t 22 3"]:
