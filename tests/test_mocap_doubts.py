@@ -189,3 +189,64 @@ def test_who_is_left_out_for_a_marker_is_named_with_the_joint(tmp_path, folder):
 def test_markers_of_nobody_are_no_person_that_was_left_out(tmp_path):
     clips, said = loaded(written(tmp_path / "x.c3d", mocap.c3d(of_people(Ann=MARKERS) | {"*101": MARKERS["C7"], "stick": MARKERS["LKNE"]})))
     assert clips[0].joints.shape[0] == 1 and "left out" not in said
+
+
+# Which way is up
+
+UP_Z = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # from y up to z up
+SIDEWAYS = np.array([[0, 1.0, 0], [-1, 0, 0], [0, 0, 1]])  # y becomes -x
+SUPINE = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # y becomes -z
+SHOWN = "point up"
+
+
+def of_markers(turn=None):
+    return mocap.c3d({name: places if turn is None else places @ turn.T for name, places in MARKERS.items()})
+
+
+@pytest.mark.parametrize("turn", [SIDEWAYS, SUPINE])
+def test_y_up_is_said_where_nobody_stands(tmp_path, turn):
+    clips, said = loaded(written(tmp_path / "x.c3d", of_markers(turn)))
+    assert "do not show which way is up, so that y was taken to point up" in said
+    plain = loaded(written(tmp_path / "y.c3d", of_markers()))
+    assert SHOWN not in plain[1]
+    seen = np.isfinite(clips[0].joints)
+    np.testing.assert_allclose(clips[0].joints[seen], (plain[0][0].joints @ turn.T)[seen], atol=1e-5)
+
+
+def test_y_up_is_said_of_somebody_who_lies_though_the_resting_pose_stands(tmp_path):
+    local = mocap.TURNS.copy()
+    local[:, 0] = SIDEWAYS @ local[:, 0]
+    _, said = loaded(written(tmp_path / "x.bvh", mocap.bvh(local=local)))
+    assert "do not show which way is up, so that y was taken to point up" in said and "resting pose" in said
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_takes_of_one_folder_agree_on_what_is_up(tmp_path, zipped):
+    """In a session with z up somebody lies along y, in one with y up along z, and in both along x: read alone, these would get other axes."""
+    for up, turns in {"z": (UP_Z, UP_Z, None, SIDEWAYS), "y": (None, None, UP_Z, SIDEWAYS)}.items():
+        files = {f"take{number}.c3d": of_markers(turn) for number, turn in enumerate(turns)}
+        for name, content in files.items():
+            written(tmp_path / up / name, content)
+        clips, said = loaded(mocap.zipped(tmp_path / f"{up}.zip", files) if zipped else tmp_path / up)
+        plain = loaded(written(tmp_path / "plain.c3d", of_markers()))[0][0].joints
+        seen = np.isfinite(plain)
+        for clip, turn in zip(clips, turns, strict=True):
+            whole = np.eye(3) if turn is None else turn
+            wanted = plain @ (np.linalg.inv(UP_Z) @ whole if up == "z" else whole).T
+            np.testing.assert_allclose(clip.joints[seen], wanted[seen], atol=1e-5, err_msg=f"{up}, {clip.name}")
+        assert f"{up} in 2 of 3 takes" in said and f"{up} was taken to point up in all" in said
+
+
+def test_kinds_of_files_in_a_folder_are_judged_apart(tmp_path):
+    for name, content in {"a.bvh": mocap.bvh(), "b.bvh": mocap.bvh(), "c.c3d": of_markers(UP_Z)}.items():
+        written(tmp_path / name, content)
+    clips, said = loaded(tmp_path)
+    assert ".c3d: " in said and "z was taken to point up" in said and "y was taken" not in said
+    for clip in clips:
+        assert np.ptp(clip.joints[0, 0, [mocap.J["neck"], mocap.J["left ankle"]], 1]) > 0.9
+
+
+def test_a_folder_in_which_nobody_stands_says_that_y_was_taken(tmp_path):
+    for name in ("a", "b"):
+        written(tmp_path / f"{name}.c3d", of_markers(SIDEWAYS))
+    assert "do not show which way is up, so that y was taken to point up" in loaded(tmp_path)[1]
