@@ -1,11 +1,15 @@
 """Motion files that leave something open or hold more than a body: nothing is guessed without a word, and one bad file is one line."""
 
+from fractions import Fraction
+
 import mocap
 import numpy as np
 import pytest
 from test_mocap_files import loaded, message, written
 
-from tdsm.data.motion_files import save_csv
+from tdsm.data.clips import Clip
+from tdsm.data.layouts import SMPL_22
+from tdsm.data.motion_files import save_bvh, save_csv
 from tdsm.data.readers import load_clips
 
 # SMPL
@@ -250,3 +254,13 @@ def test_a_folder_in_which_nobody_stands_says_that_y_was_taken(tmp_path):
     for name in ("a", "b"):
         written(tmp_path / f"{name}.c3d", of_markers(SIDEWAYS))
     assert "do not show which way is up, so that y was taken to point up" in loaded(tmp_path)[1]
+
+
+# Out
+
+
+@pytest.mark.parametrize("fps", [np.float32(30), np.float64(30), Fraction(30)])
+def test_frames_a_second_of_any_type_are_written_as_a_number(tmp_path, fps):
+    text = save_bvh(Clip(mocap.WALK, SMPL_22, fps=fps), tmp_path / "x.bvh").read_text()
+    assert f"Frame Time: {1 / 30!r}\n" in text
+    assert loaded(tmp_path / "x.bvh")[0][0].fps == 30
