@@ -457,7 +457,7 @@ def test_a_body_model_that_is_none_is_refused(tmp_path, model):
 
 
 BAD_SMPL = {
-    "no frame": ({"poses": np.zeros((0, 156)), "trans": np.zeros((0, 3))}, "shapes (0, 66)"),
+    "no frame": ({"poses": np.zeros((0, 156)), "trans": np.zeros((0, 3))}, "0 frames"),
     "poses": ({"poses": np.zeros((6, 60))}, "poses have shape (6, 60)"),
     "trans": ({"trans": np.zeros((5, 3))}, "poses, trans and betas have shapes"),
     "a rate": ({"mocap_framerate": np.array(-1.0)}, "frames a second are -1"),

@@ -36,7 +36,7 @@ class Joint(NamedTuple):
 
 
 def read_bvh(content: bytes, where: object) -> Take:
-    """One file; several roots are several persons.
+    """One file; several roots are several persons. A root that is no body, such as a prop, is left out with a note if another one is.
 
     Args:
         content: the file.
@@ -47,13 +47,26 @@ def read_bvh(content: bytes, where: object) -> Take:
             that are not understood.
     """
     joints, rows, fps = parse_bvh(content, where)
-    persons, stands = [], []
+    persons, stands, faults = [], [], {}
     for first, last in _persons(joints):
-        wanted = {joint: first + index for joint, index in joints_by_name([joint.name for joint in joints[first:last]], where).items()}
+        try:
+            known = joints_by_name([joint.name for joint in joints[first:last]], where)
+        except InputError as error:
+            faults[first, last] = error
+            continue
+        wanted = {joint: first + index for joint, index in known.items()}
         places = pose(joints, rows, list(wanted.values()))
         persons.append(smpl_joints({joint: places[:, index] for index, joint in enumerate(wanted)}, len(rows)))
         stands.append(_rest(joints, wanted))
-    return Take(np.stack(persons), fps, rest=stands[0])
+    if not persons:
+        raise faults[max(faults, key=lambda root: root[1] - root[0])]
+    left = (f"the root {joints[first].name!r} was left out: {_reason(error, where)}" for (first, _), error in faults.items())
+    return Take(np.stack(persons), fps, rest=stands[0], left_out=tuple(left))
+
+
+def _reason(error: InputError, where: object) -> str:
+    """What a message says is wrong, without the file and the remedy."""
+    return str(error).removeprefix(f"{where}: ").rsplit("; ", 1)[0]
 
 
 def parse_bvh(content: bytes, where: object) -> tuple[list[Joint], Float[np.ndarray, "t n"], float]:
@@ -101,7 +114,6 @@ def _rows(lines: Sequence[bytes], width: int, where: object) -> np.ndarray:
 
 
 def _hierarchy(text: str, where: object) -> list[Joint]:
-    joints: list[Joint] = []
     path, names, offsets, channels = [], [], [], []
     ending, column = False, 0
     for words in _lines(text):
@@ -130,8 +142,7 @@ def _hierarchy(text: str, where: object) -> list[Joint]:
             raise InputError(where, f"{' '.join(words)[:60]!r} is no line of a hierarchy", _AGAIN)
     if path or not names:
         raise InputError(where, "its hierarchy has no root or is not closed", _AGAIN)
-    joints = [Joint(name, parent, offset, each) for (name, parent), offset, each in zip(names, offsets, channels, strict=True)]
-    return joints
+    return [Joint(name, parent, offset, each) for (name, parent), offset, each in zip(names, offsets, channels, strict=True)]
 
 
 def _lines(text: str) -> Iterator[list[str]]:

@@ -63,9 +63,9 @@ def read_c3d(content: bytes, where: object) -> Take:
         InputError: no C3D, one that was cut off, no frame, or markers of no known set.
     """
     recording = parse_c3d(content, where)
-    joints = persons_of(recording.labels, recording.places, where)
+    joints, left = persons_of(recording.labels, recording.places, where)
     metres = UNITS.get(recording.unit.lower().rstrip("."))
-    return Take(joints, recording.fps, metres, notes=(NOTE,))
+    return Take(joints, recording.fps, metres, notes=(NOTE,), left_out=left)
 
 
 def parse_c3d(content: bytes, where: object) -> Recording:

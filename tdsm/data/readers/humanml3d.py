@@ -17,7 +17,7 @@ __all__ = ["FPS", "is_humanml3d", "joints_of_vectors", "read_humanml3d", "take_o
 
 FPS = 20.0
 _WIDTH = 263
-_NOTE = f"taken as HumanML3D's: 22 joints of SMPL in metres, y up, {FPS:g} frames a second; if they are not, give the layout and the frames a second"
+_NOTE = "taken as HumanML3D's: 22 joints of SMPL in metres, y up; if they are not, give the layout"
 
 
 def is_humanml3d(array: np.ndarray) -> bool:
@@ -50,7 +50,7 @@ def take_of(array: np.ndarray, where: object) -> Take:
     if array.ndim == 2 and not (bones.std(axis=1) < 0.1 * bones.mean(axis=1)).all():
         what = "its bones change their length, as of vectors that were normalised for training"
         raise InputError(where, what, "multiply them by Std.npy and add Mean.npy, or give the files of new_joints")
-    return Take(joints[None], FPS, 1.0, (1, 1), notes=(_NOTE,))
+    return Take(joints[None], None, 1.0, (1, 1), notes=(_NOTE,), usual_fps=FPS)
 
 
 def joints_of_vectors(vectors: Float[np.ndarray, "t 263"]) -> Float[np.ndarray, "t 22 3"]:

@@ -40,7 +40,7 @@ def frames(rows: Rows, where: object) -> Film:
     """The clip in a table of this form.
 
     Raises:
-        InputError: no row, an unknown layout, a missing column, or a cell that is no number.
+        InputError: no row, an unknown layout, a missing column, a cell that is no number, or two rows of one frame and person.
     """
     if not rows:
         raise InputError(where, "has no row", _AGAIN)
@@ -50,6 +50,7 @@ def frames(rows: Rows, where: object) -> Film:
     if lacking is not None:
         raise InputError(where, f"column {lacking!r} of layout {layout.name} is missing", _AGAIN)
     found: Frames = {}
+    given: set[tuple[int, int]] = set()
     for place, row in enumerate(rows, 2):
         try:
             frame, number = int(row["frame"]), int(row["person"])
@@ -58,6 +59,9 @@ def frames(rows: Rows, where: object) -> Film:
             raise InputError(f"{where} row {place}", f"holds something else than numbers ({str(error)[:60]})", _AGAIN) from error
         if np.isinf(places).any() or frame < 0 or row["layout"].strip() != layout.name:
             raise InputError(f"{where} row {place}", "holds an infinite number, a frame below 0, or another layout", _AGAIN)
+        if (frame, number) in given:
+            raise InputError(f"{where} row {place}", f"frame {frame} of person {number} is there twice", "keep one row for each frame and person")
+        given.add((frame, number))
         body = person(places.reshape(len(layout), layout.dims), None, number)
         found.setdefault(frame, []).extend([body] if body else [])
     return Film(layout, found, _fps(rows[0]["fps"], where))

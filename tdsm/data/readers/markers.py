@@ -2,11 +2,11 @@
 
 Joints are means of markers on the skin (:data:`_MEANS`), which stand some centimetres outside the true joints: shoulders too high, elbows, knees and ankles
 too far out. Hips alone are computed from the pelvis, by the regression of Bell, Pedersen and Brand (Journal of Biomechanics 23, 1990): from the middle of the
-two front markers 0.36 of their distance to the side, 0.19 to the back, 0.30 down. A joint is not seen where one of its markers is not. Left and right are
-taken from the names alone.
+two front markers 0.36 of their distance to the side, 0.19 to the back, 0.30 down. A joint is not seen where one of its markers is not. Of several
+markers that may stand for a joint, those that are ever seen are taken. Left and right are taken from the names alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -31,15 +31,15 @@ _TRUNK = {
     "spine 2": (("T10", "STRN"),),
     "skull": (("LFHD", "RFHD", "LBHD", "RBHD"), ("LFHD", "RFHD"), ("LBHD", "RBHD"), ("ARIEL",)),
 }
-_PELVIS = (  # left front, right front, back
-    *((f"L{front}", f"R{front}", (f"L{back}", f"R{back}")) for front, back in (("ASI", "PSI"), ("ASIS", "PSIS"), ("FWT", "BWT"), ("IAS", "IPS"))),
-    *(("LASI", "RASI", (back,)) for back in ("SACR", "SACRUM", "VSAC")),
+_PELVIS = (  # left front, right front, and one or two at the back
+    *((f"L{front}", f"R{front}", f"L{back}", f"R{back}") for front, back in (("ASI", "PSI"), ("ASIS", "PSIS"), ("FWT", "BWT"), ("IAS", "IPS"))),
+    *(("LASI", "RASI", back) for back in ("SACR", "SACRUM", "VSAC")),
 )
 _REMEDY = "give a take with the full markers of Plug-in Gait or of CMU, or save the joints in metres as a .npy of shape (T, 22, 3), with layout smpl-22"
 
 
-def persons_of(labels: Sequence[str], places: Float[np.ndarray, "t n 3"], where: object) -> Float[np.ndarray, "m t 22 3"]:
-    """Joints of everybody whose markers are there; before a colon labels may name the person.
+def persons_of(labels: Sequence[str], places: Float[np.ndarray, "t n 3"], where: object) -> tuple[Float[np.ndarray, "m t 22 3"], tuple[str, ...]]:
+    """Joints of everybody whose markers are there, and who was left out and why, a line each; before a colon labels may name the person.
 
     Args:
         labels: n names of markers, in any order.
@@ -56,48 +56,74 @@ def persons_of(labels: Sequence[str], places: Float[np.ndarray, "t n 3"], where:
         tdsm.util.errors.InputError: walk.c3d: its 2 markers (LFHD, C7) are no set that is known: none stands for left shoulder; give a take with ...
     """
     people: dict[str, dict[str, np.ndarray]] = {}
+    names: dict[str, str] = {}  # as the file has them
     for index, label in enumerate(labels):
-        name, _, marker = label.strip().upper().rpartition(":")
-        people.setdefault(name, {}).setdefault(marker, places[:, index])
-    persons, lacking = [], []
-    for markers in people.values():
+        name, _, marker = label.strip().rpartition(":")
+        names.setdefault(name.upper(), name)
+        markers = people.setdefault(name.upper(), {})
+        if not _seen(markers.get(marker.upper())):
+            markers[marker.upper()] = places[:, index]
+    persons, lacking = [], {}
+    for name, markers in people.items():
         found, lost = _joints(markers)
         if lost is None:
             persons.append(smpl_joints(found, len(places)))
         else:
-            lacking.append((len(markers), lost))
+            lacking[name] = (len(markers), lost)
     if not persons:
         shown = ", ".join(label.strip() for label in labels[:12]) + (", ..." if len(labels) > 12 else "")
-        lost = max(lacking, default=(0, "any joint"))[1]
+        lost = max(lacking.values(), default=(0, "any joint"))[1]
         raise InputError(where, f"its {len(labels)} markers ({shown[:300]}) are no set that is known: none stands for {lost}", _REMEDY)
-    return np.stack(persons)
+    left = (
+        f"{repr(names[name]) if name else 'somebody without a name'} was left out: none of {count} markers stands for {lost}"
+        for name, (count, lost) in lacking.items()
+        if name or not _KNOWN.isdisjoint(people[name])
+    )
+    return np.stack(persons), tuple(left)
 
 
 def _joints(markers: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], str | None]:
     """Joints of smpl-22, and the first that must be there and is not."""
     found = {}
+    seen = {marker for marker, places in markers.items() if _seen(places)}
     for joint, rows in _MEANS.items():
         for side in ("left", "right"):
-            mean = _mean([[marker.replace("?", side[0].upper()) for marker in row] for row in rows], markers)
-            if mean is not None:
-                found[joint.replace("?", side).strip("!")] = mean
+            row = _chosen([_sided(row, side) for row in rows], markers, seen)
+            if row is not None:
+                found[joint.replace("?", side).strip("!")] = _mean(row, markers)
             elif joint.endswith("!"):
                 return found, joint.replace("?", side).strip("!")
-    found |= {joint: mean for joint, rows in _TRUNK.items() if (mean := _mean(rows, markers)) is not None}
-    pelvis = next((row for row in _PELVIS if {row[0], row[1], *row[2]} <= set(markers)), None)
+    found |= {joint: _mean(row, markers) for joint, rows in _TRUNK.items() if (row := _chosen(rows, markers, seen)) is not None}
+    pelvis = _chosen(_PELVIS, markers, seen)
     if pelvis is None:
         return found, "the pelvis"
-    left, right = markers[pelvis[0]], markers[pelvis[1]]
-    back = np.mean([markers[name] for name in pelvis[2]], axis=0)
     skull = found.pop("skull", None)
     if skull is not None and "neck" in found:
         found["head"] = (found["neck"] + skull) / 2
-    return found | _hips(left, right, back), None
+    return found | _hips(markers[pelvis[0]], markers[pelvis[1]], _mean(pelvis[2:], markers)), None
 
 
-def _mean(rows: Sequence[Sequence[str]], markers: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    row = next((row for row in rows if all(marker in markers for marker in row)), None)
-    return None if row is None else np.mean([markers[marker] for marker in row], axis=0)
+def _sided(row: Sequence[str], side: str) -> tuple[str, ...]:
+    return tuple(marker.replace("?", side[0].upper()) for marker in row)
+
+
+_KNOWN = {marker for rows in _MEANS.values() for row in rows for side in ("left", "right") for marker in _sided(row, side)}
+_KNOWN |= {marker for rows in (*_TRUNK.values(), _PELVIS) for row in rows for marker in row}
+
+
+def _seen(places: np.ndarray | None) -> bool:
+    """Whether there is a marker that was seen in some frame."""
+    return places is not None and not np.isnan(places).any(axis=1).all()
+
+
+def _chosen(rows: Sequence[Sequence[str]], markers: Collection[str], seen: Collection[str]) -> Sequence[str] | None:
+    """The first row of markers that were all seen; without one the first whose names are there, and None without any."""
+    there = [row for row in rows if all(marker in markers for marker in row)]
+    return next((row for row in there if all(marker in seen for marker in row)), next(iter(there), None))
+
+
+def _mean(row: Sequence[str], markers: Mapping[str, np.ndarray]) -> np.ndarray:
+    return np.mean([markers[marker] for marker in row], axis=0)
 
 
 def _hips(left: np.ndarray, right: np.ndarray, back: np.ndarray) -> dict[str, np.ndarray]:

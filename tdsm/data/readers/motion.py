@@ -2,15 +2,17 @@
 
 What a file is, its content says. Every take becomes a clip of layout smpl-22 in metres with y up (:mod:`tdsm.data.readers.takes`), named by its file and
 folders. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`); folders named by numbers are people. What was assumed of a take,
-such as its unit, is said once, for the first take of a folder. A file that is no take, such as AMASS's ``shape.npz``, is passed over.
+such as its unit, is said once, for the first take of a folder. Which way is up, where files do not say it, is decided once for all of one kind in a folder, by
+most of those whose bodies show it. A file that is no take, such as AMASS's ``shape.npz``, is passed over.
 """
 
 import io
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from tdsm.data.clips import Clip, ClipSet
@@ -22,10 +24,10 @@ from tdsm.data.readers.folder import TABLE, Listed
 from tdsm.data.readers.listing import Listing, listed_by
 from tdsm.data.readers.npy import read_array
 from tdsm.data.readers.parsing import read_bytes
-from tdsm.data.readers.reading import Reading, read_files
+from tdsm.data.readers.reading import Reading, Skipped, read_files
 from tdsm.data.readers.smpl_npz import BodyModel
 from tdsm.data.readers.sniff import HEAD, Kind, kind_of_bytes
-from tdsm.data.readers.takes import Take, placed
+from tdsm.data.readers.takes import Take, placed, rated, shown_up
 from tdsm.util import npz
 from tdsm.util.errors import InputError
 
@@ -35,6 +37,7 @@ _MEMBER = re.compile(r".+\.(?:bvh|amc|c3d|npz|npy)", re.IGNORECASE)
 _NO_TAKE = re.compile(r"(?:.*/)?(?:shape\.npz|[^/]*_stagei\.npz)")  # of AMASS: a shape alone
 _LARGEST = 512 << 20  # bytes of a take: an hour of BVH
 _SMALL = 64 << 20  # bytes of what is read to see what it is
+_ASKED = 50  # takes of one kind, evenly spread, that are asked which way is up
 _MOTION = ("bvh", "amc", "asf", "c3d")
 
 
@@ -62,8 +65,9 @@ def read_motion(path: Path, *, fps: float | None = None, model: BodyModel | None
     if take is None:
         raise InputError(path, "holds no movement", "give a take")
     joints, notes = placed(take, path)
-    _say(path, notes)
-    return ClipSet((Clip(joints, SMPL_22, None, None, take.fps or fps, path.stem),), (), path.stem)
+    rate, assumed = rated(take, None, fps)
+    _say(path, notes + assumed + take.left_out)
+    return ClipSet((Clip(joints, SMPL_22, None, None, rate, path.stem),), (), path.stem)
 
 
 def holds_motion(archive: Archive) -> bool:
@@ -91,8 +95,9 @@ def read_motions(path: str | Path, *, fps: float | None = None, model: BodyModel
         members = [name for name in archive.names if _MEMBER.fullmatch(name) and not _NO_TAKE.fullmatch(name)]
         bodies = tuple(name for name in archive.names if name.lower().endswith(".asf"))
         listing = _listed(archive, members)
-        _say_first(archive, members, bodies, model)
-    read = _ReadTake(fps, model, listing.table, listing.videos, bodies)
+        read = _ReadTake(fps, model, listing.table, listing.videos, bodies)
+        read = replace(read, ups=_ups(archive, members, read))
+        _say_first(archive, members, read)
     return read_files("motion", Path(path), members, read, reading, name=Path(path).resolve().stem, layout=SMPL_22, classes=listing.classes)
 
 
@@ -109,12 +114,51 @@ def _say(where: object, notes: Sequence[str]) -> None:
         warnings.warn(f"{where}: {'; '.join(notes)}", stacklevel=4)
 
 
-def _say_first(archive: Archive, members: Sequence[str], bodies: Sequence[str], model: BodyModel | None) -> None:
+def _ups(archive: Archive, members: Sequence[str], read: "_ReadTake") -> dict[str, tuple[int, int]]:
+    """Which way is up in files of each kind, by its ending, that do not say it: y, or z where more bodies show that; said where not all show y."""
+    kinds: dict[str, list[str]] = {}
+    for name in members:
+        kinds.setdefault(_kind(name), []).append(name)
+    ups = {}
+    for kind, names in kinds.items():
+        votes = Counter(_votes(archive, names[:: -(-len(names) // _ASKED)], read))
+        if not votes:
+            continue
+        y, z, where = votes[1, 1], votes[2, 1], f"{archive.path}, {len(names):,} {kind}"
+        ups[kind] = (1, 1) if y >= z else (2, 1)
+        if not y + z:
+            _say(where, ["their bodies do not show which way is up, so that y was taken to point up"])
+        elif z:
+            axis, turned = ("y", "") if y >= z else ("z", ", and turned to y")
+            _say(where, [f"bodies stand along {axis} in {max(y, z)} of {y + z} takes that show it, so that {axis} was taken to point up in all{turned}"])
+    return ups
+
+
+def _votes(archive: Archive, names: Sequence[str], read: "_ReadTake") -> Iterator[tuple[int, int] | None]:
+    """What is up in each take, None where it does not show it; from one that says it on, nothing."""
+    for name in names:
+        try:
+            take = _member(archive, name, read.bodies, read.model)
+            if take is None:
+                continue
+            if take.up is not None:
+                return
+            shown = shown_up(take, archive.path / name)
+        except InputError:
+            continue
+        yield shown
+
+
+def _kind(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _say_first(archive: Archive, members: Sequence[str], read: "_ReadTake") -> None:
     """What was assumed of the first take; of the others the same is assumed, each by its own body."""
     for name in members:
         try:
-            take = _member(archive, name, bodies, model)
-            notes = placed(take, archive.path / name)[1] if take else ()
+            take = _member(archive, name, read.bodies, read.model)
+            notes = placed(take, archive.path / name, read.ups.get(_kind(name)))[1] + rated(take, read.listed[name].fps, read.fps)[1] if take else ()
         except InputError:
             continue
         if take is not None:
@@ -135,14 +179,16 @@ class _ReadTake:
     table: str
     listed: Mapping[str, Listed] = field(repr=False)
     bodies: tuple[str, ...] = field(repr=False)
+    ups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
-    def __call__(self, archive: Archive, name: str) -> Sequence[Clip]:
+    def __call__(self, archive: Archive, name: str) -> Sequence[Clip | Skipped]:
         take, about = _member(archive, name, self.bodies, self.model), self.listed[name]
         if take is None:
             return []
-        joints, _ = placed(take, archive.path / name)
-        fps = about.fps or take.fps or self.fps
-        return [Clip(joints, SMPL_22, about.label, about.subject, fps, PurePosixPath(name).with_suffix("").as_posix())]
+        joints, _ = placed(take, archive.path / name, self.ups.get(_kind(name)))
+        rate, _ = rated(take, about.fps, self.fps)
+        clip = Clip(joints, SMPL_22, about.label, about.subject, rate, PurePosixPath(name).with_suffix("").as_posix())
+        return [clip, *(Skipped(name, f"{archive.path / name}: {left}") for left in take.left_out)]
 
 
 def _is_take(archive: Archive, name: str) -> bool:

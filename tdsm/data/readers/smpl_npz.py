@@ -13,7 +13,6 @@ import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -29,11 +28,14 @@ __all__ = ["BodyModel", "is_smpl", "load_body_model", "posed", "read_smpl_npz"]
 _RATES = ("mocap_framerate", "mocap_frame_rate", "mocap_fps", "fps")
 _POSES = ("poses", "trans", "betas", "root_orient", "pose_body", "global_orient", "body_pose", "transl")
 _JOINTS = ("joints", "Jtr", "jtr", "joints3d")
+_WIDTHS = (66, 72, 156, 165)  # axis-angles of 22 joints, of SMPL, SMPL-H and SMPL-X; 24 rotations of 6 numbers would be 144
+_EITHER = f"{', '.join(map(str, _WIDTHS[:-1]))} or {_WIDTHS[-1]}"
 _COUNTS = {22, 24, 45, 52, 55, 73, 127, 144}  # joints of SMPL, SMPL-H and SMPL-X, with and without added points; all begin with the 22
 _NEEDED = ("J_regressor", "v_template", "shapedirs", "kintree_table")
 _LARGEST = 1 << 30  # bytes of one array, unpacked
 _LARGEST_RATIO, _FREE = 200, 1 << 28
-_MODEL = "give body_model='.../model.npz', of Extended SMPL+H (mano.is.tue.mpg.de) or SMPL-X (smpl-x.is.tue.mpg.de), by the gender that the file names"
+_MODEL = "in Python: tdsm.load_clips(path, body_model='.../model.npz'), with that of Extended SMPL+H (mano.is.tue.mpg.de) or SMPL-X (smpl-x.is.tue.mpg.de) "
+_MODEL += "for the gender that the file names"
 _BAD = (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError, EOFError, KeyError)
 BODY = len(SMPL_22)
 
@@ -54,11 +56,6 @@ class BodyModel:
 
     def __repr__(self) -> str:
         return f"BodyModel({self.path!r})"
-
-
-class _Arrays(NamedTuple):
-    names: frozenset[str]
-    read: dict[str, np.ndarray]
 
 
 def is_smpl(names: Collection[str]) -> bool:
@@ -82,10 +79,10 @@ def load_body_model(path: str | Path) -> BodyModel:
     if path.suffix.lower() in (".pkl", ".pickle"):
         raise InputError(path, "is a pickle, which could run anything when it is read", _MODEL)
     arrays = _read(path, _NEEDED, path)
-    lacking = [name for name in _NEEDED if name not in arrays.read]
+    lacking = [name for name in _NEEDED if name not in arrays]
     if lacking:
         raise InputError(path, f"array {lacking[0]!r} is missing, so that it is no body model", _MODEL)
-    regressor, mesh, shapes, tree = (arrays.read[name] for name in _NEEDED)
+    regressor, mesh, shapes, tree = (arrays[name] for name in _NEEDED)
     vertices = regressor.shape[-1] if regressor.ndim else 0
     fits = regressor.ndim == 2 and len(regressor) >= BODY and mesh.shape == (vertices, 3) and shapes.ndim == 3 and shapes.shape[:2] == (vertices, 3)
     parents = tuple(tree[0, 1:BODY].tolist()) if tree.ndim == 2 and tree.shape[0] and tree.shape[1] >= BODY else ()
@@ -104,10 +101,10 @@ def read_smpl_npz(content: bytes, where: object, model: BodyModel | None = None)
         model: for files without joints.
 
     Raises:
-        InputError: no .npz, arrays that do not fit together, or parameters without a body model.
+        InputError: no .npz, arrays that do not fit together, turns that are no axis-angles, no frame, or parameters without a body model.
     """
     wanted = (*_JOINTS, *_POSES, *_RATES)
-    arrays = _read(io.BytesIO(content), wanted, where, len(content)).read
+    arrays = _read(io.BytesIO(content), wanted, where, len(content))
     rate = next((arrays[name] for name in _RATES if name in arrays), None)
     fps = None if rate is None or rate.size != 1 or rate.dtype.kind not in "fiu" else float(rate.reshape(-1)[0])
     if fps is not None and not 0 < fps < 1e6:
@@ -115,8 +112,10 @@ def read_smpl_npz(content: bytes, where: object, model: BodyModel | None = None)
     up = (2, 1) if any(name in arrays for name in _RATES[:2]) else None
     given = next((arrays[name] for name in _JOINTS if name in arrays), None)
     if given is not None:
-        if given.ndim != 3 or given.shape[1] not in _COUNTS or given.shape[2] != 3 or not len(given):
+        if given.ndim != 3 or given.shape[1] not in _COUNTS or given.shape[2] != 3:
             raise InputError(where, f"its joints have shape {given.shape}, not (frames, {' or '.join(map(str, sorted(_COUNTS)))}, 3)", "save SMPL's joints")
+        if not len(given):
+            raise InputError(where, "has 0 frames", "leave the file out")
         return Take(given[None, :, :BODY], fps, 1.0, up)
     poses = _angles(arrays, where)
     if poses is None:
@@ -127,25 +126,39 @@ def read_smpl_npz(content: bytes, where: object, model: BodyModel | None = None)
     trans = arrays.get("trans", arrays.get("transl", np.zeros((frames, 3))))
     betas = arrays.get("betas", np.zeros(0))
     betas = betas[0] if betas.ndim == 2 and len(betas) else betas
-    if not frames or trans.shape != (frames, 3) or betas.ndim != 1:
+    if trans.shape != (frames, 3) or betas.ndim != 1:
         raise InputError(where, f"poses, trans and betas have shapes {poses.shape}, {trans.shape} and {betas.shape}", "give the file as AMASS has it")
     return Take(posed(model, poses.reshape(frames, BODY, 3), trans, betas)[None], fps, 1.0, up)
 
 
 def _angles(arrays: dict[str, np.ndarray], where: object) -> np.ndarray | None:
-    """(T, 66) axis-angles of the 22 joints; None where there are none."""
+    """(T, 66) axis-angles of the 22 joints; None where there are none.
+
+    Raises:
+        InputError: something else than axis-angles, such as matrices, quaternions or 6 numbers a joint, or no frame.
+    """
     if "poses" in arrays:
-        poses = arrays["poses"]
+        poses = _flat(arrays["poses"], _WIDTHS)
+        what = f"poses have shape {arrays['poses'].shape}"
     else:
-        parts = [next((arrays[name] for name in names if name in arrays), None) for names in (("root_orient", "global_orient"), ("pose_body", "body_pose"))]
-        if any(part is None for part in parts):
+        names = [next((name for name in pair if name in arrays), None) for pair in (("root_orient", "global_orient"), ("pose_body", "body_pose"))]
+        if None in names:
             return None
-        parts = [part.reshape(len(part), -1) for part in parts if part.ndim >= 2]
-        poses = np.concatenate(parts, axis=1) if len(parts) == 2 and len(parts[0]) == len(parts[1]) else np.zeros(0)
-    poses = poses.reshape(len(poses), -1) if poses.ndim == 3 else poses
-    if poses.ndim != 2 or poses.shape[1] < 3 * BODY or poses.shape[1] % 3:
-        raise InputError(where, f"poses have shape {poses.shape}, not (frames, 3 x joints)", "give axis-angles, as AMASS has them")
+        root, body = _flat(arrays[names[0]], {3}), _flat(arrays[names[1]], {width - 3 for width in _WIDTHS})
+        poses = None if root is None or body is None or len(root) != len(body) else np.concatenate([root, body], axis=1)
+        what = f"{' and '.join(names)} have shapes {' and '.join(str(arrays[name].shape) for name in names)}"
+    if poses is None:
+        raise InputError(where, f"{what}, not (frames, {_EITHER}) or (frames, joints, 3)", "give axis-angles of all joints, as AMASS has them")
+    if not len(poses):
+        raise InputError(where, f"has 0 frames ({what})", "leave the file out")
     return poses[:, : 3 * BODY].astype(float)
+
+
+def _flat(turns: np.ndarray, widths: Collection[int]) -> np.ndarray | None:
+    """(T, width) of axis-angles (T, width) or (T, width / 3, 3); None where they have another form."""
+    if turns.ndim == 3 and turns.shape[2] == 3:
+        turns = turns.reshape(len(turns), 3 * turns.shape[1])
+    return turns if turns.ndim == 2 and turns.shape[1] in widths else None
 
 
 def posed(
@@ -171,7 +184,7 @@ def _matrices(angles: Float[np.ndarray, "t 3"]) -> Float[np.ndarray, "t 3 3"]:
     return np.eye(3) + np.sin(size) * cross + (1 - np.cos(size)) * cross @ cross
 
 
-def _read(file: Path | io.BytesIO, wanted: Collection[str], where: object, size: int | None = None) -> _Arrays:
+def _read(file: Path | io.BytesIO, wanted: Collection[str], where: object, size: int | None = None) -> dict[str, np.ndarray]:
     """Those of the wanted arrays that are there; the others, which may be pickles, are not touched."""
     size = file.stat().st_size if size is None else size
     read = {}
@@ -191,4 +204,4 @@ def _read(file: Path | io.BytesIO, wanted: Collection[str], where: object, size:
     wrong = next((name for name, array in read.items() if array.dtype.kind not in "fiu"), None)
     if wrong is not None:
         raise InputError(where, f"array {wrong!r} holds {read[wrong].dtype}, not numbers", "give the file as AMASS has it")
-    return _Arrays(frozenset(members), read)
+    return read

@@ -1,9 +1,11 @@
 """What motion files hold, brought to one body, one unit and one axis that points up: smpl-22, metres, y.
 
 Readers of single formats give a :class:`Take`; :func:`placed` does the rest. Where the file does not say its unit, the body's size decides; where it does not
-say which way is up, the bodies do. Both are said in a note, as both can be wrong.
+say which way is up, the bodies do, or those of all takes of a session together. What was assumed is said in a note, as it can be wrong; y up of bodies that
+stand along y is not.
 """
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +17,7 @@ from tdsm.data.layouts import SMPL_22
 from tdsm.data.missing import complete
 from tdsm.util.errors import InputError
 
-__all__ = ["UNITS", "Take", "axis_along", "placed", "smpl_joints"]
+__all__ = ["UNITS", "Take", "axis_along", "placed", "rated", "shown_up", "smpl_joints"]
 
 UNITS = {"m": 1.0, "mm": 0.001, "cm": 0.01, "dm": 0.1, "in": 0.0254, "inch": 0.0254, "inches": 0.0254, "ft": 0.3048}
 """Name of a unit, in small letters, to its length in metres."""
@@ -36,6 +38,8 @@ class Take(NamedTuple):
         up: (axis, sign) where the format says which way is up; None: the bodies decide.
         rest: (axis, sign) along which the body stands in the file's resting pose; None where it does not stand or there is none.
         notes: what a user should know, a line each.
+        usual_fps: frames a second that such files have, though they do not say so; taken where nobody else gives them. None: not known.
+        left_out: who or what of the file is not in ``joints``, and why, a line each.
     """
 
     joints: np.ndarray
@@ -44,6 +48,8 @@ class Take(NamedTuple):
     up: tuple[int, int] | None = None
     rest: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    usual_fps: float | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def smpl_joints(found: dict[str, np.ndarray], frames: int) -> Float[np.ndarray, "t 22 3"]:
@@ -76,12 +82,66 @@ def axis_along(direction: np.ndarray, least: float) -> tuple[int, int] | None:
     return (axis, 1 if direction[axis] > 0 else -1) if abs(direction[axis]) >= least else None
 
 
-def placed(take: Take, where: object) -> tuple[np.ndarray, tuple[str, ...]]:
+def rated(take: Take, listed: Real | None, given: Real | None) -> tuple[float | None, tuple[str, ...]]:
+    """Frames a second of a take, None where nothing says them, and what was assumed, a line each.
+
+    Args:
+        take: what the file holds, which may say them.
+        listed: those of the table, which come before the file's; None where it has none.
+        given: those of the user, for files that do not say theirs; None: none.
+
+    Example:
+        >>> take = Take(np.zeros((1, 1, 22, 3)), None, usual_fps=20.0)
+        >>> rated(take, None, 60.0)
+        (60.0, ())
+        >>> rated(take, None, None)[0]
+        20.0
+    """
+    fps = listed or take.fps or given
+    if fps is not None:
+        return float(fps), ()
+    if take.usual_fps is None:
+        return None, ()
+    return take.usual_fps, (f"its frames a second are not stated and were taken to be {take.usual_fps:g}; if they are not, give them",)
+
+
+def shown_up(take: Take, where: object) -> tuple[int, int] | None:
+    """(axis, sign) of what is up by how the bodies stand: y or z; None where they do not show it, as somebody does not who lies.
+
+    Raises:
+        InputError: as :func:`placed`.
+    """
+    return _up(_bodies(take, where), take.rest)
+
+
+def placed(take: Take, where: object, up: tuple[int, int] | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
     """Joints (M, T, 22, 3) in metres with y up, and what was assumed, a line each.
+
+    Args:
+        take: what the file holds.
+        where: what to name in a message.
+        up: (axis, sign) that was found for several takes together, for one that does not say it; None: its own bodies decide.
 
     Raises:
         InputError: nobody in any frame, or infinite coordinates.
     """
+    bodies = _bodies(take, where)
+    metres, notes = take.metres, list(take.notes)
+    if metres is None:
+        metres, note = _unit(bodies, where)
+        notes.append(note)
+    up = take.up or up
+    if up is None:
+        up = _up(bodies, take.rest)
+        if up is None:
+            notes.append(f"its bodies do not show which way is up, so that y was taken to point up{', as in its resting pose' * (take.rest == (1, 1))}")
+        elif up == (2, 1):
+            notes.append("its bodies stand along z, so that z was taken to point up, and turned to y")
+    return _turned(np.asarray(take.joints, np.float32), up or (1, 1)) * np.float32(metres), tuple(notes)
+
+
+def _bodies(take: Take, where: object) -> Float[np.ndarray, "m f 22 3"]:
+    """Some of the frames, in the file's unit and axes, what was not seen filled; NaN where somebody is absent."""
     joints = np.asarray(take.joints, np.float32)
     if np.isinf(joints).any():
         raise InputError(where, "holds infinite coordinates", "export it again")
@@ -89,16 +149,7 @@ def placed(take: Take, where: object) -> tuple[np.ndarray, tuple[str, ...]]:
         raise InputError(where, "nobody is in any frame", "leave the file out, or export it again")
     some = joints[:, np.linspace(0, joints.shape[1] - 1, min(_LOOKED_AT, joints.shape[1])).round().astype(int)]
     bodies = complete(Clip(some, SMPL_22, name=str(where))).joints
-    bodies = np.where(bodies.any(axis=(2, 3), keepdims=True), bodies, np.nan)
-    metres, notes = take.metres, list(take.notes)
-    if metres is None:
-        metres, note = _unit(bodies, where)
-        notes.append(note)
-    up = take.up
-    if up is None:
-        up, note = _up(bodies, take.rest)
-        notes += [note] if note else []
-    return _turned(joints, up) * np.float32(metres), tuple(notes)
+    return np.where(bodies.any(axis=(2, 3), keepdims=True), bodies, np.nan)
 
 
 def _unit(bodies: np.ndarray, where: object) -> tuple[float, str]:
@@ -114,13 +165,16 @@ def _nearest(tall: float) -> tuple[float, float, str, float]:
     return min(_SIZES, key=lambda size: abs(np.log(max(tall, 1e-9) * size[3] / 1.42)))
 
 
-def _up(bodies: np.ndarray, rest: tuple[int, int] | None) -> tuple[tuple[int, int], str | None]:
-    """Which way is up: z only where the bodies stand along z and the resting pose does not say otherwise; all else is left to the door."""
+def _up(bodies: np.ndarray, rest: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Which way is up: z only where the bodies stand along z and the resting pose does not say otherwise; None where they stand along neither y nor z.
+
+    Bodies along -y, or along z against the resting pose, are left to the door.
+    """
     directions = posture.upward(bodies, SMPL_22)
     seen = axis_along(directions[np.abs(directions).max(axis=1).argmax()], _UPRIGHT)
     if seen == (2, 1) and rest in (None, (2, 1)):
-        return seen, "its bodies stand along z, so that z was taken to point up, and turned to y"
-    return (1, 1), None
+        return seen
+    return (1, 1) if seen in ((1, 1), (1, -1), (2, 1)) else None
 
 
 def _turned(joints: np.ndarray, up: tuple[int, int]) -> np.ndarray:
