@@ -24,8 +24,8 @@ from tdsm.viz import style
 from tdsm.viz.stills import box, draw_frame, seen_from_sensor, standard_view
 
 OUT = Path(__file__).resolve().parent / "out"
-RATE = 6  # pictures a second
-SECONDS = 31  # of the recording
+RATE = 5  # pictures a second
+SECONDS = 28  # of the recording
 ASKED = ("walk forward", "jump straight up", "throw punches", "pick something up from the floor", "wash under the arms", "climb a ladder")
 TEXTS = ("a ballerina", "somebody hits with the fists", "hang on and swing")
 
@@ -46,7 +46,7 @@ def spotting(recognizer: tdsm.Recognizer) -> Iterable[np.ndarray]:
     bodies = flat(take)
     for start in range(0, frames, step):
         answered += spotter.push(take.joints[:, start : start + step])
-        figure = Figure(figsize=(6.0, 3.6), dpi=80, layout="constrained")
+        figure = Figure(figsize=(6.0, 3.4), dpi=75, layout="constrained")
         above, below = figure.subplots(2, 1, height_ratios=(1.5, 1))
         now = start / take.fps
         draw(above, take, bodies, start)
@@ -114,7 +114,7 @@ def drawn(figure: Figure) -> np.ndarray:
 
 def save(pictures: Iterable[np.ndarray], path: Path) -> None:
     """A GIF that loops."""
-    images = [Image.fromarray(picture).quantize(48) for picture in pictures]
+    images = [Image.fromarray(picture).quantize(20) for picture in pictures]
     with atomic(path) as partial:
         images[0].save(partial, "GIF", save_all=True, append_images=images[1:], duration=round(1000 / RATE, -1), loop=0, optimize=True)
     print(path, len(images), f"{path.stat().st_size / 1000:.0f} kB")

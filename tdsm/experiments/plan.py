@@ -21,7 +21,7 @@ from tdsm.util.loop import fingerprint
 
 __all__ = ["plan_of"]
 
-_BACKBONES = ("data", "text", "loop.py", "backbones", "catalogue/partitions.py")
+_BACKBONES = ("data", "text", "util/loop.py", "backbones", "catalogue/partitions.py")
 _CODE = {  # what the numbers of a stage come from, beside experiments/work.py and the stages before it
     "clips": ("data",),
     "arrays": ("data", "catalogue/rows.py", "catalogue/partitions.py"),

@@ -128,11 +128,18 @@ def new_stage(
 
 @cache
 def code_of(*paths: str) -> str:
-    """Hash of the code of modules, files or folders such as "matcher.py" or "backbones", without comments and docstrings."""
+    """Hash of the code of modules, files or folders such as "matcher.py" or "backbones", without comments and docstrings.
+
+    Raises:
+        FileNotFoundError: a path at which there is no code.
+    """
     digest = hashlib.sha256()
     for path in paths:
         place = _PACKAGE / path
-        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
+        files = [place] if place.is_file() else sorted(place.rglob("*.py"))
+        if not files:
+            raise FileNotFoundError(f"no code at {place}")
+        for file in files:
             tree = ast.parse(file.read_bytes())
             for node in ast.walk(tree):
                 if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
