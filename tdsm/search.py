@@ -281,8 +281,10 @@ class Library:
                     raise InputError(what, f"no clip has {wanted!r}", f"choose among {', '.join(map(str, np.unique(values)[:8]))}")
         scores = np.concatenate([(torch.from_numpy(np.array(z[start : start + _ROWS])).float() @ direction).numpy() for start in range(0, len(z), _ROWS)])
         scores[~allowed] = -np.inf
-        rows = np.argsort(-scores, kind="stable")[: min(count, int(allowed.sum()))]
-        return rows, scores[rows]
+        count = min(count, int(allowed.sum()))
+        least = np.partition(scores, len(scores) - count)[len(scores) - count]
+        rows = np.flatnonzero(scores >= least)
+        return (rows := rows[np.argsort(-scores[rows], kind="stable")][:count]), scores[rows]
 
     def _hits(self, query: str, rows: np.ndarray, scores: np.ndarray, notes: tuple[str, ...]) -> Hits:
         columns = zip(rows.tolist(), scores.tolist(), self.names[rows], self.labels[rows], self.subjects[rows], strict=True)

@@ -256,3 +256,14 @@ def test_what_cannot_be_searched_is_refused(library, clips):
     for wrong in (-1, True):
         with pytest.raises(InputError, match="rerank: is"):
             library.search("bow", rerank=wrong)
+
+
+def test_equal_cosines_come_in_the_order_of_rows(library, clips):
+    z = np.concatenate([library.z[:, [3]]] * 5 + [library.z], axis=1)
+    count = z.shape[1]
+    blank = np.full(count, "")
+    several = Library(library.recognizer, z, np.arange(count).astype(np.str_), blank, blank)
+    direction = library.z[0, 3].astype(np.float32)
+    exact = np.argsort(-(z[0].astype(np.float32) @ direction), kind="stable")
+    for k in (1, 4, 7, count):
+        assert [hit.row for hit in several.like(clips[3], k=k)][:4] == exact[: min(k, 4)].tolist() == list(range(min(k, 4)))
