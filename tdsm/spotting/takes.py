@@ -75,6 +75,6 @@ def _rest(
     share = np.clip(np.arange(1, frames + 1) / (blend + 1), 0, 1)[None, :, None, None]
     rest = (joints[:, :1] if before is None else before * (1 - share) + joints[:, :1] * share) + np.zeros_like(share)
     noise = np.nanmedian(np.abs(np.diff(joints, n=3, axis=1))) / 0.6745 / 20**0.5 if joints.shape[1] > 3 else 0.0
-    height = np.max(np.nanmax(joints[0], axis=(0, 1)) - np.nanmin(joints[0], axis=(0, 1)))
+    height = np.max(np.nanmax(joints[0, 0], axis=0) - np.nanmin(joints[0, 0], axis=0))
     sway = _SWAY * height * np.sin(2 * np.pi * (rng.uniform() + np.arange(frames) / (8 * blend)))[None, :, None, None]
     return rest + sway * [1.0, 0.0, 1.0][: joints.shape[-1]] + rng.normal(0, noise, rest.shape)
