@@ -331,7 +331,7 @@ class TestPage:
             seen.add(now(page))
             time.sleep(0.1)
         assert len(seen) > 3
-        assert all(1 <= at < 3 for at in seen)
+        assert all(1 <= at <= 3 for at in seen)  # two digits: 2.996 is told as 3.00
         assert page.value("get('which').textContent") == "Segment 1 of 3"
         page.press(" ", 32)
         page.wait("get('play').textContent === 'play'")
