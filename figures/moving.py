@@ -51,7 +51,7 @@ def spotting(recognizer: tdsm.Recognizer) -> Iterable[np.ndarray]:
         now = start / take.fps
         draw(above, take, bodies, start)
         said = f"{answered[-1].label} ({answered[-1].score:.0%})" if answered else ""
-        above.set_title(f"{now:4.1f} s   {said}", fontsize=style.TITLE, loc="left")
+        figure.suptitle(f"{now:4.1f} s   {said}", fontsize=style.TITLE, x=0.02, ha="left")
         bands(below, inside, take.fps, 0.22, 0.3, solid=False)
         bands(below, answered, take.fps, -0.18, 0.4, solid=True)
         below.axvline(now, color=style.TEXT, linewidth=1)
@@ -114,7 +114,7 @@ def drawn(figure: Figure) -> np.ndarray:
 
 def save(pictures: Iterable[np.ndarray], path: Path) -> None:
     """A GIF that loops."""
-    images = [Image.fromarray(picture).quantize(20) for picture in pictures]
+    images = [Image.fromarray(picture).quantize(32) for picture in pictures]
     with atomic(path) as partial:
         images[0].save(partial, "GIF", save_all=True, append_images=images[1:], duration=round(1000 / RATE, -1), loop=0, optimize=True)
     print(path, len(images), f"{path.stat().st_size / 1000:.0f} kB")
