@@ -21,6 +21,7 @@ from tdsm.data.clips import Clip
 from tdsm.data.convert import convert
 from tdsm.data.layouts import SMPL_22
 from tdsm.data.missing import complete
+from tdsm.data.readers.bvh import cross_matrices
 from tdsm.data.readers.joint_table import HEAD, columns
 from tdsm.util.errors import InputError
 from tdsm.util.files import write_text
@@ -182,9 +183,7 @@ def _swung(above: Float[np.ndarray, "t 3 3"], rest: Float[np.ndarray, "3"], foun
     start = above @ (rest / max(np.linalg.norm(rest), 1e-12))
     size = np.linalg.norm(found, axis=1, keepdims=True)
     end = np.where(size > 1e-9, found / np.maximum(size, 1e-12), start)
-    x, y, z = np.cross(start, end).T
-    zero = 0 * x
-    cross = np.moveaxis(np.array([[zero, -z, y], [z, zero, -x], [-y, x, zero]]), 2, 0)
+    cross = cross_matrices(np.cross(start, end))
     along = (start * end).sum(axis=1)[:, None, None]
     turn = np.eye(3) + cross + cross @ cross / np.maximum(1 + along, 1e-9)
     aside = np.cross(start, np.eye(3)[np.abs(start).argmin(axis=1)])

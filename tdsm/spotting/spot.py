@@ -173,10 +173,9 @@ class Spotter:
 
     def _settle(self, ended: bool) -> list[Segment]:
         """Answer a stretch that is over, and forget what is not needed any more."""
-        moving = np.array(self._speeds) > self.config.still
         if not self._speeds:
             return []
-        pad = self._pad()
+        moving, pad = np.array(self._speeds) > self.config.still, self._pad()
         if not moving.any():
             self._forget(max(0, len(self._speeds) - 1 - pad))
             return []

@@ -17,7 +17,7 @@ from tdsm.data.readers.joint_names import joints_by_name
 from tdsm.data.readers.takes import Take, axis_along, smpl_joints
 from tdsm.util.errors import InputError
 
-__all__ = ["Joint", "parse_bvh", "pose", "read_bvh", "rotation"]
+__all__ = ["Joint", "cross_matrices", "parse_bvh", "pose", "read_bvh", "rotation"]
 
 _AGAIN = "export it again"
 _MOST = 2000  # joints
@@ -173,6 +173,13 @@ def _persons(joints: Sequence[Joint]) -> Iterator[tuple[int, int]]:
     """First joint of each root's tree, and the one after its last."""
     roots = [index for index, joint in enumerate(joints) if joint.parent < 0]
     return zip(roots, [*roots[1:], len(joints)], strict=True)
+
+
+def cross_matrices(axes: Float[np.ndarray, "t 3"]) -> Float[np.ndarray, "t 3 3"]:
+    """Matrices that take a vector v to axis x v, the cross product."""
+    x, y, z = axes.T
+    zero = 0 * x
+    return np.moveaxis(np.array([[zero, -z, y], [z, zero, -x], [-y, x, zero]]), 2, 0)
 
 
 def rotation(axis: int, degrees: np.ndarray) -> Float[np.ndarray, "t 3 3"]:

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from tdsm.data.layouts import SMPL_22
+from tdsm.data.readers.bvh import cross_matrices
 from tdsm.data.readers.takes import Take
 from tdsm.util import npz
 from tdsm.util.errors import InputError
@@ -178,9 +179,7 @@ def posed(
 def _matrices(angles: Float[np.ndarray, "t 3"]) -> Float[np.ndarray, "t 3 3"]:
     """Rodrigues' formula."""
     size = np.linalg.norm(angles, axis=1)[:, None, None]
-    x, y, z = (angles / np.maximum(size[:, 0], 1e-12)).T
-    zero = 0 * x
-    cross = np.moveaxis(np.array([[zero, -z, y], [z, zero, -x], [-y, x, zero]]), 2, 0)
+    cross = cross_matrices(angles / np.maximum(size[:, 0], 1e-12))
     return np.eye(3) + np.sin(size) * cross + (1 - np.cos(size)) * cross @ cross
 
 
