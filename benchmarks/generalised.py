@@ -35,7 +35,7 @@ from tdsm.util.files import read_object, read_text, write_json
 
 METHODS = {"ridge": "ridge to text", "cosine": "cosine, no denoiser", "tdsm": "TDSM"}
 NUMBERS = {"seen": "S", "unseen": "U", "harmonic": "H", "ausuc": "AUSUC", "uncalibrated": "H at gamma 0"}
-CODE = ("backbones", "baselines", "data", "text", "model.py", "diffusion.py", "matcher.py", "util/loop.py", "train.py", "recognizer", "evaluate")
+CODE = ("backbones", "baselines", "data", "text", "model", "diffusion.py", "matcher.py", "util/loop.py", "train.py", "recognizer", "evaluate")
 
 
 def main() -> None:

@@ -78,7 +78,7 @@ def diffusion_target(
     raise ValueError(f"target {target!r} is none of epsilon, sample, v_prediction")
 
 
-def sample_errors(prediction: Float[Tensor, "*batch token width"], target: Float[Tensor, "*batch token width"]) -> Float[Tensor, "*batch"]:
+def sample_errors(prediction: Float[Tensor, "*#batch token width"], target: Float[Tensor, "*#batch token width"]) -> Float[Tensor, "*#batch"]:
     """Mean squared error of each sample over tokens and channels. Its mean over right prompts is L_diff.
 
     Example:

@@ -4,7 +4,7 @@ It holds the denoiser with all that its answer depends on: how features are scal
 are saved with the weights, and a reloaded matcher gives the same bits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -78,52 +78,62 @@ class Matcher(nn.Module):
         z_x = self.normalise(z_x)
         z_xt = add_noise(z_x, noise, t, self.alpha_bar)
         target = diffusion_target(self.diffusion.target, z_x, noise, t, self.alpha_bar)
-        used, labels = torch.cat((positive, negative)).unique(return_inverse=True)  # only texts of this batch are read
+        used, labels = torch.stack((positive, negative)).unique(return_inverse=True)  # only texts of this batch are read
         read = text.select(used)
-        prediction = self.denoiser(z_xt.repeat(2, 1, 1), t.repeat(2), labels, read.z_g, read.z_l, read.mask)
-        e_p, e_n = sample_errors(prediction, target.repeat(2, 1, 1)).chunk(2)
+        prediction = self.denoiser(z_xt, t, labels, read.z_g, read.z_l, read.mask)
+        e_p, e_n = sample_errors(prediction, target)
         alike = F.cosine_similarity(text.z_g[positive], text.z_g[negative], dim=-1) > self.diffusion.near
         return self.loss(e_p, e_n, (positive == negative) | alike)
 
     @torch.no_grad()
     def encode_text(self, text: TextFeatures) -> TextStream:
-        """What :meth:`errors` needs of K labels; worth keeping, since it serves any number of clips."""
-        return self.denoiser.encode_text(text.z_g, text.z_l, text.mask)
+        """What :meth:`errors` needs of K labels at t_test; worth keeping, since it serves any number of clips."""
+        return self.denoiser.encode_text(text.z_g, text.z_l, text.mask, self.diffusion.test_step)
 
-    def errors(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label"]:
+    def errors(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int | None = None) -> Float[Tensor, "clip label"]:
         """Denoising error of each clip under each label at t_test, the mean over the S test noises; the smallest is the answer.
 
         Args:
             z_x: features of B clips.
             text: K labels, from :meth:`encode_text`.
-            rows: how many (clip, noise, label) triples to run at once; it bounds memory and changes nothing else.
+            rows: how many (clip, noise, label) triples to run at once; it bounds memory and changes nothing else. None: as many as fit in a few MB.
         """
         return self.noise_errors(z_x, text, rows).mean(dim=2)
 
     @torch.no_grad()
-    def noise_errors(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label noise"]:
+    def noise_errors(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int | None = None) -> Float[Tensor, "clip label noise"]:
         """:meth:`errors` under each of the S test noises alone, for studies of how much the answer depends on the noise."""
-        errors = []
-        for chunk, z_xt, t, target in self._chunks(z_x, text, rows):
-            prediction = self.denoiser.denoise(z_xt, t, text)
-            errors.append(sample_errors(prediction, target.expand_as(prediction)).unflatten(1, (len(chunk), -1)).transpose(0, 1))
-        return torch.cat(errors)
+
+        def measure(z_xt: Tensor, target: Tensor, part: TextStream) -> Tensor:
+            return sample_errors(self.denoiser.denoise(z_xt, None, part), target)
+
+        return self._under(z_x, text, rows, measure)
 
     @torch.no_grad()
-    def fused(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int = 4096) -> Float[Tensor, "clip label width"]:
+    def fused(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int | None = None) -> Float[Tensor, "clip label width"]:
         """What the denoiser made of each clip under each label: its last hidden skeleton token at t_test, the mean over noises and tokens."""
-        tokens = []
-        for chunk, z_xt, t, _ in self._chunks(z_x, text, rows):
-            tokens.append(self.denoiser.hidden(z_xt, t, text)[0].mean(dim=2).unflatten(1, (len(chunk), -1)).mean(dim=2).transpose(0, 1))
-        return torch.cat(tokens)
 
-    def _chunks(self, z_x: Tensor, text: TextStream, rows: int) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """B features at a time, normalised, and under every test noise: z_xt (K, B * S, M_x, C), t (K, B * S), and the target (B * S, M_x, C)."""
-        labels, noises = len(text), len(self.test_noise)
-        for chunk in self.normalise(z_x).split(max(1, rows // (noises * labels))):
-            clean = chunk.repeat_interleave(noises, dim=0)
-            noise = self.test_noise.repeat(len(chunk), 1, 1)
-            t = torch.full((len(clean),), self.diffusion.test_step, device=z_x.device)
-            z_xt = add_noise(clean, noise, t, self.alpha_bar)
-            target = diffusion_target(self.diffusion.target, clean, noise, t, self.alpha_bar)
-            yield chunk, z_xt.expand(labels, -1, -1, -1), t.expand(labels, -1), target
+        def measure(z_xt: Tensor, _: Tensor, part: TextStream) -> Tensor:
+            return self.denoiser.hidden(z_xt, None, part)[0].mean(dim=2)
+
+        return self._under(z_x, text, rows, measure).mean(dim=2)
+
+    def _under(self, z_x: Tensor, text: TextStream, rows: int | None, measure: Callable[[Tensor, Tensor, TextStream], Tensor]) -> Tensor:
+        """``measure(z_xt, target, labels)`` of every clip under every noise and label, some clips and labels at a time: (clip, label, noise, ...)."""
+        noises = len(self.test_noise)
+        rows = rows or self.denoiser.rows_at_once(self.test_noise.shape[1])
+        labels = max(1, min(len(text), rows // noises))
+        clips = max(1, rows // (noises * labels))
+        z_x = self.normalise(z_x)
+        columns = []
+        for part in (text.select(slice(start, start + labels)) for start in range(0, len(text), labels)):
+            measured = (measure(*self._noisy(chunk), part).unflatten(1, (len(chunk), noises)).transpose(0, 1) for chunk in z_x.split(clips))
+            columns.append(torch.cat(list(measured)))
+        return torch.cat(columns, dim=1)
+
+    def _noisy(self, z_x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features under every test noise: z_xt (1, B * S, M_x, C), and the target (B * S, M_x, C)."""
+        clean = z_x.repeat_interleave(len(self.test_noise), dim=0)
+        noise = self.test_noise.repeat(len(z_x), 1, 1)
+        t = torch.full((len(clean),), self.diffusion.test_step, device=z_x.device)
+        return add_noise(clean, noise, t, self.alpha_bar)[None], diffusion_target(self.diffusion.target, clean, noise, t, self.alpha_bar)

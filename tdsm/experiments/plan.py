@@ -27,7 +27,7 @@ _CODE = {  # what the numbers of a stage come from, beside experiments/work.py a
     "arrays": ("data", "catalogue/rows.py", "catalogue/partitions.py"),
     "backbone": _BACKBONES,
     "features": (*_BACKBONES, "catalogue/feature_files.py"),
-    "scores": (*_BACKBONES, "catalogue/feature_files.py", "model.py", "diffusion.py", "matcher.py", "train.py", "baselines"),
+    "scores": (*_BACKBONES, "catalogue/feature_files.py", "model", "diffusion.py", "matcher.py", "train.py", "baselines"),
 }
 
 

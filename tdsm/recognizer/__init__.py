@@ -97,10 +97,18 @@ class Recognizer:
         """Where the weights are."""
         return self.matcher.test_noise.device
 
-    def to(self, device: torch.device | str) -> "Recognizer":
-        """Move the weights; returns itself."""
-        self.backbone.to(device)
-        self.matcher.to(device)
+    def to(self, device: torch.device | str | None = None, *, precision: str | None = None) -> "Recognizer":
+        """Move the weights, and choose what the denoiser computes in, "no" or "bf16" (:attr:`tdsm.model.CrossDiT.precision`); returns itself.
+
+        Raises:
+            InputError: another precision.
+        """
+        if precision not in (None, "no", "bf16"):
+            raise InputError("precision", f"is {precision!r:.60}", "choose no or bf16")
+        if device is not None:
+            self.backbone.to(device)
+            self.matcher.to(device)
+        self.matcher.denoiser.precision = precision or self.matcher.denoiser.precision
         self._asked = None
         return self
 

@@ -1,0 +1,243 @@
+"""The layers of CrossDiT: one block in both text streams, and what stands before and after the blocks.
+
+Skeleton tokens x are (K, R, M_x, D), R rows under each of K labels, text tokens (K, R, M_l, D), and adaLN's vectors (K, R, 6, D); an axis of 1 stands for
+what is the same for all labels or rows, so that it is computed once. In training K is the number of prompts per row.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+__all__ = ["CrossBlock", "FinalLayer", "Groups", "TimestepEmbedder", "adaln"]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Rows gathered by label, so that each label's keys and values are read once; short groups are filled up with row 0, which nothing reads."""
+
+    places: Tensor  # (K, R) numbers of rows
+    back: Tensor  # (rows,) where each row went in the flattened places
+
+    @classmethod
+    def of(cls, labels: Int[Tensor, " row"], count: int) -> "Groups":
+        """The groups of rows under ``count`` labels."""
+        order, sizes = labels.argsort(stable=True), labels.bincount(minlength=count)
+        sorted_labels = labels[order]
+        column = torch.arange(len(labels), device=labels.device) - (sizes.cumsum(0) - sizes)[sorted_labels]
+        places = labels.new_zeros(count, int(sizes.max()))
+        places[sorted_labels, column] = order
+        return cls(places, torch.empty_like(labels).index_copy_(0, order, sorted_labels * places.shape[1] + column))
+
+
+class Attention(nn.Module):
+    """The projections of one block: (qkv, proj) for the skeleton, (qkv_c, proj_c) for the text."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.qkv_c, self.proj_c = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def split(self, qkv: Float[Tensor, "*batch token widths"], parts: int = 3) -> tuple[Tensor, ...]:
+        """Queries, keys, values (or the last ``parts`` of them), each (*batch, heads, token, D / heads)."""
+        return qkv.unflatten(-1, (parts, self.heads, -1)).movedim(-3, 0).transpose(-3, -2).unbind(0)
+
+    @staticmethod
+    def merge(heads: Float[Tensor, "*batch head token part"]) -> Float[Tensor, "*batch token width"]:
+        """Heads back side by side."""
+        return heads.transpose(-3, -2).flatten(-2)
+
+
+_LINEAR, _CUBIC = 2 * math.sqrt(2 / math.pi), 0.044715
+_SLAB = 2**17  # numbers that stay in a core's cache between one elementwise operation and the next
+
+
+def _slabs(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The same stretch of each tensor, one after another."""
+    return zip(*(tensor.view(-1).split(_SLAB) for tensor in tensors), strict=True)
+
+
+class _Gelu(torch.autograd.Function):
+    """GELU (tanh) on a CPU, with its slope: y sigmoid(a y (1 + b y^2)) is the same number, and torch's own takes several times as long, there and back."""
+
+    @staticmethod
+    def forward(y: Tensor) -> tuple[Tensor, Tensor]:
+        made, slope = torch.empty_like(y), torch.empty_like(y)
+        gate, square = y.new_empty(2, min(_SLAB, y.numel()))
+        for y_part, made_part, slope_part in _slabs(y, made, slope):
+            gate, square = gate[: len(y_part)], square[: len(y_part)]
+            torch.mul(y_part, _gate(y_part, square, gate), out=made_part)
+            torch.addcmul(made_part, made_part, gate, value=-1, out=slope_part)
+            torch.addcmul(gate, slope_part, square.mul_(3 * _CUBIC * _LINEAR).add_(_LINEAR), out=slope_part)
+        return made, slope
+
+    @staticmethod
+    def setup_context(ctx: torch.autograd.function.FunctionCtx, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(output[1])
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor, _: None) -> Tensor:
+        return gradient * ctx.saved_tensors[0]
+
+
+def _gate(y: Tensor, square: Tensor, out: Tensor) -> Tensor:
+    """sigmoid(a y (1 + b y^2)), written to ``out``, and y^2 to ``square``."""
+    torch.mul(y, y, out=square)
+    return torch.addcmul(y, y, square, value=_CUBIC, out=out).mul_(_LINEAR).sigmoid_()
+
+
+def gelu(y: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
+    """GELU in its tanh form; ``y`` may be overwritten where no gradient is wanted."""
+    if y.is_cuda:
+        return F.gelu(y, approximate="tanh")
+    if y.requires_grad:
+        return _Gelu.apply(y.contiguous())[0]
+    room = y.new_empty(min(_SLAB, y.numel()))
+    for (part,) in _slabs(y):
+        part.mul_(_gate(part, room[: len(part)], room[: len(part)]))
+    return y
+
+
+class MLP(nn.Module):
+    """Linear, GELU (tanh), Linear; four times as wide inside."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
+        """Same shape in and out."""
+        return self.fc2(gelu(self.fc1(x)))
+
+
+def modulate(x: Float[Tensor, "*#batch token width"], shift: Float[Tensor, "*#batch width"], scale: Float[Tensor, "*#batch width"]) -> Tensor:
+    """LayerNorm without parameters, then scale and shift, the same for all tokens of a row."""
+    return torch.addcmul(shift.unsqueeze(-2), F.layer_norm(x, x.shape[-1:], eps=1e-6), (1 + scale).unsqueeze(-2))
+
+
+def gated(x: Float[Tensor, "*#batch token width"], gate: Float[Tensor, "*#batch width"], change: Float[Tensor, "*#batch token width"]) -> Tensor:
+    """x and a gated change of it."""
+    return torch.addcmul(x, gate.unsqueeze(-2), change)
+
+
+def adaln(width: int, parts: int) -> nn.Sequential:
+    """SiLU and a linear layer that makes ``parts`` vectors from f_c; starts at zero (adaLN-zero)."""
+    return nn.Sequential(nn.SiLU(), nn.Linear(width, parts * width))
+
+
+class CrossBlock(nn.Module):
+    """One CrossDiT block.
+
+    Skeleton tokens x are (K, R, M_x, D), R rows under each of K labels, text tokens (K, R, M_l, D), and adaLN's vectors (K, R, 6, D); an axis of 1 stands
+    for what is the same for all labels or rows.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attn = Attention(width, heads)
+        self.mlp, self.mlp_c = MLP(width), MLP(width)
+        self.adaLN_modulation, self.adaLN_modulation_c = adaln(width, 6), adaln(width, 6)
+
+    def joint(self, x: Tensor, text: Tensor, vectors: Tensor, vectors_c: Tensor, hidden: Tensor, last: bool) -> tuple[Tensor, Tensor]:
+        """The paper's block. The last block's text is never read, so that only its keys and values are made."""
+        shift, scale, gate, shift2, scale2, gate2 = vectors.unbind(-2)
+        shift_c, scale_c, gate_c, shift2_c, scale2_c, gate2_c = vectors_c.unbind(-2)
+        own, words = self.attn.qkv(modulate(x, shift, scale)), self._words(modulate(text, shift_c, scale_c), last)
+        rows, tokens = torch.broadcast_shapes(own.shape[:2], words.shape[:2]), x.shape[-2]
+        own, words = own.expand(*rows, -1, -1), words.expand(*rows, -1, -1)
+        if last:
+            queries, own = own.split((x.shape[-1], 2 * x.shape[-1]), dim=-1)
+            q, (k, v) = *self.attn.split(queries, 1), self.attn.split(torch.cat((own, words), dim=-2), 2)
+        else:
+            q, k, v = self.attn.split(torch.cat((own, words), dim=-2))
+        seen = F.pad(~hidden, (tokens, 0), value=True)[:, :, None, None].expand(*rows, 1, 1, -1).flatten(0, 1) if hidden.any() else None
+        mixed = F.scaled_dot_product_attention(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), attn_mask=seen)
+        mixed, of_text = self.attn.merge(mixed).unflatten(0, rows).split((tokens, 0 if last else text.shape[-2]), dim=-2)
+        x = gated(x, gate, self.attn.proj(mixed))
+        x = gated(x, gate2, self.mlp(modulate(x, shift2, scale2)))
+        if not last:
+            text = gated(text, gate_c, self.attn.proj_c(of_text))
+            text = gated(text, gate2_c, self.mlp_c(modulate(text, shift2_c, scale2_c)))
+        return x, text
+
+    def _words(self, text: Tensor, last: bool) -> Tensor:
+        """Queries, keys and values of text tokens side by side; no queries in the last block, where nothing asks for what they would find."""
+        layer = self.attn.qkv_c
+        skipped = layer.in_features if last else 0
+        return F.linear(text, layer.weight[skipped:], layer.bias[skipped:])
+
+    def text_alone(self, text: Tensor, condition: Tensor, hidden: Tensor, last: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """The cached stream's text half, (K, M_l, D): next text tokens, and the keys and values that skeletons will attend to."""
+        shift, scale, gate, shift2, scale2, gate2 = self.adaLN_modulation_c(condition).chunk(6, dim=-1)
+        words = self._words(modulate(text, shift, scale), last)
+        *q, k, v = self.attn.split(words, 2 if last else 3)
+        if not last:
+            mixed = self.attn.merge(F.scaled_dot_product_attention(*q, k, v, attn_mask=~hidden[:, None, None, :]))
+            text = gated(text, gate, self.attn.proj_c(mixed))
+            text = gated(text, gate2, self.mlp_c(modulate(text, shift2, scale2)))
+        return text, k, v
+
+    def skeleton(self, x: Tensor, vectors: Tensor, keys: Tensor, values: Tensor, hidden: Tensor, groups: Groups | None) -> Tensor:
+        """The cached stream's skeleton half: x attends to its own row and to its label's keys (K, heads, M_l, D / heads).
+
+        ``groups`` says where the rows of each label are; None: the first axis of x is the label's.
+        """
+        shift, scale, gate, shift2, scale2, gate2 = vectors.unbind(-2)
+        own = self.attn.qkv(modulate(x, shift, scale))
+        if groups is None:
+            mixed = self._attend(self.attn.split(own), keys, values, hidden)
+        else:
+            gathered = own.flatten(0, 1).index_select(0, groups.places.flatten()).unflatten(0, groups.places.shape)
+            mixed = self._attend(self.attn.split(gathered), keys, values, hidden)
+            mixed = mixed.flatten(0, 1).index_select(0, groups.back).unflatten(0, own.shape[:2])
+        x = gated(x, gate, self.attn.proj(mixed))
+        return gated(x, gate2, self.mlp(modulate(x, shift2, scale2)))
+
+    def _attend(self, own: tuple[Tensor, Tensor, Tensor], keys: Tensor, values: Tensor, hidden: Tensor) -> Tensor:
+        """One softmax over own tokens and words, without copying the words to every row: (K, R, M_x, D)."""
+        q, k, v = own  # (K, R, heads, M_x, part)
+        q = q / math.sqrt(q.shape[-1])
+        rows, tokens = q.shape[1], q.shape[3]
+        flat = q.transpose(1, 2).flatten(2, 3)  # (K, heads, R * M_x, part)
+        to_words = (flat @ keys.transpose(-2, -1)).masked_fill(hidden[:, None, None, :], float("-inf"))
+        alone = tokens == 1  # thousands of products of one number each are slower than their sum
+        to_own = (q * k).sum(-1, keepdim=True) if alone else q @ k.transpose(-2, -1)
+        weights = torch.cat((to_own.transpose(1, 2).flatten(2, 3), to_words), dim=-1).softmax(dim=-1)
+        to_own = weights[..., :tokens].unflatten(2, (rows, tokens)).transpose(1, 2)
+        own_part = to_own * v if alone else to_own @ v
+        word_part = (weights[..., tokens:] @ values).unflatten(2, (rows, tokens)).transpose(1, 2)
+        return self.attn.merge(own_part + word_part)
+
+
+class TimestepEmbedder(nn.Module):
+    """Sinusoids of t (256 of them), then Linear, SiLU, Linear."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, t: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
+        """One vector a row."""
+        frequencies = torch.exp(-math.log(10000.0) * torch.arange(128, device=t.device, dtype=torch.float32) / 128)
+        angles = t[:, None].float() * frequencies
+        return self.mlp(torch.cat((angles.cos(), angles.sin()), dim=-1).to(self.mlp[0].weight.dtype))
+
+
+class FinalLayer(nn.Module):
+    """LayerNorm, scale and shift, Linear back to the feature's width."""
+
+    def __init__(self, width: int, features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, features)
+        self.adaLN_modulation = adaln(width, 2)
+
+    def forward(self, x: Float[Tensor, "*#batch token width"], vectors: Float[Tensor, "*#batch 2 width"]) -> Float[Tensor, "*#batch token features"]:
+        """The prediction; ``vectors`` are shift and scale."""
+        return self.linear(modulate(x, *vectors.unbind(-2)))
