@@ -29,7 +29,7 @@ from tdsm.data.clips import Clip
 from tdsm.data.convert import convert
 from tdsm.data.labels import spoken
 from tdsm.data.layouts import BODY_15, NTU_25
-from tdsm.data.preprocess import preprocess
+from tdsm.data.preprocess import preprocess_all
 from tdsm.data.procedural import draw_movement, procedural_clip
 from tdsm.data.procedural.acting import act
 from tdsm.data.prompts.dictionary import Action, load_dictionary
@@ -181,8 +181,7 @@ def _made(kind: str, drawn: Sequence, make: Callable, recipe: Config, folder: Pa
 
         def draw(block: Sequence = block) -> dict[str, Tensor]:
             clips, mirrored = zip(*map(make, block), strict=True)
-            x = np.stack([preprocess(clip, settings) for clip in clips])
-            return {"x": torch.from_numpy(x).half(), "mirrored": torch.tensor(mirrored).long()}
+            return {"x": torch.from_numpy(preprocess_all(clips, settings)).half(), "mirrored": torch.tensor(mirrored).long()}
 
         made.append(_kept(path, draw))
     return torch.cat([block["x"] for block in made]).float(), torch.cat([block["mirrored"] for block in made])
