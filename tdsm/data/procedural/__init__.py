@@ -17,7 +17,7 @@ from itertools import islice
 import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
-from tdsm.data.convert import convert
+from tdsm.data.convert import brought_to
 from tdsm.data.kinematics import Body, pose_body, sensor_noise, turn_left
 from tdsm.data.layouts import NTU_25, Layout
 from tdsm.data.procedural.body import crouch, move_torso, reach_down, rise, take_seat
@@ -90,7 +90,7 @@ def _pairs(numbers: Sequence[int], seed: int, layout: Layout) -> list[Clip]:
         noise = rng.uniform(0.002, 0.010)
         joints = (joints + sensor_noise(rng, joints.shape, noise, noise / 2)).astype(np.float32)[None]
         clips.append(Clip.checked_before(joints, NTU_25, sentence, "procedural", _FPS, f"procedural {seed} #{number}"))
-    return [convert(clip, layout).clip for clip in clips]
+    return brought_to(clips, layout)[0]
 
 
 def draw_movement(rng: np.random.Generator) -> tuple[Draft, str]:
