@@ -140,8 +140,8 @@ def _through(poses: np.ndarray, phase: np.ndarray) -> np.ndarray:
 
 def _length(vectors: np.ndarray) -> np.ndarray:
     """(T, 1) of (T, 3), the numbers of numpy.linalg.norm in less time."""
-    x, y, z = np.moveaxis(vectors * vectors, -1, 0)
-    return np.sqrt(x + y + z)[..., None]
+    square = vectors * vectors
+    return np.sqrt(square[..., :1] + square[..., 1:2] + square[..., 2:])
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -153,9 +153,9 @@ def _column(number: Number) -> np.ndarray:
     return np.asarray(number)[..., None]
 
 
-def _vector(*numbers: Number) -> np.ndarray:
-    """(3,), or (T, 3) where one of the numbers is one for each frame."""
-    return np.stack(np.broadcast_arrays(*numbers), -1)
+def _vector(out: Number, up: Number, forward: Number) -> np.ndarray:
+    """(3,), or (T, 3) where ``up`` is one number for each frame."""
+    return np.ascontiguousarray(np.array([out + 0 * up, up, forward + 0 * up]).T)
 
 
 def _turned(axes: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -191,12 +191,12 @@ def _limb(start: np.ndarray, target: np.ndarray, lengths: tuple[Number, Number],
 
 
 def _ankle_target(body: Body, foot: np.ndarray, sign: int) -> np.ndarray:
-    home = _vector(sign * (0.050 * body.width + 0.012), 0.042, 0.0) * _column(body.height)
+    home = _vector(sign * (0.050 * body.width + 0.012) * body.height, 0.042 * body.height, 0.0)
     return home + _column(sum(body.leg)) * foot * (sign, 1, 1)
 
 
 def _hip(body: Body, sign: int) -> np.ndarray:
-    return _vector(sign * 0.050 * body.width, -0.020, 0.0) * _column(body.height)
+    return _vector(sign * 0.050 * body.width * body.height, -0.020 * body.height, 0.0)
 
 
 def _pelvis(body: Body, pelvis: np.ndarray, ankles: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -370,7 +370,8 @@ def _lead(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _length(vectors: np.ndarray) -> np.ndarray:
     """(...) of (..., C), the numbers of numpy.linalg.norm in a third of its time."""
-    return np.sqrt(functools.reduce(np.add, np.moveaxis(vectors * vectors, -1, 0)))
+    square = vectors * vectors
+    return np.sqrt(sum((square[..., axis] for axis in range(1, square.shape[-1])), square[..., 0]))
 
 
 def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
