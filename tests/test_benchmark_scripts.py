@@ -4,6 +4,7 @@ import functools
 import importlib
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -250,3 +251,13 @@ def test_text_to_clips(command, tmp_path):
 def test_spotting_speed(command):
     _, printed = command("spotting_speed", "--minutes", 0.1)
     assert [line.split("|")[1].strip() for line in printed.splitlines()[4:]] == ["with rests", "no rests"]
+
+
+def test_first_use(command):
+    _, printed = command("first_use", "--pairs", 70, "--many", 12, "--few", 2, "--demo-size")
+    lines = printed.splitlines()[1:]
+    assert [re.split(r", shipped|, demo size|:", line)[0] for line in lines] == [
+        *2 * ["12 labels x 2 clips", "2 labels x 12 clips"], "70 pairs", *2 * ["preprocessing"],
+    ]  # fmt: skip
+    assert [line.rpartition("scores ")[2] for line in lines[:4]] == 2 * ["(2, 12)", "(12, 2)"]
+    assert all(float(number) > 0 for number in re.findall(r"([0-9.]+) s[,:]", printed))

@@ -401,3 +401,27 @@ def test_a_clip_that_cannot_be_brought_is_empty_beside_one_that_can_and_refused_
     assert "persons left out, too little of them seen: 1" in line
     with pytest.raises(InputError, match=r"^desk\.npy: cannot be converted from coco-17 to ntu-25: nothing stands for"):
         brought_to([recorded(), desk], NTU_25)
+
+
+@of_each_layout
+def test_clips_converted_together_are_what_each_is_alone(layout):
+    """Of one or two persons, some of whom are absent for a while, or have joints that were not seen now and then, or never."""
+    clips = []
+    for number, clip in enumerate(synthetic_clips(1)[:6]):
+        joints = np.concatenate([clip.joints, clip.joints + 1])[: 1 + number % 2, : 20 + number].copy()
+        joints[-1, 3:6] = 0
+        if number % 3 == 1:
+            joints[:, 7:9, 2] = np.nan
+        if number % 3 == 2:
+            joints[:, :, [3, 20 - number]] = np.nan
+        clips.append(replace(clip, joints=np.where(joints.any(axis=(2, 3), keepdims=True), joints, 0)))
+    together = convert_all(ClipSet(tuple(clips)), layout)
+    each = [convert(clip, layout) for clip in clips]
+    for clip, alone in zip(together.clips, each, strict=True):
+        np.testing.assert_allclose(clip.joints, alone.clip.joints, atol=1e-6, rtol=1e-6)
+        assert (clip.layout, clip.label, clip.subject, clip.fps, clip.name) == (
+            layout,
+            *(getattr(alone.clip, key) for key in ("label", "subject", "fps", "name")),
+        )
+    assert together.unseen == sum(alone.unseen for alone in each)
+    assert set(together.filled) == {joint for alone in each for joint in alone.filled}

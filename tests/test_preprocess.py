@@ -9,8 +9,21 @@ from hypothesis import strategies as st
 
 from tdsm.config import PreprocessConfig
 from tdsm.data.clips import Clip
-from tdsm.data.layouts import COCO_17, KINECT_20, NTU_25, OPENPOSE_18
-from tdsm.data.preprocess import align, body_size, center, drop_null_frames, keep_bodies, preprocess, preprocess_all, resample, scale, steady
+from tdsm.data.convert import convert
+from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, NTU_25, OPENPOSE_18
+from tdsm.data.preprocess import (
+    align,
+    body_size,
+    center,
+    drop_null_frames,
+    keep_bodies,
+    preprocess,
+    preprocess_all,
+    preprocess_each,
+    resample,
+    scale,
+    steady,
+)  # fmt: skip
 from tdsm.data.procedural.acting import act
 from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.data.synthetic import synthetic_clips
@@ -342,6 +355,58 @@ def test_all_clips_need_one_length():
         preprocess_all(clips, replace(BODY, frames=0))
     assert preprocess_all(clips[:1], replace(BODY, frames=0)).shape == (1, 1, 5, 20, 3)
     np.testing.assert_allclose(preprocess_all(clips, BODY)[1], preprocess(clips[1], BODY), atol=1e-6)
+
+
+# Many at once
+
+
+def varied(layout, count=12):
+    """Clips of one or two persons and of two lengths, some with joints that were not seen, absences, or trembling bodies."""
+    rng, clips = np.random.default_rng(len(layout)), []
+    for number, clip in enumerate(synthetic_clips(1)[:count]):
+        joints = convert(clip, layout).clip.joints[:, : (30, 24)[number % 2]].copy()
+        if number % 4 == 1:  # a second person, who comes late and goes for a while
+            other = joints + np.float32(1 + 0.5 * number)
+            other[:, [0, 1, 9, 10]] = 0
+            joints = np.concatenate([joints, other])
+        if number % 4 == 2:
+            joints[:, ::3, 3], joints[:, :, 7] = np.nan, np.nan
+        if number % 5 == 0:
+            joints[:, 4:8] = 0
+        if number % 3 == 0:
+            joints = np.where(joints.any(axis=(2, 3), keepdims=True), joints + rng.normal(0, 0.04, joints.shape).astype(np.float32), joints)
+        clips.append(Clip(joints, layout, fps=(15.0, 30.0)[number % 7 == 0], name=f"clip {number}"))
+    return clips
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize(
+    "config", [PreprocessConfig(), PreprocessConfig(steady=True, bodies=2), PreprocessConfig(7, 3, False, False, "yaw", False, True)], ids=str
+)
+def test_many_clips_at_once_give_what_each_gives_alone(layout, config):
+    clips = varied(layout)
+    together = preprocess_all(clips, config)
+    assert together.shape == (len(clips), config.bodies, config.frames, len(layout), layout.dims)
+    for clip, array in zip(clips, together, strict=True):
+        np.testing.assert_allclose(array, preprocess(clip, config), atol=1e-6, rtol=1e-6, err_msg=clip.name)
+
+
+def test_clips_that_keep_their_length_give_what_each_gives_alone():
+    clips = varied(NTU_25, 8)[::2]
+    config = PreprocessConfig(frames=0, drop_null=False)
+    for clip, array in zip(clips, preprocess_all(clips, config), strict=True):
+        np.testing.assert_allclose(array, preprocess(clip, config), atol=1e-6)
+
+
+def test_a_clip_that_cannot_be_used_is_told_in_its_place_and_spoils_no_other():
+    good = [random_clip(seed) for seed in range(3)]
+    ghost, dot = (Clip(np.full((1, 20, 20, 3), value), KINECT_20, name=name) for name, value in (("ghost", 0.0), ("dot", 1.0)))
+    made = preprocess_each([good[0], ghost, good[1], dot, good[2]], BODY)
+    assert [str(each).split(":")[0] for each in (made[1], made[3])] == ["ghost", "dot"]
+    for clip, array in zip(good, made[::2], strict=True):
+        np.testing.assert_allclose(array, preprocess(clip, BODY), atol=1e-6)
+    with pytest.raises(InputError, match="ghost"):
+        preprocess_all([good[0], ghost, dot], BODY)
 
 
 # Real data

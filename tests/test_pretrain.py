@@ -60,7 +60,7 @@ def test_the_same_command_gives_the_same_bytes_and_what_is_done_is_not_done_agai
     pretrain(tmp_path, settings=TINY)
     assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == written
     (tmp_path / "model" / "backbone.safetensors").unlink()
-    for step in ("batch_rows", "act", "procedural_clip"):
+    for step in ("batch_rows", "act", "clips_of"):
         monkeypatch.setattr(pretraining, step, lambda *args, **kwargs: pytest.fail("made or trained again"))
     pretrain(tmp_path, settings=TINY)
     assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == written

@@ -10,6 +10,7 @@ import tdsm
 from tdsm.backbones.fit import SHIPPED
 from tdsm.data.examples import RIVALS, example_clips
 from tdsm.data.synthetic import Take, perform
+from tdsm.text import TextEncoder
 
 SAID = {  # what is done -> the ways it may be asked for
     "wave the right hand": ("wave", "Waving", "waves", "a person is waving", "WAVE!", "wave hello"),
@@ -101,3 +102,18 @@ def test_a_card_shows_itself(recognizer):
 def test_a_name_unlike_any_action_is_remarked_on():
     about = tdsm.pretrained().predict(example_clips()[:1], ["asdfgh", "tennis serve", "chop onions", tdsm.Label("blorptastic", "A person waves.")]).readings
     assert [bool([remark for remark in reading.remarks if "no action of the dictionary" in remark]) for reading in about] == [True, False, False, False]
+
+
+def test_labels_are_read_once_for_a_question_and_not_again_for_the_next(recognizer, monkeypatch):
+    read, read_sentences = [], TextEncoder.read_sentences
+    monkeypatch.setattr(TextEncoder, "read_sentences", lambda self, sentences: read.append(len(sentences)) or read_sentences(self, sentences))
+    clip, labels = example_clips()[0], ["juggle three balls", "peel a potato"]
+    first = recognizer.predict(clip, labels)
+    assert read == [2]
+    again = recognizer.predict(clip, labels)
+    assert read == [2]
+    np.testing.assert_array_equal(first.scores, again.scores)
+    assert first.readings == again.readings
+    told = recognizer.predict(clip, labels, {"peel a potato": "Both hands are held before the chest and one rubs along the other."})
+    assert read == [2, 4]
+    assert [reading.how for reading in told.readings] == ["name", "description"]

@@ -16,6 +16,7 @@ from tdsm.config import SD21, TextConfig, paper
 from tdsm.data.labels import Label
 from tdsm.data.prompts import class_prompts, load_prompts
 from tdsm.text import LabelReading, TextEncoder, TextWarning
+from tdsm.text.minilm import MiniLM
 from tdsm.util.errors import InputError
 
 PROMPTS = [["sit", "the hips go down"], ["stand", "the hips go up"], ["wave"]]
@@ -538,3 +539,30 @@ def test_a_first_answer_imports_neither_transformers_nor_torchs_compiler():
     code += "print(sorted({'transformers', 'torch._dynamo', 'scipy.optimize', 'sympy'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def rows_read(monkeypatch):
+    """How many texts went through the language model in each call of it."""
+    rows, forward = [], MiniLM.forward
+    monkeypatch.setattr(MiniLM, "forward", lambda self, input_ids, **rest: rows.append(len(input_ids)) or forward(self, input_ids, **rest))
+    return rows
+
+
+def test_what_is_said_several_times_is_read_once_and_every_sentence_keeps_its_place(rows_read):
+    encoder, said = TextEncoder(TextConfig()), ["wave", "sit down", "Wave", "wave", "one arm is raised", "sit down"]
+    read = encoder.read_sentences(said)
+    assert sum(rows_read) == 3  # the packaged tokenizer knows no case
+    for sentence, row in zip(said, read, strict=True):
+        torch.testing.assert_close(row, encoder.read_sentences([sentence])[0], atol=1e-6, rtol=0)
+
+
+def test_many_sentences_are_read_in_bounded_batches_with_the_numbers_of_small_ones(rows_read):
+    encoder = TextEncoder(TextConfig())
+    said = [f"{verb} the {thing} {how}" for verb in ("lift", "turn", "push") for thing in ("cup", "box", "door") for how in ("high", "again and again", "up")]
+    together = encoder.read_sentences(said)
+    assert max(rows_read) > 2
+    del rows_read[:]
+    torch.testing.assert_close(encoder.read_sentences(said, batch=2), together, atol=1e-6, rtol=0)
+    assert max(rows_read) == 2
+    assert sum(rows_read) == len(said)

@@ -25,9 +25,9 @@ from torch import Tensor, nn
 
 from tdsm.backbones.base import Backbone, SeenClips
 from tdsm.backbones.corruption import CorruptConfig, at_times, corrupt
-from tdsm.backbones.lexicon import Lexicon, Prototypes, read_labels
+from tdsm.backbones.lexicon import Lexicon, Prototypes, blended, read_names
 from tdsm.config import AlignConfig, PreprocessConfig
-from tdsm.data.labels import Label, spoken
+from tdsm.data.labels import Label
 from tdsm.data.layouts import Layout
 from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.text import LabelReading, TextFeatures, TextModel, directions
@@ -84,6 +84,7 @@ class Aligned(Backbone):
         self.register_buffer("text_center", torch.zeros(text_channels))
         self.lexicon: Lexicon | None = None  # without one, labels are read as their names
         self.prototypes: Prototypes | None = None  # of a pretrained one: half of a label's direction
+        self._asked: tuple[tuple[Label, ...], Tensor, Tensor] | None = None  # readings of the labels asked last
 
     def sizes(self) -> dict[str, int]:
         """Words: width of z_g; names, actions: number of pairs in the lexicon and of prototypes, 0 without."""
@@ -106,18 +107,25 @@ class Aligned(Backbone):
     @torch.no_grad()
     def labels(self, labels: Sequence[Label]) -> TextFeatures:
         """Directions of K labels, read through the lexicon if there is one; with prototypes, half-way to where actions of such names lie."""
-        z_g = read_labels(labels, self.text_encoder, self.lexicon)
+        names, told = self._read(labels)
+        z_g = blended(labels, names, told, self.lexicon)
         if self.prototypes is None:
             return self.label_features(z_g)
-        names = self.text_encoder.read_sentences([spoken(label.name) for label in labels]).to(self.offset.device)
-        return self._features(F.normalize(self.text(z_g.to(self.offset.device)) + self.prototypes(names), dim=-1))
+        return self._features(F.normalize(self.text(z_g.to(self.offset.device)) + self.prototypes(names.to(self.offset.device)), dim=-1))
+
+    def _read(self, labels: Sequence[Label]) -> tuple[Tensor, Tensor]:
+        """Readings of the names of labels and of their descriptions; kept for the labels asked last, which are asked how they are read as well."""
+        known = self._asked
+        if known is None or known[0] != tuple(labels):
+            self._asked = known = tuple(labels), *read_names(labels, self.text_encoder)
+        return known[1:]
 
     def readings(self, labels: Sequence[Label]) -> tuple[LabelReading, ...]:
         """How each label is read; with prototypes of the whole dictionary, also which action has the most similar name."""
         readings = super().readings(labels)
         if not readings or self.prototypes is None or len(self.prototypes.names) != len(actions := load_dictionary()):
             return readings
-        rows, cosines = self.prototypes.nearest(self.text_encoder.read_sentences([spoken(label.name) for label in labels]).to(self.offset.device))
+        rows, cosines = self.prototypes.nearest(self._read(labels)[0].to(self.offset.device))
         near = []
         for reading, row, cosine in zip(readings, rows.tolist(), cosines.tolist(), strict=True):
             unlike = reading.how == "name" and cosine < _UNLIKE

@@ -28,9 +28,10 @@ from tdsm.text import TextModel, cache_folder, directions
 from tdsm.util.errors import InputError
 from tdsm.util.weights import cached_tensors
 
-__all__ = ["Lexicon", "Prototypes", "fit_lexicon", "read_labels", "sentences_of_others"]
+__all__ = ["Lexicon", "Prototypes", "blended", "fit_lexicon", "read_labels", "read_names", "sentences_of_others"]
 
 _PENALTY = 0.1
+_TOGETHER = 1024  # names that are compared with all others at a time
 _FORMAT = 3  # raise it when the computation of a reading changes, so that files of the old one are left alone
 
 
@@ -62,7 +63,7 @@ class Lexicon(nn.Module):
 
     def forward(self, names: Float[Tensor, "label word"]) -> Float[Tensor, "label word"]:
         """What the sentences of these names would be read as."""
-        return self.usual + self._alike(directions(names, self.center)) @ self.weights
+        return torch.cat([self.usual + self._alike(part) @ self.weights for part in directions(names, self.center).split(_TOGETHER)])
 
     def _alike(self, names: Tensor) -> Tensor:
         return torch.exp(-torch.cdist(names, self.names).square())
@@ -106,9 +107,13 @@ class Prototypes(nn.Module):
 
     def nearest(self, names: Float[Tensor, "label word"]) -> tuple[Tensor, Tensor]:
         """Of each reading the action with the most similar name, and the cosine of the two."""
-        return tuple(part for part in reversed((directions(names, self.center) @ self.names.T).max(dim=1)))
+        near = [(part @ self.names.T).max(dim=1) for part in directions(names, self.center).split(_TOGETHER)]
+        return torch.cat([rows for _, rows in near]), torch.cat([cosines for cosines, _ in near])
 
     def _places(self, names: Tensor) -> Tensor:
+        return torch.cat([self._places_of(part) for part in names.split(_TOGETHER)])
+
+    def _places_of(self, names: Tensor) -> Tensor:
         return F.normalize(self.usual + torch.exp(-torch.cdist(names, self.names).square()) @ self.weights, dim=-1)
 
 
@@ -147,9 +152,22 @@ def read_labels(labels: Sequence[Label], text_encoder: TextModel, lexicon: Lexic
 
     A label without description is the prediction alone; without a lexicon, its name.
     """
-    read = text_encoder.read_sentences([label.prompts[-1] for label in labels])
+    return blended(labels, *read_names(labels, text_encoder), lexicon)
+
+
+def read_names(labels: Sequence[Label], text_encoder: TextModel) -> tuple[Float[Tensor, "label word"], Float[Tensor, "label word"]]:
+    """Readings of the names of labels, and of their descriptions, which are the names where there is none; what is said several times is read once."""
+    names, told = [spoken(label.name) for label in labels], [label.prompts[-1] for label in labels]
+    if names == told:
+        read = text_encoder.read_sentences(names)
+        return read, read
+    return text_encoder.read_sentences([*names, *told]).chunk(2)
+
+
+def blended(labels: Sequence[Label], names: Tensor, told: Tensor, lexicon: Lexicon | None) -> Float[Tensor, "label word"]:
+    """:func:`read_labels`, of what :func:`read_names` gave."""
     if lexicon is None:
-        return read
-    guess = lexicon(text_encoder.read_sentences([spoken(label.name) for label in labels]).to(lexicon.center.device)).to(read.device)
+        return told
+    guess = lexicon(names.to(lexicon.center.device)).to(told.device)
     bare = torch.tensor([normal_form(label.prompts[-1]) == label.key for label in labels])
-    return torch.where(bare[:, None], guess, (1 - lexicon.share) * read + lexicon.share * guess)
+    return torch.where(bare[:, None], guess, (1 - lexicon.share) * told + lexicon.share * guess)

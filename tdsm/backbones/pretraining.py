@@ -26,11 +26,11 @@ from tdsm.backbones.corruption import CorruptConfig, corrupt
 from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config
 from tdsm.data.clips import Clip
-from tdsm.data.convert import convert
+from tdsm.data.convert import brought_to
 from tdsm.data.labels import spoken
 from tdsm.data.layouts import BODY_15, NTU_25
-from tdsm.data.preprocess import preprocess
-from tdsm.data.procedural import draw_movement, procedural_clip
+from tdsm.data.preprocess import preprocess_all
+from tdsm.data.procedural import clips_of, draw_movement
 from tdsm.data.procedural.acting import act
 from tdsm.data.prompts.dictionary import Action, load_dictionary
 from tdsm.text import TextModel, directions
@@ -119,7 +119,7 @@ def lessons(config: PretrainConfig, recipe: Config, text_encoder: TextModel, wit
     actions = {number: action for number, action in enumerate(everything) if action in kept}
     drawn = [_take(action, number, draw) for number, action in enumerate(everything) for draw in range(config.performances * len(action.ways))]
     sentences = [draw_movement(np.random.default_rng([_SEED, number]))[1] for number in range(config.pairs)]
-    pairs, _ = _made("random", range(config.pairs), lambda number: (procedural_clip(number, _SEED, BODY_15), False), recipe, folder)
+    pairs, _ = _made("random", range(config.pairs), lambda block: [(clip, False) for clip in clips_of(block, _SEED, BODY_15)], recipe, folder)
     acted, mirrored = _made("acted", drawn, _acted, recipe, folder)  # of all, so that one folder serves any `without`
     used = torch.tensor([number in actions for number, *_ in drawn])
     place = {number: len(sentences) + row for row, number in enumerate(actions)}
@@ -165,10 +165,11 @@ def _take(action: Action, number: int, draw: int) -> tuple[int, int, Mapping[str
     return number, draw, action.ways[draw % len(action.ways)]
 
 
-def _acted(take: tuple[int, int, Mapping[str, object]]) -> tuple[Clip, bool]:
-    number, draw, way = take
-    joints, mirrored = act(way, np.random.default_rng([_SEED, number, draw]))
-    return convert(Clip(joints, NTU_25, None, "acted", 15.0, f"acted {number}, {draw}"), BODY_15).clip, mirrored
+def _acted(takes: Sequence[tuple[int, int, Mapping[str, object]]]) -> list[tuple[Clip, bool]]:
+    performed = [act(way, np.random.default_rng([_SEED, number, draw])) for number, draw, way in takes]
+    named = zip(takes, performed, strict=True)
+    clips = [Clip(joints, NTU_25, None, "acted", 15.0, f"acted {number}, {draw}") for (number, draw, _), (joints, _) in named]
+    return [(clip, mirrored) for clip, (_, mirrored) in zip(brought_to(clips, BODY_15)[0], performed, strict=True)]
 
 
 def _made(kind: str, drawn: Sequence, make: Callable, recipe: Config, folder: Path | None) -> tuple[Tensor, Tensor]:
@@ -180,9 +181,8 @@ def _made(kind: str, drawn: Sequence, make: Callable, recipe: Config, folder: Pa
         path = folder and folder / f"{kind}-{fingerprint(_FORMAT, kind, list(block), settings)[:16]}.safetensors"
 
         def draw(block: Sequence = block) -> dict[str, Tensor]:
-            clips, mirrored = zip(*map(make, block), strict=True)
-            x = np.stack([preprocess(clip, settings) for clip in clips])
-            return {"x": torch.from_numpy(x).half(), "mirrored": torch.tensor(mirrored).long()}
+            clips, mirrored = zip(*make(block), strict=True)
+            return {"x": torch.from_numpy(preprocess_all(clips, settings)).half(), "mirrored": torch.tensor(mirrored).long()}
 
         made.append(_kept(path, draw))
     return torch.cat([block["x"] for block in made]).float(), torch.cat([block["mirrored"] for block in made])

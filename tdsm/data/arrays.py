@@ -17,7 +17,7 @@ from torch import Tensor
 from tdsm.config import PreprocessConfig
 from tdsm.data.clips import ClipSet
 from tdsm.data.layouts import Layout, layout_named
-from tdsm.data.preprocess import preprocess
+from tdsm.data.preprocess import preprocess_each
 from tdsm.util.errors import InputError
 from tdsm.util.files import disk_faults, read_sealed, write_sealed
 from tdsm.util.npz import map_npy
@@ -94,15 +94,19 @@ def write_arrays(folder: Path, clips: ClipSet, config: PreprocessConfig, progres
     shape = (len(clips), config.bodies, config.frames, len(clips.layout), clips.layout.dims)
     kept, start, x = _begin(folder, shape)
     bad = []
-    for number in progress_bar(range(start, len(clips)), shown=progress, desc="preprocess", unit="clip", initial=start, total=len(clips)):
-        try:
-            x[len(kept)] = preprocess(clips[number], config)
-            kept.append(number)
-        except InputError as error:
-            bad.append(str(error))
-        if (number + 1) % _SAFE_EVERY == 0:
+    with progress_bar(shown=progress, desc="preprocess", unit="clip", initial=start, total=len(clips)) as bar:
+        while start < len(clips):
+            block = range(start, min(start + _SAFE_EVERY, len(clips)))
+            for number, made in zip(block, preprocess_each([clips[number] for number in block], config), strict=True):
+                if isinstance(made, InputError):
+                    bad.append(str(made))
+                else:
+                    x[len(kept)] = made
+                    kept.append(number)
+            start = block.stop
             x.flush()
-            write_sealed(folder / "written.json", {"clips": number + 1, "kept": kept})
+            write_sealed(folder / "written.json", {"clips": start, "kept": kept})
+            bar.update(len(block))
     x.flush()
     if not kept:
         raise InputError(clips.name, "no clip can be used", bad[0])

@@ -18,7 +18,7 @@ lost joints   A joint lost in some frames is interpolated over time (``bridged``
 ============  ==========================================================================================================================
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
 
@@ -26,12 +26,13 @@ import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import Layout, as_layout
-from tdsm.data.missing import Filling, complete, gathered
+from tdsm.data.missing import Filling, complete_all, gathered
 from tdsm.util.errors import InputError
 
 __all__ = ["Converted", "ConvertedSet", "brought_to", "convert", "convert_all"]
 
 _ALMOST_ZERO = 1e-6  # in a 2-D clip a joint at (0, 0) would count as lost
+_TOGETHER = 128  # clips that are converted together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,26 +112,40 @@ def convert(clips: Clip | ClipSet, layout: Layout | str) -> Converted | Converte
     target = as_layout(layout)
     if isinstance(clips, ClipSet):
         return convert_all(clips, target)
-    converted, lacking = _convert(clips, target)
+    ((converted, lacking),) = _each([clips], target)
     if lacking is not None and not converted.clip.joints.any():
         raise _impossible(clips, target, lacking)
     return converted
 
 
-def _convert(clip: Clip, layout: Layout) -> tuple[Converted, str | None]:
-    """The converted clip, all zeros where nobody can be converted, and the joint that a person left out lacks."""
-    source = clip.layout
+def _each(clips: Sequence[Clip], layout: Layout) -> Iterator[tuple[Converted, str | None]]:
+    """Each converted clip of one layout, all zeros where nobody can be converted, and the joint that a person left out lacks."""
+    source = clips[0].layout
+    names = {"source": source.name, "target": layout.name}
     if source == layout:
-        return Converted(clip=clip, source=source.name, target=layout.name), None
-    whole = complete(clip, layout)
-    present = whole.joints.any(axis=(2, 3))
-    joints = np.zeros((*whole.joints.shape[:3], layout.dims))
-    turned = whole.joints[present] @ (layout.axes.T @ source.axes).T
-    if layout.dims == 2:
-        turned[~turned.any(axis=-1)] = _ALMOST_ZERO
-    joints[present] = turned
-    about = vars(whole.filling) | {"source": source.name, "target": layout.name, "flat": source.dims < layout.dims}
-    return Converted(clip=replace(clip, joints=joints, layout=layout), **about), whole.lacking
+        yield from ((Converted(clip=clip, **names), None) for clip in clips)
+        return
+    turn = (layout.axes.T @ source.axes).T
+    for start in range(0, len(clips), _TOGETHER):
+        block = clips[start : start + _TOGETHER]
+        every = complete_all(block, layout)
+        present = [whole.joints.any(axis=(2, 3)) for whole in every]
+        turned = np.concatenate([whole.joints[there] for whole, there in zip(every, present, strict=True)]) @ turn
+        if layout.dims == 2:
+            turned[~turned.any(axis=-1)] = _ALMOST_ZERO
+        with np.errstate(over="ignore"):  # becomes infinite, which is refused
+            turned = turned.astype(np.float32)
+        sound = turned.any(axis=-1).all() and np.isfinite(turned).all()  # then no clip has to be checked again
+        ends = np.cumsum([there.sum() for there in present])
+        for clip, whole, there, bodies in zip(block, every, present, np.split(turned, ends[:-1]), strict=True):
+            joints = np.zeros((*whole.joints.shape[:3], layout.dims), np.float32)
+            joints[there] = bodies
+            about = vars(whole.filling) | names | {"flat": source.dims < layout.dims}
+            yield Converted(clip=_in_layout(clip, joints, layout) if sound else replace(clip, joints=joints, layout=layout), **about), whole.lacking
+
+
+def _in_layout(clip: Clip, joints: np.ndarray, layout: Layout) -> Clip:
+    return Clip.checked_before(joints, layout, clip.label, clip.subject, clip.fps, clip.name, clip.fps_assumed)
 
 
 def _impossible(clip: Clip, layout: Layout, lacking: str) -> InputError:
@@ -182,7 +197,7 @@ def brought_to(clips: Sequence[Clip], layout: Layout) -> tuple[list[Clip], list[
 
 def _all(clips: Sequence[Clip], source: Layout, layout: Layout) -> tuple[tuple[Converted, ...], dict]:
     """Every clip converted, and the fields of :class:`_Conversion` for all of them together."""
-    every, lacking = zip(*(_convert(clip, layout) for clip in clips), strict=True)
+    every, lacking = zip(*_each(clips, layout), strict=True)
     first = next((row for row, joint in enumerate(lacking) if joint is not None), None)
     if first is not None and not any(converted.clip.joints.any() for converted in every):
         raise _impossible(clips[first], layout, lacking[first])

@@ -33,30 +33,32 @@ REST = {
     "left_hand": _HAND, "right_hand": _HAND, "left_elbow": _ELBOW, "right_elbow": _ELBOW,
     "left_foot": _STILL, "right_foot": _STILL, "torso": (2.0, 0.0, 0.0), "head": _STILL, "pelvis": _STILL,
 }  # fmt: skip
-_LEFT_AXIS = np.array([1.0, 0.0, 0.0])
+
+
+Number = float | np.ndarray
 
 
 @dataclass(frozen=True)
 class Body:
-    """Proportions of a person.
+    """Proportions of a person, or of one in each of T frames: numbers, or (T,) of each.
 
     Attributes:
         height: crown above floor, metres.
         arms, legs, width: factors on the mean adult's arm length, leg length and shoulder and hip width.
     """
 
-    height: float = 1.70
-    arms: float = 1.0
-    legs: float = 1.0
-    width: float = 1.0
+    height: Number = 1.70
+    arms: Number = 1.0
+    legs: Number = 1.0
+    width: Number = 1.0
 
     @property
-    def arm(self) -> tuple[float, float]:
+    def arm(self) -> tuple[Number, Number]:
         """Upper arm and forearm, metres."""
         return 0.170 * self.height * self.arms, 0.145 * self.height * self.arms
 
     @property
-    def leg(self) -> tuple[float, float]:
+    def leg(self) -> tuple[Number, Number]:
         """Thigh and shank, metres."""
         return 0.245 * self.height * self.legs, 0.243 * self.height * self.legs
 
@@ -65,7 +67,7 @@ def pose_body(body: Body, controls: Mapping[str, np.ndarray]) -> np.ndarray:
     """Joints of a moving body.
 
     Args:
-        body: whose.
+        body: whose, the same in all frames or another in each.
         controls: every key of :data:`REST`, each (T, 3); see the table at the top of this module.
 
     Returns:
@@ -136,8 +138,34 @@ def _through(poses: np.ndarray, phase: np.ndarray) -> np.ndarray:
     return poses[last] + smooth(x) * step[last] + x * (1 - x) * ((1 - x) * slope[last] - x * slope[coming])
 
 
+def _length(vectors: np.ndarray) -> np.ndarray:
+    """(T, 1) of (T, 3), the numbers of numpy.linalg.norm in less time."""
+    square = vectors * vectors
+    return np.sqrt(square[..., :1] + square[..., 1:2] + square[..., 2:])
+
+
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / _length(vectors)
+
+
+def _column(number: Number) -> np.ndarray:
+    """(1,) or (T, 1): one number for the vectors (T, 3) of all frames, or one for each."""
+    return np.asarray(number)[..., None]
+
+
+def _vector(out: Number, up: Number, forward: Number) -> np.ndarray:
+    """(3,), or (T, 3) where ``up`` is one number for each frame."""
+    return np.ascontiguousarray(np.array([out + 0 * up, up, forward + 0 * up]).T)
+
+
+def _turned(axes: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """(T, 3, 3) applied to (3,) or (T, 3)."""
+    return (axes @ vectors[..., None])[..., 0]
+
+
+def _across(vectors: np.ndarray) -> np.ndarray:
+    """(T, 3): the cross products with the axis to the left."""
+    return np.stack([0 * vectors[:, 0], vectors[:, 2], -vectors[:, 1]], -1)
 
 
 def _rotation(degrees: np.ndarray) -> np.ndarray:
@@ -150,11 +178,11 @@ def _rotation(degrees: np.ndarray) -> np.ndarray:
     return twist.transpose(2, 0, 1) @ lean.transpose(2, 0, 1) @ bend.transpose(2, 0, 1)
 
 
-def _limb(start: np.ndarray, target: np.ndarray, lengths: tuple[float, float], pole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _limb(start: np.ndarray, target: np.ndarray, lengths: tuple[Number, Number], pole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two-bone inverse kinematics: (T, 3) middle joint and end; the middle joint is pushed towards ``pole``."""
-    upper, lower = lengths
+    upper, lower = map(_column, lengths)
     tightest = np.sqrt(upper**2 + lower**2 - 2 * upper * lower * np.cos(np.radians(32)))
-    reach = np.linalg.norm(target - start, axis=-1, keepdims=True)
+    reach = _length(target - start)
     along = (target - start) / np.maximum(reach, 1e-6)
     reach = np.clip(reach, tightest, 0.998 * (upper + lower))
     aside = _unit(pole - (pole * along).sum(-1, keepdims=True) * along)
@@ -163,55 +191,56 @@ def _limb(start: np.ndarray, target: np.ndarray, lengths: tuple[float, float], p
 
 
 def _ankle_target(body: Body, foot: np.ndarray, sign: int) -> np.ndarray:
-    home = np.array([sign * (0.050 * body.width + 0.012), 0.042, 0.0]) * body.height
-    return home + sum(body.leg) * foot * (sign, 1, 1)
+    home = _vector(sign * (0.050 * body.width + 0.012) * body.height, 0.042 * body.height, 0.0)
+    return home + _column(sum(body.leg)) * foot * (sign, 1, 1)
 
 
 def _hip(body: Body, sign: int) -> np.ndarray:
-    return np.array([sign * 0.050 * body.width, -0.020, 0.0]) * body.height
+    return _vector(sign * 0.050 * body.width * body.height, -0.020 * body.height, 0.0)
 
 
 def _pelvis(body: Body, pelvis: np.ndarray, ankles: Mapping[str, np.ndarray]) -> np.ndarray:
     """(T, 3) spine base: as high as asked for, but no higher than legs that reach both ankles."""
     length = sum(body.leg)
-    base = length * pelvis
+    base = _column(length) * pelvis
     base[:, 1] += 0.993 * length + 0.062 * body.height
     for side, sign in (("left", 1), ("right", -1)):
         hip = _hip(body, sign)
         aside = (ankles[side] - base - hip)[:, [0, 2]]
         room = np.sqrt(np.maximum((0.995 * length) ** 2 - (aside**2).sum(-1), 0))
-        base[:, 1] = np.minimum(base[:, 1], ankles[side][:, 1] + room - hip[1])
+        base[:, 1] = np.minimum(base[:, 1], ankles[side][:, 1] + room - hip[..., 1])
     return base
 
 
 def _spine(body: Body, base: np.ndarray, torso: np.ndarray, head: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Joints from spine base to head, and the (T, 3, 3) axes of the chest. The lower back takes 0.6 of each angle."""
     height, chest = body.height, _rotation(torso)
-    middle = base + _rotation(0.6 * torso) @ np.array([0.0, 0.150 * height, 0.0])
-    shoulder = middle + chest @ np.array([0.0, 0.125 * height, 0.0])
-    neck = shoulder + _rotation(torso + 0.4 * head) @ np.array([0.0, 0.040 * height, 0.004 * height])
-    top = neck + _rotation(torso + head) @ np.array([0.0, 0.068 * height, 0.022 * height])
+    middle = base + _turned(_rotation(0.6 * torso), _vector(0.0, 0.150 * height, 0.0))
+    shoulder = middle + _turned(chest, _vector(0.0, 0.125 * height, 0.0))
+    neck = shoulder + _turned(_rotation(torso + 0.4 * head), _vector(0.0, 0.040 * height, 0.004 * height))
+    top = neck + _turned(_rotation(torso + head), _vector(0.0, 0.068 * height, 0.022 * height))
     return {"spine base": base, "spine middle": middle, "spine shoulder": shoulder, "neck": neck, "head": top}, chest
 
 
 def _arm(body: Body, spine_shoulder: np.ndarray, chest: np.ndarray, controls: Mapping[str, np.ndarray], side: str, sign: int) -> dict[str, np.ndarray]:
     height, outward = body.height, np.array([sign, 1, 1])
-    shoulder = spine_shoulder + chest @ np.array([sign * 0.102 * height * body.width, -0.022 * height, 0.0])
-    target = shoulder + sum(body.arm) * np.einsum("tij,tj->ti", chest, controls[f"{side}_hand"] * outward)
+    shoulder = spine_shoulder + _turned(chest, _vector(sign * 0.102 * height * body.width, -0.022 * height, 0.0))
+    target = shoulder + _column(sum(body.arm)) * np.einsum("tij,tj->ti", chest, controls[f"{side}_hand"] * outward)
     pole = np.einsum("tij,tj->ti", chest, controls[f"{side}_elbow"] * outward)
     elbow, wrist = _limb(shoulder, target, body.arm, pole)
     along = _unit(wrist - elbow)
     bend = shoulder - elbow  # the thumb lies on the side to which the elbow closes
     thumb = _unit(_unit(bend - (bend * along).sum(-1, keepdims=True) * along) + along)
-    hand = wrist + 0.045 * height * along
-    ends = {f"{side} hand tip": hand + 0.045 * height * along, f"{side} thumb": hand + 0.028 * height * thumb}
+    hand = wrist + _column(0.045 * height) * along
+    ends = {f"{side} hand tip": hand + _column(0.045 * height) * along, f"{side} thumb": hand + _column(0.028 * height) * thumb}
     return ends | {f"{side} shoulder": shoulder, f"{side} elbow": elbow, f"{side} wrist": wrist, f"{side} hand": hand}
 
 
 def _leg(body: Body, base: np.ndarray, target: np.ndarray, side: str, sign: int) -> dict[str, np.ndarray]:
     hip = base + _hip(body, sign)
-    knee, ankle = _limb(hip, target, body.leg, np.cross(target - hip, _LEFT_AXIS))
-    return {f"{side} hip": hip, f"{side} knee": knee, f"{side} ankle": ankle, f"{side} foot": ankle + 0.070 * body.height * _toes(body, knee, ankle, sign)}
+    knee, ankle = _limb(hip, target, body.leg, _across(target - hip))
+    foot = ankle + _column(0.070 * body.height) * _toes(body, knee, ankle, sign)
+    return {f"{side} hip": hip, f"{side} knee": knee, f"{side} ankle": ankle, f"{side} foot": foot}
 
 
 def _toes(body: Body, knee: np.ndarray, ankle: np.ndarray, sign: int) -> np.ndarray:
@@ -219,6 +248,6 @@ def _toes(body: Body, knee: np.ndarray, ankle: np.ndarray, sign: int) -> np.ndar
     sink = np.clip((ankle[:, 1] / body.height - 0.016) / 0.070, 0, 0.85)
     floor = np.stack([np.full_like(sink, 0.15 * sign), -sink, np.sqrt(1 - sink**2)], -1)
     shank = _unit(ankle - knee)
-    air = _unit(np.cross(shank, _LEFT_AXIS)) + 0.4 * shank
-    lift = smooth((ankle[:, 1:2] / body.height - 0.042) / 0.12)
+    air = _unit(_across(shank)) + 0.4 * shank
+    lift = smooth((_column(ankle[:, 1] / body.height) - 0.042) / 0.12)
     return _unit((1 - lift) * _unit(floor) + lift * _unit(air))

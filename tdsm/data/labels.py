@@ -36,6 +36,8 @@ def normal_form(text: str) -> str:
     NFKC and case folding; invisible characters are dropped, typographic quotes become plain ones; runs of blanks, underscores and hyphens become one blank;
     punctuation at the end is dropped. ``normal_form(normal_form(text)) == normal_form(text)``.
     """
+    if text.isascii():
+        return " ".join(text.casefold().translate(_ASCII).split()).rstrip(_FINAL)
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     plain = "".join(" " if _is_blank(char) else char for char in folded.translate(_QUOTES) if unicodedata.category(char) != "Cf")
     return " ".join(plain.split()).rstrip(_FINAL)
@@ -45,11 +47,16 @@ def _is_blank(char: str) -> bool:
     return char.isspace() or char in "_\N{MINUS SIGN}" or unicodedata.category(char) in ("Pd", "Pc", "Cc")
 
 
+_ASCII = str.maketrans({char: " " for char in map(chr, range(128)) if _is_blank(char)} | {"`": "'"})  # what is left to do for plain text
+
+
 def spoken(name: str) -> str:
     """A name as the text encoder reads it: underscores as blanks, without invisible characters, double blanks and punctuation at the end.
 
     Case and hyphens stay. An ordinary name is returned unchanged.
     """
+    if name.isascii():
+        return " ".join(name.replace("_", " ").split()).rstrip(_FINAL)
     visible = "".join(" " if char == "_" else char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char) != "Cf")
     return " ".join(visible.split()).rstrip(_FINAL)
 

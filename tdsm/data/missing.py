@@ -11,7 +11,8 @@ own that has no recipe is put where the joint is that it hangs on.
 """
 
 import functools
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from tdsm.data.clips import Clip
 from tdsm.data.layouts import Layout
 from tdsm.util.errors import InputError
 
-__all__ = ["RECIPES", "Complete", "Filling", "complete", "completed", "gathered", "weights"]
+__all__ = ["RECIPES", "Complete", "Filling", "complete", "complete_all", "completed", "gathered", "weights"]
 
 Recipe = dict[str, float]  # point to weight
 _ALMOST_ZERO = 1e-9  # metres or pixels
@@ -142,28 +143,40 @@ def complete(clip: Clip, layout: Layout | None = None) -> Complete:
     Returns:
         Joints (M, T, len(layout), C) without NaN. A person of whom too little is seen to place every joint, such as no hip or no shoulder, is all zeros.
     """
-    source, target = clip.layout, layout or clip.layout
-    old = clip.joints.astype(np.float64)
-    joints = old if source == target else np.zeros((*old.shape[:2], len(target), old.shape[3]))
-    unseen = np.isnan(old).any(axis=3)
-    present = old.any(axis=(2, 3))
-    bridged, filled, left_out, lacking = set(), set(), 0, None
-    for person, (body, present_in, lost) in enumerate(zip(old, present, unseen, strict=True)):
-        if not present_in.any() or (source == target and not lost.any()):
-            continue
-        ever = ~lost[present_in].all(axis=0)
-        placed, without = weights(source, target, tuple(ever.tolist()))
-        if placed is None:
-            joints[person] = 0.0
-            left_out, lacking = left_out + 1, target.joints[without[0]]
-            continue
-        whole = placed @ _bridged(body, present_in, lost)[present_in]
-        origin = ~whole.astype(np.float32).any(axis=-1, keepdims=True)  # where a clip would take a joint for one that was not seen
-        joints[person, present_in] = np.where(origin, _ALMOST_ZERO, whole)
-        filled.update(target.joints[joint] for joint in without)
-        bridged.update(source.joints[joint] for joint in np.flatnonzero(ever & lost.any(axis=0)))
-    counts = {"unseen": int(unseen.sum()), "positions": int(present.sum()) * len(source), "left_out": left_out}
-    return Complete(joints, Filling(bridged=_in_order(source, bridged), filled=_in_order(target, filled), **counts), lacking)
+    return complete_all([clip], layout)[0]
+
+
+def complete_all(clips: Sequence[Clip], layout: Layout | None = None) -> list[Complete]:
+    """:func:`complete` of clips of one layout; persons of whom the same joints were seen are filled together."""
+    source, target = clips[0].layout, layout or clips[0].layout
+    every, alike = [], defaultdict(list)
+    for clip in clips:
+        old = clip.joints.astype(np.float64)
+        joints = old if source == target else np.zeros((*old.shape[:2], len(target), old.shape[3]))
+        unseen, present = np.isnan(clip.joints).any(axis=3), clip.joints.any(axis=(2, 3))
+        bridged, filled, left_out, lacking = set(), set(), 0, None
+        for person, (body, present_in, lost) in enumerate(zip(old, present, unseen, strict=True)):
+            if not present_in.any() or (source == target and not lost.any()):
+                continue
+            ever = ~lost[present_in].all(axis=0)
+            placed, without = weights(source, target, tuple(ever.tolist()))
+            if placed is None:
+                joints[person] = 0.0
+                left_out, lacking = left_out + 1, target.joints[without[0]]
+                continue
+            alike[tuple(ever.tolist())].append((joints[person], present_in, _bridged(body, present_in, lost)[present_in]))
+            filled.update(target.joints[joint] for joint in without)
+            bridged.update(source.joints[joint] for joint in np.flatnonzero(ever & lost.any(axis=0)))
+        counts = {"unseen": int(unseen.sum()), "positions": int(present.sum()) * len(source), "left_out": left_out}
+        every.append(Complete(joints, Filling(bridged=_in_order(source, bridged), filled=_in_order(target, filled), **counts), lacking))
+    for usable, persons in alike.items():
+        whole = weights(source, target, usable)[0] @ np.concatenate([seen for *_, seen in persons])
+        origin = ~whole.astype(np.float32).any(axis=-1)  # where a clip would take a joint for one that was not seen
+        whole[origin] = _ALMOST_ZERO
+        ends = np.cumsum([len(seen) for *_, seen in persons])
+        for (joints, present_in, _), placed in zip(persons, np.split(whole, ends[:-1]), strict=True):
+            joints[present_in] = placed
+    return every
 
 
 def completed(clip: Clip) -> Clip:
@@ -197,6 +210,8 @@ def _in_order(layout: Layout, names: set[str]) -> tuple[str, ...]:
 
 def _bridged(body: np.ndarray, present: np.ndarray, lost: np.ndarray) -> np.ndarray:
     """(T, V, C) with joints seen in some frames interpolated over time, and those never seen at 0, which have no weight."""
+    if not lost.any():
+        return body
     whole = np.where(lost[..., None], 0.0, body)
     for joint in np.flatnonzero(lost.any(axis=0)):
         frames, gaps = np.flatnonzero(present & ~lost[:, joint]), np.flatnonzero(lost[:, joint])

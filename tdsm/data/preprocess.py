@@ -3,7 +3,7 @@
 The encoder should see the movement, not where the person stood, which way the camera looked, how tall the person is or how
 long the clip lasts. Joints that were not seen are interpolated and filled first (:mod:`tdsm.data.missing`), so that no NaN is in
 what follows. Then come, in this order, :func:`drop_null_frames`, :func:`keep_bodies`, :func:`steady`, :func:`resample`, :func:`center`, :func:`align`
-and :func:`scale`, each a small pure function of an array (M, T, V, C).
+and :func:`scale`, each a small pure function of an array (M, T, V, C), or of several clips of one shape, (N, M, T, V, C), at once.
 
 The lead is the first person who is there at all, after :func:`keep_bodies` the one that moves most. A person who is absent in a frame is
 all zeros in it, and stays so in every step. Coordinates after ``align`` are right-handed: +x to the lead's right, +y up,
@@ -12,8 +12,11 @@ The recipe follows 2s-AGCN and Shift-GCN (centre, upright, shoulders); theirs al
 the first tenth of the clip, because single frames of a Kinect are noisy.
 """
 
+import functools
 import warnings
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -24,12 +27,16 @@ from tdsm.data.missing import completed
 from tdsm.util.errors import InputError
 from tdsm.util.progress import progress_bar
 
-__all__ = ["align", "center", "drop_null_frames", "keep_bodies", "preprocess", "preprocess_all", "preprocess_usable", "resample", "scale", "steady"]
+__all__ = [
+    "align", "body_size", "center", "drop_null_frames", "keep_bodies", "preprocess", "preprocess_all", "preprocess_each", "preprocess_usable", "resample",
+    "scale", "steady",
+]  # fmt: skip
 
 _NO_SIZE = 1e-9  # rounding; in metres or pixels nobody is that small
 _SHORTEST = 1e-3  # of the body's size
 _TREMBLING = 0.03  # spread of the noise of a coordinate, in trunk lengths, from which on a body is smoothed: some 15 mm
 _LONGEST = 0.2  # seconds, the widest smoothing
+_BLOCK, _TOGETHER = 512, 64  # clips that are held at a time, and that go through the steps together where their shapes agree
 
 
 def preprocess(clip: Clip, config: PreprocessConfig) -> np.ndarray:
@@ -46,25 +53,7 @@ def preprocess(clip: Clip, config: PreprocessConfig) -> np.ndarray:
         >>> preprocess(synthetic_clips(1, actions=["bow"])[0], PreprocessConfig(frames=32, bodies=1)).shape
         (1, 32, 25, 3)
     """
-    joints = completed(clip).joints.astype(np.float64)
-    if config.drop_null:
-        joints = drop_null_frames(joints)
-    joints = keep_bodies(joints, config.bodies)
-    if config.steady:
-        joints = steady(joints, clip.layout, clip.fps)
-    if config.frames:
-        joints = resample(joints, config.frames)
-        if not joints.any():
-            what = f"joints: nobody is there in the {config.frames} frames that are kept of {clip.frames}"
-            raise InputError(clip.name, what, "leave the clip out, or keep more frames or bodies")
-    if config.center:
-        joints = center(joints, clip.layout)
-    joints = align(joints, clip.layout, config.align)
-    if config.scale:
-        if body_size(joints, clip.layout) <= _NO_SIZE:
-            raise InputError(clip.name, "joints: all joints of the person coincide, so that it has no size", "leave the clip out or set scale to false")
-        joints = scale(joints, clip.layout)
-    return joints.astype(np.float32)
+    return preprocess_all([clip], config)[0]
 
 
 def preprocess_all(clips: Iterable[Clip], config: PreprocessConfig, progress: bool = False) -> np.ndarray:
@@ -76,7 +65,10 @@ def preprocess_all(clips: Iterable[Clip], config: PreprocessConfig, progress: bo
     Raises:
         InputError: a clip that cannot be used (:func:`preprocess_usable` leaves such clips out), or ``config.frames`` is 0 and the clips differ in length.
     """
-    return _stacked([preprocess(clip, config) for clip in progress_bar(clips, shown=progress, desc="preprocess", unit="clip", leave=False)])
+    arrays = list(_made(clips, config, progress))
+    for fault in (made for made in arrays if isinstance(made, InputError)):
+        raise fault
+    return _stacked(arrays)
 
 
 def preprocess_usable(clips: Sequence[Clip], config: PreprocessConfig, progress: bool = False) -> tuple[np.ndarray, list[int]]:
@@ -89,17 +81,72 @@ def preprocess_usable(clips: Sequence[Clip], config: PreprocessConfig, progress:
         InputError: no clip can be used (the reason is that of the first), or ``config.frames`` is 0 and the clips differ in length.
     """
     arrays, rows, faults = [], [], []
-    for row, clip in enumerate(progress_bar(clips, shown=progress, desc="preprocess", unit="clip", leave=False)):
-        try:
-            arrays.append(preprocess(clip, config))
+    for row, made in enumerate(_made(clips, config, progress)):
+        if isinstance(made, InputError):
+            faults.append(made)
+        else:
+            arrays.append(made)
             rows.append(row)
-        except InputError as error:
-            faults.append(error)
     if faults and not rows:
         raise InputError("clips", f"none of {len(faults)} can be used; the first: {faults[0]}", "give clips in which hips and shoulders of a person are seen")
     if faults:
         warnings.warn(f"{len(faults)} of {len(clips)} clips cannot be used and are left out; the first: {faults[0]}", stacklevel=2)
     return _stacked(arrays), rows
+
+
+def preprocess_each(clips: Sequence[Clip], config: PreprocessConfig) -> list[np.ndarray | InputError]:
+    """:func:`preprocess` of some clips, in their order, those of one shape and frame rate together; in place of the array of a clip that cannot be used, why.
+
+    Example:
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> [array.shape for array in preprocess_each(synthetic_clips(1, actions=["bow", "jump"]), PreprocessConfig())]
+        [(1, 32, 25, 3), (1, 32, 25, 3)]
+    """
+    made: list[np.ndarray | InputError] = [np.empty(0)] * len(clips)
+    alike: dict[tuple, list[tuple[int, np.ndarray]]] = defaultdict(list)
+    for row, clip in enumerate(clips):
+        try:
+            joints = completed(clip).joints
+        except InputError as error:
+            made[row] = error
+            continue
+        joints = drop_null_frames(joints) if config.drop_null else joints
+        alike[joints.shape, clip.fps, clip.layout].append((row, joints))
+    for (_, fps, layout), group in alike.items():
+        for start in range(0, len(group), _TOGETHER):
+            rows, joints = zip(*group[start : start + _TOGETHER], strict=True)
+            for row, array in zip(rows, _steps(np.stack(joints).astype(np.float64), [clips[row] for row in rows], config, layout, fps), strict=True):
+                made[row] = array
+    return made
+
+
+def _made(clips: Iterable[Clip], config: PreprocessConfig, progress: bool) -> Iterator[np.ndarray | InputError]:
+    """:func:`preprocess_each` of any number of clips, of which some hundred are held at a time."""
+    coming = iter(progress_bar(clips, shown=progress, desc="preprocess", unit="clip", leave=False))
+    while block := list(islice(coming, _BLOCK)):
+        yield from preprocess_each(block, config)
+
+
+def _steps(joints: np.ndarray, clips: Sequence[Clip], config: PreprocessConfig, layout: Layout, fps: float) -> list[np.ndarray | InputError]:
+    """What follows on the null frames, of clips (N, M, T, V, C) of one shape."""
+    joints, faults = keep_bodies(joints, config.bodies), {}
+    if config.steady:
+        joints = steady(joints, layout, fps)
+    if config.frames:
+        joints = resample(joints, config.frames)
+        for row in np.flatnonzero(~joints.any(axis=(1, 2, 3, 4))).tolist():
+            what = f"joints: nobody is there in the {config.frames} frames that are kept of {clips[row].frames}"
+            faults[row] = InputError(clips[row].name, what, "leave the clip out, or keep more frames or bodies")
+    if config.center:
+        joints = center(joints, layout)
+    joints = align(joints, layout, config.align)
+    if config.scale:
+        size = body_size(joints, layout)
+        for row in np.flatnonzero(size <= _NO_SIZE).tolist():
+            what = "joints: all joints of the person coincide, so that it has no size"
+            faults.setdefault(row, InputError(clips[row].name, what, "leave the clip out or set scale to false"))
+        joints = joints / np.where(size <= _NO_SIZE, 1.0, size)[:, None, None, None, None]
+    return [faults.get(row, array) for row, array in enumerate(joints.astype(np.float32))]
 
 
 def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
@@ -109,23 +156,47 @@ def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack(arrays)
 
 
+def _one_or_many(step: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Let a step of many clips (N, M, T, V, C) take one clip (M, T, V, C) as well."""
+
+    @functools.wraps(step)
+    def of_either(joints: np.ndarray, *rest: object) -> np.ndarray:
+        return step(joints, *rest) if joints.ndim == 5 else step(joints[None], *rest)[0]
+
+    return of_either
+
+
 def drop_null_frames(joints: np.ndarray) -> np.ndarray:
     """Leave out the frames in which nobody is there."""
     return joints[:, _present(joints).any(axis=0)]
 
 
+@_one_or_many
 def keep_bodies(joints: np.ndarray, bodies: int) -> np.ndarray:
     """The ``bodies`` persons with the largest motion energy, strongest first; a tie keeps their order; missing ones are zeros.
 
     The energy is the standard deviation of a joint about its mean place over the frames in which the person is there,
     summed over joints. It does not change when the camera turns. A person who is never there comes last.
     """
-    seen = [person[present] for person, present in zip(joints, _present(joints), strict=True)]
-    energy = [float(np.sqrt(person.var(axis=0).sum(axis=-1)).sum()) if len(person) else -1.0 for person in seen]
-    kept = joints[np.argsort(-np.array(energy), kind="stable")[:bodies]]
-    return np.concatenate([kept, np.zeros((bodies - len(kept), *joints.shape[1:]), joints.dtype)])
+    clips, persons = joints.shape[:2]
+    if persons > 1:
+        strongest = np.argsort(-_energy(joints), axis=1, kind="stable")[:, :bodies]
+        joints = joints[np.arange(clips)[:, None], strongest]
+    missing = np.zeros((clips, max(0, bodies - persons), *joints.shape[2:]), joints.dtype)
+    return np.concatenate([joints, missing], axis=1)
 
 
+def _energy(joints: np.ndarray) -> np.ndarray:
+    """(N, M) motion energy of persons; -1 of those never there."""
+    present = _present(joints)
+    energy = np.sqrt(joints.var(axis=2).sum(axis=-1)).sum(axis=-1)
+    for row, person in np.argwhere(~present.all(axis=2)):
+        seen = joints[row, person][present[row, person]]
+        energy[row, person] = np.sqrt(seen.var(axis=0).sum(axis=-1)).sum() if len(seen) else -1.0
+    return energy
+
+
+@_one_or_many
 def steady(joints: np.ndarray, layout: Layout, fps: float) -> np.ndarray:
     """Smooth persons whose joints tremble more than a body does, others stay as they are.
 
@@ -148,26 +219,36 @@ def steady(joints: np.ndarray, layout: Layout, fps: float) -> np.ndarray:
         True
     """
     joints = np.array(joints, np.float64)
-    lower, upper = (list(ends) for ends in layout.torso)
-    for person, present in zip(joints, _present(joints), strict=True):
-        stretches = [rows for rows in np.split(np.arange(len(person)), np.flatnonzero(np.diff(present)) + 1) if present[rows[0]] and len(rows) > 3]
-        if sum(map(len, stretches)) < 8:
-            continue
-        seen = person[present]
-        trunk = np.median(np.linalg.norm(seen[:, upper].mean(axis=1) - seen[:, lower].mean(axis=1), axis=-1))
-        noise = _noise([person[rows] for rows in stretches], layout)
-        if trunk > 0 and noise > _TREMBLING * trunk:
-            for rows in stretches:
-                person[rows] = _blurred(_together(person[rows], noise), min(_LONGEST, noise / trunk) * fps)
+    persons, present = joints.reshape(-1, *joints.shape[2:]), _present(joints).reshape(-1, joints.shape[2])
+    always = present.all(axis=1)
+    _smooth(persons, np.flatnonzero(always), present[0] | True, [slice(None)], layout, fps)
+    for row in np.flatnonzero(present.any(axis=1) & ~always):
+        there = present[row]
+        runs = np.split(np.arange(len(there)), np.flatnonzero(np.diff(there)) + 1)
+        _smooth(persons, np.array([row]), there, [slice(run[0], run[-1] + 1) for run in runs if there[run[0]] and len(run) > 3], layout, fps)
     return joints
 
 
-def _noise(stretches: Sequence[np.ndarray], layout: Layout) -> float:
-    """Standard deviation of the white noise on each coordinate of (T, V, C) stretches."""
+def _smooth(persons: np.ndarray, rows: np.ndarray, there: np.ndarray, stretches: Sequence[slice], layout: Layout, fps: float) -> None:
+    """Smooth those of ``rows`` of (P, T, V, C) that tremble, in place. All are there in the frames ``there``, (T,) bool; ``stretches`` are longer than 3."""
+    if not len(rows) or sum(len(there[stretch]) for stretch in stretches) < 8:
+        return
+    lower, upper = (persons[rows][:, there][:, :, list(ends)].mean(axis=2) for ends in layout.torso)
+    trunk = np.median(_length(upper - lower), axis=1)
+    noise = _noise([persons[rows, stretch] for stretch in stretches], layout)
+    for place in np.flatnonzero((trunk > 0) & (noise > _TREMBLING * trunk)):
+        for stretch in stretches:
+            path = persons[rows[place], stretch]
+            path[:] = _blurred(_together(path, noise[place]), min(_LONGEST, noise[place] / trunk[place]) * fps)
+
+
+def _noise(stretches: Sequence[np.ndarray], layout: Layout) -> np.ndarray:
+    """(P,) standard deviation of the white noise on each coordinate of persons, from stretches (P, T, V, C) of them."""
     child, parent = np.array(layout.bones).T
-    jumps = np.concatenate([np.abs(np.diff(joints, n=3, axis=0)).ravel() for joints in stretches])
-    bones = np.concatenate([np.abs(np.diff(np.linalg.norm(joints[:, child] - joints[:, parent], axis=-1), n=2, axis=0)).ravel() for joints in stretches])
-    return float(min(np.median(jumps) / 20**0.5, np.median(bones) / 12**0.5)) / 0.6745
+    jumps = [np.abs(np.diff(joints, n=3, axis=1)) for joints in stretches]
+    bones = [np.abs(np.diff(_length(joints[:, :, child] - joints[:, :, parent]), n=2, axis=1)) for joints in stretches]
+    usual = [np.median(np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1), axis=1) for parts in (jumps, bones)]
+    return np.minimum(usual[0] / 20**0.5, usual[1] / 12**0.5) / 0.6745
 
 
 def _together(path: np.ndarray, noise: float) -> np.ndarray:
@@ -190,6 +271,7 @@ def _blurred(path: np.ndarray, spread: float) -> np.ndarray:
     return sum(weight * longer[start : start + len(path)] for start, weight in enumerate(weights / weights.sum()))
 
 
+@_one_or_many
 def resample(joints: np.ndarray, frames: int) -> np.ndarray:
     """Linear interpolation to ``frames`` frames, evenly spaced from the first to the last; a single frame is repeated.
 
@@ -200,29 +282,32 @@ def resample(joints: np.ndarray, frames: int) -> np.ndarray:
         >>> resample(joints, 5).ravel()
         array([1. , 1.5, 2. , 2.5, 3. ])
     """
-    count = joints.shape[1]
+    count = joints.shape[2]
     times = np.linspace(0, count - 1, frames)
     before = times.astype(int)
     after = np.minimum(before + 1, count - 1)
-    weight = np.broadcast_to(times - before, (len(joints), frames))
+    weight = np.broadcast_to(times - before, (*joints.shape[:2], frames))
     present = _present(joints)
-    weight = np.where(present[:, before] == present[:, after], weight, np.round(weight))[..., None, None]
-    return joints[:, before] * (1 - weight) + joints[:, after] * weight
+    weight = np.where(present[:, :, before] == present[:, :, after], weight, np.round(weight))[..., None, None]
+    return joints[:, :, before] * (1 - weight) + joints[:, :, after] * weight
 
 
+@_one_or_many
 def center(joints: np.ndarray, layout: Layout) -> np.ndarray:
     """Subtract where the lead's hips (the lower end of the torso) are in its first frame, from everybody in all frames."""
-    root = _lead(joints)[0, list(layout.torso[0])].mean(axis=0)
-    return np.where(_present(joints)[..., None, None], joints - root, 0.0)
+    lead, there = _lead(joints)
+    root = lead[np.arange(len(lead)), there.argmax(axis=1)][:, list(layout.torso[0])].mean(axis=1)
+    return np.where(_present(joints)[..., None, None], joints - root[:, None, None, None], 0.0)
 
 
+@_one_or_many
 def align(joints: np.ndarray, layout: Layout, mode: str) -> np.ndarray:
     """Turn everybody about the origin so that the lead stands upright and faces the same way in every clip.
 
     Torso (lower to upper end) and shoulder line (left to right) are means over the first tenth of the lead's frames.
 
     Args:
-        joints: (M, T, V, C).
+        joints: (M, T, V, C), or (N, M, T, V, C).
         layout: names the torso and the shoulders.
         mode: "body": the torso goes to +y and the part of the shoulder line square to it to +x. "yaw": turn about the
             vertical of the sensor until the horizontal part of the shoulder line is +x; whoever bends or lies still does.
@@ -234,61 +319,81 @@ def align(joints: np.ndarray, layout: Layout, mode: str) -> np.ndarray:
     """
     if mode == "none":
         return joints
-    lead = _lead(joints)
-    lead = lead[: max(1, round(len(lead) / 10))]
-    lower, upper = (lead[:, list(ends)].mean(axis=(0, 1)) for ends in layout.torso)
-    right = (lead[:, layout.shoulders[1]] - lead[:, layout.shoulders[0]]).mean(axis=0)
-    size = body_size(joints, layout) or 1.0
+    lead, there = _lead(joints)
+    first = there & (np.cumsum(there, axis=1) <= np.maximum(1, np.round(there.sum(axis=1) / 10))[:, None])
+
+    def mean(of: np.ndarray) -> np.ndarray:
+        """(N, C) of (N, T, J, C), in those frames."""
+        return (of * first[:, :, None, None]).sum(axis=(1, 2)) / (of.shape[2] * first.sum(axis=1))[:, None]
+
+    lower, upper = (mean(lead[:, :, list(ends)]) for ends in layout.torso)
+    right = mean(lead[:, :, layout.shoulders[1:]] - lead[:, :, layout.shoulders[:1]])
+    size = body_size(joints, layout)[:, None]
+    size = np.where(size > 0, size, 1.0)
     if layout.dims == 2:
-        return joints @ _plane((upper - lower) / size, layout, mode).T
-    axis, sign = layout.up
-    up = (upper - lower) / size if mode == "body" else sign * np.eye(3)[axis]
-    return joints @ _frame(up, right / size).T
+        turn = _plane((upper - lower) / size, layout, mode)
+    else:
+        axis, sign = layout.up
+        up = (upper - lower) / size if mode == "body" else np.broadcast_to(sign * np.eye(3)[axis], right.shape)
+        turn = _frame(up, right / size)
+    return joints @ turn.swapaxes(1, 2)[:, None, None]
 
 
+@_one_or_many
 def scale(joints: np.ndarray, layout: Layout) -> np.ndarray:
     """Divide by :func:`body_size`, which must not be 0."""
-    return joints / body_size(joints, layout)
+    return joints / body_size(joints, layout)[:, None, None, None, None]
 
 
-def body_size(joints: np.ndarray, layout: Layout) -> float:
-    """The lead's bone lengths, summed, median over the frames in which the lead is there."""
+@_one_or_many
+def body_size(joints: np.ndarray, layout: Layout) -> np.ndarray:
+    """The lead's bone lengths, summed, median over the frames in which the lead is there: () or (N,)."""
     child, parent = np.array(layout.bones).T
-    lead = _lead(joints)
-    return float(np.median(np.linalg.norm(lead[:, child] - lead[:, parent], axis=-1).sum(axis=-1)))
+    lead, there = _lead(joints)
+    length = _length(lead[:, :, child] - lead[:, :, parent]).sum(axis=-1)
+    length, count, row = np.sort(np.where(there, length, np.inf), axis=1), there.sum(axis=1), np.arange(len(lead))
+    return (length[row, (count - 1) // 2] + length[row, count // 2]) / 2
 
 
 def _present(joints: np.ndarray) -> np.ndarray:
-    """(M, T) bool."""
-    return joints.any(axis=(2, 3))
+    """(..., M, T) bool."""
+    return joints.any(axis=(-2, -1))
 
 
-def _lead(joints: np.ndarray) -> np.ndarray:
-    """(T', V, C): the frames of the first person who is ever there."""
-    present = _present(joints)
-    first = present.any(axis=1).argmax()
-    return joints[first, present[first]] if present[first].any() else joints[0]  # nobody: all joints stand at the origin
+def _lead(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, T, V, C): the first person who is ever there, and the frames (N, T) in which; of nobody, whose joints all stand at the origin, all frames."""
+    present, row = _present(joints), np.arange(len(joints))
+    first = present.any(axis=2).argmax(axis=1)
+    there = present[row, first]
+    return joints[row, first], there | ~there.any(axis=1, keepdims=True)
+
+
+def _length(vectors: np.ndarray) -> np.ndarray:
+    """(...) of (..., C), the numbers of numpy.linalg.norm in a third of its time."""
+    square = vectors * vectors
+    return np.sqrt(sum((square[..., axis] for axis in range(1, square.shape[-1])), square[..., 0]))
+
+
+def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(N, 1) of (N, C) vectors."""
+    return (one[:, None] @ other[:, :, None])[:, 0]
 
 
 def _frame(up: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(3, 3) rotation that takes ``up`` to +y and what of ``right`` is square to it to +x."""
-    height = np.linalg.norm(up)
-    if height <= _SHORTEST:
-        return np.eye(3)
-    up = up / height
-    right = right - right @ up * up
-    width = np.linalg.norm(right)
-    if width <= _SHORTEST:
-        return np.eye(3)
-    right = right / width
-    return np.stack([right, up, np.cross(right, up)])
+    """(N, 3, 3) rotations that take ``up`` to +y and what of ``right`` is square to it to +x; none where either is too short."""
+    height = np.sqrt(_dot(up, up))
+    up = up / np.where(height > _SHORTEST, height, 1.0)
+    right = right - _dot(right, up) * up
+    width = np.sqrt(_dot(right, right))
+    right = right / np.where(width > _SHORTEST, width, 1.0)
+    turn = np.stack([right, up, np.cross(right, up)], axis=1)
+    return np.where(((height > _SHORTEST) & (width > _SHORTEST))[:, :, None], turn, np.eye(3))
 
 
 def _plane(torso: np.ndarray, layout: Layout, mode: str) -> np.ndarray:
-    """(2, 2) matrix that points y upward and, for "body", then turns the torso to +y."""
+    """(N, 2, 2) matrices that point y upward and, for "body", then turn the torso to +y, where it is long enough."""
     flip = np.diag([1.0, layout.up[1]])
-    x, y = flip @ torso
+    x, y = (torso @ flip).T
     length = np.hypot(x, y)
-    if mode == "yaw" or length <= _SHORTEST:
-        return flip
-    return np.array([[y, -x], [x, y]]) / length @ flip
+    turn = np.moveaxis(np.array([[y, -x], [x, y]]) / np.where(length > _SHORTEST, length, 1.0), -1, 0) @ flip
+    return np.where(((mode != "yaw") & (length > _SHORTEST))[:, None, None], turn, flip)

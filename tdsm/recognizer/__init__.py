@@ -34,7 +34,7 @@ from tdsm.matcher import Matcher
 from tdsm.model import TextStream, official_denoiser
 from tdsm.recognizer.confidence import UNCALIBRATED, Confidence, evidence, read_confidence
 from tdsm.recognizer.predictions import Predictions
-from tdsm.text import TextFeatures, TextModel
+from tdsm.text import LabelReading, TextFeatures, TextModel
 from tdsm.util.errors import InputError
 from tdsm.util.files import disk_faults, read_sealed, read_text, write_sealed, write_text
 from tdsm.util.html import html_table, shortened
@@ -81,6 +81,7 @@ class Recognizer:
         self.config, self.backbone, self.matcher = config, backbone.eval(), matcher.eval()
         self.descriptions, self.gamma, self.confidence, self.card = dict(descriptions or {}), gamma, confidence, card
         self._asked: tuple[tuple[Label, ...], TextFeatures, TextStream] | None = None  # of the labels asked last
+        self._examined: tuple[tuple[Label, ...], tuple[LabelReading, ...]] | None = None
 
     @property
     def layout(self) -> Layout:
@@ -144,6 +145,13 @@ class Recognizer:
             return read  # what another thread asks meanwhile changes nothing here
         return known[1:]
 
+    def _readings(self, asked: tuple[Label, ...]) -> tuple[LabelReading, ...]:
+        """How labels are read; kept for the labels asked last."""
+        known = self._examined
+        if known is None or known[0] != asked:
+            self._examined = known = asked, self.backbone.readings(asked)
+        return known[1]
+
     def scores(
         self, z_x: Float[Tensor, "clip channel"], labels: Sequence[str | Label], descriptions: Descriptions | None = None
     ) -> Float[Tensor, "clip label"]:
@@ -177,7 +185,7 @@ class Recognizer:
         asked = self._labels(labels, descriptions)
         if not isinstance(calibrate, bool | int | float) or not math.isfinite(calibrate):
             raise InputError("calibrate", f"is {calibrate!r:.60}", "give True, False or a number")
-        readings = self.backbone.readings(asked)
+        readings = self._readings(asked)
         if isinstance(clips, Iterator):
             clips = list(clips)
         given = as_clips(clips, layout or self.layout.name)

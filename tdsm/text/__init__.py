@@ -41,7 +41,7 @@ from tdsm.util.weights import cached_tensors
 __all__ = ["LabelReading", "TextEncoder", "TextFeatures", "TextModel", "TextWarning", "cache_folder", "class_prompts", "directions", "load_prompts"]
 
 _LONGEST = 64  # tokens of a sentence for alignment
-_MANY = 1000  # sentences whose reading shows progress
+_MANY, _TOGETHER = 1000, 1024  # sentences whose reading shows progress, and tokens that are read together
 CACHE_FORMAT = 3  # raise it when the computation changes, so that files of the old one are left alone
 
 
@@ -177,33 +177,35 @@ class TextEncoder(TextModel):
         return TextFeatures(*(torch.stack(part) for part in zip(*classes, strict=True)))
 
     @torch.no_grad()
-    def read_sentences(self, sentences: Sequence[str], batch: int = 64) -> Float[Tensor, "sentence word"]:
+    def read_sentences(self, sentences: Sequence[str], batch: int = 128) -> Float[Tensor, "sentence word"]:
         """Two views of many sentences side by side (:mod:`tdsm.backbones.aligned`), each of length 1: z_g, and the mean of the words' input embeddings.
 
         The second knows which words there are, before context has blended them. Sentences may be 64 tokens long; those of one length are read together,
-        so that none is padded; what is longer is cut (:meth:`examine` says so of labels). Nothing is cached.
+        ``batch`` or 1024 tokens at most, so that none is padded; what is longer is cut (:meth:`examine` says so of labels). What is said several times is
+        read once. Nothing is cached.
 
         Raises:
             InputError: a sentence without a token.
         """
-        model = self._model
-        tokens = self._words(sentences, _LONGEST)
-        for sentence, words in zip(sentences, tokens, strict=True):
-            if len(words) <= 2:
-                raise _no_words(sentence)
-        by_length: dict[int, list[int]] = defaultdict(list)
-        for index, words in enumerate(tokens):
-            by_length[len(words)].append(index)
-        read = {}
-        chunks = [rows[start : start + batch] for rows in by_length.values() for start in range(0, len(rows), batch)]
-        for chosen in progress_bar(chunks, shown=len(tokens) > _MANY, desc="sentences", unit="batch", leave=False):
-            ids = torch.tensor([tokens[row] for row in chosen])
+        model, texts = self._model, list(dict.fromkeys(sentences))
+        tokens = dict(zip(texts, map(tuple, self._words(texts, _LONGEST)), strict=True))
+        for text in (text for text, words in tokens.items() if len(words) <= 2):
+            raise _no_words(text)
+        distinct = sorted(set(tokens.values()), key=lambda words: (len(words), words))
+        chunks: list[list[tuple[int, ...]]] = []
+        for words in distinct:
+            if not chunks or len(words) != len(chunks[-1][0]) or len(chunks[-1]) >= min(batch, _TOGETHER // len(words)):
+                chunks.append([])
+            chunks[-1].append(words)
+        read = []
+        for chunk in progress_bar(chunks, shown=len(distinct) > _MANY, desc="sentences", unit="batch", leave=False):
+            ids = torch.tensor(chunk)
             output = model(input_ids=ids)
             z_g = output.pooler_output if self.config.family == "clip" else output.last_hidden_state.mean(1)
             words = model.get_input_embeddings()(ids[:, 1:-1]).mean(1)  # without the marks of beginning and end
-            views = [F.normalize(view, dim=1) for view in (z_g, words)]
-            read.update(zip(chosen, torch.cat(views, dim=1), strict=True))
-        return torch.stack([read[index] for index in range(len(tokens))])
+            read.append(torch.cat([F.normalize(view, dim=1) for view in (z_g, words)], dim=1))
+        row = {words: number for number, words in enumerate(distinct)}
+        return torch.cat(read)[[row[tokens[sentence]] for sentence in sentences]]
 
     def check(self) -> None:
         """Find the model's files now, before any work depends on them; :class:`InputError` if they cannot be had."""
@@ -248,7 +250,7 @@ class TextEncoder(TextModel):
         if negation := _NEGATION.search(text):
             remarks.append(f"negation ({negation[0]!r}) is not understood")
         english = self.config.repo == "minilm-wheel" or self.config.family == "clip"
-        if script := _foreign_script(text) if english else None:
+        if script := _foreign_script(text) if english and not text.isascii() else None:
             remarks.append(f"its {what} is in {script} script, the text encoder has learned English")
         return remarks
 

@@ -10,13 +10,14 @@ wording was then moved away from them, and the tests hold that no six words in a
 after training on these pairs should say so.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import islice
 
 import numpy as np
 
 from tdsm.data.clips import Clip, ClipSet
-from tdsm.data.convert import convert
+from tdsm.data.convert import brought_to
 from tdsm.data.kinematics import Body, pose_body, sensor_noise, turn_left
 from tdsm.data.layouts import NTU_25, Layout
 from tdsm.data.procedural.body import crouch, move_torso, reach_down, rise, take_seat
@@ -26,10 +27,10 @@ from tdsm.data.procedural.legs import move_legs
 from tdsm.util.errors import InputError
 from tdsm.util.progress import progress_bar
 
-__all__ = ["Take", "draw_movement", "draw_take", "perform", "procedural_clip", "procedural_clips"]
+__all__ = ["Take", "clips_of", "draw_movement", "draw_take", "perform", "perform_all", "procedural_clip", "procedural_clips"]
 
 _FRAMES, _FPS = 48, 15.0
-_MANY = 1000  # clips whose generation shows progress
+_MANY, _TOGETHER = 1000, 64  # clips whose generation shows progress, and that are posed together
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +63,10 @@ def procedural_clips(count: int, seed: int = 0, layout: Layout = NTU_25) -> Clip
     """
     if count < 1:
         raise InputError("procedural", f"count is {count}", "give 1 or more")
-    numbers = progress_bar(range(count), shown=count > _MANY, desc="generated movements", unit="clip", leave=False)
-    clips = tuple(procedural_clip(number, seed, layout) for number in numbers)
-    return ClipSet(clips, tuple(dict.fromkeys(clip.label for clip in clips)), "procedural")
+    clips, numbers = [], iter(progress_bar(range(count), shown=count > _MANY, desc="generated movements", unit="clip", leave=False))
+    while block := list(islice(numbers, _TOGETHER)):
+        clips += clips_of(block, seed, layout)
+    return ClipSet(tuple(clips), tuple(dict.fromkeys(clip.label for clip in clips)), "procedural")
 
 
 def procedural_clip(number: int, seed: int = 0, layout: Layout = NTU_25) -> Clip:
@@ -73,15 +75,31 @@ def procedural_clip(number: int, seed: int = 0, layout: Layout = NTU_25) -> Clip
     Raises:
         InputError: a number or seed below 0, or a layout that NTU-25 cannot be converted to.
     """
-    if number < 0 or seed < 0:
-        raise InputError("procedural", f"number is {number} and seed is {seed}", "give 0 or more")
-    rng = np.random.default_rng([seed, number])
-    draft, sentence = draw_movement(rng)
-    joints = perform(draft, draw_take(rng))
-    noise = rng.uniform(0.002, 0.010)
-    joints += sensor_noise(rng, joints.shape, noise, noise / 2)
-    clip = Clip(joints, NTU_25, sentence, "procedural", _FPS, f"procedural {seed} #{number}")
-    return convert(clip, layout).clip
+    return clips_of([number], seed, layout)[0]
+
+
+def clips_of(numbers: Sequence[int], seed: int, layout: Layout) -> list[Clip]:
+    """:func:`procedural_clip` of some numbers, which are drawn one by one and posed together, so that some dozens take a quarter of the time each.
+
+    Raises:
+        InputError: a number or seed below 0, or a layout that NTU-25 cannot be converted to.
+    """
+    if min(numbers) < 0 or seed < 0:
+        raise InputError("procedural", f"number is {min(numbers)} and seed is {seed}", "give 0 or more")
+    blocks = (numbers[start : start + _TOGETHER] for start in range(0, len(numbers), _TOGETHER))
+    return [clip for block in blocks for clip in _posed_together(block, seed, layout)]
+
+
+def _posed_together(numbers: Sequence[int], seed: int, layout: Layout) -> list[Clip]:
+    draws = [np.random.default_rng([seed, number]) for number in numbers]
+    movements = [(*draw_movement(rng), draw_take(rng)) for rng in draws]
+    clips = []
+    posed = perform_all([draft for draft, *_ in movements], [take for *_, take in movements])
+    for number, rng, (_, sentence, _), joints in zip(numbers, draws, movements, posed, strict=True):
+        noise = rng.uniform(0.002, 0.010)
+        joints = (joints + sensor_noise(rng, joints.shape, noise, noise / 2)).astype(np.float32)[None]
+        clips.append(Clip.checked_before(joints, NTU_25, sentence, "procedural", _FPS, f"procedural {seed} #{number}"))
+    return brought_to(clips, layout)[0]
 
 
 def draw_movement(rng: np.random.Generator) -> tuple[Draft, str]:
@@ -154,11 +172,18 @@ def draw_take(rng: np.random.Generator) -> Take:
 
 def perform(draft: Draft, take: Take) -> np.ndarray:
     """A movement without sensor noise: (T, 25, 3) metres in the sensor's space, x to the person's right, y up, z depth, floor at y = -1."""
-    controls, travel = controls_at(draft, take.times, take.width, take.posture)
-    joints = pose_body(take.body, controls)
-    heading = np.radians(travel[:, 2] + take.yaw)
-    steps = sum(take.body.leg) * np.diff(travel[:, :2], axis=0, prepend=travel[:1, :2])
-    walked = np.cumsum(turn_left(*steps.T, heading), axis=1)
+    return perform_all([draft], [take])[0]
+
+
+def perform_all(drafts: Sequence[Draft], takes: Sequence[Take]) -> np.ndarray:
+    """:func:`perform` of N movements, whose takes have the same number of frames: (N, T, 25, 3)."""
+    times, bodies = np.array([take.times for take in takes]), [take.body for take in takes]
+    controls, travel = controls_at(drafts, times, np.array([take.width for take in takes]), [take.posture for take in takes])
+    in_each_frame = (np.repeat([getattr(body, part.name) for body in bodies], times.shape[1]) for part in fields(Body))
+    joints = pose_body(Body(*in_each_frame), {name: control.reshape(-1, 3) for name, control in controls.items()}).reshape(*times.shape, -1, 3)
+    heading = np.radians(travel[..., 2] + np.array([[take.yaw] for take in takes]))
+    steps = np.array([[[sum(body.leg)]] for body in bodies]) * np.diff(travel[..., :2], axis=1, prepend=travel[:, :1, :2])
+    walked = np.cumsum(turn_left(*np.moveaxis(steps, -1, 0), heading), axis=2)
     left, up, forward = np.moveaxis(joints, -1, 0)
-    left, forward = turn_left(left, forward, heading[:, None]) + walked[:, :, None]
+    left, forward = turn_left(left, forward, heading[..., None]) + walked[..., None]
     return np.stack([-left, up - 1.0, 3.0 - forward], -1)

@@ -7,7 +7,7 @@ them. ``blocked`` names the parts that may not come next, because the body has n
 
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,10 +16,20 @@ from tdsm.data.kinematics import REST, smooth
 __all__ = ["LOWER", "OTHER", "Draft", "controls_at", "how_often", "to_and_fro"]
 
 T = TypeVar("T")
-Track = Callable[[np.ndarray], np.ndarray]  # times (T,) -> distance from rest (T, 3)
+
+
+class Knots(NamedTuple):
+    """Poses (K, C) to be gone through, and the times (K,) at which."""
+
+    times: np.ndarray
+    poses: np.ndarray
+
+
+Track = Knots | Callable[[np.ndarray], np.ndarray]  # distance from rest: at knots, or of times (T,) as (T, 3)
 
 OTHER = {"left": "right", "right": "left"}
 LOWER = frozenset({"legs", "level", "stoop"})  # parts of a movement that need both legs standing
+_NEVER = 1e9  # a time that is not reached
 _MOST_BEND, _LESS_BEND = 115.0, 60.0  # degrees of the torso when several parts bend it, and how much less for a leg length that the hips are lower
 
 
@@ -56,8 +66,7 @@ class Draft:
 
     def move(self, control: str, times: Sequence[float], offsets: Sequence[Sequence[Real] | np.ndarray]) -> None:
         """Let a control go through offsets (K, 3) from rest at K times."""
-        knots = np.array(times), np.array(offsets, float)
-        self.tracks.append((control, lambda t: _glide(*knots, t)))
+        self.tracks.append((control, Knots(np.array(times), np.array(offsets, float))))
 
     def move_hand(self, side: str, times: Sequence[float], wrists: Sequence[np.ndarray], elbow: np.ndarray) -> None:
         """Let a hand stay where it is until the first of K times, then go through the K - 1 wrists (K - 1, 3), one at each of the others."""
@@ -89,58 +98,81 @@ def how_often(draft: Draft, times: int) -> str:
     return draft.pick(exact, exact, " repeatedly", " over and over" if times > 3 else exact)
 
 
-def controls_at(draft: Draft, t: np.ndarray, width: float, posture: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Every control of the body at times (T,), each (T, 3), and where the person has travelled, (T, 3).
+def controls_at(
+    drafts: Sequence[Draft], t: np.ndarray, width: np.ndarray, postures: Sequence[Mapping[str, np.ndarray]]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Every control of N bodies at times (N, T), each (N, T, 3), and where the persons have travelled, (N, T, 3).
 
     Args:
-        draft: the movement.
-        t: (T,) from 0 to 1.
-        width: factor on what moves, but for the pelvis and the way travelled.
-        posture: what to add to a control in every frame, (3,) each.
+        drafts: the movements.
+        t: (N, T) from 0 to 1.
+        width: (N,) factors on what moves, but for the pelvis and the way travelled.
+        postures: what to add to a control in every frame, (3,) each, of each body.
     """
-    controls = {name: np.repeat(np.array([rest]), len(t), axis=0) for name, rest in REST.items()}
-    controls |= {name: np.zeros((len(t), 3)) for name in ("left_swing", "right_swing", "travel")}
-    for control, track in draft.tracks:
-        controls[control] += track(t) * (1.0 if control in ("travel", "pelvis") else width)
-    for name, offset in posture.items():
-        controls[name] += offset
-    controls["torso"][:, 0] = np.minimum(controls["torso"][:, 0], _MOST_BEND + _LESS_BEND * controls["pelvis"][:, 1])
+    controls = {name: np.tile(np.array(rest, float), (*t.shape, 1)) for name, rest in REST.items()}
+    controls |= {name: np.zeros((*t.shape, 3)) for name in ("left_swing", "right_swing", "travel")}
+    tracks = [(row, control, track) for row, draft in enumerate(drafts) for control, track in draft.tracks]
+    through = [(row, track) for row, _, track in tracks if isinstance(track, Knots)]
+    paths = iter(_glide([knots for _, knots in through], t[[row for row, _ in through]]) if through else ())
+    for row, control, track in tracks:
+        path = next(paths) if isinstance(track, Knots) else track(t[row])
+        controls[control][row] += path * (1.0 if control in ("travel", "pelvis") else width[row])
+    for row, posture in enumerate(postures):
+        for name, offset in posture.items():
+            controls[name][row] += offset
+    controls["torso"][..., 0] = np.minimum(controls["torso"][..., 0], _MOST_BEND + _LESS_BEND * controls["pelvis"][..., 1])
     for side in OTHER:
-        moved, controls[f"{side}_elbow"] = _hand_at(draft, side, t, controls["torso"][:, 0], controls.pop(f"{side}_swing"))
-        controls[f"{side}_hand"] = moved + posture.get(f"{side}_hand", 0.0)
+        moved, controls[f"{side}_elbow"] = _hand_at(drafts, side, t, controls["torso"][..., 0], controls.pop(f"{side}_swing"))
+        controls[f"{side}_hand"] = moved + np.array([posture.get(f"{side}_hand", np.zeros(3)) for posture in postures])[:, None]
     return controls, controls.pop("travel")
 
 
-def _hand_at(draft: Draft, side: str, t: np.ndarray, bend: np.ndarray, swing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Wrist and elbow (T, 3): through the knots, on arcs about the shoulder, hanging straight down from a bent chest while at rest."""
-    times, wrists, elbows = (np.array(column) for column in zip(*draft.hands[side], strict=True))
+def _hand_at(drafts: Sequence[Draft], side: str, t: np.ndarray, bend: np.ndarray, swing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Wrist and elbow (N, T, 3): through the knots, on arcs about the shoulder, hanging straight down from a bent chest while at rest."""
+    knots = []
+    for draft in drafts:
+        times, wrists, elbows = (np.array(column) for column in zip(*draft.hands[side], strict=True))
+        knots.append(Knots(times, np.concatenate([wrists, np.linalg.norm(wrists, axis=1, keepdims=True), elbows], axis=1)))
+    path, reach, elbow = np.split(_glide(knots, t), (3, 4), axis=2)
     rest, _ = _resting(side)
-    path = _glide(times, wrists, t)
-    away = smooth(np.linalg.norm(path - rest, axis=1) / 0.4)[:, None]
+    away = smooth(np.linalg.norm(path - rest, axis=2) / 0.4)[..., None]
     angle = np.radians(bend)
     hanging = 0.985 * np.stack([np.full_like(angle, rest[0]), -np.cos(angle), np.sin(angle) + 0.05], -1)
     path = path + (1 - away) * (hanging - rest) + (1 - 0.8 * away) * swing
-    reach = _glide(times, np.linalg.norm(wrists, axis=1, keepdims=True), t)
-    path *= 0.5 + 0.5 * np.maximum(reach, 0.3) / np.maximum(np.linalg.norm(path, axis=1, keepdims=True), 0.15)
-    return path, _glide(times, elbows, t)
+    path *= 0.5 + 0.5 * np.maximum(reach, 0.3) / np.maximum(np.linalg.norm(path, axis=2, keepdims=True), 0.15)
+    return path, elbow
 
 
 def _resting(side: str) -> tuple[np.ndarray, np.ndarray]:
     return np.array(REST[f"{side}_hand"]), np.array(REST[f"{side}_elbow"])
 
 
-def _glide(times: np.ndarray, poses: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """(K, C) poses at K times -> (T, C): a cubic that never overshoots a pose, still before the first and after the last."""
-    keep = np.concatenate(([True], np.diff(times) > 1e-6))
-    times, poses = times[keep], poses[keep]
-    if len(times) == 1:
-        return np.repeat(poses, len(t), axis=0)
-    gap = np.diff(times)[:, None]
-    rate = np.diff(poses, axis=0) / gap
-    same_way = rate[1:] * rate[:-1] > 0
-    inner = np.where(same_way, 2 * rate[1:] * rate[:-1] / np.where(same_way, rate[1:] + rate[:-1], 1), 0)
-    slope = np.concatenate((0 * rate[:1], inner, 0 * rate[:1]))
-    t = np.clip(t, times[0], times[-1])
-    last = np.clip(np.searchsorted(times, t, side="right") - 1, 0, len(gap) - 1)
-    x, gap = ((t - times[last]) / gap[last, 0])[:, None], gap[last]
-    return poses[last] + smooth(x) * (poses[last + 1] - poses[last]) + gap * x * (1 - x) * ((1 - x) * slope[last] - x * slope[last + 1])
+def _glide(knots: Sequence[Knots], t: np.ndarray) -> np.ndarray:
+    """(P, T, C): through each of P knots, at its own times (P, T), a cubic that never overshoots a pose, still before the first and after the last."""
+    times, poses, count = _padded(knots)
+    row = np.arange(len(knots))[:, None]
+    gap = np.where(np.arange(1, times.shape[1]) < count, np.diff(times, axis=1), 1.0)[..., None]
+    rate = np.where(np.arange(1, times.shape[1])[:, None] < count[..., None], np.diff(poses, axis=1) / gap, 0.0)
+    same_way = rate[:, 1:] * rate[:, :-1] > 0
+    inner = np.where(same_way, 2 * rate[:, 1:] * rate[:, :-1] / np.where(same_way, rate[:, 1:] + rate[:, :-1], 1), 0)
+    slope = np.concatenate((0 * rate[:, :1], inner, 0 * rate[:, :1]), axis=1)
+    t = np.clip(t, times[:, :1], np.take_along_axis(times, count - 1, axis=1))
+    last = np.clip((times[:, None] <= t[..., None]).sum(axis=2) - 1, 0, np.maximum(count - 2, 0))
+    gap = gap[row, last]
+    x = (t - times[row, last])[..., None] / gap
+    step = poses[row, last + 1] - poses[row, last]
+    return poses[row, last] + smooth(x) * step + gap * x * (1 - x) * ((1 - x) * slope[row, last] - x * slope[row, last + 1])
+
+
+def _padded(knots: Sequence[Knots]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times (P, K), poses (P, K, C) and number (P, 1) of knots without those that follow another at once; behind them the last pose, at no time."""
+    most = max(2, *(len(one.times) for one in knots))
+    times, poses = np.empty((len(knots), most)), np.empty((len(knots), most, knots[0].poses.shape[1]))
+    for row, one in enumerate(knots):
+        count = len(one.times)
+        times[row, :count], times[row, count:] = one.times, one.times[-1]
+        poses[row, :count], poses[row, count:] = one.poses, one.poses[-1]
+    kept = np.diff(times, axis=1, prepend=-_NEVER) > 1e-6
+    order = np.argsort(~kept, axis=1, kind="stable")
+    row, count = np.arange(len(knots))[:, None], kept.sum(axis=1, keepdims=True)
+    return np.where(np.arange(most) < count, times[row, order], _NEVER), poses[row, order], count

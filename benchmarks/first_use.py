@@ -1,0 +1,129 @@
+"""What has to be done before anything is learned or answered, in one run: generated pairs and their sentences, preprocessing, and questions of many labels or
+of many clips.
+
+    OMP_NUM_THREADS=1 python benchmarks/first_use.py
+
+Seconds are of the CPU, of all threads. Memory is that of the operating system: the largest resident size since the recognizer was loaded and had answered
+once, less what it was then. "matrix products alone" is what the text encoder's weights cost for as many tokens at the speed of this machine's own
+product of such sizes in 32 bits, measured in the same run: reading cannot take less.
+"""
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from tdsm.backbones.classifier import Classifier
+from tdsm.backbones.nets import build_encoder
+from tdsm.config import Config, demo
+from tdsm.data.labels import as_labels
+from tdsm.data.layouts import NTU_25, Layout
+from tdsm.data.preprocess import preprocess_all
+from tdsm.data.procedural import procedural_clips
+from tdsm.matcher import Matcher
+from tdsm.recognizer import Recognizer, pretrained
+from tdsm.text import TextEncoder
+
+VERBS = "raise lower push pull twist kick throw catch lift drop swing shake tap open close fold pour cut turn press"
+THINGS = "arm leg hand cup ball box door bag chair rope book phone hat coat brush spoon stick bottle wheel paper lamp plate fork knife shoe"
+WAYS = "slowly quickly twice high low sideways forward backward gently hard again alone together once here there outside indoors upward away"
+MIB = 2**20
+
+
+def names(count: int) -> list[str]:
+    """Different labels of four words each."""
+    return [f"{verb} the {thing} {way}" for verb in VERBS.split() for thing in THINGS.split() for way in WAYS.split()][:count]
+
+
+def seconds(work: Callable[[], object]) -> tuple[float, object]:
+    """CPU seconds of some work, and what it gave."""
+    start = time.process_time()
+    made = work()
+    return time.process_time() - start, made
+
+
+def products(text_encoder: TextEncoder, tokens: int) -> float:
+    """CPU seconds of the text encoder's matrix products with its weights for so many tokens, at the best speed of one of them here."""
+    weights = [weight for weight in text_encoder._model.layers.parameters() if weight.ndim == 2]
+    x, weight = torch.randn(1024, weights[0].shape[1]), weights[0].detach()
+    best = min(seconds(lambda: torch.nn.functional.linear(x, weight))[0] for _ in range(20))
+    return best / (len(x) * weight.numel()) * tokens * sum(weight.numel() for weight in weights)
+
+
+def pairs(count: int, layout: Layout) -> None:
+    """Generate, preprocess and read, as :func:`tdsm.backbones.pairs.generated_pairs` does."""
+    config = Config()
+    text_encoder = TextEncoder(config.text)
+    text_encoder.read_sentences(["this loads the model"])
+    generating, clips = seconds(lambda: procedural_clips(count, layout=layout))
+    preparing, _ = seconds(lambda: preprocess_all(clips, config.preprocess))
+    reading, _ = seconds(lambda: text_encoder.read_sentences([clip.label for clip in clips]))
+    distinct = {tuple(words) for words in text_encoder._words(sorted({clip.label for clip in clips}), 64)}
+    floor = products(text_encoder, sum(map(len, distinct)))
+    print(
+        f"{count:,} pairs: {generating + preparing + reading:.1f} s: generated {generating:.1f}, preprocessed {preparing:.1f}, "
+        f"{len(distinct):,} different sentences read {reading:.1f} (matrix products alone {floor:.1f})"
+    )
+    for steady in (False, True):
+        took, _ = seconds(lambda steady=steady: preprocess_all(clips, replace(config.preprocess, steady=steady)))
+        print(f"preprocessing: {count / took:,.0f} clips a second ({layout.name}, 48 frames to {config.preprocess.frames}{', steady' if steady else ''})")
+
+
+def of_demo_size() -> Recognizer:
+    """A recognizer of the paper's recipe in the demo's size, with random weights, which do not change the work."""
+    config = demo()
+    encoder = build_encoder(config.encoder, NTU_25, config.preprocess.bodies, 40)
+    backbone = Classifier(encoder, config.preprocess, ["squat"], "synthetic", TextEncoder(config.text))
+    text = backbone.labels(as_labels(["squat"]))
+    return Recognizer(config, backbone, Matcher(backbone.features, 1, text.z_g.shape[1], text.z_l.shape[1], config.model, config.diffusion))
+
+
+def resident() -> int:
+    """Bytes of this process in memory now (Linux); elsewhere the most that it ever had."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except FileNotFoundError:
+        return most()
+
+
+def most() -> int:
+    """The most bytes of this process that were ever in memory."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def question(kind: str, recognizer: Recognizer, clips: int, labels: int) -> None:
+    """Ask once."""
+    asked, generated = names(labels), list(procedural_clips(min(clips, 100)))
+    given = [generated[row % len(generated)] for row in range(clips)]
+    recognizer.predict(given[:2], ["walk", "jump"])
+    before, top = resident(), most()
+    took, answer = seconds(lambda: recognizer.predict(given, asked))
+    above = f"{(most() - before) / MIB:.0f} MiB above" if most() > top else f"no more than the {(top - before) / MIB:.0f} MiB above that were once needed"
+    print(f"{labels:,} labels x {clips:,} clips, {kind}: {took:.1f} s, {above} the {before / MIB:.0f} MiB before; scores {answer.scores.shape}")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=Config().align.pairs)
+    parser.add_argument("--many", type=int, default=10_000, help="labels, and clips")
+    parser.add_argument("--few", type=int, default=10, help="clips, and labels")
+    parser.add_argument("--demo-size", action="store_true", help="ask one of the paper's recipe in the demo's size too, which reads 35 tokens of every label")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    print(f"{args.threads} threads, torch {torch.__version__}")
+    for kind, make in (("shipped", pretrained), ("demo size", of_demo_size))[: 1 + args.demo_size]:
+        recognizer = make()
+        question(kind, recognizer, args.few, args.many)
+        question(kind, recognizer, args.many, args.few)
+    pairs(args.pairs, NTU_25)
+
+
+if __name__ == "__main__":
+    main()
