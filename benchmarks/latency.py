@@ -29,7 +29,9 @@ def recognizer_with(stream: str) -> Recognizer:
     encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, 40)
     backbone = Classifier(encoder, config.preprocess, ["squat"], "synthetic", TextEncoder(config.text, cache_folder()))
     text = backbone.labels(as_labels(["squat"]))
-    return Recognizer(config, backbone, Matcher(backbone.features, 1, text.z_g.shape[1], text.z_l.shape[1], config.model, config.diffusion))
+    matcher = Matcher(backbone.features, 1, text.z_g.shape[1], text.z_l.shape[1], config.model, config.diffusion)
+    torch.nn.init.normal_(matcher.denoiser.final_layer.linear.weight, std=0.02)  # it starts at zero, and such a denoiser is not computed
+    return Recognizer(config, backbone, matcher)
 
 
 def main() -> None:

@@ -49,8 +49,8 @@ class TextStream:
 
     condition: Tensor  # (K, D) embedding of z_g, one half of f_c
     tokens: Tensor | None  # (K, M_l, D) embedded z_l, what the joint blocks start from; None when cached
-    keys: tuple[Tensor, ...]  # for each block (K, heads, M_l, D / heads); empty when joint
-    values: tuple[Tensor, ...]
+    keys: tuple[Tensor, ...]  # for each block (K, heads, D / heads, M_l), as a product with queries reads them; empty when joint
+    values: tuple[Tensor, ...]  # for each block (K, heads, M_l, D / heads)
     hidden: Tensor  # (K, M_l) True for padding that nobody may attend to
     prior: Tensor | None = None  # (K, C) what the prediction starts from, with :attr:`tdsm.config.ModelConfig.prior`; else None
     vectors: Vectors | None = None  # where all clips are scored at one timestep

@@ -93,14 +93,12 @@ def _gate(y: Tensor, square: Tensor, out: Tensor) -> Tensor:
     return torch.addcmul(y, y, square, value=_CUBIC, out=out).mul_(_LINEAR).sigmoid_()
 
 
-def gelu(y: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
-    """GELU in its tanh form; ``y`` may be overwritten where no gradient is wanted."""
-    if y.is_cuda:
-        return F.gelu(y, approximate="tanh")
-    if y.requires_grad:
-        return _Gelu.apply(y.contiguous())[0]
-    room = y.new_empty(min(_SLAB, y.numel()))
-    for (part,) in _slabs(y):
+def _gelu_(y: Tensor, bias: Tensor) -> Tensor:
+    """GELU of y + bias, in the place of y, for scoring on a CPU."""
+    rows = max(1, _SLAB // y.shape[-1])
+    room = y.new_empty(rows, y.shape[-1])
+    for part in y.view(-1, y.shape[-1]).split(rows):
+        part.add_(bias)
         part.mul_(_gate(part, room[: len(part)], room[: len(part)]))
     return y
 
@@ -114,7 +112,11 @@ class MLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
         """Same shape in and out."""
-        return self.fc2(gelu(self.fc1(x)))
+        if x.is_cuda:
+            return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
+        if torch.is_grad_enabled():
+            return self.fc2(_Gelu.apply(self.fc1(x))[0])
+        return self.fc2(_gelu_(F.linear(x, self.fc1.weight), self.fc1.bias))
 
 
 def modulate(x: Float[Tensor, "*#batch token width"], shift: Float[Tensor, "*#batch width"], scale: Float[Tensor, "*#batch width"]) -> Tensor:
@@ -182,10 +184,10 @@ class CrossBlock(nn.Module):
             mixed = self.attn.merge(F.scaled_dot_product_attention(*q, k, v, attn_mask=~hidden[:, None, None, :]))
             text = gated(text, gate, self.attn.proj_c(mixed))
             text = gated(text, gate2, self.mlp_c(modulate(text, shift2, scale2)))
-        return text, k, v
+        return text, k.transpose(-2, -1).contiguous(), v.contiguous()
 
     def skeleton(self, x: Tensor, vectors: Tensor, keys: Tensor, values: Tensor, hidden: Tensor, groups: Groups | None) -> Tensor:
-        """The cached stream's skeleton half: x attends to its own row and to its label's keys (K, heads, M_l, D / heads).
+        """The cached stream's skeleton half: x attends to its own row and to its label's keys (K, heads, D / heads, M_l).
 
         ``groups`` says where the rows of each label are; None: the first axis of x is the label's.
         """
@@ -206,7 +208,7 @@ class CrossBlock(nn.Module):
         q = q / math.sqrt(q.shape[-1])
         rows, tokens = q.shape[1], q.shape[3]
         flat = q.transpose(1, 2).flatten(2, 3)  # (K, heads, R * M_x, part)
-        to_words = (flat @ keys.transpose(-2, -1)).masked_fill(hidden[:, None, None, :], float("-inf"))
+        to_words = (flat @ keys).masked_fill(hidden[:, None, None, :], float("-inf"))
         alone = tokens == 1  # thousands of products of one number each are slower than their sum
         to_own = (q * k).sum(-1, keepdim=True) if alone else q @ k.transpose(-2, -1)
         weights = torch.cat((to_own.transpose(1, 2).flatten(2, 3), to_words), dim=-1).softmax(dim=-1)

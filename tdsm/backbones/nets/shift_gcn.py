@@ -50,7 +50,8 @@ class JointShift(nn.Module):
     def forward(self, x: Float[Tensor, "body time joint channel"]) -> Float[Tensor, "body time joint channel"]:
         """Permute the (joint, channel) pairs."""
         rows = x.reshape(-1, len(self.order))
-        return _Permute.apply(rows, self.order, self.reverse).view(x.shape)
+        moved = _Permute.apply(rows, self.order, self.reverse) if torch.is_grad_enabled() else rows.index_select(1, self.order)
+        return moved.view(x.shape)
 
 
 class _SignGradient(torch.autograd.Function):
@@ -78,6 +79,7 @@ class TemporalShift(nn.Module):
         super().__init__()
         self.stride, self.sign_gradient = stride, sign_gradient
         self.offset = nn.Parameter(torch.empty(channels).uniform_(-1, 1))
+        self._made: tuple[Tensor, Tensor] | None = None  # offsets, and the kernel that was made of them without a gradient
 
     def kernel(self) -> Float[Tensor, "channel 1 tap 1"]:
         """Interpolation weights, with the present frame at the middle tap."""
@@ -91,9 +93,16 @@ class TemporalShift(nn.Module):
 
     def forward(self, x: Float[Tensor, "body time joint channel"]) -> Float[Tensor, "body frame joint channel"]:
         """Shift; T becomes T / stride, rounded up."""
-        kernel = self.kernel().to(x.dtype)
+        kernel = (self.kernel() if torch.is_grad_enabled() else self._known_kernel()).to(x.dtype)
         x = F.conv2d(x.permute(0, 3, 1, 2), kernel, stride=(self.stride, 1), padding=(kernel.shape[2] // 2, 0), groups=len(kernel))
         return x.permute(0, 2, 3, 1)
+
+    def _known_kernel(self) -> Tensor:
+        """The kernel, made again only where the offsets have changed: for one clip it takes as long as the shift itself."""
+        made = self._made
+        if made is None or made[0].device != self.offset.device or not torch.equal(made[0], self.offset):
+            self._made = made = (self.offset.detach().clone(), self.kernel())
+        return made[1]
 
 
 class _SpatialUnit(nn.Module):
