@@ -191,7 +191,7 @@ def study(
     settings: Settings = None,
     descriptions: Sentences = None,
 ) -> None:
-    """Compare settings on pseudo-unseen classes (held out of the seen ones): mean, spread, paired differences, time."""
+    """Compare settings on pseudo-unseen classes (held out of the seen ones): mean, spread, paired differences."""
     from tdsm.experiments.cells import cells_of, source_of
     from tdsm.experiments.run import settings_of
     from tdsm.util.files import parse_json
