@@ -9,13 +9,33 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tdsm.cli import answers
-from tdsm.cli.options import Data, Fps, Layout, Preset, Seed, Sentences, Settings, Size, config_of, say, sentences_of
+from tdsm.cli.options import (
+    Data,
+    Fps,
+    Launcher,
+    Layout,
+    NoWait,
+    Preset,
+    Seed,
+    Sentences,
+    Settings,
+    ShardOf,
+    Size,
+    SlurmOptions,
+    Threads,
+    Workers,
+    config_of,
+    launch_of,
+    say,
+    sentences_of,
+)  # fmt: skip
 from tdsm.data.labels import parse_labels, unmatched_line
 from tdsm.util.errors import InputError
 from tdsm.util.settings import parse_size
 
 if TYPE_CHECKING:
     from tdsm.config import Config
+    from tdsm.experiments.launch import Launch
 
 app = typer.Typer(
     add_completion=False,
@@ -166,16 +186,23 @@ def evaluate(
     preset: Preset = "recommended",
     settings: Settings = None,
     descriptions: Sentences = None,
+    launcher: Launcher = None,
+    workers: Workers = 2,
+    threads: Threads = None,
+    slurm: SlurmOptions = None,
+    no_wait: NoWait = False,
+    shard: ShardOf = None,
 ) -> None:
     """Zero-shot accuracy on published splits, mean and std over seeds, beside published numbers, ridge regression and the plain cosine."""
     from tdsm.experiments.cells import cells_of, source_of
 
+    launch = launch_of(launcher, workers, threads, slurm, no_wait)
     config, cells = config_of(preset, settings), []
     for clips, benchmark in _work(data, split, config):
         sentences = sentences_of(descriptions, clips.name)
         say(unmatched_line(sentences, clips.classes))
         cells += cells_of(benchmark, source_of(benchmark, clips), config, seeds=seeds, descriptions=sentences)
-    _compute(cells, out)
+    _compute(cells, out, "table", shard, launch)
 
 
 @app.command()
@@ -190,12 +217,19 @@ def study(
     preset: Preset = "recommended",
     settings: Settings = None,
     descriptions: Sentences = None,
+    launcher: Launcher = None,
+    workers: Workers = 2,
+    threads: Threads = None,
+    slurm: SlurmOptions = None,
+    no_wait: NoWait = False,
+    shard: ShardOf = None,
 ) -> None:
     """Compare settings on pseudo-unseen classes (held out of the seen ones): mean, spread, paired differences."""
     from tdsm.experiments.cells import cells_of, source_of
     from tdsm.experiments.run import settings_of
     from tdsm.util.files import parse_json
 
+    launch = launch_of(launcher, workers, threads, slurm, no_wait)
     values = parse_json(grid, "grid")
     if not isinstance(values, dict):
         raise InputError("grid", f"{grid!r} is no object", "give for instance '{\"train.steps\": [300, 600]}'")
@@ -205,7 +239,7 @@ def study(
         common = {"seeds": seeds, "descriptions": sentences_of(descriptions, clips.name), "part": part, "draws": draws}
         for setting, config in every:
             cells += cells_of(benchmark, source_of(benchmark, clips), config, setting=setting, **common)
-    _compute(cells, out)
+    _compute(cells, out, "table", shard, launch)
 
 
 @app.command()
@@ -219,6 +253,12 @@ def reproduce(
     prompts: Annotated[Path | None, typer.Option(help="Published prompts: SA-DVAE's class_lists or PURLS' gpt3_desc.xlsx. Left out: ours.")] = None,
     backbone: Annotated[Path | None, typer.Option(help="A trained backbone (the `model` folder of a run) to use; refused if it saw an unseen class.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, with sizes and times, and compute nothing.")] = False,
+    launcher: Launcher = None,
+    workers: Workers = 2,
+    threads: Threads = None,
+    slurm: SlurmOptions = None,
+    no_wait: NoWait = False,
+    shard: ShardOf = None,
 ) -> None:
     """Compute one row of a published table, from the download to the number beside the published one."""
     from tdsm.catalogue.rows import benchmark_named
@@ -229,6 +269,7 @@ def reproduce(
     from tdsm.experiments.estimate import seconds_per_unit
     from tdsm.experiments.run import plan, plan_table
 
+    launch = launch_of(launcher, workers, threads, slurm, no_wait)
     benchmark = benchmark_named(name)
     config = config_of(preset, settings, paper(benchmark.encoder))
     source = source_of(benchmark, data)
@@ -239,7 +280,7 @@ def reproduce(
     if dry_run:
         print(plan_table(plan(cells, out), seconds_per_unit(config, NTU_25, benchmark.classes)))
         return
-    _compute(cells, out, benchmark.name)
+    _compute(cells, out, benchmark.name, shard, launch)
 
 
 def _work(data: list[Path], split: str | None, config: "Config") -> list:
@@ -258,15 +299,31 @@ def _work(data: list[Path], split: str | None, config: "Config") -> list:
     return work
 
 
-def _compute(cells: list, out: Path, name: str = "table") -> None:
-    """Run cells, write cells.csv after each of them and the table at the end, and print it."""
+def _compute(cells: list, out: Path, name: str, shard: str | None, how: "Launch | None") -> None:
+    """Run cells, here, in workers or a shard of them; write cells.csv after each of them and the table at the end, and print it."""
+    from tdsm.experiments.launch import launch, run_shard
     from tdsm.experiments.run import run
+    from tdsm.experiments.status import write_plan
     from tdsm.experiments.table import lines_of, markdown, write_cells, write_tables
 
+    write_plan(cells, out, name)
+    if shard is not None:
+        print(run_shard(cells, out, shard))
+        return
+    if how is not None and not launch(cells, out, how, sys.argv[1:]):
+        return
     scored = run(cells, out, lambda done: write_cells(done, out / "cells.csv"))
     lines = lines_of(scored)
     path, part = write_tables(lines, out, name), "unseen" if cells[0].part == "unseen" else "pseudo-unseen"
     print(f"{markdown(lines)}\n\nTop-1 % on {part} classes, inductive, nothing selected on test clips; written to {path}, every cell to {out}/cells.csv")
+
+
+@app.command()
+def status(out: Annotated[Path, typer.Argument(help="Folder of --out of tdsm evaluate, study or reproduce.")]) -> None:
+    """Say which cells and stages are done, running, waiting or lost, and what each worker does; while they run, or after a kill."""
+    from tdsm.experiments.status import status_table
+
+    print(status_table(out))
 
 
 @app.command()
