@@ -126,7 +126,8 @@ def _on(stages: Sequence[Stage], out: Path) -> list[Worker]:
 
 
 def _work_off(stages: Sequence[Stage], out: Path, how: Launch, start: "_Local | _Slurm") -> bool:
-    tries, gone, lost = Counter(), Counter(), {}
+    gone, lost = Counter(), {}
+    tries = Counter(number for worker in _on(stages, out) for number in _left(worker, stages))
     with progress_bar(total=len(stages), desc="cells", unit="cell") as bar:
         while missing := [number for number, stage in enumerate(stages) if not stage.done]:
             bar.update(len(stages) - len(missing) - bar.n)
