@@ -21,9 +21,10 @@ from tdsm.data.readers.nw_ucla import CLASSES
 from tdsm.experiments import launch, workers
 from tdsm.experiments.launch import Launch
 from tdsm.experiments.status import status_table
-from tdsm.experiments.workers import Shard, Worker, is_alive, jobs_in_queue, read_workers, record
+from tdsm.experiments.workers import Worker, is_alive, jobs_in_queue, read_workers, record
 from tdsm.util.errors import InputError
 from tdsm.util.files import locked, read_object
+from tdsm.util.shard import Shard
 from tdsm.util.weights import save_tensors
 
 CONFIG = override(TINY_CLASSIFIER, {"encoder.kind": "tcn", "train.steps": 40, "train.save_every": 5})  # "tcn": the quickest encoder

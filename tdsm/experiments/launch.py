@@ -19,9 +19,10 @@ from tdsm.experiments.cells import Cell
 from tdsm.experiments.plan import plan_of
 from tdsm.experiments.run import check, run
 from tdsm.experiments.stages import Stage
-from tdsm.experiments.workers import Shard, Worker, at_work, forget, is_alive, jobs_in_queue, last_line, log_of, read_workers, record, worker_of
+from tdsm.experiments.workers import Worker, at_work, forget, is_alive, jobs_in_queue, last_line, log_of, read_workers, record, worker_of
 from tdsm.util.errors import InputError
 from tdsm.util.progress import progress_bar
+from tdsm.util.shard import Shard
 
 __all__ = ["Launch", "launch", "run_shard"]
 
@@ -76,7 +77,7 @@ class _Failed(InputError):
 
 
 def run_shard(cells: Sequence[Cell], out: Path, shard: str) -> str:
-    """Compute the cells of a shard (:class:`~tdsm.experiments.workers.Shard`); returns a line that says so. Raises InputError: bad input, or no such shard."""
+    """Compute the cells of a shard (:class:`~tdsm.util.shard.Shard`); returns a line that says so. Raises InputError: bad input, or no such shard."""
     part = Shard.parse(shard)
     mine = part.pick(cells)
     with at_work(out, part, [plan_of(cell, out).folder.name for cell in mine]):

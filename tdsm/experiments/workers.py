@@ -13,52 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import psutil
 
 from tdsm.util.errors import InputError
 from tdsm.util.files import read_object, write_json
+from tdsm.util.shard import Shard
 
-__all__ = ["Shard", "Worker", "at_work", "forget", "is_alive", "jobs_in_queue", "last_line", "log_of", "read_workers", "record"]
+__all__ = ["Worker", "at_work", "forget", "is_alive", "jobs_in_queue", "last_line", "log_of", "read_workers", "record"]
 
-T = TypeVar("T")
 _FOLDER = "jobs"
 _TAIL = 4096  # bytes of a log in which its last line is looked for
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Some of the cells: those whose number, from 1, is one of ``numbers`` modulo ``of``. Written ``i/n``, or ``i,j,k/n`` for several.
-
-    Example:
-        >>> Shard.parse("2/3").pick("abcdefg")
-        ['b', 'e']
-        >>> str(Shard.parse("1,3/4"))
-        '1,3/4'
-    """
-
-    numbers: tuple[int, ...]
-    of: int
-
-    @classmethod
-    def parse(cls, text: str, where: str = "--shard") -> "Shard":
-        """Raises InputError: another form, or a number that is not from 1 to n."""
-        left, _, right = text.partition("/")
-        parts = [*left.split(","), right]
-        if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-            raise InputError(where, f"{text!r:.60} is not of the form i/n", "give for instance 1/4, then 2/4, 3/4 and 4/4 in other processes")
-        *numbers, of = map(int, parts)
-        if not all(1 <= number <= of for number in numbers):
-            raise InputError(where, f"{text!r:.60} has a number that is not from 1 to {of}", "number the shards from 1 to their count")
-        return cls(tuple(numbers), of)
-
-    def pick(self, items: Sequence[T]) -> list[T]:
-        """Those of ``items`` that belong to it, in order."""
-        return [item for place, item in enumerate(items) if place % self.of + 1 in self.numbers]
-
-    def __str__(self) -> str:
-        return f"{','.join(map(str, self.numbers))}/{self.of}"
 
 
 @dataclass(frozen=True)
