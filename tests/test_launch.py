@@ -95,6 +95,7 @@ def half_way(out, deed):
 # Workers of this machine
 
 
+@pytest.mark.slow
 def test_a_study_whose_worker_is_killed_gives_the_table_of_one_process(study, table, tmp_path):
     expected, out, killed = of_one_process(table, study, tmp_path), tmp_path / "out", []
 
@@ -133,6 +134,7 @@ def test_shards_by_hand_make_the_same_table(study, table, tmp_path):
     assert [(worker.shard, worker.ended, worker.fault) for worker in read_workers(out)] == [("3/3", True, "")]  # one process was all three
 
 
+@pytest.mark.slow
 def test_bad_input_in_a_worker_is_the_line_of_one_process_and_the_others_go_on(study, tmp_path):
     grid = '{"train.lr": [1e30, 0.01]}'
     alone = study(tmp_path / "alone", *FEW, grid=grid)
@@ -282,7 +284,9 @@ def test_a_study_whose_job_is_cancelled_gives_the_table_of_one_process(study, ta
     submitted = read_workers(out)
     assert [worker.shard for worker in submitted] == ["1,3,5,7/8", "2,4,6,8/8"]
     thread = half_way(out, lambda worker: os.system(f"scancel {worker.job}"))
-    code, printed, said = study(out, *options)  # finds both jobs and waits for them
+    assert study(out, *options, "--no-wait")[:2] == (0, "")  # both are there: nothing is submitted
+    assert [worker.job for worker in read_workers(out)] == [worker.job for worker in submitted]
+    code, printed, said = study(out, *options)  # waits for both
     thread.join()
     assert (code, printed) == (2, "")
     assert said.count("was lost") == 1

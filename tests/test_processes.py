@@ -21,8 +21,7 @@ from tdsm.train import fit_matcher
 
 # 15 and 7 rows: the processes have shares of different sizes
 ODD = {"align.batch": 15, "align.seen_batch": 7, "encoder.batch": 7, "train.batch": 15}
-RECIPES = {"aligned": TINY_ALIGNED, "classifier": TINY_CLASSIFIER}
-RECIPES |= {f"{name}, odd": override(config, ODD) for name, config in RECIPES.items()}
+RECIPES = {config.backbone: override(config, ODD) for config in (TINY_ALIGNED, TINY_CLASSIFIER)}
 SCRIPT = "import sys; sys.path.insert(0, {here!r}); import test_processes; test_processes.train(sys.argv[1])\n"
 
 

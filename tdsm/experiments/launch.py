@@ -152,12 +152,12 @@ def _work_off(stages: Sequence[Stage], out: Path, how: Launch, start: "_Local | 
                     tries.update(free)
                     for worker in start(_dealt(free, min(room, len(free)), stages)):
                         record(out, worker)
-                if not how.wait:
-                    return False
             elif not any(stages[number].folder.name in held for number in missing):
                 if faults:
                     raise _Failed(faults[min(faults)])
                 raise InputError(out, f"{len(missing)} of {len(stages)} cells could not be computed", "see `tdsm status`; the same call goes on")
+            if not how.wait:
+                return False
             time.sleep(_EVERY[how.launcher])
         bar.update(len(stages) - bar.n)
     return True
