@@ -1,6 +1,6 @@
 """A study of 8 cells in one process and in two workers of this machine, in one run: how much sooner the table is there, and whether it is the same.
 
-    python benchmarks/workers.py nw_ucla_all_sqe.zip --split 8/2 --preset benchmarks/paper_recipe_small.json --set encoder.steps=60 --set train.steps=120
+    python benchmarks/workers.py nw_ucla_all_sqe.zip --set encoder.kind=tcn --set encoder.steps=150 --set train.steps=150
 
 Two settings, two draws of pseudo-unseen classes and two seeds; one thread a process. Each call starts from nothing, in a folder of its own; both find the
 same cache of texts, filled before. The clock counts all, with the start of Python. CPU seconds are those of all processes of a call; where other work
@@ -28,10 +28,11 @@ def main() -> None:
     parser.add_argument("--preset", default="demo")
     parser.add_argument("--set", action="append", default=[], help="a setting of the study, such as train.steps=100")
     args = parser.parse_args()
-    study = [sys.executable, "-m", "tdsm.cli", "study", GRID, str(args.data), "--split", args.split, "--draws", "2", "--seeds", "2", "--preset", args.preset]
-    study += [word for setting in args.set for word in ("--set", setting)]
+    options = [str(args.data), "--split", args.split, "--preset", args.preset, *(word for setting in args.set for word in ("--set", setting))]
+    study = [sys.executable, "-m", "tdsm.cli", "study", GRID, *options, "--draws", "2", "--seeds", "2"]
     with tempfile.TemporaryDirectory() as folder:
-        timed([*study, "--set", "train.steps=1", "--set", "encoder.steps=1", "--out", f"{folder}/texts"])
+        short = ("--set", "train.steps=1", "--set", "encoder.steps=1", "--draws", "1", "--seeds", "1")
+        timed([sys.executable, "-m", "tdsm.cli", "study", "{}", *options, *short, "--out", f"{folder}/texts"])
         one = timed([*study, "--out", f"{folder}/one"])
         two = timed([*study, "--out", f"{folder}/two", "--launcher", "local", "--workers", "2", "--threads", "1"])
         same = Path(folder, "one/table.md").read_bytes() == Path(folder, "two/table.md").read_bytes()
