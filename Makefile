@@ -9,10 +9,10 @@ PAIR := --jobs=2 --keep-going --no-print-directory
 LATER = > $@.log 2>&1; status=$$?; cat $@.log; rm $@.log; exit $$status
 PYTEST := OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python -m pytest -p no:cacheprovider
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 notebooks
-QUICK := -m "not slow and not browser" tests
+QUICK := -m "not slow and not browser and not slurm" tests
 # Tests of files, pages and servers, in which no arithmetic can differ.
 FILES := app cli detector_files digest doctor door feature_files fetch files kinetics labels live mocap_files npz ntu ntu_text openpose_json pku_mmd progress \
-	project prompt_files pyskl readers results rich sniff store structure timeline
+	project prompt_files pyskl readers results rich sharded sniff store structure timeline
 ARITHMETIC_TESTS := $(QUICK) $(FILES:%=--ignore=tests/test_%.py)
 
 .PHONY: help demo test test-all test-arithmetic quick-tests quick-notebooks all-tests all-notebooks other-1 other-2 fuzz lint notebooks figures lab clean

@@ -16,6 +16,7 @@ from tdsm.config import DiffusionConfig, ModelConfig
 from tdsm.diffusion import Loss, add_noise, alphas_cumprod, diffusion_target, sample_errors, tdsm_loss
 from tdsm.model import CrossDiT, TextStream
 from tdsm.text import TextFeatures
+from tdsm.util.processes import joined
 
 __all__ = ["Matcher"]
 
@@ -74,7 +75,10 @@ class Matcher(nn.Module):
         noise: Float[Tensor, "batch token channel"],
         text: TextFeatures,
     ) -> dict[str, Tensor]:
-        """Named losses of one batch, those of :attr:`loss`. Right and wrong prompt share z_x, t and noise."""
+        """Named losses of one batch, those of :attr:`loss`. Right and wrong prompt share z_x, t and noise.
+
+        In a training of several processes these are rows of one of them, and the losses those of all rows (:mod:`tdsm.util.processes`).
+        """
         z_x = self.normalise(z_x)
         z_xt = add_noise(z_x, noise, t, self.alpha_bar)
         target = diffusion_target(self.diffusion.target, z_x, noise, t, self.alpha_bar)
@@ -83,7 +87,7 @@ class Matcher(nn.Module):
         prediction = self.denoiser(z_xt, t, labels, read.z_g, read.z_l, read.mask)
         e_p, e_n = sample_errors(prediction, target)
         alike = F.cosine_similarity(text.z_g[positive], text.z_g[negative], dim=-1) > self.diffusion.near
-        return self.loss(e_p, e_n, (positive == negative) | alike)
+        return self.loss(joined(e_p), joined(e_n), joined((positive == negative) | alike))
 
     @torch.no_grad()
     def encode_text(self, text: TextFeatures) -> TextStream:

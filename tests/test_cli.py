@@ -54,7 +54,7 @@ def settings(tmp_path_factory):
 
 
 VERBS = (
-    "demo", "benchmarks", "doctor", "fetch", "prepare", "export", "train", "evaluate", "study", "reproduce", "results", "predict",
+    "demo", "benchmarks", "doctor", "fetch", "prepare", "export", "train", "evaluate", "study", "reproduce", "status", "results", "predict",
     "spot", "search", "app", "live",
 )  # fmt: skip
 

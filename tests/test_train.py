@@ -25,7 +25,6 @@ from tdsm.data.layouts import KINECT_20, Layout
 from tdsm.data.synthetic import SEEN, synthetic_clips
 from tdsm.diffusion import tdsm_loss
 from tdsm.matcher import Matcher
-from tdsm.recognizer import Recognizer
 from tdsm.text import TextFeatures
 from tdsm.train import fit_matcher, matcher_for, train_recognizer
 from tdsm.util.errors import InputError
@@ -287,40 +286,6 @@ def test_a_backbone_is_saved_and_gives_the_same_bits(tmp_path, recipe):
 def test_one_class_is_nothing_to_train_on():
     with pytest.raises(InputError, match="1 class to train on; give at least two seen classes"):
         seen_clips(synthetic_clips(2, actions=SEEN[:1]), TINY_CLASSIFIER.preprocess)
-
-
-# Several processes
-
-LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
-
-
-def launch(processes: int, *args: object) -> str:
-    environment = os.environ | {"TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [*LAUNCH, f"--num_processes={processes}", "--main_process_port=0", *map(str, args)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.mark.parametrize("recipe", [TINY_ALIGNED, pytest.param(TINY_CLASSIFIER, marks=pytest.mark.slow)], ids=lambda config: config.backbone)
-def test_the_whole_command_runs_in_two_processes(tmp_path, recipe):
-    clips = synthetic_clips(3, actions=SEEN[:4])
-    clips.save(tmp_path / "clips.npz")
-    (tmp_path / "tiny.json").write_text(recipe.to_json())
-    launch(2, "-m", "tdsm.cli", "train", tmp_path / "clips.npz", "--out", tmp_path / "run", "--preset", tmp_path / "tiny.json")
-    assert Recognizer.from_pretrained(tmp_path / "run/model").predict(clips[:2], ["wave"]).scores.shape == (2, 1)
-    assert not list(tmp_path.rglob("*.partial"))
-
-
-def test_two_processes_train_as_one_does(tmp_path):
-    script = tmp_path / "train.py"
-    script.write_text(SCRIPT.format(here=str(Path(__file__).parent)))
-    for processes in (1, 2):
-        launch(processes, script, tmp_path / f"{processes}.safetensors", tmp_path / f"{processes}.pt")
-    one, two = (torch.load(tmp_path / f"{processes}.pt", weights_only=True) for processes in (1, 2))
-    for name in one:
-        torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-4)
-    assert not torch.equal(matcher_for(data(), CONFIG, seed=1).denoiser.x_embedder.weight, one["denoiser.x_embedder.weight"])
 
 
 def test_learning_rate_warms_up_and_ends_at_zero():

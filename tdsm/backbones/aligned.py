@@ -32,6 +32,7 @@ from tdsm.data.layouts import Layout
 from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.text import LabelReading, TextFeatures, TextModel, directions
 from tdsm.util.loop import Logged, batch_rows, device, fingerprint, fit, mix
+from tdsm.util.processes import joined
 
 __all__ = ["SAME", "Aligned", "Pairs", "Seen", "augment", "exchange_sides", "mirror", "seen_with_mirrors", "train_on_pairs", "train_with_seen"]
 
@@ -148,22 +149,25 @@ class Aligned(Backbone):
 
     def forward(
         self,
-        x: Float[Tensor, "pair person time joint coord"],
+        x: Float[Tensor, "share person time joint coord"],
         z_g: Float[Tensor, "pair word"],
-        seen_x: Float[Tensor, "clip person time joint coord"] | None = None,
+        seen_x: Float[Tensor, "seen_share person time joint coord"] | None = None,
         seen_y: Int[Tensor, " clip"] | None = None,
         seen_z_g: Float[Tensor, "label word"] | None = None,
         seen_weight: float = 0.0,
     ) -> dict[str, Tensor]:
-        """Losses of a batch of generated pairs and, if given, of clips of seen classes, whose wrong texts are all other seen and all generated ones."""
+        """Losses of a batch of generated pairs and, if given, of clips of seen classes, whose wrong texts are all other seen and all generated ones.
+
+        In a training of several processes each gives its share of the clips, ``x`` and ``seen_x``, and all texts and classes (:mod:`tdsm.util.processes`).
+        """
         z_x = self.skeleton(x if seen_x is None else torch.cat((x, seen_x)))  # one batch: both share the batch normalisation
-        texts, own = self.text(z_g), torch.arange(len(x), device=x.device)
-        same = (texts @ texts.T > SAME) & ~torch.eye(len(x), dtype=torch.bool, device=x.device)
-        logits = (self.scale() * z_x[: len(x)] @ texts.T).masked_fill(same, -1e4)  # two pairs described alike are no negatives of each other
+        texts, own = self.text(z_g), torch.arange(len(z_g), device=x.device)
+        same = (texts @ texts.T > SAME) & ~torch.eye(len(z_g), dtype=torch.bool, device=x.device)
+        logits = (self.scale() * joined(z_x[: len(x)]) @ texts.T).masked_fill(same, -1e4)  # two pairs described alike are no negatives of each other
         pairs = (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
         if seen_x is None:
             return {"loss": pairs, "pairs": pairs}
-        seen = F.cross_entropy(self.scale() * z_x[len(x) :] @ torch.cat((self.text(seen_z_g), texts)).T, seen_y)
+        seen = F.cross_entropy(self.scale() * joined(z_x[len(x) :]) @ torch.cat((self.text(seen_z_g), texts)).T, seen_y)
         return {"loss": pairs + seen_weight * seen, "pairs": pairs, "seen": seen}
 
 
@@ -175,8 +179,8 @@ def train_on_pairs(
     aligner.to(device()).text_center.copy_(z_g.mean(0))
 
     def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
-        rows = batch_rows(len(x), config.batch, seed, step)[share]
-        return module(augment(x[rows], seed, step).to(device()), z_g[rows].to(device()))
+        rows = batch_rows(len(x), config.batch, seed, step)
+        return module(augment(x[rows], seed, step)[share].to(device()), z_g[rows].to(device()))
 
     identity = fingerprint(config, x, z_g, seed)
     options = {"checkpoint": checkpoint, "identity": identity, "precision": precision, "seed": seed, "title": "pairs"}
@@ -197,10 +201,10 @@ def train_with_seen(
     vary = partial(corrupt, layout=aligner.layout, config=CorruptConfig(flat=0.0)) if config.start else augment
 
     def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
-        rows = batch_rows(len(x), config.batch, seed, step)[share]
-        clips = batch_rows(len(seen_x), config.seen_batch, seed, step)[share]
-        both = vary(torch.cat((x[rows], seen_x[clips])), seed=seed, step=step).to(device())
-        return module(both[: len(rows)], z_g[rows].to(device()), both[len(rows) :], seen.y[clips].to(device()), seen_z_g, config.seen_weight)
+        rows, clips = batch_rows(len(x), config.batch, seed, step), batch_rows(len(seen_x), config.seen_batch, seed, step)
+        both = vary(torch.cat((x[rows], seen_x[clips])), seed=seed, step=step)
+        generated, recorded = (part[share].to(device()) for part in (both[: len(rows)], both[len(rows) :]))
+        return module(generated, z_g[rows].to(device()), recorded, seen.y[clips].to(device()), seen_z_g, config.seen_weight)
 
     identity = fingerprint(config, x, z_g, *seen, seed)
     options = {"checkpoint": checkpoint, "identity": identity, "precision": precision, "seed": seed, "title": "seen"}

@@ -14,6 +14,7 @@ from tdsm.config import Config, PreprocessConfig
 from tdsm.data.labels import Label
 from tdsm.text import TextFeatures, TextModel
 from tdsm.util.loop import Logged, batch_rows, device, fingerprint, fit
+from tdsm.util.processes import joined
 
 __all__ = ["Classifier", "fit_classifier", "prompt_features"]
 
@@ -70,9 +71,9 @@ def train_net(net: nn.Module, clips: SeenClips, config: Config, seed: int = 0, c
     net.to(device())
 
     def losses(module: nn.Module, step: int, share: slice) -> dict[str, Tensor]:
-        rows = batch_rows(len(clips.x), settings.batch, seed, step)[share]
+        rows = batch_rows(len(clips.x), settings.batch, seed, step)
         target = clips.y[rows].to(device())
-        logits = module(clips.x[rows].to(device()))
+        logits = joined(module(clips.x[rows[share]].to(device())))
         return {"loss": F.cross_entropy(logits.float(), target), "accuracy": (logits.argmax(1) == target).float().mean()}
 
     optimizer = torch.optim.SGD(net.parameters(), lr=settings.lr, momentum=0.9, nesterov=True, weight_decay=settings.weight_decay)

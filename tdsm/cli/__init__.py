@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tdsm.cli import answers
+from tdsm.cli import answers, experiments
 from tdsm.cli.options import Data, Fps, Layout, Preset, Seed, Sentences, Settings, Size, config_of, say, sentences_of
 from tdsm.data.labels import parse_labels, unmatched_line
 from tdsm.util.errors import InputError
 from tdsm.util.settings import parse_size
+from tdsm.util.shard import Shard
 
 if TYPE_CHECKING:
-    from tdsm.config import Config
+    from tdsm.data.readers.reading import Reading
 
 app = typer.Typer(
     add_completion=False,
@@ -88,6 +89,9 @@ def prepare(
     fps: Fps = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a bad file or a doubt about the clips, rather than report it.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Mend what is known (mirrored bodies, up axis, unit, order of axes or joints); held in memory.")] = False,
+    shard: Annotated[
+        str | None, typer.Option(help="i/n: read the i-th part of the files alone (by the hash of their names); in a folder all n parts open as one store.")
+    ] = None,
 ) -> None:
     """Read raw skeleton files, check every clip, and write them as one .npz or as a clip store."""
     from tdsm.data.disk import ClipStore
@@ -98,6 +102,13 @@ def prepare(
         raise InputError(out, f"ends in {out.suffix}", "name a .npz file, such as clips.npz, or a folder")
     store = out if out.suffix == "" else None
     held = fix or size is not None or fps is not None
+    if shard is not None:
+        if held or store is None:
+            raise InputError(
+                "--shard", f"does not go with {out.suffix or '--fix, --size or --fps'}", "write the shards to a folder as they are, then prepare that"
+            )
+        _prepare_shard(data, layout, Reading(strict=strict, store=store, shard=Shard.parse(shard)))
+        return
     clips = load_clips(data, layout, size=parse_size(size), fps=fps, strict=strict, fix=fix, reading=Reading(strict=strict, store=None if held else store))
     if store is None:
         clips.save(out)
@@ -107,6 +118,19 @@ def prepare(
                 if str(row) not in mended.done:
                     mended.add(str(row), [clip])
     print(f"{clips}\nwritten to {out}")
+
+
+def _prepare_shard(data: Path, layout: str | None, reading: "Reading") -> None:
+    from tdsm.data.readers import load_clips
+    from tdsm.data.readers.reading import NoClip
+    from tdsm.data.sharded import missing_shards
+
+    try:
+        print(load_clips(data, layout, strict=reading.strict, reading=reading))
+    except NoClip as error:
+        say(str(error))
+    missing = missing_shards(reading.store)
+    print(f"shard {reading.shard} written to {reading.store}" + (f"; missing: {', '.join(missing)}" if missing else ", which has all of them now"))
 
 
 @app.command()
@@ -157,126 +181,8 @@ def train(
         print(report)
 
 
-@app.command()
-def evaluate(
-    data: Annotated[list[Path], typer.Argument(help="UTD-MHAD, NW-UCLA or both, as downloaded (zip or unpacked folder).")],
-    split: Annotated[str | None, typer.Option(help="One published split or row, such as 22/5; left out: all of each data set.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, each with a backbone and a denoiser of its own.")] = 5,
-    out: Annotated[Path, typer.Option(help="Folder of all stages and the table; an interrupted evaluation resumes from it.")] = Path("runs/evaluate"),
-    preset: Preset = "recommended",
-    settings: Settings = None,
-    descriptions: Sentences = None,
-) -> None:
-    """Zero-shot accuracy on published splits, mean and std over seeds, beside published numbers, ridge regression and the plain cosine."""
-    from tdsm.experiments.cells import cells_of, source_of
-
-    config, cells = config_of(preset, settings), []
-    for clips, benchmark in _work(data, split, config):
-        sentences = sentences_of(descriptions, clips.name)
-        say(unmatched_line(sentences, clips.classes))
-        cells += cells_of(benchmark, source_of(benchmark, clips), config, seeds=seeds, descriptions=sentences)
-    _compute(cells, out)
-
-
-@app.command()
-def study(
-    grid: Annotated[str, typer.Argument(help='Settings to try, as JSON: {"train.steps": [300, 600]}; {} for the preset alone.')],
-    data: Annotated[list[Path], typer.Argument(help="Data sets as downloaded, one or several.")],
-    split: Annotated[str | None, typer.Option(help="One published split or row; left out: all of each data set.")] = None,
-    draws: Annotated[int, typer.Option(min=1, help="How many times some seen classes play the unseen ones.")] = 3,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 2,
-    unseen: Annotated[bool, typer.Option("--unseen", help="Report on the true unseen classes instead. Never choose anything by it.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder of all stages; an interrupted study resumes, a larger one computes what is new.")] = Path("runs/study"),
-    preset: Preset = "recommended",
-    settings: Settings = None,
-    descriptions: Sentences = None,
-) -> None:
-    """Compare settings on pseudo-unseen classes (held out of the seen ones): mean, spread, paired differences, time."""
-    from tdsm.experiments.cells import cells_of, source_of
-    from tdsm.experiments.run import settings_of
-    from tdsm.util.files import parse_json
-
-    values = parse_json(grid, "grid")
-    if not isinstance(values, dict):
-        raise InputError("grid", f"{grid!r} is no object", "give for instance '{\"train.steps\": [300, 600]}'")
-    base, part, cells = config_of(preset, settings), "unseen" if unseen else "pseudo", []
-    every = settings_of(base, values)
-    for clips, benchmark in _work(data, split, base):
-        common = {"seeds": seeds, "descriptions": sentences_of(descriptions, clips.name), "part": part, "draws": draws}
-        for setting, config in every:
-            cells += cells_of(benchmark, source_of(benchmark, clips), config, setting=setting, **common)
-    _compute(cells, out)
-
-
-@app.command()
-def reproduce(
-    name: Annotated[str, typer.Argument(help="A row of a published table, such as ntu-60-synse-55-5 (`tdsm benchmarks` lists them).")],
-    data: Annotated[list[Path], typer.Option(help="Download or published features; give it again for further parts or class lists.")],
-    out: Annotated[Path, typer.Option(help="Folder of all stages and rows; what has been computed is not computed again.")] = Path("runs/reproduce"),
-    preset: Annotated[str, typer.Option(help="Settings: paper, recommended, demo, or a JSON file of differences from one of them.")] = "paper",
-    settings: Settings = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many denoisers.")] = 5,
-    prompts: Annotated[Path | None, typer.Option(help="Published prompts: SA-DVAE's class_lists or PURLS' gpt3_desc.xlsx. Left out: ours.")] = None,
-    backbone: Annotated[Path | None, typer.Option(help="A trained backbone (the `model` folder of a run) to use; refused if it saw an unseen class.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, with sizes and times, and compute nothing.")] = False,
-) -> None:
-    """Compute one row of a published table, from the download to the number beside the published one."""
-    from tdsm.catalogue.rows import benchmark_named
-    from tdsm.config import paper
-    from tdsm.data.layouts import NTU_25
-    from tdsm.data.prompts.published import published_prompts
-    from tdsm.experiments.cells import cells_of, source_of
-    from tdsm.experiments.estimate import seconds_per_unit
-    from tdsm.experiments.run import plan, plan_table
-
-    benchmark = benchmark_named(name)
-    config = config_of(preset, settings, paper(benchmark.encoder))
-    source = source_of(benchmark, data)
-    descriptions = published_prompts(prompts, benchmark.dataset) if prompts else None
-    shared = config.backbone == "classifier"  # as in the paper: one encoder per class list
-    cells = cells_of(benchmark, source, config, seeds=seeds, descriptions=descriptions, backbone=backbone, shared_backbone=shared)
-    say(*source.remarks)
-    if dry_run:
-        print(plan_table(plan(cells, out), seconds_per_unit(config, NTU_25, benchmark.classes)))
-        return
-    _compute(cells, out, benchmark.name)
-
-
-def _work(data: list[Path], split: str | None, config: "Config") -> list:
-    """(clips, row) of each data set, its clips on the body of the towers that ``config`` begins with; its rows must be of one protocol."""
-    from tdsm.backbones.fit import on_start_body
-    from tdsm.catalogue.rows import benchmarks_of
-    from tdsm.data.readers import load_clips
-
-    work = []
-    for clips in map(load_clips, data):
-        clips = on_start_body(clips, config)
-        rows = benchmarks_of(clips.name, split)
-        if len({row.protocol for row in rows}) > 1:
-            raise InputError(clips.name, f"has {len(rows)} rows of several protocols", f"choose one with --split, such as --split {rows[0].name}")
-        work += [(clips, row) for row in rows]
-    return work
-
-
-def _compute(cells: list, out: Path, name: str = "table") -> None:
-    """Run cells, write cells.csv after each of them and the table at the end, and print it."""
-    from tdsm.experiments.run import run
-    from tdsm.experiments.table import lines_of, markdown, write_cells, write_tables
-
-    scored = run(cells, out, lambda done: write_cells(done, out / "cells.csv"))
-    lines = lines_of(scored)
-    path, part = write_tables(lines, out, name), "unseen" if cells[0].part == "unseen" else "pseudo-unseen"
-    print(f"{markdown(lines)}\n\nTop-1 % on {part} classes, inductive, nothing selected on test clips; written to {path}, every cell to {out}/cells.csv")
-
-
-@app.command()
-def results(folder: Annotated[Path, typer.Argument(help="Folder of result files.")] = Path("results")) -> None:
-    """List saved results: which number came from which command, commit, date and hardware, and under which protocol."""
-    from tdsm.experiments.results import load_results, results_table
-
-    print(results_table(load_results(folder)))
-
-
+for _verb in (experiments.evaluate, experiments.study, experiments.reproduce, experiments.status, experiments.results):
+    app.command()(_verb)
 for _verb in (answers.predict, answers.spot, answers.search, answers.app, answers.live):
     app.command()(_verb)
 

@@ -11,9 +11,11 @@ from tdsm.util.errors import InputError
 
 if TYPE_CHECKING:
     from tdsm.config import Config
+    from tdsm.experiments.launch import Launch
 
 __all__ = [
-    "Data", "Fps", "Labels", "Layout", "Model", "Preset", "Seed", "Sentences", "Settings", "Size", "config_of", "say", "sentences_of",
+    "Data", "Fps", "Labels", "Launcher", "Layout", "Model", "NoWait", "Preset", "Seed", "Sentences", "Settings", "ShardOf", "Size", "SlurmOptions", "Threads",
+    "Workers", "config_of", "launch_of", "say", "sentences_of",
 ]  # fmt: skip
 
 Data = Annotated[Path, typer.Argument(help="A data set as downloaded (zip or folder), a .npz or store of clips, or a folder with clips.csv.")]
@@ -29,6 +31,35 @@ Sentences = Annotated[
     Path | None,
     typer.Option(help="JSON, label -> a sentence about the movement ({} for names alone), or PURLS's gpt3_desc.xlsx. Left out: the packaged ones, if any."),
 ]
+Launcher = Annotated[
+    str | None, typer.Option(help="Compute in several processes: local (of this machine) or slurm (jobs of a cluster; pip install 'tdsm[cluster]').")
+]
+Workers = Annotated[int, typer.Option(min=1, help="With --launcher: how many processes or jobs at once.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="With --launcher: threads of each (slurm: cpus-per-task too). Left out: OMP_NUM_THREADS, or the cores divided (slurm: 1)."),
+]
+ShardOf = Annotated[
+    str | None,
+    typer.Option("--shard", help="i/n: compute every n-th cell from the i-th and no table, for schedulers of your own; --launcher does not count then."),
+]
+SlurmOptions = Annotated[
+    list[str] | None,
+    typer.Option("--slurm", help="An option of sbatch, such as partition=gpu, gpus-per-node=1, mem=16G, time=2:00:00 (else 4 hours) or exclusive; repeat it."),
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="With --launcher slurm: submit and return; the same call waits later, and writes the table.")]
+
+
+def launch_of(launcher: str | None, workers: int, threads: int | None, slurm: list[str] | None, no_wait: bool) -> "Launch | None":
+    """How workers are started; None without a launcher. Raises InputError: options that need another launcher."""
+    from tdsm.experiments.launch import Launch
+
+    if launcher is None:
+        if slurm or no_wait or threads:
+            raise InputError("--slurm" if slurm else "--no-wait" if no_wait else "--threads", "is given without --launcher", "add --launcher")
+        return None
+    options = {name: value if sign else True for name, sign, value in (entry.partition("=") for entry in slurm or ())}
+    return Launch(launcher, workers, threads, options, not no_wait)
 
 
 def say(*lines: str | None) -> None:

@@ -36,7 +36,7 @@ from tdsm.data.layouts import Layout, as_layout
 from tdsm.util.errors import InputError
 from tdsm.util.files import parse_json, read_sealed, write_sealed
 
-__all__ = ["ClipStore", "is_store", "open_store"]
+__all__ = ["ClipStore", "is_store", "open_store", "read_store"]
 
 _ABOUT, _JOINTS, _INDEX = "about.json", "joints.f32", "clips.jsonl"
 _FORMAT = "tdsm clip store 2"
@@ -61,16 +61,25 @@ def open_store(folder: str | Path, *, verify: bool = True) -> ClipSet:
         InputError: no store, a store of another version, no clip in it, or a file that was cut off or changed.
     """
     folder = Path(folder)
+    about, sources = read_store(folder, verify=verify)
+    if not about["complete"]:
+        warnings.warn(f"{folder}: the reading of {about['dataset']} has not come to its end; run it again with this store to go on", stacklevel=2)
+    return ClipSet(tuple(clip for clips in sources.values() for clip in clips), tuple(about["classes"]), about["dataset"])
+
+
+def read_store(folder: Path, *, verify: bool = True) -> tuple[dict, dict[str, list[Clip]]]:
+    """(about.json, source file -> its clips) of a store, in the order in which they were written; arguments and errors are those of :func:`open_store`."""
     about = _read_about(folder)
     layout = as_layout(about["layout"], folder / _ABOUT, "layout: ", "open it with the version of tdsm that wrote it")
     if not is_store(folder):
         raise InputError(folder, f"is no whole clip store: it lacks {_JOINTS} or {_INDEX}", _AGAIN)
     size = (folder / _JOINTS).stat().st_size
     numbers = np.asarray(np.memmap(folder / _JOINTS, "<f4", "r", shape=(size // 4,))) if size >= 4 else np.zeros(0, np.float32)
-    clips, start, lines = [], 0, 0
+    sources, start, lines = {}, 0, 0
     for source in _sources(folder, layout, size):
         if verify and zlib.crc32(numbers[start : source.end // 4]) != source.crc:
             raise InputError(folder / _JOINTS, f"the joints of {source.name} have changed since they were written", _AGAIN)
+        clips = sources.setdefault(source.name, [])
         for row in source.clips:
             shape = _shape(row, layout)
             count = math.prod(shape)
@@ -81,9 +90,7 @@ def open_store(folder: str | Path, *, verify: bool = True) -> ClipSet:
     whole = 4 * start == size and lines == (folder / _INDEX).stat().st_size
     if about["complete"] and not whole:
         raise InputError(folder, f"{_JOINTS} and {_INDEX} do not end at the same clip, so one was cut off or changed", _AGAIN)
-    if not about["complete"]:
-        warnings.warn(f"{folder}: the reading of {about['dataset']} has not come to its end; run it again with this store to go on", stacklevel=2)
-    return ClipSet(tuple(clips), tuple(about["classes"]), about["dataset"])
+    return about, sources
 
 
 class ClipStore:

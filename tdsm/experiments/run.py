@@ -16,7 +16,7 @@ from tdsm.experiments.stages import Stage
 from tdsm.util.errors import InputError
 from tdsm.util.files import check_space, read_object
 
-__all__ = ["Scored", "plan", "plan_table", "run", "settings_of"]
+__all__ = ["Scored", "check", "plan", "plan_table", "run", "settings_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,18 +41,23 @@ def run(cells: Sequence[Cell], out: Path, report: Callable[[list[Scored]], objec
     Raises:
         InputError: a stage cannot be computed, the disk has not enough room, or several processes of one launch.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError("accelerate launch", "starts several processes, this command runs in one", "use `accelerate launch` with `tdsm train`")
-    for text_encoder in {cell.text_encoder for cell in cells}:
-        text_encoder.check()
-    out.mkdir(parents=True, exist_ok=True)
-    check_space(out, sum(stage.bytes for stage in plan(cells, out) if not stage.done))
+    check(cells, out)
     done: list[Scored] = []
     for cell in cells:
         done.append(_scored(cell, plan_of(cell, out)))
         if report is not None:
             report(done)
     return done
+
+
+def check(cells: Sequence[Cell], out: Path) -> None:
+    """Make the folder, and refuse to begin what cannot end. Raises InputError: no text model, no room on the disk, or several processes of one launch."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError("accelerate launch", "starts several processes, this command runs in one", "use `accelerate launch` with `tdsm train`")
+    for text_encoder in {cell.text_encoder for cell in cells}:
+        text_encoder.check()
+    out.mkdir(parents=True, exist_ok=True)
+    check_space(out, sum(stage.bytes for stage in plan(cells, out) if not stage.done))
 
 
 def _scored(cell: Cell, stage: Stage) -> Scored:

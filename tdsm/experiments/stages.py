@@ -140,12 +140,18 @@ def code_of(*paths: str) -> str:
         if not files:
             raise FileNotFoundError(f"no code at {place}")
         for file in files:
-            tree = ast.parse(file.read_bytes())
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
-                    node.body = node.body[1:]
-            digest.update(f"{file.relative_to(_PACKAGE)} {ast.dump(tree)}".encode())
+            digest.update(f"{file.relative_to(_PACKAGE)} {_without_words(file.read_bytes())}".encode())
     return digest.hexdigest()[:16]
+
+
+@cache
+def _without_words(code: bytes) -> str:
+    """The syntax tree of a module without its docstrings; most modules are asked for by several stages."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)
 
 
 def _sum(about: Mapping[str, object]) -> str:

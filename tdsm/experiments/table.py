@@ -70,6 +70,8 @@ def _methods(cells: Sequence[Scored]) -> dict[str, Summary]:
 def markdown(lines: Sequence[Line]) -> str:
     """The rows as Markdown: top-1 % on the test classes, mean ± std over seeds, and the 95 % interval over subjects where they are known.
 
+    The same scores give the same bytes: times, which differ between runs, stand in the files of :func:`write_tables` and :func:`write_cells`.
+
     Where there are several settings, the last column compares TDSM with the first of them: the mean of differences paired by class list and seed,
     with a 95 % interval of Student's t. Pairs of one class list are alike, so that with few of them the interval is rather too narrow.
     """
@@ -78,7 +80,7 @@ def markdown(lines: Sequence[Line]) -> str:
     methods = [name for name in ("ridge", "cosine", "tdsm") if any(name in line.methods for line in lines)]
     titles = {"ridge": "ridge to text", "cosine": "cosine, no denoiser", "tdsm": "TDSM"}
     head = ["benchmark", *(["setting"] if grid else []), "clips train/test", "chance", *(f"{method} (published)" for method in published)]
-    head += [*(titles[name] for name in methods), "TDSM, one noise", "TDSM, 95 % over subjects", "seeds", "s per seed"]
+    head += [*(titles[name] for name in methods), "TDSM, one noise", "TDSM, 95 % over subjects", "seeds"]
     rows = [head + (["to the first setting, points [95 %]"] if grid else [])]
     for line in lines:
         first = next(other for other in lines if other.benchmark.name == line.benchmark.name)
@@ -98,7 +100,7 @@ def _cells(line: Line, published: Sequence[str], methods: Sequence[str], grid: b
         spread = f" ± {100 * summary.std:.1f}" if summary and summary.seeds > 1 else ""
         cells.append(f"{100 * summary.mean:.1f}{spread}" if summary else "")
     interval = f"{100 * tdsm.low:.1f} to {100 * tdsm.high:.1f}" if len(set(line.cells[0].reports["tdsm"].subjects) - {""}) > 1 else ""
-    return [*cells, f"{100 * line.single_noise:.1f}", interval, str(tdsm.seeds), "" if line.seconds is None else f"{line.seconds:.0f}"]
+    return [*cells, f"{100 * line.single_noise:.1f}", interval, str(tdsm.seeds)]
 
 
 def _top1(line: Line) -> np.ndarray:
@@ -118,8 +120,8 @@ def _pooled(lines: Sequence[Line], width: int) -> list[list[str]]:
     for setting, values in pooled.items():
         difference = "" if setting == settings[0] else _interval(values, pooled[settings[0]])
         shown = [""] * width
-        shown[-5] = mean_std((values / 100).tolist())
-        shown[-2] = str(len(values))
+        shown[-4] = mean_std((values / 100).tolist())
+        shown[-1] = str(len(values))
         rows.append([setting or "base", *shown, difference])
     return rows
 

@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 from tdsm.util.errors import InputError
 
 __all__ = [
-    "atomic", "check_file", "check_space", "disk_faults", "locked", "parse_json", "read_object", "read_sealed", "read_text", "user_cache", "write_json",
-    "write_sealed", "write_text",
+    "atomic", "check_file", "check_space", "disk_faults", "is_locked", "locked", "parse_json", "read_object", "read_sealed", "read_text", "user_cache",
+    "write_json", "write_sealed", "write_text",
 ]  # fmt: skip
 
 AGAIN = "take another copy of the file"
@@ -235,6 +235,18 @@ def locked(path: Path, wait: bool = True, note: str = "another process is workin
         with suppress(OSError):
             lock.unlink(missing_ok=True)
         file.close()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process is inside :func:`locked` of this file or folder now; True as well where that cannot be seen (a lock file, but no locks)."""
+    try:
+        with path.with_name(f"{path.name}.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def _acquire(lock: Path, path: Path, wait: bool, note: str) -> BinaryIO:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tdsm.util.errors import InputError
+from tdsm.util.processes import synced_norms
 from tdsm.util.progress import progress_bar
 from tdsm.util.weights import load_tensors, save_tensors
 
@@ -43,8 +44,8 @@ def fit(
     """Train ``module`` in place for ``steps`` steps; returns the history, a row for every tenth step.
 
     Args:
-        loss_of_step: ``(module, step, share)`` to named losses, of which "loss" is minimised; ``share`` picks this process's rows of the
-            global batch.
+        loss_of_step: ``(module, step, share)`` to named losses of the global batch, of which "loss" is minimised; ``share`` picks this process's
+            rows (:mod:`tdsm.util.processes`).
         lr, warmup: of :func:`warmup_cosine`.
         checkpoint: where to save every ``save_every`` steps (atomically); an existing one is resumed, a complete one is only loaded.
         identity: what the run was made from; a checkpoint with another identity is refused.
@@ -63,7 +64,7 @@ def fit(
     wrapped, prepared = accelerator.prepare(module, optimizer)
     share = slice(accelerator.process_index, None, accelerator.num_processes)
     bar = progress_bar(range(start, steps), shown=accelerator.is_main_process, desc=title, initial=start, total=steps)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), synced_norms(module):
         for step in bar:
             torch.manual_seed(mix(seed, step))  # for dropout
             for group in optimizer.param_groups:

@@ -21,7 +21,7 @@ from tdsm.util.errors import InputError
 from tdsm.util.files import atomic, check_file, locked, parse_json
 
 M = TypeVar("M", bound=nn.Module)
-__all__ = ["cached_tensors", "check_weights", "load_tensors", "loaded", "save_tensors", "save_weights", "sizes_of"]
+__all__ = ["about_of", "cached_tensors", "check_weights", "load_tensors", "loaded", "save_tensors", "save_weights", "sizes_of"]
 
 _ENTRY = "tdsm"
 _AGAIN = "take another copy, or make the file again; pickled checkpoints (.pt) are not accepted"
@@ -67,6 +67,17 @@ def load_tensors(path: Path, key: str = "", remedy: str = _AGAIN) -> tuple[dict[
     if not isinstance(about, dict) or head.get("sha256") != _digest(tensors, about, key):
         raise InputError(path, "damaged, or exchanged with another file: its checksum is wrong", remedy)
     return tensors, about
+
+
+def about_of(path: Path) -> dict[str, object]:
+    """What :func:`save_tensors` was told to keep beside the tensors; nothing else is read, and nothing verified. Empty where it cannot be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            head = parse_json((file.metadata() or {}).get(_ENTRY, "{}"), path)
+    except (SafetensorError, OSError, InputError):
+        return {}
+    about = head.get("about") if isinstance(head, dict) else None
+    return about if isinstance(about, dict) else {}
 
 
 def cached_tensors(path: Path, make: Callable[[], Mapping[str, Tensor]], *, remake: bool = True, collective: bool = False) -> dict[str, Tensor]:

@@ -30,6 +30,7 @@ from tdsm.data.readers.motion import holds_motion
 from tdsm.data.readers.results import holds_results
 from tdsm.data.readers.smpl_npz import is_smpl
 from tdsm.data.readers.sniff import kind_of
+from tdsm.data.sharded import is_sharded
 from tdsm.util.errors import InputError
 
 __all__ = ["Finding", "benchmark_table", "inspect", "present"]
@@ -82,7 +83,7 @@ def benchmark_table(root: str | Path | None = None) -> str:
 
 
 def _folder(path: Path) -> Finding:
-    if is_store(path):
+    if is_store(path) or is_sharded(path):
         return read_clips(path, "a clip store")
     if (path / TABLE).is_file():
         return own_clips(path)

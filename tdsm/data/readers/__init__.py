@@ -26,6 +26,7 @@ from tdsm.data.readers.results import holds_results, read_result, read_results
 from tdsm.data.readers.smpl_npz import BodyModel, load_body_model
 from tdsm.data.readers.sniff import check_path, kind_of
 from tdsm.data.readers.utd_mhad import read_utd_mhad
+from tdsm.data.sharded import is_sharded, open_shards
 from tdsm.util.digest import digest_of
 from tdsm.util.errors import InputError
 
@@ -68,7 +69,7 @@ def load_clips(
         path: a data set (UTD-MHAD, NW-UCLA, MSR-Action3D, NTU RGB+D, PKU-MMD, Kinetics-skeleton) or what OpenPose wrote, as a zip or a folder, the
             JSON or CSV of AlphaPose, MMPose, YOLO or MediaPipe (:mod:`tdsm.data.readers.results`) or motion as BVH, AMC with ASF, C3D, AMASS or
             HumanML3D (:mod:`tdsm.data.readers.motion`) as a file, zip or folder, a pickle of pyskl or MMAction2, a ``.npz`` in the format of
-            :mod:`tdsm.data.clips`, a ``.npy`` with its ``layout``, a clip store (:mod:`tdsm.data.disk`), or a folder of ``.npy`` with
+            :mod:`tdsm.data.clips`, a ``.npy`` with its ``layout``, a clip store (:mod:`tdsm.data.disk`, :mod:`tdsm.data.sharded`), or a folder of ``.npy`` with
             ``clips.csv`` in the format of :mod:`tdsm.data.readers.folder`.
         layout: layout name, for a ``.npy`` and for a folder whose table gives none.
         size: (width, height) of the picture in pixels, for coordinates in the plane that are parts of these (0 to 1); nothing else says it.
@@ -106,6 +107,8 @@ def load_clips(
 
 
 def _load(path: Path, layout: str | None, sized: bool, fps: float | None, model: BodyModel | None, reading: Reading) -> ClipSet:
+    if is_sharded(path):
+        return _kept(open_shards(path), path, reading)
     if is_store(path):
         return _kept(open_store(path), path, reading)
     kind = "folder" if path.is_dir() else kind_of(path).name
@@ -153,6 +156,7 @@ def _in_pixels(clips: ClipSet, size: tuple[int, int], path: Path) -> ClipSet:
 
 def _kept(clips: ClipSet, path: Path, reading: Reading) -> ClipSet:
     """What came from one file: as it is, or copied to the store that the reading asks for, which remembers the file and its content."""
+    reading.refuse_shard(path)
     if reading.store is None:
         return clips
     source = f"{path.resolve()} with sha256 {digest_of([path])}"

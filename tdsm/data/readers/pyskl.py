@@ -84,6 +84,7 @@ def read_pyskl(path: str | Path, *, bodies: int = 2, reading: Reading = Reading(
             the name, an identifier in no split list, a wrong shape, NaN, nobody there. Such annotations are otherwise skipped and reported.
     """
     path = Path(path)
+    reading.refuse_shard(path)
     annotations, splits = _content(path)
     if "raw_file" in annotations[0]:
         source = _kinetics(annotations, splits, path, bodies)

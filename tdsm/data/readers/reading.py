@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,13 +20,19 @@ from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.disk import ClipStore, open_store
 from tdsm.data.layouts import Layout
 from tdsm.data.readers.archive import Archive
+from tdsm.data.sharded import begin_shard
 from tdsm.util.errors import InputError
 from tdsm.util.progress import progress_bar
+from tdsm.util.shard import Shard
 
-__all__ = ["ReadOne", "Reading", "Results", "Skipped", "keep_clips", "read_files", "warn_skipped"]
+__all__ = ["NoClip", "ReadOne", "Reading", "Results", "Skipped", "keep_clips", "read_files", "warn_skipped"]
 
 _FILES_FOR_PROCESSES = 2000  # below that, starting processes costs more than it saves
 _CHUNK = 16  # files: large against the cost of a message between processes, small in memory even for PKU-MMD's long videos
+
+
+class NoClip(InputError):
+    """No file that was read gives a clip."""
 
 
 class Skipped(NamedTuple):
@@ -65,9 +71,10 @@ class Reading:
         store: a folder for a clip store (:mod:`tdsm.data.disk`) that holds the clips in place of the memory. One that is there is gone on with: its
             files are not read again, only those that are new or could not be used. The clips stand in the order in which they were read.
         report: called once at the end with what this reading skipped.
+        shard: read only the files of this one of n shards, into a store of its own inside ``store`` (:mod:`tdsm.data.sharded`), and give their clips.
 
     Raises:
-        InputError: fewer than one process.
+        InputError: fewer than one process, or a shard without a store.
     """
 
     progress: bool = True
@@ -75,10 +82,18 @@ class Reading:
     strict: bool = False
     store: str | Path | None = None
     report: Callable[[Sequence[Skipped]], object] = warn_skipped
+    shard: Shard | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise InputError("Reading", f"workers is {self.workers}", "give 1 or more processes")
+        if self.shard is not None and self.store is None:
+            raise InputError("Reading", "shard is given without a store", "give the folder of all shards as store")
+
+    def refuse_shard(self, path: Path) -> None:
+        """Raises InputError if a shard is asked of what is not read file by file."""
+        if self.shard is not None:
+            raise InputError(path, "is one file, or read as one, so that it has no shards", "leave --shard out")
 
 
 def read_files(
@@ -97,8 +112,11 @@ def read_files(
         classes: the class names, in the data set's own order.
 
     Raises:
-        InputError: no file gives a clip, the store cannot be used, or (``strict``) a file cannot.
+        InputError: no file gives a clip (:class:`NoClip`), the store cannot be used, or (``strict``) a file cannot.
     """
+    if reading.shard is not None:
+        place, files = begin_shard(reading.store, files, reading.shard)
+        reading = replace(reading, store=place)
 
     def results(done: Collection[str]) -> Iterator[_Result]:
         with closing(_results(path, [file for file in files if file not in done], read_one, reading.workers)) as each:
@@ -138,8 +156,12 @@ def keep_clips(
                 usable = [clip for clip in contents if isinstance(clip, Clip)]
                 skipped += [part for part in contents if isinstance(part, Skipped)]
                 clips.extend(usable) if store is None else store.add(file, usable)
-        if not (clips if store is None else store.clips):
-            raise InputError(path, f"none of its {count} {unit}s gives a clip", skipped[0].reason if skipped else f"give {unit}s with somebody in them")
+        empty = not (clips if store is None else store.clips)
+        if empty and reading.shard is None:
+            raise NoClip(path, f"none of its {count} {unit}s gives a clip", skipped[0].reason if skipped else f"give {unit}s with somebody in them")
+    if empty:  # the store of the shard is complete without one
+        reading.report(skipped)
+        raise NoClip(path, f"none of the {count} {unit}s of shard {reading.shard} gives a clip", "prepare the other shards")
     kept = ClipSet(tuple(clips), tuple(classes), name) if store is None else open_store(reading.store)
     reading.report(skipped)
     return kept

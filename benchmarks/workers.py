@@ -1,0 +1,55 @@
+"""A study of 8 cells in one process and in two workers of this machine, in one run: how much sooner the table is there, and whether it is the same.
+
+    python benchmarks/workers.py nw_ucla_all_sqe.zip --set encoder.kind=tcn --set encoder.steps=150 --set train.steps=150
+
+Two settings, two draws of pseudo-unseen classes and two seeds; one thread a process. Each call starts from nothing, in a folder of its own; both find the
+same cache of texts, filled before. The clock counts all, with the start of Python. CPU seconds are those of all processes of a call; where other work
+keeps the cores busy, one process's over half of two workers' says what the clock would say on a quiet machine.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+GRID = '{"train.batch": [128, 64]}'
+
+
+def main() -> None:
+    """Both calls, and a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="a data set as downloaded")
+    parser.add_argument("--split", default="8/2")
+    parser.add_argument("--preset", default="demo")
+    parser.add_argument("--set", action="append", default=[], help="a setting of the study, such as train.steps=100")
+    args = parser.parse_args()
+    options = [str(args.data), "--split", args.split, "--preset", args.preset, *(word for setting in args.set for word in ("--set", setting))]
+    study = [sys.executable, "-m", "tdsm.cli", "study", GRID, *options, "--draws", "2", "--seeds", "2"]
+    with tempfile.TemporaryDirectory() as folder:
+        short = ("--set", "train.steps=1", "--set", "encoder.steps=1", "--draws", "1", "--seeds", "1")
+        timed([sys.executable, "-m", "tdsm.cli", "study", "{}", *options, *short, "--out", f"{folder}/texts"])
+        one = timed([*study, "--out", f"{folder}/one"])
+        two = timed([*study, "--out", f"{folder}/two", "--launcher", "local", "--workers", "2", "--threads", "1"])
+        same = Path(folder, "one/table.md").read_bytes() == Path(folder, "two/table.md").read_bytes()
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end, 8 cells, 1 thread a process")
+    for name, (clock, cpu) in (("one process", one), ("two workers", two)):
+        print(f"{name}: {clock:.1f} s, {cpu:.1f} CPU s")
+    sooner, by_cpu = one[0] / two[0], one[1] / (two[1] / 2)
+    print(f"two workers are {sooner:.2f}x as fast by the clock, {by_cpu:.2f}x by CPU seconds of each; tables {'are' if same else 'ARE NOT'} the same bytes")
+
+
+def timed(command: Sequence[str]) -> tuple[float, float]:
+    """(seconds by the clock, CPU seconds) of a command and its children."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.perf_counter() - start, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+if __name__ == "__main__":
+    main()
