@@ -253,6 +253,17 @@ def test_spotting_speed(command):
     assert [line.split("|")[1].strip() for line in printed.splitlines()[4:]] == ["with rests", "no rests"]
 
 
+def test_paper_size(command):
+    """Both sides compute the same, whatever their speed; the peaks are measured in processes of their own."""
+    sizes = ("--depth", 2, "--width", 32, "--heads", 2, "--clips", 6, "--labels", 3, "--batch", 8, "--large-batch", 4, "--small", "1x16", "--runs", 1)
+    _, printed = command("paper_size", *sizes, "--profile")
+    assert max(float(number) for number in re.findall(r"precision no: errors differ by (\S+)", printed)) < 1e-5
+    assert max(float(number) for number in re.findall(r"losses differ by (\S+)", printed)) < 1e-5
+    assert len(re.findall(r"100.0% of the answers alike", printed)) == 4
+    ratio, last = r"[0-9.]+x", printed.splitlines()[-1]
+    assert re.fullmatch(rf"cached {ratio} known {ratio} joint {ratio} train cached {ratio} train joint {ratio} memory [0-9.-]+ GB", last)
+
+
 def test_first_use(command):
     _, printed = command("first_use", "--pairs", 70, "--many", 12, "--few", 2, "--demo-size")
     lines = printed.splitlines()[1:]

@@ -17,6 +17,7 @@ from tdsm.data.layouts import NTU_25
 from tdsm.diffusion import add_noise, alphas_cumprod, diffusion_target, sample_errors, triplet_diffusion_loss
 from tdsm.matcher import Matcher
 from tdsm.model import CrossDiT, official_denoiser
+from tdsm.model.blocks import MLP, Groups
 from tdsm.recognizer import Recognizer
 from tdsm.text import TextFeatures, TextModel
 from tdsm.util.errors import InputError
@@ -234,6 +235,79 @@ def test_cached_text_does_not_know_the_clip_and_joint_text_does():
         text, z = some_text(), torch.randn(5, 2, 8)
         made = [model(z, torch.zeros(5, dtype=torch.long), torch.arange(5), text.z_g, text.z_l, text.mask) for model in (joint, cached)]
         assert torch.allclose(*made, rtol=1e-4, atol=1e-5) is same
+
+
+@pytest.mark.parametrize("stream", ["joint", "cached"])
+@pytest.mark.parametrize("tokens", [1, 3])
+def test_training_and_scoring_compute_the_same_prediction(stream, tokens):
+    """Rows gathered by label with a timestep each, against every row under every label at one timestep."""
+    matcher, text, z_x = moved(stream, tokens), some_text(), torch.randn(6, tokens, 8)
+    labels, t = torch.randint(5, (2, 6), generator=torch.Generator().manual_seed(1)), torch.full((6,), 25)
+    trained = matcher.denoiser(z_x, t, labels, text.z_g, text.z_l, text.mask)
+    scored = matcher.denoiser.denoise(z_x[None], None, matcher.encode_text(text))
+    close(trained.detach(), scored[labels, torch.arange(6)].detach())
+    each = matcher.denoiser.denoise(z_x.expand(5, -1, -1, -1), t.expand(5, -1), matcher.encode_text(text))
+    close(each.detach(), scored.detach())
+
+
+def test_gradients_of_training_are_those_of_plain_operations():
+    """Our GELU and the gathering of rows, against torch's own operations, in double precision."""
+    mlp, x = MLP(6).double(), torch.randn(3, 2, 6, dtype=torch.float64, requires_grad=True)
+    plain = mlp.fc2(torch.nn.functional.gelu(mlp.fc1(x), approximate="tanh"))
+    weights = torch.randn_like(plain)
+    wanted = torch.autograd.grad((plain * weights).sum(), (x, *mlp.parameters()))
+    made = mlp(x)
+    torch.testing.assert_close(made, plain)
+    for ours, theirs in zip(torch.autograd.grad((made * weights).sum(), (x, *mlp.parameters())), wanted, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    with torch.no_grad():
+        torch.testing.assert_close(mlp(x), plain)
+        extreme = torch.tensor([-1e4, -60.0, -5.0, 0.0, 5.0, 60.0, 1e4], dtype=torch.float64)
+    flat = MLP(1).double()
+    for layer, weight in ((flat.fc1, 1.0), (flat.fc2, 0.25)):
+        torch.nn.init.constant_(layer.weight, weight)
+        torch.nn.init.zeros_(layer.bias)
+    value = extreme[:, None].requires_grad_()
+    gradient = torch.autograd.grad(flat(value).sum(), value)[0]
+    assert gradient.isfinite().all() and gradient[0] == 0 and gradient[-1] == 1
+
+
+def test_rows_are_gathered_by_label_and_go_back():
+    labels = torch.tensor([2, 0, 2, 2, 0, 4])
+    groups = Groups.of(labels, 5)
+    assert groups.places.shape == (5, 3)
+    assert groups.places.flatten()[groups.back].tolist() == list(range(6))
+    assert [set(groups.places[label].tolist()) - {0} for label in (2, 4)] == [{2, 3}, {5}]
+    assert (groups.back // 3 == labels).all()
+
+
+def test_an_untrained_denoiser_adds_nothing_and_is_not_computed():
+    matcher, text = Matcher(12, 1, 12, 7, ModelConfig("cached", 16, 2, 2, prior=True), replace(PAPER, target="sample")).eval(), some_text()
+    z_x, stream = torch.randn(4, 1, 12), matcher.encode_text(text)
+    errors = matcher.errors(z_x, stream)
+    matcher.denoiser.blocks[0].forward = matcher.denoiser.blocks[0].skeleton = None  # would be called in vain
+    assert torch.equal(matcher.errors(z_x, stream), errors)
+    close(errors, (z_x - text.z_g).square().mean(dim=2))
+    matcher.denoiser.final_layer.linear.bias.data[3] = 1.0
+    with pytest.raises(TypeError):
+        matcher.errors(z_x, stream)
+
+
+@pytest.mark.parametrize("stream", ["joint", "cached"])
+def test_bf16_changes_errors_by_less_than_a_thousandth(stream):
+    torch.manual_seed(0)
+    matcher, text = Matcher(64, 1, 12, 7, ModelConfig(stream, 64, 3, 2, prior=False), PAPER).eval(), some_text()
+    for name, parameter in matcher.denoiser.named_parameters():
+        if "adaLN" in name or "final" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    z_x = torch.randn(20, 1, 64)
+    read = matcher.encode_text(text)
+    errors = matcher.errors(z_x, read)
+    matcher.denoiser.precision = "bf16"
+    lower = matcher.errors(z_x, read)
+    assert 0 < ((lower - errors) / errors).abs().max() < 1e-3
+    read_again = matcher.encode_text(text)
+    assert all(torch.equal(one, other) for one, other in zip(read.keys, read_again.keys, strict=True))
 
 
 def test_targets_are_three_views_of_one_thing():

@@ -465,6 +465,17 @@ def test_a_recognizer_of_the_papers_recipe_is_put_together_as_any_other(clips):
     assert "joint text stream" in repr(recognizer)
 
 
+def test_a_recognizer_may_score_in_bf16(run, clips):
+    recognizer = Recognizer.from_pretrained(run[0] / "model")
+    whole = recognizer.predict(clips[:3], UNSEEN).scores
+    lower = recognizer.to(precision="bf16").predict(clips[:3], UNSEEN).scores
+    assert 0 < np.abs(lower / whole - 1).max() < 1e-3
+    assert np.array_equal(recognizer.to("cpu").predict(clips[:3], UNSEEN).scores, lower)
+    assert np.array_equal(recognizer.to(precision="no").predict(clips[:3], UNSEEN).scores, whole)
+    with pytest.raises(InputError, match="precision: is 'fp8'; choose no or bf16"):
+        recognizer.to(precision="fp8")
+
+
 def test_predictions_show_readings_and_notes():
     made = Predictions(("a.npy",), ("bow",), np.zeros((1, 1), np.float32), (), ("something was assumed",))
     assert repr(made).splitlines() == ["a.npy: 1. bow (0.0000)", "something was assumed"]
