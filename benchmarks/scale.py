@@ -3,9 +3,10 @@
     python benchmarks/scale.py                  # writes results/scale.json, which figures/scale.py draws; 5 to 10 minutes
     python benchmarks/scale.py --profile clips  # where the time of the largest size goes
 
-Each series runs in a process of its own, on one thread. A cost is the CPU time of the process, the least of a few runs, and so hardly of what else the machine
-does; memory is the peak above what was there before the call (the inputs were), as the operating system counts it. A slope is that of log cost against log size,
-by least squares over the larger half of the sizes: 1 is linear, 0 is constant. Clips, names and library rows are generated; the recognizer is the shipped one.
+Each series runs in a process of its own, on one thread. A cost is the CPU time of the process, the least of a few runs, and so hardly of what else the
+machine does; memory is the peak above what was there before the call (the inputs were), as the operating system counts it. A slope is that of log cost
+against log size, by least squares over the larger half of the sizes: 1 is linear, 0 is constant. Clips, names and library rows are generated; the
+recognizer is the shipped one.
 """
 
 import argparse
@@ -279,6 +280,7 @@ def main() -> None:
     if args.series:
         print(json.dumps(asdict(measure(args.series, ALL[args.series].tiny if args.tiny else ALL[args.series].sizes))))
         return
+    about = {"environment": environment(0) | {"command": "python benchmarks/scale.py", "threads": 1}, "protocol": PROTOCOL, "rows": []}
     found = []
     for name, series in ALL.items():
         found.append(measure(name, series.tiny) if args.tiny else alone(name))
@@ -286,7 +288,6 @@ def main() -> None:
     head = ["series", "size", "times the smallest", "CPU s", "times the smallest", "peak, MB"]
     print(markdown_table([head, *(row for measured in found for row in rows_of(measured))]))
     print("\n" + markdown_table([["series", "slope over the larger half"], *([measured.title, f"{measured.slope:.2f}"] for measured in found)]))
-    about = {"environment": environment(0) | {"command": "python benchmarks/scale.py", "threads": 1}, "protocol": PROTOCOL, "rows": []}
     write_json(args.out, about | {"series": [asdict(measured) for measured in found]})
 
 
