@@ -325,7 +325,6 @@ def row_of(name: str, sizes: Sizes, backend: str) -> Row:
         for method, value in kept.items():
             setattr(CrossBlock, method, value)
         torch._dynamo.reset()
-        fresh_memory()
 
 
 def serve(names: Sequence[str], sizes: Sizes, backend: str) -> None:
@@ -333,6 +332,7 @@ def serve(names: Sequence[str], sizes: Sizes, backend: str) -> None:
     for name in names:
         print(f"row {json.dumps(row_of(name, sizes, backend))}", flush=True)
         synchronise()
+        fresh_memory()
 
 
 # What watches over it.
@@ -345,25 +345,25 @@ def run_cells(names: Sequence[str], command: Sequence[str], seconds: float) -> I
     while left and time.monotonic() < end:
         process = subprocess.Popen([*command, "--serve", *left], stdout=subprocess.PIPE, bufsize=0, env=environ, start_new_session=True)
         try:
-            while left and (row := next_row(process, min(LIMITS[left[0].split("/")[-1]], end - time.monotonic()))):
+            alive = True
+            while left and alive:
+                row, alive = next_row(process, min(LIMITS[left[0].split("/")[-1]], end - time.monotonic()))
                 yield left.pop(0), row
-                if "stopped" in row:
-                    break
         finally:
             stop(process)
     yield from ((name, {"failed": "not run: no time left"}) for name in left)
 
 
-def next_row(process: subprocess.Popen, limit: float) -> Row:
-    """The next row that a process prints; after ``limit`` seconds, or if it ends, what is to be said of it."""
+def next_row(process: subprocess.Popen, limit: float) -> tuple[Row, bool]:
+    """The next row that a process prints, and whether it can be asked for more; what is to be said of it after ``limit`` seconds, or if it ends."""
     end = time.monotonic() + limit
     while select.select([process.stdout], [], [], max(0.0, end - time.monotonic()))[0]:
         line = process.stdout.readline()
         if not line:
-            return {"failed": f"the process ended with {process.wait()}", "stopped": True}
+            return {"failed": f"the process ended with {process.wait()}"}, False
         if line.startswith(b"row "):
-            return json.loads(line[4:])
-    return {"failed": f"stopped after {limit:.0f} s", "stopped": True}
+            return json.loads(line[4:]), True
+    return {"failed": f"stopped after {limit:.0f} s"}, False
 
 
 def stop(process: subprocess.Popen) -> None:
