@@ -86,8 +86,8 @@ def many(count: int, labels: Sequence[str] = UNSEEN) -> list[Clip]:
 
 
 def new_names(count: int, call: int = 0) -> list[str]:
-    """So many names, none of which another call has."""
-    actions = [action.name for action in load_dictionary()]
+    """So many names, none of which another call has; shuffled, so that they are as long in every size."""
+    actions = np.random.default_rng(0).permutation([action.name for action in load_dictionary()]).tolist()
     return [f"{actions[row % len(actions)]}, {2 + row // len(actions)} times in round {call}" for row in range(count)]
 
 
