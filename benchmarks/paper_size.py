@@ -128,9 +128,9 @@ def text_of(labels: int, words: int = WORDS, channels: int = TEXT) -> TextFeatur
     return TextFeatures(torch.randn(labels, channels, generator=draw), z_l, torch.ones(labels, words, dtype=torch.bool))
 
 
-def matcher_of(config: ModelConfig, diffusion: DiffusionConfig = PAPER) -> Matcher:
+def matcher_of(config: ModelConfig, diffusion: DiffusionConfig = PAPER, words: int = WORDS, channels: int = TEXT) -> Matcher:
     """Random weights, those that start at zero included, so that every part of the computation shows."""
-    matcher = Matcher(FEATURES, 1, TEXT, WORDS, config, diffusion)
+    matcher = Matcher(FEATURES, 1, channels, words, config, diffusion)
     draw = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for name, value in matcher.denoiser.named_parameters():

@@ -11,6 +11,7 @@ from pathlib import Path
 import losses_and_timesteps
 import never_met
 import pipeline
+import scale
 import strips
 import t_test
 import tables
@@ -20,7 +21,7 @@ from common import run
 
 from tdsm.experiments.results import Result
 
-FIGURES = (tables, unseen_classes, never_met, t_test, losses_and_timesteps, umap_panels, strips, pipeline)
+FIGURES = (tables, unseen_classes, never_met, t_test, losses_and_timesteps, umap_panels, strips, pipeline, scale)
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:

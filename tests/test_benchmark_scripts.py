@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import standins
+import torch
 from standins import TINY_ALIGNED, TINY_CLASSIFIER
 
 from tdsm.app.demo import demo_recognizer
 from tdsm.backbones import pretraining
 from tdsm.backbones.fit import SHIPPED
-from tdsm.config import Config, demo, override
+from tdsm.config import Config, demo, override, tuned
 from tdsm.data.prompts import load_prompts
 from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.data.readers import load_clips
@@ -272,3 +273,87 @@ def test_first_use(command):
     ]  # fmt: skip
     assert [line.rpartition("scores ")[2] for line in lines[:4]] == 2 * ["(2, 12)", "(12, 2)"]
     assert all(float(number) > 0 for number in re.findall(r"([0-9.]+) s[,:]", printed))
+
+
+def test_scale(command, tmp_path):
+    """Every series at tiny sizes; what it writes is a result file without accuracies."""
+    few = override(tuned(), {"align.steps": 1, "align.pairs": 20, "align.batch": 4})
+    module, printed = command("scale", "--tiny", "--out", tmp_path / "scale.json", ENOUGH=0.0, TUNED=few)
+    rows = [[cell.strip() for cell in line.strip(" |").split("|")] for line in printed.splitlines() if line.startswith("|")]
+    assert [row[0] for row in rows[2:-10:2]] == [series.title for series in module.ALL.values()]
+    assert all(float(row[3]) > 0 for row in rows[2:-10])
+    (result,) = load_results(tmp_path)
+    assert result.numbers == ()
+    assert [each["name"] for each in json.loads((tmp_path / "scale.json").read_text())["series"]] == list(module.ALL)
+    _, printed = command("scale", "--series", "frames", "--tiny")
+    assert json.loads(printed)["sizes"] == list(module.ALL["frames"].tiny)
+
+
+def test_slopes_are_those_of_the_larger_half(command):
+    module = importlib.import_module("scale")
+    sizes = [1, 2, 4, 8, 16]
+    assert module.slope(sizes, [7, 7, 3, 6, 12]) == pytest.approx(1)
+    assert module.slope(sizes, [1, 2, 5, 5, 5]) == pytest.approx(0)
+    assert module.slope([2, 4], [3, 12]) == pytest.approx(2)
+
+
+def test_gpu_on_a_cpu(command, tmp_path):
+    """Cells of one precision: a row each, in the table and in a result file without accuracies."""
+    module, printed = command("gpu", "--tiny", "--only", "eager", "fp32", "--out", tmp_path)
+    names = [name for name in module.cells() if name.endswith("fp32/eager")]
+    cells = json.loads((tmp_path / "gpu.json").read_text())["cells"]
+    assert list(cells) == names
+    assert not [row for row in cells.values() if "failed" in row]
+    rows = {cells[0]: cells[1:] for cells in ([cell.strip() for cell in line.strip(" |").split("|")] for line in printed.splitlines() if line.startswith("|"))}
+    assert rows["train/plain/fp32/eager"][1] == rows["score/plain/fp32/eager"][1] == "1.0"
+    assert {rows[name][0] for name in names if name.startswith(("repeat", "alone"))} == {"yes"}
+    assert all(cells[name]["difference"] < 1e-5 for name in names if name.startswith("score"))
+    assert load_results(tmp_path)[0].numbers == ()
+    _, printed = command("gpu", "--tiny", "--only", "compiled", "score/cached/fp32", "--backend", "aot_eager", "--out", tmp_path)
+    assert "Not measured" not in printed
+    (row,) = json.loads((tmp_path / "gpu.json").read_text())["cells"].values()
+    assert row["compile_seconds"] > 0
+    assert row["difference"] < 1e-5
+
+
+def test_operations_are_two_a_multiplication_of_the_papers_computation(command):
+    module = importlib.import_module("gpu")
+    s, features = module.TINY, importlib.import_module("paper_size").FEATURES
+    tokens, square = 1 + s.words, s.width**2
+    inputs = 256 * s.width + s.channels * s.width + features * s.width + s.words * s.channels * s.width  # of products whose input is given
+    block = 12 * square + 12 * square * tokens + 2 * tokens**2 * s.width
+    one = inputs + 2 * square + s.depth * block + 2 * square + s.width * features
+    assert module.operations("score", "plain", s) == 2 * one * s.clips * s.scored
+    unread = 9 * square * s.words  # behind the attention of the last block, text that no loss depends on
+    assert module.operations("train", "plain", s) == 2 * 2 * s.clips * (3 * one - inputs - 2 * unread)
+
+
+def test_a_cell_that_fails_is_a_row_and_leaves_nothing_behind(command, monkeypatch):
+    module = importlib.import_module("gpu")
+    block = module.CrossBlock.skeleton
+
+    def full(*args):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory\nmore")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(module, "seconds_of", full)
+        assert module.row_of("score/cached/fp32/compiled", module.TINY, "eager") == {"failed": "OutOfMemoryError: CUDA out of memory"}
+    assert module.CrossBlock.skeleton is block
+
+
+def test_a_process_that_hangs_or_dies_costs_one_cell(command, monkeypatch):
+    module = importlib.import_module("gpu")
+    monkeypatch.setattr(module, "LIMITS", {"eager": 3.0})
+    code = """
+import os, sys, time
+for name in sys.argv[2:]:
+    time.sleep(60 if name == "hang/eager" else 0)
+    if name == "die/eager":
+        os._exit(3)
+    print("some warning", "row {}", sep="\\n", flush=True)
+"""
+    rows = dict(module.run_cells(["a/eager", "hang/eager", "b/eager", "die/eager", "c/eager"], [sys.executable, "-c", code], 60))
+    assert [rows[name] for name in ("a/eager", "b/eager", "c/eager")] == [{}, {}, {}]
+    assert rows["hang/eager"]["failed"] == "stopped after 3 s"
+    assert rows["die/eager"]["failed"] == "the process ended with 3"
+    assert dict(module.run_cells(["a/eager"], [sys.executable, "-c", code], 0)) == {"a/eager": {"failed": "not run: no time left"}}

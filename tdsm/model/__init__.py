@@ -25,8 +25,8 @@ from jaxtyping import Bool, Float, Int
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from tdsm.model.blocks import CrossBlock, FinalLayer, Groups, TimestepEmbedder
 from tdsm.config import ModelConfig
+from tdsm.model.blocks import CrossBlock, FinalLayer, Groups, TimestepEmbedder
 from tdsm.util.errors import InputError
 from tdsm.util.files import check_file
 from tdsm.util.weights import check_weights
@@ -150,9 +150,10 @@ class CrossDiT(nn.Module):
         return TextStream(condition, None, tuple(keys), tuple(values), ~mask, prior, vectors)
 
     def rows_at_once(self, tokens: int) -> int:
-        """How many rows of ``tokens`` skeleton tokens to score at once: large products are fast, and what a layer makes of them stays within a few MB."""
+        """How many rows of ``tokens`` skeleton tokens to score at once: large products are fast, and a layer makes some MB of them (on a GPU: 1 GB)."""
         joint = self.config.stream == "joint"
-        return max(1, (2 if joint else 1) * 2**20 // (self.config.width * (tokens + joint * self.fl_pos_embed.shape[1])))
+        numbers = 2**25 if self.fl_pos_embed.is_cuda else 2 ** (20 + joint)
+        return max(1, numbers // (self.config.width * (tokens + joint * self.fl_pos_embed.shape[1])))
 
     def vectors(self, f_c: Float[Tensor, "label row width"]) -> Vectors:
         """Everything that adaLN makes of f_c."""
