@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python -m pytest -p no:cachepr
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 notebooks
 QUICK := -m "not slow and not browser and not slurm" tests
 # Tests of files, pages and servers, in which no arithmetic can differ.
-FILES := app cli detector_files digest doctor door feature_files fetch files kinetics labels live mocap_files npz ntu ntu_text openpose_json pku_mmd progress \
+FILES := app cli detector_files dictionary digest doctor door feature_files fetch files kinetics labels launch live mocap_files npz ntu ntu_text openpose_json pku_mmd progress \
 	project prompt_files pyskl readers results rich sharded sniff store structure timeline
 ARITHMETIC_TESTS := $(QUICK) $(FILES:%=--ignore=tests/test_%.py)
 

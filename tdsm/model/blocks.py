@@ -5,7 +5,6 @@ what is the same for all labels or rows, so that it is computed once. In trainin
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -57,49 +56,14 @@ _LINEAR, _CUBIC = 2 * math.sqrt(2 / math.pi), 0.044715
 _SLAB = 2**17  # numbers that stay in a core's cache between one elementwise operation and the next
 
 
-def _slabs(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The same stretch of each tensor, one after another."""
-    return zip(*(tensor.view(-1).split(_SLAB) for tensor in tensors), strict=True)
-
-
-class _Gelu(torch.autograd.Function):
-    """GELU (tanh) on a CPU, with its slope: y sigmoid(a y (1 + b y^2)) is the same number, and torch's own takes several times as long, there and back."""
-
-    @staticmethod
-    def forward(y: Tensor) -> tuple[Tensor, Tensor]:
-        made, slope = torch.empty_like(y), torch.empty_like(y)
-        gate, square = y.new_empty(2, min(_SLAB, y.numel()))
-        for y_part, made_part, slope_part in _slabs(y, made, slope):
-            gate, square = gate[: len(y_part)], square[: len(y_part)]
-            torch.mul(y_part, _gate(y_part, square, gate), out=made_part)
-            torch.addcmul(made_part, made_part, gate, value=-1, out=slope_part)
-            torch.addcmul(gate, slope_part, square.mul_(3 * _CUBIC * _LINEAR).add_(_LINEAR), out=slope_part)
-        return made, slope
-
-    @staticmethod
-    def setup_context(ctx: torch.autograd.function.FunctionCtx, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
-        ctx.mark_non_differentiable(output[1])
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(output[1])
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor, _: None) -> Tensor:
-        return gradient * ctx.saved_tensors[0]
-
-
-def _gate(y: Tensor, square: Tensor, out: Tensor) -> Tensor:
-    """sigmoid(a y (1 + b y^2)), written to ``out``, and y^2 to ``square``."""
-    torch.mul(y, y, out=square)
-    return torch.addcmul(y, y, square, value=_CUBIC, out=out).mul_(_LINEAR).sigmoid_()
-
-
 def _gelu_(y: Tensor, bias: Tensor) -> Tensor:
-    """GELU of y + bias, in the place of y, for scoring on a CPU."""
+    """GELU (tanh) of y + bias in the place of y, for scoring on a CPU: y sigmoid(a y (1 + b y^2)), the same number as torch's in less time and memory."""
     rows = max(1, _SLAB // y.shape[-1])
     room = y.new_empty(rows, y.shape[-1])
     for part in y.view(-1, y.shape[-1]).split(rows):
         part.add_(bias)
-        part.mul_(_gate(part, room[: len(part)], room[: len(part)]))
+        gate = torch.mul(part, part, out=room[: len(part)])
+        part.mul_(torch.addcmul(part, part, gate, value=_CUBIC, out=gate).mul_(_LINEAR).sigmoid_())
     return y
 
 
@@ -112,10 +76,8 @@ class MLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
         """Same shape in and out."""
-        if x.is_cuda:
+        if x.is_cuda or torch.is_grad_enabled():
             return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
-        if torch.is_grad_enabled():
-            return self.fc2(_Gelu.apply(self.fc1(x))[0])
         return self.fc2(_gelu_(F.linear(x, self.fc1.weight), self.fc1.bias))
 
 
