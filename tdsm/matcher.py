@@ -124,10 +124,10 @@ class Matcher(nn.Module):
 
     def _under(self, z_x: Tensor, text: TextStream, rows: int | None, measure: Callable[[Tensor, Tensor, TextStream], Tensor]) -> Tensor:
         """``measure(z_xt, target, labels)`` of every clip under every noise and label, some clips and labels at a time: (clip, label, noise, ...)."""
-        noises = len(self.test_noise)
+        noises, text = len(self.test_noise), self.denoiser.at(text, self.diffusion.test_step)
         rows = rows or self.denoiser.rows_at_once(self.test_noise.shape[1])
-        labels = max(1, min(len(text), rows // noises))
-        clips = max(1, rows // (noises * labels))
+        clips = max(1, min(len(z_x), rows // noises))  # clips first: what the words of a label cost is then shared by most rows
+        labels = max(1, rows // (noises * clips))
         z_x = self.normalise(z_x)
         columns = []
         for part in (text.select(slice(start, start + labels)) for start in range(0, len(text), labels)):

@@ -159,6 +159,10 @@ def test_bad_input_in_a_worker_is_the_line_of_one_process_and_the_others_go_on(s
         (("--launcher", "pbs"), "--launcher: 'pbs' is no launcher; choose local or slurm"),
         (("--slurm", "partition=gpu"), "--slurm: is given without --launcher"),
         (("--threads", "2"), "--threads: is given without --launcher"),
+        (("--workers", "8"), "--workers: is given without --launcher"),
+        (("--launcher", "slurm", "--slurm", "--partition=gpu"), "--slurm: '--partition' is no option of sbatch"),
+        (("--launcher", "slurm", "--slurm", "=5"), "--slurm: '' is no option of sbatch"),
+        (("--launcher", "slurm", "--slurm", "cpus-per-task=8"), "--slurm: cpus-per-task is set here; use --threads"),
         (("--launcher", "local", "--no-wait"), "--no-wait: is for --launcher slurm"),
     ],
 )
@@ -235,6 +239,10 @@ def test_status_tells_done_running_left_waiting_and_lost(study, files, tmp_path)
     assert "2 cells: 1 done, 1 running, 0 waiting, 0 lost" in shown
     assert any(line.split()[:2] == [scores[1], "running"] and line.endswith("40 denoiser steps, checkpoint at step 35") for line in shown.splitlines())
     assert any(line.split()[:2] == [scores[1], "left"] for line in status_table(tmp_path).splitlines())
+    here = workers.worker_of(os.getpid(), Shard.parse("2/2"), [scores[1]])
+    record(tmp_path, here)  # begun by a worker that was killed, and held by one that is alive
+    assert "2 cells: 1 done, 0 running, 1 waiting, 0 lost" in status_table(tmp_path)
+    workers.forget(tmp_path, here)
     partial.joinpath("training.safetensors").write_bytes(b"half")
     record(tmp_path, replace(workers.worker_of(os.getpid(), Shard.parse("2/2"), [scores[1]]), name="gone", pid=2**22 + 1))
     (tmp_path / "jobs/gone.log").write_bytes(b"begun\n denoiser: 10%\rdenoiser: 20%\r\n")
@@ -244,8 +252,61 @@ def test_status_tells_done_running_left_waiting_and_lost(study, files, tmp_path)
     (tmp_path / "jobs/gone.json").write_text("{}")
     with pytest.raises(InputError, match=r"gone\.json: is not the record of a worker; delete it"):
         status_table(tmp_path)
+    record(tmp_path, replace(here, name="gone", pid="many"))
+    with pytest.raises(InputError, match=r"gone\.json: is not the record of a worker; delete it"):
+        status_table(tmp_path)
+    (tmp_path / "jobs/gone.json").unlink()
+    (tmp_path / "table.plan.json").write_text('{"cells": [{"name": "a", "scores": "b"}], "stages": []}')
+    with pytest.raises(InputError, match=r"table\.plan\.json: is damaged; delete it"):
+        status_table(tmp_path)
     with pytest.raises(InputError, match="holds no experiment"):
         status_table(tmp_path / "jobs")
+
+
+def test_what_is_done_needs_no_launcher_and_a_file_in_the_way_is_one_line(study, tmp_path, monkeypatch):
+    (tmp_path / "jobs").touch()
+    code, _, said = study(tmp_path, *FEW, "--launcher", "local")
+    assert code == 2 and "jobs: the disk refuses: " in said
+    (tmp_path / "jobs").unlink()
+    code, printed, _ = study(tmp_path, *FEW)
+    assert code == 0
+    monkeypatch.setenv("PATH", str(tmp_path))  # no sbatch
+    assert study(tmp_path, *FEW, "--launcher", "slurm")[:2] == (0, printed)
+
+
+def test_a_job_that_squeue_forgets_for_a_moment_is_not_lost(study, tmp_path, monkeypatch):
+    """Present, missing, present, missing, ...: lost is only who is missing twice in a row."""
+    looks, cells = [], []
+
+    class Starts:
+        tries, interrupted = 1, ""
+
+        def __init__(self, out, how, command):
+            self.out = out
+
+        def __call__(self, shards):
+            for shard, folders in shards:
+                cells.extend((str(shard), folder) for folder in folders)
+            return [Worker("101", "1,2/2", tuple(folder for _, folder in cells), job="101")]
+
+        def jobs(self):
+            looks.append(None)
+            if len(looks) == 9:  # the job ends
+                for _, folder in cells:
+                    (self.out / folder).mkdir()
+                    (self.out / folder / "stage.json").touch()
+            return {} if len(looks) % 2 else {"101": "RUNNING"}
+
+        def stop(self):
+            pass
+
+        join = stop
+
+    monkeypatch.setattr(launch, "_Slurm", Starts)
+    monkeypatch.setitem(launch._EVERY, "slurm", 0.0)
+    _, _, said = study(tmp_path, *FEW, "--launcher", "slurm", "--workers", "1")
+    assert len(looks) >= 9
+    assert "was lost" not in said and "could not be computed" not in said
 
 
 # Slurm

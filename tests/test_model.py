@@ -250,8 +250,20 @@ def test_training_and_scoring_compute_the_same_prediction(stream, tokens):
     close(each.detach(), scored.detach())
 
 
+@pytest.mark.parametrize("stream", ["joint", "cached"])
+def test_labels_that_were_read_are_right_at_every_timestep(stream):
+    matcher, text, z_x = moved(stream), some_text(), torch.randn(4, 1, 8)
+    kept = matcher.encode_text(text)
+    unbound = matcher.denoiser.encode_text(text.z_g, text.z_l, text.mask)
+    for t in (25, 3):
+        matcher.diffusion = replace(PAPER, test_step=t)
+        fresh = matcher.errors(z_x, matcher.encode_text(text))
+        assert torch.equal(matcher.errors(z_x, kept), fresh)
+        close(matcher.errors(z_x, unbound), fresh)
+
+
 def test_gradients_of_training_are_those_of_plain_operations():
-    """Our GELU and the gathering of rows, against torch's own operations, in double precision."""
+    """An MLP in training and in scoring against plain operations, in double precision."""
     mlp, x = MLP(6).double(), torch.randn(3, 2, 6, dtype=torch.float64, requires_grad=True)
     plain = mlp.fc2(torch.nn.functional.gelu(mlp.fc1(x), approximate="tanh"))
     weights = torch.randn_like(plain)

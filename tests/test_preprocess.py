@@ -236,7 +236,7 @@ def test_strongest_bodies_first_absent_last_ties_in_file_order():
     absent = np.zeros_like(still)
     np.testing.assert_array_equal(keep_bodies(np.array([absent, still, calm, wild]), 4), [wild, calm, still, absent])
     np.testing.assert_array_equal(keep_bodies(np.array([calm, calm + 7, -calm]), 2), [calm, calm + 7])
-    np.testing.assert_array_equal(keep_bodies(np.array([calm]), 3), [calm, absent, absent])
+    np.testing.assert_array_equal(keep_bodies(np.array([calm]), bodies=3), [calm, absent, absent])
 
 
 def test_coming_and_going_is_not_motion():

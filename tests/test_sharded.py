@@ -68,8 +68,16 @@ def test_missing_shards_are_named_in_one_line(prepare, tmp_path):
         load_clips(tmp_path / "store")
 
 
+def test_more_shards_than_files_are_refused_in_one_line(prepare, tmp_path):
+    code, _, said = prepare(tmp_path / "store", "--shard", "7/2000000")
+    assert code == 2
+    assert "shard: 7/2000000 is one of more shards than there are files" in said
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_shard_without_clips_is_complete_too(prepare, data, tmp_path):
-    plain, shards = load_clips(data), 150
+    plain = load_clips(data)
+    shards = len(plain)
     files = [f"all_sqe/{clip.name}.json" for clip in plain]
     empty = next(number for number in range(1, shards + 1) if not any(Shard((number,), shards).holds(file) for file in files))
     code, _, said = prepare(tmp_path / "store", "--shard", f"{empty}/{shards}")

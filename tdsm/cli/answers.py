@@ -28,7 +28,7 @@ def predict(
     size: Size = None,
     fps: Fps = None,
     best: Annotated[int, typer.Option(min=1, help="How many labels to print for each clip.")] = 3,
-    precision: Annotated[str, typer.Option(help="no, or bf16: faster where the processor multiplies bfloat16; scores differ by less than 0.1 %.")] = "no",
+    precision: Annotated[str, typer.Option(help="no, or bf16: a trained denoiser is faster on some processors; scores differ by about 0.1 %.")] = "no",
 ) -> None:
     """Rank any label names for each clip, with the shipped recognizer or your own; clips of another body are converted, and what was made up is said."""
     from tdsm.data.readers import load_clips

@@ -40,7 +40,7 @@ def evaluate(
     settings: Settings = None,
     descriptions: Sentences = None,
     launcher: Launcher = None,
-    workers: Workers = 2,
+    workers: Workers = None,
     threads: Threads = None,
     slurm: SlurmOptions = None,
     no_wait: NoWait = False,
@@ -49,7 +49,7 @@ def evaluate(
     """Zero-shot accuracy on published splits, mean and std over seeds, beside published numbers, ridge regression and the plain cosine."""
     from tdsm.experiments.cells import cells_of, source_of
 
-    launch = launch_of(launcher, workers, threads, slurm, no_wait)
+    launch = launch_of(launcher, workers, threads, slurm, no_wait, shard)
     config, cells = config_of(preset, settings), []
     for clips, benchmark in _work(data, split, config):
         sentences = sentences_of(descriptions, clips.name)
@@ -70,7 +70,7 @@ def study(
     settings: Settings = None,
     descriptions: Sentences = None,
     launcher: Launcher = None,
-    workers: Workers = 2,
+    workers: Workers = None,
     threads: Threads = None,
     slurm: SlurmOptions = None,
     no_wait: NoWait = False,
@@ -81,7 +81,7 @@ def study(
     from tdsm.experiments.run import settings_of
     from tdsm.util.files import parse_json
 
-    launch = launch_of(launcher, workers, threads, slurm, no_wait)
+    launch = launch_of(launcher, workers, threads, slurm, no_wait, shard)
     values = parse_json(grid, "grid")
     if not isinstance(values, dict):
         raise InputError("grid", f"{grid!r} is no object", "give for instance '{\"train.steps\": [300, 600]}'")
@@ -105,7 +105,7 @@ def reproduce(
     backbone: Annotated[Path | None, typer.Option(help="A trained backbone (the `model` folder of a run) to use; refused if it saw an unseen class.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, with sizes and times, and compute nothing.")] = False,
     launcher: Launcher = None,
-    workers: Workers = 2,
+    workers: Workers = None,
     threads: Threads = None,
     slurm: SlurmOptions = None,
     no_wait: NoWait = False,
@@ -120,7 +120,7 @@ def reproduce(
     from tdsm.experiments.estimate import seconds_per_unit
     from tdsm.experiments.run import plan, plan_table
 
-    launch = launch_of(launcher, workers, threads, slurm, no_wait)
+    launch = launch_of(launcher, workers, threads, slurm, no_wait, shard)
     benchmark = benchmark_named(name)
     config = config_of(preset, settings, paper(benchmark.encoder))
     source = source_of(benchmark, data)

@@ -34,14 +34,14 @@ Sentences = Annotated[
 Launcher = Annotated[
     str | None, typer.Option(help="Compute in several processes: local (of this machine) or slurm (jobs of a cluster; pip install 'tdsm[cluster]').")
 ]
-Workers = Annotated[int, typer.Option(min=1, help="With --launcher: how many processes or jobs at once.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="With --launcher: how many processes or jobs at once; left out: 2.")]
 Threads = Annotated[
     int | None,
     typer.Option(min=1, help="With --launcher: threads of each (slurm: cpus-per-task too). Left out: OMP_NUM_THREADS, or the cores divided (slurm: 1)."),
 ]
 ShardOf = Annotated[
     str | None,
-    typer.Option("--shard", help="i/n: compute every n-th cell from the i-th and no table, for schedulers of your own; --launcher does not count then."),
+    typer.Option("--shard", help="i/n: compute every n-th cell from the i-th and no table, for schedulers of your own."),
 ]
 SlurmOptions = Annotated[
     list[str] | None,
@@ -50,16 +50,20 @@ SlurmOptions = Annotated[
 NoWait = Annotated[bool, typer.Option("--no-wait", help="With --launcher slurm: submit and return; the same call waits later, and writes the table.")]
 
 
-def launch_of(launcher: str | None, workers: int, threads: int | None, slurm: list[str] | None, no_wait: bool) -> "Launch | None":
-    """How workers are started; None without a launcher. Raises InputError: options that need another launcher."""
+def launch_of(launcher: str | None, workers: int | None, threads: int | None, slurm: list[str] | None, no_wait: bool, shard: str | None) -> "Launch | None":
+    """How workers are started; None without a launcher. Raises InputError: options that need another launcher, or no shard."""
     from tdsm.experiments.launch import Launch
+    from tdsm.util.shard import Shard
 
+    if shard is not None:
+        Shard.parse(shard)
     if launcher is None:
-        if slurm or no_wait or threads:
-            raise InputError("--slurm" if slurm else "--no-wait" if no_wait else "--threads", "is given without --launcher", "add --launcher")
+        given = {"--slurm": slurm, "--no-wait": no_wait, "--threads": threads, "--workers": workers}
+        if alone := next((name for name, value in given.items() if value), None):
+            raise InputError(alone, "is given without --launcher", "add --launcher")
         return None
     options = {name: value if sign else True for name, sign, value in (entry.partition("=") for entry in slurm or ())}
-    return Launch(launcher, workers, threads, options, not no_wait)
+    return Launch(launcher, workers or 2, threads, options, not no_wait)
 
 
 def say(*lines: str | None) -> None:

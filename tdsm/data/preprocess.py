@@ -160,8 +160,8 @@ def _one_or_many(step: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     """Let a step of many clips (N, M, T, V, C) take one clip (M, T, V, C) as well."""
 
     @functools.wraps(step)
-    def of_either(joints: np.ndarray, *rest: object) -> np.ndarray:
-        return step(joints, *rest) if joints.ndim == 5 else step(joints[None], *rest)[0]
+    def of_either(joints: np.ndarray, *rest: object, **named: object) -> np.ndarray:
+        return step(joints, *rest, **named) if joints.ndim == 5 else step(joints[None], *rest, **named)[0]
 
     return of_either
 

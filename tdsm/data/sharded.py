@@ -39,10 +39,13 @@ def begin_shard(folder: str | Path, files: Sequence[str], shard: Shard) -> tuple
     folder, head = Path(folder), {"format": _FORMAT, "shards": shard.of, "files": list(files)}
     if len(shard.numbers) != 1:
         raise InputError("shard", f"{shard} is more than one", "give one, such as 1/4")
+    if shard.of > max(1, len(files)):
+        raise InputError("shard", f"{shard} is one of more shards than there are files, {len(files):,}", "give fewer shards")
+    others = folder.is_dir() and any(path.suffix != ".partial" for path in folder.iterdir())  # looked at first: another process may begin the folder meanwhile
     if is_sharded(folder):
         if read_sealed(folder / _HEAD) != head:
             raise InputError(folder, "was begun for other files or another number of shards", "name another folder, or delete this one")
-    elif folder.is_dir() and any(path.suffix != ".partial" for path in folder.iterdir()):
+    elif others:
         raise InputError(folder, "holds files and no shards", "name a folder that is empty or not there yet")
     else:
         write_sealed(folder / _HEAD, head)
@@ -67,7 +70,8 @@ def open_shards(folder: str | Path, *, verify: bool = True) -> ClipSet:
     """
     folder = Path(folder)
     if missing := missing_shards(folder):
-        raise InputError(folder, f"shards {', '.join(missing)} are missing or not complete", "run `tdsm prepare` with each of them as --shard")
+        more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
+        raise InputError(folder, f"shards {', '.join(missing[:5])}{more} are missing or not complete", "run `tdsm prepare` with each of them as --shard")
     head = _head(folder)
     stores = [read_store(folder / f"{number}-of-{head['shards']}", verify=verify) for number in range(1, head["shards"] + 1)]
     first = stores[0][0]

@@ -5,7 +5,9 @@ work in one folder of stages: a stage is computed by one of them, the others wai
 stages that are missing, and whether a job is alive from squeue: sacct, which submitit asks, needs accounting, which small clusters do not have.
 """
 
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,12 +23,14 @@ from tdsm.experiments.run import check, run
 from tdsm.experiments.stages import Stage
 from tdsm.experiments.workers import Worker, at_work, forget, is_alive, jobs_in_queue, last_line, log_of, read_workers, record, worker_of
 from tdsm.util.errors import InputError
+from tdsm.util.files import disk_faults
 from tdsm.util.progress import progress_bar
 from tdsm.util.shard import Shard
 
 __all__ = ["Launch", "launch", "run_shard"]
 
 _LAUNCHERS = ("local", "slurm")
+_OURS = {"array": "--workers", "cpus-per-task": "--threads", "job-name": "the name that the jobs have, tdsm"}
 _EVERY = {"local": 0.2, "slurm": 5.0}  # seconds between two looks
 _GONE = 2  # looks after which a worker that is not there has been lost: a shared disk shows late what another machine wrote
 
@@ -60,6 +64,11 @@ class Launch:
                 raise InputError(name, f"is {value}", "give 1 or more")
         if self.launcher != "slurm" and (self.slurm or not self.wait):
             raise InputError("--slurm" if self.slurm else "--no-wait", "is for --launcher slurm", "leave it out")
+        for name in self.slurm:
+            if not re.fullmatch("[a-z][a-z0-9-]*", name):
+                raise InputError("--slurm", f"{name!r:.60} is no option of sbatch", "give NAME=VALUE with its long name, without dashes before it")
+            if name in _OURS:
+                raise InputError("--slurm", f"{name} is set here", f"use {_OURS[name]}")
 
     @property
     def threads_each(self) -> int:
@@ -102,6 +111,11 @@ def launch(cells: Sequence[Cell], out: Path, how: Launch, command: Sequence[str]
     """
     check(cells, out)
     stages = [plan_of(cell, out) for cell in cells]
+    if all(stage.done for stage in stages):
+        for worker in _on(stages, out):
+            if is_alive(worker, jobs_in_queue()) is False:
+                forget(out, worker)
+        return True
     start = _Slurm(out, how, command) if how.launcher == "slurm" else _Local(out, how, command)
     jobs = start.jobs()
     for worker in _on(stages, out):  # of earlier calls
@@ -135,8 +149,10 @@ def _work_off(stages: Sequence[Stage], out: Path, how: Launch, start: "_Local | 
             workers, jobs = _on(stages, out), start.jobs()
             for worker in workers:
                 there = is_alive(worker, jobs)
-                gone[worker.name] += there is False or (there is None and not (worker.job and how.launcher == "slurm"))  # squeue may not answer for a while
+                absent = there is False or (there is None and not (worker.job and how.launcher == "slurm"))  # squeue may not answer for a while
+                gone[worker.name] = gone[worker.name] + 1 if absent else 0
             alive = [worker for worker in workers if gone[worker.name] < _GONE]
+            lost = {name: worker for name, worker in lost.items() if gone[name] >= _GONE}  # some come back: a queue is not always whole
             bar.set_postfix(workers=len(alive))
             for worker in workers:
                 if worker not in alive and worker.name not in lost and _left(worker, stages):
@@ -145,7 +161,7 @@ def _work_off(stages: Sequence[Stage], out: Path, how: Launch, start: "_Local | 
                         _say(_lost(out, worker))
             held = {cell for worker in alive for cell in worker.cells}
             free = [number for number in missing if stages[number].folder.name not in held and tries[number] < start.tries]
-            room = how.workers - len(alive)
+            room = how.workers - len(alive) if how.wait else how.workers
             faults = {_left(worker, stages)[0]: worker.fault for worker in lost.values() if worker.fault and _left(worker, stages)}
             if free and not faults:
                 if room > 0:
@@ -157,6 +173,8 @@ def _work_off(stages: Sequence[Stage], out: Path, how: Launch, start: "_Local | 
                     raise _Failed(faults[min(faults)])
                 raise InputError(out, f"{len(missing)} of {len(stages)} cells could not be computed", "see `tdsm status`; the same call goes on")
             if not how.wait:
+                if not free:
+                    _say(f"nothing to submit: live jobs have the {len(missing)} cells that are left")
                 return False
             time.sleep(_EVERY[how.launcher])
         bar.update(len(stages) - bar.n)
@@ -195,12 +213,13 @@ class _Local:
     def __init__(self, out: Path, how: Launch, command: Sequence[str]) -> None:
         self._out, self._how, self._command = out, how, command
         self._processes: list[subprocess.Popen] = []
-        threads = "1 thread" if how.threads_each == 1 else f"{how.threads_each} threads"
-        _say(f"{how.workers} workers on this machine, {threads} each; logs are in {out}/jobs")
+        self._queue: tuple[float, Mapping[str, str] | None] = (-math.inf, None)
+        _say(f"{_count(how.workers, 'worker')} on this machine, {_count(how.threads_each, 'thread')} each; logs are in {out}/jobs")
 
     def __call__(self, shards: Sequence[tuple[Shard, list[str]]]) -> list[Worker]:
-        (self._out / "jobs").mkdir(parents=True, exist_ok=True)
-        return [self._one(shard, cells) for shard, cells in shards]
+        with disk_faults(self._out / "jobs"):
+            (self._out / "jobs").mkdir(parents=True, exist_ok=True)
+            return [self._one(shard, cells) for shard, cells in shards]
 
     def _one(self, shard: Shard, cells: list[str]) -> Worker:
         environment = os.environ | {"OMP_NUM_THREADS": str(self._how.threads_each), "TQDM_MININTERVAL": "2"}
@@ -213,10 +232,12 @@ class _Local:
         return worker
 
     def jobs(self) -> Mapping[str, str] | None:
-        """Nothing of Slurm; processes that have ended are taken note of."""
+        """Slurm's, of an earlier call, looked at every few seconds; processes that have ended are taken note of."""
         for process in self._processes:
             process.poll()
-        return None
+        if time.monotonic() - self._queue[0] > _EVERY["slurm"]:
+            self._queue = time.monotonic(), jobs_in_queue()
+        return self._queue[1]
 
     def stop(self) -> None:
         """End those that are still at work."""
@@ -270,6 +291,10 @@ class _Slurm:
     join = stop
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _command(command: Sequence[str], shard: Shard) -> list[str]:
     """The command of a worker: the verb, the shard, and what followed the verb."""
-    return [sys.executable, "-m", "tdsm.cli", command[0], "--shard", str(shard), *command[1:]]
+    return [sys.executable, "-P", "-m", "tdsm.cli", command[0], "--shard", str(shard), *command[1:]]

@@ -40,7 +40,12 @@ def status_table(out: Path) -> str:
     if not plans:
         raise InputError(out, "holds no experiment", "give the folder of --out of tdsm evaluate, study or reproduce")
     jobs, workers = jobs_in_queue(), read_workers(out)
-    blocks = [_of_plan(out, name, about, workers, jobs) for name, about in plans.items()]
+    blocks = []
+    for name, about in plans.items():
+        try:
+            blocks.append(_of_plan(out, name, about, workers, jobs))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(out / f"{name}{_END}", "is damaged", "delete it; the next call of the experiment writes it") from error
     return "\n\n".join([*blocks, *([_of_workers(out, workers, jobs)] if workers else [])])
 
 
@@ -76,7 +81,8 @@ def _state(folder: Path) -> str:
 def _of_cell(scores: str, alive: Sequence[bool | None]) -> str:
     if scores in ("done", "running"):
         return scores
-    return "lost" if scores == "left" or (alive and not any(there is not False for there in alive)) else "waiting"
+    held = any(there is not False for there in alive)
+    return "lost" if not held and (scores == "left" or alive) else "waiting"
 
 
 def _step(out: Path, stage: Mapping[str, object], state: str) -> str:

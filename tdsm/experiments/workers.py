@@ -88,20 +88,30 @@ def record(out: Path, worker: Worker) -> None:
 
 def read_workers(out: Path) -> list[Worker]:
     """All workers that have records, a submitted job and the process in it as one."""
-    every = [_read(path) for path in sorted((out / _FOLDER).glob("*.json"))]
+    every = [worker for path in sorted((out / _FOLDER).glob("*.json")) if (worker := _read(path)) is not None]
     inside = {worker.job: worker for worker in sorted(every, key=lambda worker: worker.began) if worker.job and not worker.submitted}  # requeued: the last
     workers = [worker if not worker.submitted or worker.job not in inside else replace(inside[worker.job], name=worker.name) for worker in every]
     jobs = {worker.job for worker in every if worker.submitted}
     return [worker for worker in workers if worker.submitted or worker.job not in jobs]
 
 
-def _read(path: Path) -> Worker:
+def _read(path: Path) -> Worker | None:
+    """A record; None if another process has just deleted it."""
     remedy = "delete it: it is only the record of a worker"
-    values = read_object(path, remedy)
     try:
-        return Worker(**{**values, "cells": tuple(values["cells"])})
+        values = read_object(path, remedy)
+    except InputError:
+        if path.exists():
+            raise
+        return None
+    try:
+        worker = Worker(**{**values, "cells": tuple(values["cells"])})
     except (KeyError, TypeError) as error:
         raise InputError(path, "is not the record of a worker", remedy) from error
+    texts = (worker.name, worker.shard, worker.host, worker.job, worker.fault, *worker.cells)
+    if not all(isinstance(text, str) for text in texts) or type(worker.pid) is not int or worker.pid < 0 or not isinstance(worker.began, int | float):
+        raise InputError(path, "is not the record of a worker", remedy)
+    return worker
 
 
 def forget(out: Path, worker: Worker) -> None:

@@ -16,7 +16,7 @@ Reading order: ``encode_text`` turns K labels into a :class:`TextStream`; ``deno
 
 import zipfile
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -54,6 +54,7 @@ class TextStream:
     hidden: Tensor  # (K, M_l) True for padding that nobody may attend to
     prior: Tensor | None = None  # (K, C) what the prediction starts from, with :attr:`tdsm.config.ModelConfig.prior`; else None
     vectors: Vectors | None = None  # where all clips are scored at one timestep
+    t: int | None = None  # that timestep
 
     def __len__(self) -> int:
         return len(self.condition)
@@ -68,7 +69,7 @@ def _select(part: object, labels: Tensor | slice) -> object:
         return tuple(_select(each, labels) for each in part)
     if isinstance(part, Vectors):
         return Vectors(*(_select(each, labels) for each in vars(part).values()))
-    return part if part is None else part[labels]
+    return part if part is None or isinstance(part, int) else part[labels]
 
 
 class CrossDiT(nn.Module):
@@ -81,7 +82,8 @@ class CrossDiT(nn.Module):
 
     Attributes:
         precision: "no", or "bf16": when clips are scored, the products of the blocks are of bfloat16 numbers, which CPUs with AMX or AVX512-BF16 and GPUs
-            multiply several times as fast; texts, embeddings and the final layer stay float32. An error then differs by less than 1e-3 of its size.
+            multiply several times as fast; texts, embeddings and the final layer stay float32. An error then differs by about 1e-3 of its size, so that an
+            answer can change where two labels are that near.
 
     Example:
         >>> model = CrossDiT(features=8, text_channels=12, text_tokens=5, config=ModelConfig(width=16, depth=1, heads=2, prior=False))
@@ -138,16 +140,24 @@ class CrossDiT(nn.Module):
             t: the timestep of every clip to come, where there is only one: adaLN's vectors then belong to the label, too.
         """
         condition, tokens = self.fc_embedder(z_g), self.fl_embedder(z_l) + self.fl_pos_embed
-        vectors = None if t is None else self.vectors(condition[:, None] + self.t_embedder(torch.full((1,), t, device=z_g.device)))
         prior = z_g if self.config.prior else None
         if self.config.stream == "joint":
-            return TextStream(condition, tokens, (), (), ~mask, prior, vectors)
+            text = TextStream(condition, tokens, (), (), ~mask, prior)
+            return text if t is None else self.at(text, t)
         keys, values = [], []
         for index, block in enumerate(self.blocks):
             tokens, key, value = block.text_alone(tokens, condition, ~mask, last=index == len(self.blocks) - 1)
             keys.append(key)
             values.append(value)
-        return TextStream(condition, None, tuple(keys), tuple(values), ~mask, prior, vectors)
+        text = TextStream(condition, None, tuple(keys), tuple(values), ~mask, prior)
+        return text if t is None else self.at(text, t)
+
+    def at(self, text: TextStream, t: int) -> TextStream:
+        """The same labels for clips that are scored at timestep ``t``: only adaLN's vectors depend on it."""
+        if text.t == t:
+            return text
+        time = self.t_embedder(torch.full((1,), t, device=text.condition.device))
+        return replace(text, vectors=self.vectors(text.condition[:, None] + time), t=t)
 
     def rows_at_once(self, tokens: int) -> int:
         """How many rows of ``tokens`` skeleton tokens to score at once: large products are fast, and a layer makes some MB of them (on a GPU: 1 GB)."""
