@@ -111,18 +111,15 @@ def launch(cells: Sequence[Cell], out: Path, how: Launch, command: Sequence[str]
     """
     check(cells, out)
     stages = [plan_of(cell, out) for cell in cells]
-    if all(stage.done for stage in stages):
-        for worker in _on(stages, out):
-            if is_alive(worker, jobs_in_queue()) is False:
-                forget(out, worker)
-        return True
-    start = _Slurm(out, how, command) if how.launcher == "slurm" else _Local(out, how, command)
-    jobs = start.jobs()
+    jobs, done = jobs_in_queue(), all(stage.done for stage in stages)
+    start = None if done else _Slurm(out, how, command) if how.launcher == "slurm" else _Local(out, how, command)
     for worker in _on(stages, out):  # of earlier calls
         if is_alive(worker, jobs) is False:
             if _left(worker, stages):
                 _say(f"{_lost(out, worker)}; its cells are done again")
             forget(out, worker)
+    if start is None:
+        return True
     try:
         done = _work_off(stages, out, how, start)
     except BaseException as error:

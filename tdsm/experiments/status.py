@@ -40,20 +40,21 @@ def status_table(out: Path) -> str:
     if not plans:
         raise InputError(out, "holds no experiment", "give the folder of --out of tdsm evaluate, study or reproduce")
     jobs, workers = jobs_in_queue(), read_workers(out)
-    blocks = []
-    for name, about in plans.items():
-        try:
-            blocks.append(_of_plan(out, name, about, workers, jobs))
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(out / f"{name}{_END}", "is damaged", "delete it; the next call of the experiment writes it") from error
+    blocks = [_of_plan(out, name, about, workers, jobs) for name, about in plans.items()]
     return "\n\n".join([*blocks, *([_of_workers(out, workers, jobs)] if workers else [])])
 
 
 def _read(path: Path) -> dict[str, list[dict]]:
-    about = read_object(path, "delete it; the next call of the experiment writes it")
-    for key, names in (("cells", {"name", "scores"}), ("stages", {"folder", "unit", "count"})):
-        if not isinstance(about.get(key), list) or not all(isinstance(entry, dict) and names <= set(entry) for entry in about[key]):
-            raise InputError(path, f"is no plan: {key} is missing or something else", "delete it; the next call of the experiment writes it")
+    remedy = "delete it; the next call of the experiment writes it"
+    about = read_object(path, remedy)
+    for key, kinds in (("cells", {"name": str, "scores": str}), ("stages", {"folder": str, "unit": str, "count": int})):
+        entries = about.get(key)
+        if not isinstance(entries, list) or not all(
+            isinstance(entry, dict) and all(isinstance(entry.get(name), kinds[name]) for name in kinds) for entry in entries
+        ):
+            raise InputError(path, f"is no plan: {key} is missing or something else", remedy)
+    if not {cell["scores"] for cell in about["cells"]} <= {stage["folder"] for stage in about["stages"]}:
+        raise InputError(path, "is damaged", remedy)
     return about
 
 

@@ -143,14 +143,18 @@ class CrossDiT(nn.Module):
         prior = z_g if self.config.prior else None
         if self.config.stream == "joint":
             text = TextStream(condition, tokens, (), (), ~mask, prior)
-            return text if t is None else self.at(text, t)
+        else:
+            text = TextStream(condition, None, *self._words(tokens, condition, mask), ~mask, prior)
+        return text if t is None else self.at(text, t)
+
+    def _words(self, tokens: Tensor, condition: Tensor, mask: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """The cached stream's keys and values of each block."""
         keys, values = [], []
         for index, block in enumerate(self.blocks):
             tokens, key, value = block.text_alone(tokens, condition, ~mask, last=index == len(self.blocks) - 1)
             keys.append(key)
             values.append(value)
-        text = TextStream(condition, None, tuple(keys), tuple(values), ~mask, prior)
-        return text if t is None else self.at(text, t)
+        return tuple(keys), tuple(values)
 
     def at(self, text: TextStream, t: int) -> TextStream:
         """The same labels for clips that are scored at timestep ``t``: only adaLN's vectors depend on it."""
