@@ -122,6 +122,10 @@ def main() -> None:
         recognizer = make()
         question(kind, recognizer, args.few, args.many)
         question(kind, recognizer, args.many, args.few)
+    text_encoder = TextEncoder(Config().text)
+    text_encoder.read_sentences(["this loads the model"])
+    tokens = sum(map(len, text_encoder._words(names(args.many), 64)))
+    print(f"reading {args.many:,} labels, {tokens:,} tokens: matrix products alone {products(text_encoder, tokens):.1f} s")
     pairs(args.pairs, NTU_25)
 
 

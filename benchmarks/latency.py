@@ -3,7 +3,8 @@
     python benchmarks/latency.py            # 60 labels, the size of the demo
 
 Times are medians; the weights are random, since they do not change the work. The first call, which reads the labels' text, is shown
-beside the later ones, which know it.
+beside the later ones, which know it. GFLOP are those of the matrix products of one call; over the speed of one large product in the same run they give the
+time below which an exact computation does not get.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import statistics
 import time
 
 import torch
+from paper_size import gflop, machine
 
 from tdsm.backbones.classifier import Classifier
 from tdsm.backbones.nets import build_encoder
@@ -53,6 +55,8 @@ def main() -> None:
             times.append(1000 * (time.perf_counter() - start))
         medians[stream] = statistics.median(times[1:])
         print(f"{stream}: {medians[stream]:.1f} ms a clip with {args.labels} labels (first call {times[0]:.0f} ms), {args.threads} threads")
+        products = gflop(lambda recognizer=recognizer: recognizer.predict(clip, labels))
+        print(f"  {products:.2f} GFLOP of products: {1000 * products / machine():.1f} ms at this machine's speed of one product")
     print(f"joint / cached: {medians['joint'] / medians['cached']:.1f}")
 
 

@@ -8,6 +8,9 @@ concatenated tokens, one call per prompt in training. Weights are random and the
 that of the medians. ``cached`` is another model than ``joint`` with the same parameters; its answers are compared with the plain computation of its own
 definition (text attends to text alone).
 
+GFLOP of the products of both sides are printed beside the times: their ratio is the speed-up at equal use of the cores, and GFLOP over the printed speed of
+one product is the time below which no exact computation of these products gets. The optimizer's time depends on the number of weights alone.
+
 The last line: ``cached`` reads the labels' text and scores, ``known`` scores with the labels read before, ``joint`` scores with the paper's stream; then a
 training step of each; then the peak of ``joint`` above its weights, as the operating system counts it.
 """
@@ -26,6 +29,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from tdsm.config import DiffusionConfig, ModelConfig
 from tdsm.diffusion import add_noise, alphas_cumprod
@@ -188,6 +192,13 @@ def in_turn(*calls: Callable[[], object], runs: int) -> list[float]:
     return [statistics.median(taken) for taken in times]
 
 
+def gflop(call: Callable[[], object]) -> float:
+    """GFLOP of the matrix products in a call, gradients included; attention inside torch's fused kernel, below 1 % here, is not counted."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops() / 1e9
+
+
 def difference(ours: Tensor, theirs: Tensor) -> float:
     """The largest relative difference."""
     return ((ours - theirs).abs() / theirs.abs()).max().item()
@@ -217,6 +228,8 @@ def scoring(sizes: ModelConfig, clips: int, labels: int, runs: int) -> dict[str,
         seconds = dict(zip(calls, in_turn(*calls.values(), runs=runs), strict=True))
         ratios |= {name: seconds["plain"] / took for name, took in seconds.items() if name != "plain"}
         print("scoring, s: " + ", ".join(f"{name} {took:.3f}" for name, took in seconds.items()))
+        products = {name: gflop(call) for name, call in calls.items() if "bf16" not in name}
+        print("scoring, GFLOP of products: " + ", ".join(f"{name} {value:.0f} ({products['plain'] / value:.1f}x)" for name, value in products.items()))
     return ratios
 
 
@@ -233,8 +246,12 @@ def training(sizes: ModelConfig, batch: int, labels: int, runs: int, steps: int)
             plain = plain_step(matcher_of(replace(sizes, stream="joint")), data, text)
         seconds = in_turn(plain, ours, runs=runs)
         print(f"training step {sizes.depth} x {sizes.width}, batch {batch}, {stream}: s {seconds[0]:.3f} {seconds[1]:.3f}, losses differ by {gap:.1e}")
-        del plain, ours, matcher
+        products = gflop(plain), gflop(ours)
+        fitted = [parameter for parameter in matcher.parameters() if parameter.grad is not None]
+        updating = in_turn(torch.optim.AdamW(fitted, lr=1e-4, fused=True).step, runs=1)[0]
+        print(f"  GFLOP of products {products[0]:.0f} {products[1]:.0f} ({products[0] / products[1]:.1f}x); the optimizer alone {updating:.3f} s")
         ratios[stream] = seconds[0] / seconds[1]
+        del plain, ours, matcher, fitted
     return ratios
 
 

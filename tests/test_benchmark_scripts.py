@@ -154,7 +154,8 @@ def test_training_time(command, inputs):
 
 def test_latency(command):
     _, printed = command("latency", "--labels", 2, "--runs", 1)
-    assert [line.split(":")[0] for line in printed.splitlines()] == ["cached", "joint", "joint / cached"]
+    assert [line.split(":")[0] for line in printed.splitlines() if line[0] != " "] == ["cached", "joint", "joint / cached"]
+    assert all(float(products) > 0 for products in re.findall("([0-9.]+) GFLOP of products", printed))
 
 
 def test_encoder_choice(command, inputs):
@@ -269,7 +270,7 @@ def test_first_use(command):
     _, printed = command("first_use", "--pairs", 70, "--many", 12, "--few", 2, "--demo-size")
     lines = printed.splitlines()[1:]
     assert [re.split(r", shipped|, demo size|:", line)[0] for line in lines] == [
-        *2 * ["12 labels x 2 clips", "2 labels x 12 clips"], "70 pairs", *2 * ["preprocessing"],
+        *2 * ["12 labels x 2 clips", "2 labels x 12 clips"], "reading 12 labels, 72 tokens", "70 pairs", *2 * ["preprocessing"],
     ]  # fmt: skip
     assert [line.rpartition("scores ")[2] for line in lines[:4]] == 2 * ["(2, 12)", "(12, 2)"]
     assert all(float(number) > 0 for number in re.findall(r"([0-9.]+) s[,:]", printed))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -117,6 +118,23 @@ def test_a_study_whose_worker_is_killed_gives_the_table_of_one_process(study, ta
     before = read_workers(out)
     assert study(out, "--launcher", "local")[1] == printed  # all is there: no worker is started
     assert len(read_workers(out)) < len(before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_launcher_that_is_ended_ends_its_workers(files, tmp_path, ending):
+    out = tmp_path / "out"
+    options = ("--split", "8/2", "--draws", "2", "--seeds", "2", "--preset", str(files[1]), "--out", str(out), "--launcher", "local", "--workers", "2")
+    launcher = subprocess.Popen([sys.executable, "-m", "tdsm.cli", "study", GRID, str(files[0]), *options], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while len(begun := read_workers(out)) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    launcher.send_signal(ending)
+    said = launcher.communicate(timeout=60)[1]
+    assert launcher.returncode == 130
+    assert "stopped" in said
+    assert len(begun) == 2
+    assert [is_alive(worker, None) for worker in begun] == [False, False]
 
 
 def test_shards_by_hand_make_the_same_table(study, table, tmp_path):

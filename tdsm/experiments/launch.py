@@ -9,11 +9,14 @@ import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,7 +124,8 @@ def launch(cells: Sequence[Cell], out: Path, how: Launch, command: Sequence[str]
     if start is None:
         return True
     try:
-        done = _work_off(stages, out, how, start)
+        with _sigterm_as_ctrl_c():
+            done = _work_off(stages, out, how, start)
     except BaseException as error:
         start.stop()
         if isinstance(error, KeyboardInterrupt):
@@ -129,6 +133,19 @@ def launch(cells: Sequence[Cell], out: Path, how: Launch, command: Sequence[str]
         raise
     start.join()
     return done
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt, so that the local workers end with the launcher. Python allows handlers in the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _on(stages: Sequence[Stage], out: Path) -> list[Worker]:
