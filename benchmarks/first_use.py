@@ -66,7 +66,7 @@ def pairs(count: int, layout: Layout) -> None:
     distinct = {tuple(words) for words in text_encoder._words(sorted({clip.label for clip in clips}), 64)}
     floor = products(text_encoder, sum(map(len, distinct)))
     print(
-        f"{count:,} pairs: {generating + preparing + reading:.1f} s: generated {generating:.1f}, preprocessed {preparing:.1f}, "
+        f"{count:,} pairs: {generating + preparing + reading:.2f} s: generated {generating:.1f}, preprocessed {preparing:.1f}, "
         f"{len(distinct):,} different sentences read {reading:.1f} (matrix products alone {floor:.1f})"
     )
     for steady in (False, True):
@@ -104,7 +104,7 @@ def question(kind: str, recognizer: Recognizer, clips: int, labels: int) -> None
     before, top = resident(), most()
     took, answer = seconds(lambda: recognizer.predict(given, asked))
     above = f"{(most() - before) / MIB:.0f} MiB above" if most() > top else f"no more than the {(top - before) / MIB:.0f} MiB above that were once needed"
-    print(f"{labels:,} labels x {clips:,} clips, {kind}: {took:.1f} s, {above} the {before / MIB:.0f} MiB before; scores {answer.scores.shape}")
+    print(f"{labels:,} labels x {clips:,} clips, {kind}: {took:.2f} s, {above} the {before / MIB:.0f} MiB before; scores {answer.scores.shape}")
 
 
 def main() -> None:
