@@ -14,6 +14,8 @@ QUICK := -m "not slow and not browser and not slurm" tests
 FILES := app cli detector_files dictionary digest doctor door feature_files fetch files kinetics labels launch live mocap_files npz ntu ntu_text openpose_json pku_mmd progress \
 	project prompt_files pyskl readers results rich sharded sniff store structure timeline
 ARITHMETIC_TESTS := $(QUICK) $(FILES:%=--ignore=tests/test_%.py)
+# Tests of what most numbers come from: towers, texts, the denoiser, training, answers.
+CORE_TESTS := -m "not slow and not browser and not slurm" $(patsubst %,tests/test_%.py,align alignment baselines convert encoders lexicon missing model preprocess recognizer shipped spotting text train)
 
 .PHONY: help demo test test-all test-arithmetic quick-tests quick-notebooks all-tests all-notebooks other-1 other-2 fuzz lint notebooks figures lab clean
 
@@ -49,8 +51,8 @@ all-tests:
 all-notebooks:
 	@$(PYTEST) --every-cell $(NBVAL) $(LATER)
 
-# The quick tests that compute, with the instruction sets of other machines, with one and with two threads. A library that does not know a variable ignores it;
-# the first line printed says what torch and numpy use.
+# Quick tests with the instruction sets of other machines: those of the core with the oldest and one thread, all that compute with AVX2 and two threads. A library
+# that does not know a variable ignores it; the first line printed says what torch and numpy use.
 test-arithmetic: $(VENV)/ready
 	$(MAKE) $(PAIR) other-1 other-2
 
@@ -63,7 +65,7 @@ other-1: export ONEDNN_MAX_CPU_ISA := SSE41
 other-1: export OPENBLAS_CORETYPE := Prescott
 other-1:
 	$(BIN)/$(ARITHMETIC)
-	@$(PYTEST) $(ARITHMETIC_TESTS) $(LATER)
+	@$(PYTEST) $(CORE_TESTS) $(LATER)
 
 other-2: export ATEN_CPU_CAPABILITY := avx2
 other-2: export MKL_ENABLE_INSTRUCTIONS := AVX2
