@@ -71,7 +71,7 @@ def test_presets_go_to_json_and_back(config):
 
 
 def test_an_unknown_preset_is_refused():
-    with pytest.raises(InputError, match="'best' is none; choose recommended, tuned, paper, demo"):
+    with pytest.raises(InputError, match="no preset 'best'; choose recommended, tuned, paper, demo"):
         preset("best")
 
 
@@ -189,7 +189,7 @@ def test_every_setting_can_be_replaced_by_its_dotted_name():
     ({"train": {"steps": 3}}, "settings: no setting 'train'"),
     ({"train.steps": "many"}, "settings: train: steps: 'many' is not int"),
     ({"train.steps": -1}, "steps is -1; give 0 or more"),
-    ({"train.steps": 0, "model.prior": False}, "train.steps is 0; give 1 or more: without model.prior"),
+    ({"train.steps": 0, "model.prior": False}, "train.steps is 0; give 1 or more; 0 needs model.prior"),
     ({"backbone": "classifier"}, "model.prior is True"),
 ])  # fmt: skip
 def test_a_setting_that_cannot_be_is_one_line(settings, says):
