@@ -327,7 +327,7 @@ def test_a_disk_that_fills_up_keeps_what_came(server, tmp_path):
     source = server.source(whole(CONTENT))
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
-        with pytest.raises(InputError, match=r"the disk refuses: File too large; free space"):
+        with pytest.raises(InputError, match=r"cannot be written: File too large; free space"):
             fetch_source(source, tmp_path, patience=QUICK)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -339,7 +339,7 @@ def test_a_disk_that_fills_up_keeps_what_came(server, tmp_path):
 
 def test_a_folder_that_cannot_be_made(server, tmp_path):
     (tmp_path / "set").write_text("a file")
-    with pytest.raises(InputError, match="the disk refuses"):
+    with pytest.raises(InputError, match="cannot be written"):
         fetch_source(server.source(whole(CONTENT)), tmp_path)
 
 

@@ -164,6 +164,6 @@ def test_a_damaged_cache_is_made_anew(text_encoder, tmp_path):
     first = fit_lexicon(SENTENCES, 0.5, text_encoder, tmp_path)
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:40])
-    with pytest.warns(UserWarning, match=f"made anew: .*{file.name}"):
+    with pytest.warns(UserWarning, match=f"creating a cache file again: .*{file.name}"):
         again = fit_lexicon(SENTENCES, 0.5, text_encoder, tmp_path)
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())

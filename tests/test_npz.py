@@ -77,7 +77,7 @@ def test_text_that_is_no_unicode_is_refused(tmp_path, code, order):
     text = np.array([code, 65], f"{order}u4").view(f"{order}U1")
     np.savez(tmp_path / "x.npz", labels=text)
     for mapped in ((), ("labels",)):
-        assert "text that is no Unicode" in message(read_npz, tmp_path / "x.npz", mapped)
+        assert "text that is not valid Unicode" in message(read_npz, tmp_path / "x.npz", mapped)
 
 
 def test_a_list_is_written_as_one_array(tmp_path):
@@ -145,7 +145,7 @@ def test_a_zip_that_unpacks_to_gigabytes_is_refused_before_it_is_unpacked(tmp_pa
 def test_what_is_in_a_zip_beside_arrays_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("readme.txt", "x")
-    assert "'readme.txt' is no array" in message(read_npz, tmp_path / "x.npz")
+    assert "'readme.txt' is not an array" in message(read_npz, tmp_path / "x.npz")
     content = io.BytesIO()
     np.save(content, np.ones(3))
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(tmp_path / "y.npz", "w") as archive:

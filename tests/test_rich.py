@@ -239,13 +239,13 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
         ("env.json", "{", r"env\.json: not JSON"),
         ("env.json", "[]", r"env\.json: holds a list, not an object"),
         ("metrics.json", '{"tdsm": ', r"metrics\.json: not JSON"),
-        ("history.csv", "", r"history\.csv: was cut off"),
-        ("history.csv", "stage,step,loss\nencoder,0,2.5\nencoder,10,1.", r"history\.csv: was cut off"),
+        ("history.csv", "", r"history\.csv: is truncated"),
+        ("history.csv", "stage,step,loss\nencoder,0,2.5\nencoder,10,1.", r"history\.csv: is truncated"),
         ("history.csv", "file,label\na.npy,wave\n", r"history\.csv line 1: is not the head"),
         ("history.csv", "stage,step,loss\nencoder,0,2.5\nencoder,10\n", r"history\.csv line 3: has 2 cells for 3 columns"),
         ("history.csv", "stage,step,loss\nencoder,0,2.5,7\n", r"history\.csv line 2: has 4 cells for 3 columns"),
-        ("history.csv", "stage,step,loss\nencoder,0,two\n", r"history\.csv line 2: holds something that is no number"),
-        ("history.csv", "stage,step,loss\nencoder,,2.5\n", r"history\.csv line 2: holds something that is no number"),
+        ("history.csv", "stage,step,loss\nencoder,0,two\n", r"history\.csv line 2: has a value that is not a number"),
+        ("history.csv", "stage,step,loss\nencoder,,2.5\n", r"history\.csv line 2: has a value that is not a number"),
     ],
 )
 def test_damaged_files_of_a_run_are_named(tmp_path, name, text, message):

@@ -248,7 +248,7 @@ def test_a_truncated_cache_file_is_made_anew(bert, tmp_path, length):
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
     file.write_bytes(whole[:length])
-    with pytest.warns(UserWarning, match=f"made anew: .*{file.name}"):
+    with pytest.warns(UserWarning, match=f"creating a cache file again: .*{file.name}"):
         assert same(TextEncoder(bert, tmp_path).encode([["sit"]]), first)
     assert file.read_bytes() == whole
 
