@@ -193,7 +193,7 @@ def test_a_start_that_cannot_be_is_refused(init, config):
 
 def test_towers_of_other_settings_are_refused_and_the_setting_is_named():
     config = tdsm.override(tuned(), {"encoder.steps": 1})
-    with pytest.raises(InputError, match=r"encoder\.steps: is 1, but \d+ in the towers that training starts from .*; leave it at \d+"):
+    with pytest.raises(InputError, match=r"encoder\.steps: is 1, but \d+ in the towers of .* from which training starts; set it to \d+"):
         tdsm.train_recognizer(synthetic_clips(1, actions=["bow", "jump"]), config)
 
 

@@ -348,7 +348,7 @@ def test_a_refused_training_leaves_the_run_as_it_was(run, clips):
 def test_seen_classes_are_no_zero_shot_test(run, clips):
     with pytest.raises(InputError, match="was trained on"):
         zero_shot_report(run[1], clips.of_classes([SEEN[0], UNSEEN[0]]))
-    with pytest.raises(InputError, match="1 class to train on"):
+    with pytest.raises(InputError, match="1 seen class"):
         train_recognizer(clips.of_classes(SEEN[:1]), TINY)
 
 
@@ -506,7 +506,7 @@ def test_a_calibration_that_is_no_number_is_refused(run, clips, calibrate):
 
 def test_a_class_of_which_no_clip_can_be_used_is_not_seen(clips):
     lost = [dataclasses.replace(clip, joints=np.full_like(clip.joints, np.nan)) if clip.label == clips.classes[0] else clip for clip in clips]
-    with pytest.warns(UserWarning, match="1 classes are not trained on"), pytest.warns(UserWarning, match="clips cannot be used"):
+    with pytest.warns(UserWarning, match="1 classes without usable clips are not trained"), pytest.warns(UserWarning, match="clips cannot be used"):
         seen = seen_clips(ClipSet(tuple(lost), clips.classes, "some"), TINY_CLASSIFIER.preprocess)
     assert [label.name for label in seen.labels] == list(clips.classes[1:])
     assert sorted(set(seen.y.tolist())) == list(range(len(clips.classes) - 1))
