@@ -151,6 +151,6 @@ def test_what_is_in_a_zip_beside_arrays_is_refused(tmp_path):
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(tmp_path / "y.npz", "w") as archive:
         archive.writestr("a.npy", content.getvalue())
         archive.writestr("a.npy", content.getvalue())
-    assert "is there twice" in message(read_npz, tmp_path / "y.npz")
+    assert "occurs twice" in message(read_npz, tmp_path / "y.npz")
     assert "no such file" in message(read_npz, tmp_path / "absent.npz")
     assert "is a folder" in message(read_npy, tmp_path)

@@ -145,7 +145,7 @@ def test_every_benchmark_shows_itself(benchmark):
 
 def test_a_benchmark_shows_its_counts_and_unseen_classes():
     words = words_of(benchmark_named("ntu-60-synse-55-5"))
-    assert "clips with somebody | 56,578" in words
+    assert "clips with a body | 56,578" in words
     assert "test clips of unseen classes | 1,368" in words
     benchmark = benchmark_named("ntu-60-synse-55-5")
     assert "unseen | " + ", ".join(benchmark.unseen_labels(tuple(load_prompts("ntu-60")))) in words
