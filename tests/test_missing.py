@@ -322,7 +322,7 @@ def test_a_set_with_a_clip_that_cannot_be_converted_is_converted():
     made = convert_all(clips, KINECT_20)
     assert made.left_out == 1
     assert [clip.joints.any() for clip in made.clips] == [True, False]
-    with pytest.raises(InputError, match=r"desk: cannot be converted from coco-17 to kinect-20: nothing stands for"):
+    with pytest.raises(InputError, match=r"desk: cannot be converted from coco-17 to kinect-20: no joint or rule gives"):
         convert_all(clips[1:], KINECT_20)
 
 
@@ -385,9 +385,9 @@ def test_a_part_of_a_holed_body_is_held_still_where_it_was_seen():
 
 def test_a_set_shows_how_much_was_not_seen():
     clip = without(moving(KINECT_20), "left wrist", slice(0, 20))
-    assert "joints not seen</" in ClipSet((clip, moving(KINECT_20)))._repr_html_()
+    assert "missing joints</" in ClipSet((clip, moving(KINECT_20)))._repr_html_()
     assert "1.2%" in ClipSet((clip, moving(KINECT_20)))._repr_html_()
-    assert "joints not seen" not in ClipSet((moving(KINECT_20),))._repr_html_()
+    assert "missing joints" not in ClipSet((moving(KINECT_20),))._repr_html_()
 
 
 def test_a_joint_filled_at_exactly_the_origin_is_there():
