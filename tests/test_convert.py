@@ -307,7 +307,7 @@ def test_a_person_without_shoulders_is_left_out_and_a_clip_of_such_persons_refus
     assert made.left_out == 1
     assert "persons removed" in made.note
     assert made.clip.joints.any(axis=(1, 2, 3)).tolist() == [True, False]
-    with pytest.raises(InputError, match=r"desk\.npy: cannot be converted from coco-17 to ntu-25: no joint or rule gives '.*'; give clips in which hips"):
+    with pytest.raises(InputError, match=r"desk\.npy: cannot be converted from coco-17 to ntu-25: no joint or rule gives '.*'; give clips with hips"):
         convert(Clip(cut, COCO_17, name="desk.npy"), NTU_25)
 
 

@@ -343,7 +343,7 @@ def test_the_doctor_knows_these_files_too(tmp_path):
     for path in (file, file.parent):
         finding = inspect(path)
         assert (finding.clips, finding.known) == (1, ("layout mediapipe-33",))
-        assert ["nothing states the frames a second" in problem for problem in finding.problems] == [True]
+        assert ["no frame rate is stated" in problem for problem in finding.problems] == [True]
     assert inspect(written(tmp_path / "b.json", {"a": 1})).clips is None
 
 
@@ -362,10 +362,10 @@ def test_the_frame_without_a_number_is_named_by_its_place_in_the_file(tmp_path):
 
 
 def test_a_rate_that_no_sensor_has_is_said(tmp_path):
-    with pytest.warns(UserWarning, match="1 to 500 frames a second, which is not the rate of 1 of 1 clips .*: 3e.04"):
+    with pytest.warns(UserWarning, match="the frame rate is not between 1 and 500 per second in 1 of 1 clips .*: 3e.04"):
         load_clips(written(tmp_path / "x.json", next(timed("timestamp_ms", [frame / 30 for frame in range(T)]))))
     for fps in (1e-5, 1e300):
-        with pytest.warns(UserWarning, match="odd|1 to 500 frames a second"):
+        with pytest.warns(UserWarning, match="odd|between 1 and 500 per second"):
             load_clips(written(tmp_path / "y.json", MEDIAPIPE["frames"]), fps=fps)
 
 

@@ -183,7 +183,7 @@ def test_headers_that_cannot_be_are_refused(tmp_path, content):
         ("ztest.npy", lambda a: a[:, :0], r"ztest.npy: shape \(15, 0\)"),
         ("ztest.npy", lambda a: a[:0], r"ztest.npy: shape \(0, 6\)"),
         ("gtest.npy", lambda a: a[:, 0], r"gtest.npy: shape \(180,\)"),
-        ("gtest.npy", lambda a: a[:, :-1], "z_all: .*5.* numbers a clip, z_train has .*6"),
+        ("gtest.npy", lambda a: a[:, :-1], "z_all: shape .*5.* per clip, z_train has .*6"),
         ("train.npy", lambda a: a.astype(int), "train.npy: shape .* of int64"),
         ("z_label.npy", lambda a: a[:-1], r"z_label.npy: shape \(14,\) of int64 for 15 clips"),
         ("z_label.npy", lambda a: np.eye(60)[a], r"z_label.npy: shape \(15, 60\)"),
@@ -193,9 +193,9 @@ def test_headers_that_cannot_be_are_refused(tmp_path, content):
         ("g_label.npy", lambda a: a.astype(np.uint64) + np.uint64(2**63), "g_label.npy: label .* in row 0"),
         ("g_label.npy", lambda a: np.where(a == 4, -1, a), "y_all: label -1 of 60 classes"),
         ("g_label.npy", lambda a: np.where(a == 4, 77, a), "y_all: label 77 of 60 classes"),
-        ("z_label.npy", lambda a: np.where(a == 10, 0, a), "class 0 is both trained on and unseen"),
+        ("z_label.npy", lambda a: np.where(a == 10, 0, a), "class 0 is both seen and unseen"),
         ("g_label.npy", lambda a: np.where(a == 10, 0, a), "unseen class 10 is not in the test of all classes"),
-        ("train_label.npy", lambda a: np.where(a == 3, 4, a), "class 3 of the test of all classes is neither trained on nor unseen"),
+        ("train_label.npy", lambda a: np.where(a == 3, 4, a), "class 3 of the test of all classes is neither seen nor unseen"),
     ],
 )
 def test_arrays_that_cannot_be_used_are_refused_with_the_file_and_the_fault(tmp_path, name, damage, message):

@@ -299,16 +299,16 @@ def cut(clip):
 
 
 def test_too_little_seen_is_said():
-    with pytest.raises(InputError, match=r"^desk: joints: too little was seen to place 'left hip'; leave the clip out"):
+    with pytest.raises(InputError, match=r"^desk: joints: 'left hip' cannot be placed, too many joints are missing; remove it"):
         preprocess(cut(moving(COCO_17)), BODY)
-    with pytest.raises(InputError, match=r"^empty: joints: all zero, nobody is there in any frame"):
+    with pytest.raises(InputError, match=r"^empty: joints: all zero, no body in any frame"):
         preprocess(nobody(), BODY)
 
 
 def test_unusable_clips_are_left_out_with_one_warning():
     whole = moving(COCO_17)
     clips = ClipSet((nobody(COCO_17), replace(whole, label="wave"), cut(whole)), ("wave",), "mine")
-    with pytest.warns(UserWarning, match=r"2 of 3 clips cannot be used and are left out; the first: empty: .*nobody") as caught:
+    with pytest.warns(UserWarning, match=r"2 of 3 clips are not usable and are skipped; the first: empty: .*no body") as caught:
         x, rows = preprocess_usable(clips, BODY)
     assert len(caught) == 1
     assert rows == [1] and np.array_equal(x, preprocess_all([whole], BODY))

@@ -246,7 +246,7 @@ def body_25b(body):
 
 def test_body_25b_is_recognised_by_its_bones_and_brought_to_openpose_25(tmp_path):
     people = walk()
-    with pytest.warns(UserWarning, match="order of OpenPose's BODY_25B.*brought to openpose-25"):
+    with pytest.warns(UserWarning, match="order of OpenPose's BODY_25B.*converted to openpose-25"):
         (clip,) = read_openpose_json(written(tmp_path, [[body_25b(one)] for one in people]), reading=QUIET)
     joint = {name: index for index, name in enumerate(OPENPOSE_25.joints)}
     same = [index for name, index in joint.items() if name not in ("neck", "middle hip")]

@@ -64,7 +64,7 @@ def test_missing_shards_are_named_in_one_line(prepare, tmp_path):
     code, printed, _ = prepare(tmp_path / "store", "--shard", "2/4")
     assert code == 0
     assert printed.endswith("missing: 1/4, 3/4, 4/4\n")
-    with pytest.raises(InputError, match=r"shards 1/4, 3/4, 4/4 are missing or not complete; run `tdsm prepare`"):
+    with pytest.raises(InputError, match=r"shards 1/4, 3/4, 4/4 are missing or incomplete; run `tdsm prepare`"):
         load_clips(tmp_path / "store")
 
 
@@ -119,7 +119,7 @@ def test_what_cannot_be_sharded_is_refused_in_one_line(prepare, data, tmp_path):
         assert message in said
         assert not is_sharded(tmp_path / "store")
     assert prepare(tmp_path / "store", "--shard", "1/2")[0] == 0
-    assert "was begun for other files or another number of shards" in prepare(tmp_path / "store", "--shard", "1/3")[2]
+    assert "was started for other files or another number of shards" in prepare(tmp_path / "store", "--shard", "1/3")[2]
     clip = Clip(standins.motion(0)[None], NTU_25, "drink water", "P001", 30.0, "S001C001P001R001A001")
     pickled = standins.write_pyskl(tmp_path / "x.pkl", ClipSet((clip,), name="ntu-60"))
     assert "has no shards" in prepare(tmp_path / "other", "--shard", "1/2", source=pickled)[2]
