@@ -298,7 +298,7 @@ def test_a_class_list_that_fits_no_data_set(tmp_path):
 
 @pytest.mark.parametrize(("name", "content", "kind", "problem"), [
     ("ntu.zip", b"", "an empty file", "download it again"),
-    ("ntu.zip.part", b"PK", "a download that has not come to its end", "again"),
+    ("ntu.zip.part", b"PK", "an incomplete download", "again"),
     ("ntu.zip", b"PK\x03\x04 and then the line broke", "a truncated or damaged file", "not a zip file; download it again"),
     ("ntu.zip", b"<!DOCTYPE html><html>Sign in</html>", "a web page or other markup", "log-in"),
     ("a.rar", b"Rar!\x1a\x07", "a .rar archive", "unpack it"),

@@ -271,7 +271,7 @@ def test_a_history_cut_off_anywhere_is_refused_or_ends_with_a_whole_line(tmp_pat
             rows = sum(map(len, read_history(tmp_path / "cut.csv").values()))
             assert rows == whole[:end].count("\n") - 1
         else:
-            with pytest.raises(InputError, match="cut off"):
+            with pytest.raises(InputError, match="truncated"):
                 read_history(tmp_path / "cut.csv")
 
 

@@ -109,7 +109,7 @@ def test_a_shard_that_was_cut_off_is_gone_on_with(prepare, data, tmp_path, monke
 def test_what_cannot_be_sharded_is_refused_in_one_line(prepare, data, tmp_path):
     saved = load_clips(data).save(tmp_path / "clips.npz")
     for options, source, message in [
-        (("--shard", "1/2"), saved, "clips.npz: is one file, or read as one, so that it has no shards; leave --shard out"),
+        (("--shard", "1/2"), saved, "clips.npz: is a single file, or read as one, and has no shards; remove --shard"),
         (("--shard", "1/2", "--fix"), data, "--shard: does not go with --fix, --size or --fps"),
         (("--shard", "1,2/2"), data, "1,2/2 is more than one"),
         (("--shard", "3/2"), data, "not from 1 to 2"),
