@@ -277,7 +277,7 @@ def test_a_recognizer_and_its_run_folder(tmp_path):
         found = inspect(path)
         assert found.path == model
         assert found.known[0] == "trained on 2 classes: wave, jump"
-        assert found.problems == ("matcher.safetensors is missing; take a complete copy",)
+        assert found.problems == ("matcher.safetensors is missing; get a complete copy",)
     (model / "backbone.json").write_text("{}")
     assert "cannot be read" in inspect(model).problems[0]
 

@@ -109,7 +109,7 @@ def test_a_file_whose_arrays_were_changed_says_so(tmp_path):
     with np.load(path) as file:
         arrays = dict(file)
     np.savez(path, **(arrays | {"labels": np.array(["wave", "Gruß", "x"])}))
-    assert "has changed since it was written; take another copy, or write it without the array 'checksum'" in message(read_npz, path)
+    assert "has changed since it was written; get another copy, or write it without the array 'checksum'" in message(read_npz, path)
 
 
 @pytest.mark.parametrize(("header", "says"), [

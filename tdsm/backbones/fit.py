@@ -166,7 +166,7 @@ def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: Make
         build = functools.partial(_build, config, kind, layout, seen, dataset, words, names, actions, text_encoder, net)
         sizes = sizes_of(build)
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as error:
-        raise InputError(path, f"does not describe a backbone ({error!s:.200})", "train the backbone again, or take another copy") from error
+        raise InputError(path, f"does not describe a backbone ({error!s:.200})", "train the backbone again, or get another copy") from error
     if _hash(text_encoder.identity) != text_model:
         raise InputError(path, "was trained with a different text model than the given or installed one", "give text_encoder=..., or train the backbone again")
     backbone = loaded(build, sizes, folder / "backbone.safetensors").eval()

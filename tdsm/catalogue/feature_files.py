@@ -83,7 +83,7 @@ def read_synse_folder(path: str | Path, classes: int | None = None) -> FeatureSe
         inside = sorted(file.parent.relative_to(path).as_posix() for depth in ("*", "*/*") for file in path.glob(f"{depth}/train.npy"))
         raise InputError(path, "holds no train.npy", f"give one of: {', '.join(inside[:5])}" if inside else "give a folder of features")
     parts = [part for part, names in _SYNSE.items() if part != "all" or any((path / name).exists() for name in names)]
-    arrays = {name: read_npy(path / name, remedy="take a complete copy of the folder") for part in parts for name in _SYNSE[part]}
+    arrays = {name: read_npy(path / name, remedy="get a complete copy of the folder") for part in parts for name in _SYNSE[part]}
     return _published(path, arrays, _SYNSE, classes)
 
 
@@ -173,7 +173,7 @@ def _parts(path: Path, arrays: Mapping[str, np.ndarray], keys: Mapping[str, tupl
             continue
         for name in (z_name, y_name):
             if name not in arrays:
-                raise InputError(path, f"array {name!r} is missing", "take a complete copy")
+                raise InputError(path, f"array {name!r} is missing", "get a complete copy")
         z = clean_features(path / z_name, arrays[z_name])
         parts += [z, clean_labels(path / y_name, arrays[y_name], len(z))]
     return parts

@@ -114,7 +114,7 @@ class ClipStore:
         try:
             self._open()
         except OSError as error:
-            raise InputError(self.folder, f"cannot be written ({error.strerror})", "name another folder for the store") from error
+            raise InputError(self.folder, f"cannot be written ({error.strerror})", "give another folder for the store") from error
 
     def __enter__(self) -> "ClipStore":
         return self
@@ -166,7 +166,7 @@ class ClipStore:
             if clip.label is not None and clip.label not in self._classes:
                 raise InputError(clip.name, f"label {clip.label!r} is not among the {len(self._classes)} classes of {self.folder}", "add the class")
             if clip.name in self._names or clip.name in names:
-                raise InputError(f"{source}: clip {clip.name}", f"is already in {self.folder}, from another file", "name another folder for the store")
+                raise InputError(f"{source}: clip {clip.name}", f"is already in {self.folder}, from another file", "give another folder for the store")
             names.add(clip.name)
 
     def _open(self) -> None:
@@ -176,7 +176,7 @@ class ClipStore:
             for key in ("dataset", "layout", "classes", "reader"):
                 if about[key] != self._about[key]:
                     known = f" ({about[key]}, not {self._about[key]})" if key in ("dataset", "layout") else ""
-                    raise InputError(self.folder, f"is a store of another {key}{known}", "name another folder for the store")
+                    raise InputError(self.folder, f"is a store of another {key}{known}", "give another folder for the store")
             self._about = about
         elif any(path.suffix != ".partial" for path in self.folder.iterdir()):
             raise InputError(self.folder, "holds files and is not a clip store", "give an empty or a new folder")

@@ -87,7 +87,7 @@ def holdout_clips(clips: ClipSet, share: float, seed: int = 0) -> tuple[ClipSet,
         InputError: a share outside these bounds, an unlabelled clip, or no clip that can be held out.
     """
     if not 0 < share < 1:
-        raise InputError("share", f"{share}", "give a number above 0 and below 1")
+        raise InputError("share", f"is {share}", "give a number above 0 and below 1")
     y, subjects, rng = clips.y, clips.subjects, np.random.default_rng(seed)
     kept = _by_subject(y, subjects, share, rng) if (subjects != "").all() else _by_clip(y, share, rng)
     if not kept.any():

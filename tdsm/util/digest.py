@@ -69,7 +69,7 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "make it readable, or take another copy") from error
+        raise InputError(path, f"cannot be read ({error.strerror})", "make it readable, or get another copy") from error
 
 
 def _known(kept: Path) -> _Entries:

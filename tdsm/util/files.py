@@ -24,7 +24,7 @@ __all__ = [
     "write_json", "write_sealed", "write_text",
 ]  # fmt: skip
 
-AGAIN = "take another copy of the file"
+AGAIN = "get another copy of the file"
 TEXT_LIMIT = 256 * 2**20
 """Size in bytes of the largest file that is read as text."""
 
@@ -262,7 +262,7 @@ def _acquire(lock: Path, path: Path, wait: bool, note: str) -> BinaryIO:
         except BlockingIOError:
             if not wait:
                 file.close()
-                raise InputError(path, note, "wait until it has ended, or name another folder") from None
+                raise InputError(path, note, "wait until it has ended, or give another folder") from None
             if not announced and time.monotonic() - start > 1:
                 print(f"tdsm: {path}: {note}; waiting for it", file=sys.stderr)
                 announced = True

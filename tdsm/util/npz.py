@@ -24,7 +24,7 @@ from tdsm.util.files import atomic, check_file
 __all__ = ["map_npy", "read_npy", "read_npz", "write_npz"]
 
 _CHECKSUM = "checksum"
-_AGAIN = "take another copy; it must hold plain arrays of numbers or text, as numpy.savez writes them"
+_AGAIN = "get another copy; it must hold plain arrays of numbers or text, as numpy.savez writes them"
 _LARGEST_RATIO, _FREE = 200, 2**28  # a zip may unpack to 200 times its size plus 256 MB
 _LONGEST_HEADER = 65_536
 _UNREADABLE = (
@@ -91,7 +91,7 @@ def read_npz(path: str | Path, mapped: Collection[str] = (), remedy: str = _AGAI
         raise InputError(path, f"not a readable .npz of plain arrays ({_first_line(error)})", remedy) from error
     kept = arrays.pop(_CHECKSUM, None)
     if kept is not None and str(kept) != seal:
-        raise InputError(path, "has changed since it was written", f"take another copy, or write it without the array {_CHECKSUM!r} if you changed it")
+        raise InputError(path, "has changed since it was written", f"get another copy, or write it without the array {_CHECKSUM!r} if you changed it")
     return arrays
 
 

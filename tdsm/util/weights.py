@@ -24,7 +24,7 @@ M = TypeVar("M", bound=nn.Module)
 __all__ = ["about_of", "cached_tensors", "check_weights", "load_tensors", "loaded", "save_tensors", "save_weights", "sizes_of"]
 
 _ENTRY = "tdsm"
-_AGAIN = "take another copy, or make the file again; pickled checkpoints (.pt) are not accepted"
+_AGAIN = "get another copy, or make the file again; pickled checkpoints (.pt) are not accepted"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, object] | None = None, key: str = "") -> Path:
@@ -53,7 +53,7 @@ def load_tensors(path: Path, key: str = "", remedy: str = _AGAIN) -> tuple[dict[
     Raises:
         InputError: the file is missing, truncated, has no checksum, was changed after it was written, or was written for another ``key``.
     """
-    check_file(path, "check the path, or take a complete copy of the folder")
+    check_file(path, "check the path, or get a complete copy of the folder")
     try:
         with safe_open(path, framework="pt") as file:  # compares the sizes in the header with the size of the file
             entry = (file.metadata() or {}).get(_ENTRY)
@@ -139,7 +139,7 @@ def check_weights(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor],
             shape, needed = ("absent" if tensor is None else tuple(tensor.shape) for tensor in (have, want))
             raise InputError(where, f"{name} is {shape}, but the settings need {needed}", "use weights and settings of the same model")
         if not have.isfinite().all():
-            raise InputError(where, f"{name} is NaN or infinite", "take another copy, or train again with a lower lr")
+            raise InputError(where, f"{name} is NaN or infinite", "get another copy, or train again with a lower lr")
 
 
 def sizes_of(make: Callable[[], nn.Module]) -> dict[str, Tensor]:

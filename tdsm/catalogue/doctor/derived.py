@@ -123,5 +123,5 @@ def recognizer(path: Path, kind: str) -> Finding:
     except (OSError, ValueError, KeyError, TypeError) as error:
         return Finding(path, kind, problems=(f"backbone.json cannot be read ({error!r}); save it again",))
     lacking = [name for name in ("backbone.safetensors", "matcher.safetensors") if not (path / name).is_file()]
-    problems = tuple(f"{name} is missing; take a complete copy" for name in lacking)
+    problems = tuple(f"{name} is missing; get a complete copy" for name in lacking)
     return Finding(path, kind, known=known, problems=problems, next=f"tdsm predict {shlex.quote(str(path))} YOUR_CLIPS --labels 'any name, another name'")

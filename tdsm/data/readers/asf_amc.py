@@ -21,7 +21,7 @@ from tdsm.util.errors import InputError
 
 __all__ = ["Bone", "Skeleton", "asf_of", "parse_amc", "parse_asf", "read_amc", "starts"]
 
-_AGAIN = "take another copy of the file"
+_AGAIN = "get another copy of the file"
 _MOST = 500  # most bones
 _CMU = 0.45
 

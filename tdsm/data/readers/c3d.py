@@ -75,7 +75,7 @@ def parse_c3d(content: bytes, where: object) -> Recording:
         InputError: as :func:`read_c3d`, except for the set of markers.
     """
     if not content or kind_of_bytes(content[:HEAD]).name != "c3d":
-        raise InputError(where, "is not a C3D file, or its header is truncated", "take another copy")
+        raise InputError(where, "is not a C3D file, or its header is truncated", "get another copy")
     start = _BLOCK * (content[0] - 1)
     machine = content[start + 3]
     try:
@@ -83,7 +83,7 @@ def parse_c3d(content: bytes, where: object) -> Recording:
         known = _parameters(content[start : start + _BLOCK * max(1, content[start + 2])], machine)
         data = _BLOCK * (int(_first(known, "POINT:DATA_START", 0)) - 1)
     except (struct.error, ValueError, IndexError, OverflowError) as error:
-        raise InputError(where, f"its header is damaged ({str(error)[:60]})", "take another copy") from error
+        raise InputError(where, f"its header is damaged ({str(error)[:60]})", "get another copy") from error
     head = head if data <= 0 or head.data > 0 else head._replace(data=data)
     labels = _labels(known, head.points, where)
     floats = head.scale < 0
@@ -94,7 +94,7 @@ def parse_c3d(content: bytes, where: object) -> Recording:
         places = places[: max(_MANY, frames - _padding(content, head.data, size))]
     fps = float(_first(known, "POINT:RATE", head.rate)) or head.rate
     if not (math.isfinite(fps) and fps > 0):
-        raise InputError(where, f"its frame rate (POINT:RATE) is {fps:g}", "correct them in the program that exported it")
+        raise InputError(where, f"its frame rate (POINT:RATE) is {fps:g}", "correct it in the program that exported it")
     unit = known.get("POINT:UNITS")
     return Recording(labels, places, fps, unit[0].strip() if unit and isinstance(unit[0], str) else "")
 
@@ -190,7 +190,7 @@ def _frames(head: _Head, known: dict[str, list], room: int, where: object) -> in
     if said < 1 or room < 1:
         raise InputError(where, f"declares {max(0, said):,} frames but holds {max(0, room):,}", _AGAIN)
     if said > room:
-        raise InputError(where, f"declares {said:,} frames but holds {max(0, room):,}, so it is truncated", "take another copy")
+        raise InputError(where, f"declares {said:,} frames but holds {max(0, room):,}, so it is truncated", "get another copy")
     return said
 
 

@@ -214,7 +214,7 @@ def _is_npz(names: Sequence[str]) -> bool:
 
 def _take(content: bytes, where: object, name: str, model: BodyModel | None, asf: Callable[[str], bytes], bodies: Sequence[str]) -> Take | None:
     """The take in a file of any format. ``asf`` reads a body's file, one of ``bodies``."""
-    kind = kind_of_bytes(content[:HEAD]) if content else Kind("empty", "empty (0 bytes)", "take another copy")
+    kind = kind_of_bytes(content[:HEAD]) if content else Kind("empty", "empty (0 bytes)", "get another copy")
     if kind.name == "zip":
         return smpl_npz.read_smpl_npz(content, where, model)
     if kind.name == "amc":

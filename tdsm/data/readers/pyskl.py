@@ -60,7 +60,7 @@ _NTU_NAME = re.compile(r"S(\d{3})C\d{3}P\d{3}R\d{3}A(\d{3})")
 _AGAIN = "download the file again"
 _KPFILES = (
     "the bodies of Kinetics-400 are a download of their own: see Kinetics400 in tools/data/README.md of pyskl, or OpenMMLab/Kinetics400-skeleton on openxlab, "
-    "and unpack it as kpfiles/ beside this file"
+    "and unpack it as kpfiles/ next to this file"
 )
 
 

@@ -64,7 +64,7 @@ def read_result(path: Path, *, sized: bool = False, fps: float | None = None, bo
         InputError: not a file of a known tool, an error in it, or no person in any frame.
     """
     if path.stat().st_size > _LARGEST:
-        raise InputError(path, f"has {path.stat().st_size / 1e6:,.0f} MB, more than {_LARGEST >> 20}", "write one file per video")
+        raise InputError(path, f"has {path.stat().st_size / 1e6:,.0f} MB, more than {_LARGEST >> 20} MB", "write one file per video")
     film = _film(path.read_bytes(), path, sized)
     fps = film.fps or fps
     return ClipSet((Clip(joints_of(film.frames, path, fps, bodies), film.layout, None, None, fps, path.stem),), (), path.stem)

@@ -194,12 +194,12 @@ def _read(file: Path | io.BytesIO, wanted: Collection[str], where: object, size:
                 if name in members:
                     info = members[name]
                     if info.file_size > min(_LARGEST, _LARGEST_RATIO * size + _FREE):
-                        raise InputError(where, f"array {name!r} declares {info.file_size:,} bytes in a file of {size:,}", "take another copy")
+                        raise InputError(where, f"array {name!r} declares {info.file_size:,} bytes in a file of {size:,}", "get another copy")
                     read[name] = npz.read_npy(archive.read(info), f"{where}, array {name!r}")
     except InputError:
         raise
     except _BAD as error:
-        raise InputError(where, f"not a readable .npz ({' '.join(str(error).split())[:100]})", "take another copy") from error
+        raise InputError(where, f"not a readable .npz ({' '.join(str(error).split())[:100]})", "get another copy") from error
     wrong = next((name for name, array in read.items() if array.dtype.kind not in "fiu"), None)
     if wrong is not None:
         raise InputError(where, f"array {wrong!r} holds {read[wrong].dtype}, not numbers", "give the file as AMASS has it")
