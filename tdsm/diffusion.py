@@ -1,8 +1,8 @@
 """Diffusion: the forward process, which defines how much of z_x remains at each timestep, and the two losses of TDSM.
 
-The betas are those of Stable Diffusion 2.1 ("scaled linear": evenly spaced in the square root from 0.00085 to 0.012), restricted to its first T = 50
-values. The noise is therefore mild: alpha-bar is still 0.76 at the last step, so the feature is blurred but never destroyed, and the text supplies
-the correction (paper, section 3.2).
+The betas are those of Stable Diffusion 2.1 ("scaled linear": evenly spaced in the square root from 0.00085 to 0.012), over T = 50 steps instead of
+1000. The noise is therefore mild: alpha-bar is still 0.76 at the last step, so the feature is blurred but never destroyed, and the text supplies the
+correction (paper, section 3.2).
 
 The two losses are functions of per-sample errors (paper, section 3.4). e_p is the error of the denoiser under the correct prompt and e_n the error
 under another prompt, with the same z_x, noise and timestep. L_diff minimises e_p; the triplet loss makes e_n exceed e_p by a margin.

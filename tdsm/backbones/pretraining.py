@@ -120,8 +120,8 @@ def lessons(config: PretrainConfig, recipe: Config, text_encoder: TextModel, wit
     actions = {number: action for number, action in enumerate(everything) if action in kept}
     drawn = [_take(action, number, draw) for number, action in enumerate(everything) for draw in range(config.performances * len(action.ways))]
     sentences = [draw_movement(np.random.default_rng([_SEED, number]))[1] for number in range(config.pairs)]
-    pairs, _ = _made("random", range(config.pairs), lambda block: [(clip, False) for clip in clips_of(block, _SEED, BODY_15)], recipe, folder)
-    acted, mirrored = _made("acted", drawn, _acted, recipe, folder)  # of all actions, so that one folder serves any `without`
+    pairs, _ = _movements("random", range(config.pairs), lambda block: [(clip, False) for clip in clips_of(block, _SEED, BODY_15)], recipe, folder)
+    acted, mirrored = _movements("acted", drawn, _acted, recipe, folder)  # of all actions, so that one folder serves any `without`
     used = torch.tensor([number in actions for number, *_ in drawn])
     place = {number: len(sentences) + row for row, number in enumerate(actions)}
     voices = [[[sentence] * _SLOTS] * 2 for sentence in sentences]
@@ -149,7 +149,7 @@ def rehearsal(count: int, recipe: Config, text_encoder: TextModel, without: Iter
     everything, kept, rng = load_dictionary(), set(load_dictionary(without)), np.random.default_rng([_SEED, count])
     numbers = rng.permutation([number for number, action in enumerate(everything) if action in kept])
     draws = [_take(everything[number], int(number), place // len(numbers)) for place, number in enumerate(np.resize(numbers, count))]
-    x, mirrored = _made("rehearsed", draws, _acted, recipe, folder)
+    x, mirrored = _movements("rehearsed", draws, _acted, recipe, folder)
     voices = [_voices(everything[number])[slot] for (number, *_), slot in zip(draws, rng.integers(_SLOTS, size=count), strict=True)]
     texts = [exchange_sides(text) if turned else text for text, turned in zip(voices, mirrored.tolist(), strict=True)]
     return Pairs(x, _read(texts, text_encoder, folder))
@@ -173,11 +173,11 @@ def _acted(takes: Sequence[tuple[int, int, Mapping[str, object]]]) -> list[tuple
     return [(clip, mirrored) for clip, (_, mirrored) in zip(brought_to(clips, BODY_15)[0], performed, strict=True)]
 
 
-def _made(kind: str, drawn: Sequence, make: Callable, recipe: Config, folder: Path | None) -> tuple[Tensor, Tensor]:
+def _movements(kind: str, drawn: Sequence, make: Callable, recipe: Config, folder: Path | None) -> tuple[Tensor, Tensor]:
     """Preprocessed movements (N, 1, T, V, 3), and whether each is mirrored (N,). They are generated in blocks, which are stored in ``folder``."""
     settings = replace(recipe.preprocess, steady=False)  # generated bodies have no noise
     blocks = [drawn[start : start + _BLOCK] for start in range(0, len(drawn), _BLOCK)]
-    made = []
+    blocks = []
     for block in progress_bar(blocks, shown=True, desc=f"{kind} movements", unit=f"{_BLOCK} clips", leave=False):
         path = folder and folder / f"{kind}-{fingerprint(_FORMAT, kind, list(block), settings)[:16]}.safetensors"
 
@@ -185,8 +185,8 @@ def _made(kind: str, drawn: Sequence, make: Callable, recipe: Config, folder: Pa
             clips, mirrored = zip(*make(block), strict=True)
             return {"x": torch.from_numpy(preprocess_all(clips, settings)).half(), "mirrored": torch.tensor(mirrored).long()}
 
-        made.append(_kept(path, draw))
-    return torch.cat([block["x"] for block in made]).float(), torch.cat([block["mirrored"] for block in made])
+        blocks.append(_kept(path, draw))
+    return torch.cat([block["x"] for block in blocks]).float(), torch.cat([block["mirrored"] for block in blocks])
 
 
 def _read(texts: Sequence[str], text_encoder: TextModel, folder: Path | None) -> Tensor:

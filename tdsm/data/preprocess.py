@@ -64,8 +64,8 @@ def preprocess_all(clips: Iterable[Clip], config: PreprocessConfig, progress: bo
     Raises:
         InputError: an unusable clip (:func:`preprocess_usable` skips these), or ``config.frames`` is 0 and the clips differ in length.
     """
-    arrays = list(_made(clips, config, progress))
-    for fault in (made for made in arrays if isinstance(made, InputError)):
+    arrays = list(_preprocessed(clips, config, progress))
+    for fault in (result for result in arrays if isinstance(result, InputError)):
         raise fault
     return _stacked(arrays)
 
@@ -80,11 +80,11 @@ def preprocess_usable(clips: Sequence[Clip], config: PreprocessConfig, progress:
         InputError: no usable clip (with the reason for the first), or ``config.frames`` is 0 and the clips differ in length.
     """
     arrays, rows, faults = [], [], []
-    for row, made in enumerate(_made(clips, config, progress)):
-        if isinstance(made, InputError):
-            faults.append(made)
+    for row, result in enumerate(_preprocessed(clips, config, progress)):
+        if isinstance(result, InputError):
+            faults.append(result)
         else:
-            arrays.append(made)
+            arrays.append(result)
             rows.append(row)
     if faults and not rows:
         raise InputError("clips", f"none of {len(faults)} is usable; the first: {faults[0]}", "give clips with the hips and shoulders of a person")
@@ -101,13 +101,13 @@ def preprocess_each(clips: Sequence[Clip], config: PreprocessConfig) -> list[np.
         >>> [array.shape for array in preprocess_each(synthetic_clips(1, actions=["bow", "jump"]), PreprocessConfig())]
         [(1, 32, 25, 3), (1, 32, 25, 3)]
     """
-    made: list[np.ndarray | InputError] = [np.empty(0)] * len(clips)
+    result: list[np.ndarray | InputError] = [np.empty(0)] * len(clips)
     alike: dict[tuple, list[tuple[int, np.ndarray]]] = defaultdict(list)
     for row, clip in enumerate(clips):
         try:
             joints = completed(clip).joints
         except InputError as error:
-            made[row] = error
+            result[row] = error
             continue
         joints = drop_null_frames(joints) if config.drop_null else joints
         alike[joints.shape, clip.fps, clip.layout].append((row, joints))
@@ -115,11 +115,11 @@ def preprocess_each(clips: Sequence[Clip], config: PreprocessConfig) -> list[np.
         for start in range(0, len(group), _TOGETHER):
             rows, joints = zip(*group[start : start + _TOGETHER], strict=True)
             for row, array in zip(rows, _steps(np.stack(joints).astype(np.float64), [clips[row] for row in rows], config, layout, fps), strict=True):
-                made[row] = array
-    return made
+                result[row] = array
+    return result
 
 
-def _made(clips: Iterable[Clip], config: PreprocessConfig, progress: bool) -> Iterator[np.ndarray | InputError]:
+def _preprocessed(clips: Iterable[Clip], config: PreprocessConfig, progress: bool) -> Iterator[np.ndarray | InputError]:
     """:func:`preprocess_each` for any number of clips, of which some hundred are in memory at a time."""
     coming = iter(progress_bar(clips, shown=progress, desc="preprocess", unit="clip", leave=False))
     while block := list(islice(coming, _BLOCK)):

@@ -78,7 +78,7 @@ class TemporalShift(nn.Module):
         super().__init__()
         self.stride, self.sign_gradient = stride, sign_gradient
         self.offset = nn.Parameter(torch.empty(channels).uniform_(-1, 1))
-        self._made: tuple[Tensor, Tensor] | None = None  # offsets, and the kernel that was made of them without a gradient
+        self._cached: tuple[Tensor, Tensor] | None = None  # offsets, and the kernel computed from them without a gradient
 
     def kernel(self) -> Float[Tensor, "channel 1 tap 1"]:
         """Interpolation weights; the middle tap is the current frame."""
@@ -98,10 +98,10 @@ class TemporalShift(nn.Module):
 
     def _known_kernel(self) -> Tensor:
         """The kernel, computed again only if the offsets have changed; for one clip, computing it takes as long as the shift itself."""
-        made = self._made
-        if made is None or made[0].device != self.offset.device or not torch.equal(made[0], self.offset):
-            self._made = made = (self.offset.detach().clone(), self.kernel())
-        return made[1]
+        cached = self._cached
+        if cached is None or cached[0].device != self.offset.device or not torch.equal(cached[0], self.offset):
+            self._cached = cached = (self.offset.detach().clone(), self.kernel())
+        return cached[1]
 
 
 class _SpatialUnit(nn.Module):

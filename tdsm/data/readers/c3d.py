@@ -179,19 +179,19 @@ def _labels(known: dict[str, list], points: int, where: object) -> tuple[str, ..
 
 def _frames(head: _Head, known: dict[str, list], room: int, where: object) -> int:
     """Number of frames: as stated, or as many as the file holds if it cannot state more."""
-    said = head.last - head.first + 1
+    declared = head.last - head.first + 1
     if head.last == _MANY:  # there may be more; only then use the other places, which programs that cut a take do not update
         ends = [known.get(f"TRIAL:ACTUAL_{end}_FIELD") for end in ("START", "END")]
         long = [int(_first(known, "POINT:LONG_FRAMES", 0))]
         if all(end and len(end) > 1 and not isinstance(end[0], str) for end in ends):
             first, last = (int(end[0]) + 65_536 * int(end[1]) for end in ends)
             long.append(last - first + 1)
-        said = next((frames for frames in long if _MANY < frames <= room), max(said, room))
-    if said < 1 or room < 1:
-        raise InputError(where, f"declares {max(0, said):,} frames but holds {max(0, room):,}", _AGAIN)
-    if said > room:
-        raise InputError(where, f"declares {said:,} frames but holds {max(0, room):,}, so it is truncated", "get another copy")
-    return said
+        declared = next((frames for frames in long if _MANY < frames <= room), max(declared, room))
+    if declared < 1 or room < 1:
+        raise InputError(where, f"declares {max(0, declared):,} frames but holds {max(0, room):,}", _AGAIN)
+    if declared > room:
+        raise InputError(where, f"declares {declared:,} frames but holds {max(0, room):,}, so it is truncated", "get another copy")
+    return declared
 
 
 def _places(rows: np.ndarray, head: _Head, machine: int, floats: bool) -> Float[np.ndarray, "t n 3"]:

@@ -145,14 +145,14 @@ def _label(record: dict, where: object) -> str:
     """The class, on which ``label`` and ``label_index`` must agree."""
     label, index = record.get("label"), record.get("label_index")
     if type(index) is not int or not 0 <= index < len(CLASSES):
-        raise InputError(where, f"label_index is {_said(index)} (label {_said(label)})", f"give a number from 0 to {len(CLASSES) - 1}")
+        raise InputError(where, f"label_index is {_shown(index)} (label {_shown(label)})", f"give a number from 0 to {len(CLASSES) - 1}")
     if not isinstance(label, str) or _letters(label) != _letters(CLASSES[index]):
-        what = f"label {_said(label)} contradicts label_index {index}, which is {CLASSES[index]!r}"
+        what = f"label {_shown(label)} contradicts label_index {index}, which is {CLASSES[index]!r}"
         raise InputError(where, what, "give files of Kinetics-400, with classes from 0")
     return CLASSES[index]
 
 
-def _said(value: object) -> str:
+def _shown(value: object) -> str:
     """A value as text for a message."""
     return repr(value)[:80] if isinstance(value, str | bool | float | None) or (isinstance(value, int) and abs(value) < 10**30) else f"a {type(value).__name__}"
 
@@ -190,7 +190,7 @@ def _frame_indices(data: list[dict], where: Path) -> list[int]:
     index = [frame.get("frame_index") for frame in data]
     for value in index:
         if type(value) is not int or not 0 <= value <= _LONGEST:
-            raise InputError(where, f"frame_index is {_said(value)}", f"give whole numbers from 0 or 1 to {_LONGEST}")
+            raise InputError(where, f"frame_index is {_shown(value)}", f"give whole numbers from 0 or 1 to {_LONGEST}")
     if len(set(index)) < len(index):
         twice = next(value for value in index if index.count(value) > 1)
         raise InputError(where, f"frame_index {twice} occurs twice", _AGAIN)

@@ -174,7 +174,7 @@ def _ntu_clip(annotation: dict, where: str, *, layout: Layout, listed: Collectio
         raise InputError(where, f"total_frames is {annotation['total_frames']}, keypoint has {joints.shape[1]}", _AGAIN)
     if layout is COCO_17:
         joints = _best_scored(joints, _numbers(annotation, "keypoint_score", where, 3), where)
-    joints = _there(joints, bodies, where)
+    joints = _present_persons(joints, bodies, where)
     return Clip(joints, layout, ntu.CLASSES[recording.action - 1], f"P{recording.performer:03}", 30.0, name)
 
 
@@ -191,7 +191,7 @@ def _best_scored(joints: np.ndarray, scores: np.ndarray, where: str) -> np.ndarr
     return np.where(scores[order, ..., None] > 0, joints[order], np.float32(np.nan))
 
 
-def _there(joints: np.ndarray, bodies: int, where: str) -> np.ndarray:
+def _present_persons(joints: np.ndarray, bodies: int, where: str) -> np.ndarray:
     """The first persons who are present in some frame."""
     joints = joints[np.nan_to_num(joints).any(axis=(1, 2, 3))][:bodies]
     if not joints.size:
@@ -244,7 +244,7 @@ def _own_clip(annotation: dict, where: str, *, layout: Layout, names: dict[int, 
     label = annotation.get("label")
     if label is not None and (not _is_whole(label) or label not in names):
         raise InputError(where, "label is not a class number", f"give a whole number from 0 to {max(names, default=0)}")
-    return Clip(_there(joints, bodies, where), layout, None if label is None else names[int(label)], None, None, _name(annotation))
+    return Clip(_present_persons(joints, bodies, where), layout, None if label is None else names[int(label)], None, None, _name(annotation))
 
 
 # Kinetics-400
@@ -304,7 +304,7 @@ def _kinetics_clip(annotation: dict, where: str, points: object, partition: dict
     if first < 0 or not frame.max() - first < frames <= _LONGEST:
         raise InputError(where, f"frame_inds are {frame.min():g} to {frame.max():g}, total_frames is {frames}", _AGAIN)
     places = np.where(joints[..., 2:] > 0, joints[..., :2], np.float32(np.nan))
-    joints = _there(kinetics.strongest(frame.astype(int) - first, places, joints[..., 2], frames, bodies), bodies, where)
+    joints = _present_persons(kinetics.strongest(frame.astype(int) - first, places, joints[..., 2], frames, bodies), bodies, where)
     return Clip(joints, COCO_17, kinetics.CLASSES[label], None, None, f"{partition[name]}/{PurePosixPath(name).name}")
 
 

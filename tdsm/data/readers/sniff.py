@@ -31,7 +31,7 @@ class Kind(NamedTuple):
 
 
 _UNPACK = "unpack it and give the folder"
-_PAGE = "download the file itself; this is a log-in page or a size warning"
+_PAGE = "download the file itself; this was delivered in its place (a log-in page or a size warning)"
 _POSES = "run a pose estimator such as MediaPipe, OpenPose, MMPose or YOLO on it first, and give its output"
 _MOTION = "export it as BVH, or save the 3-D positions of the joints as a .npy of shape (T, V, 3), and list them in a clips.csv with their layout"
 _TAKE = "export it again, as one take of one or more whole bodies"
