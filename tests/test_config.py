@@ -215,7 +215,7 @@ def test_the_command_line_takes_a_file_as_preset(tmp_path):
 
 
 @pytest.mark.parametrize(("given", "says"), [
-    (["train.steps"], "--set: 'train.steps'; give NAME=VALUE, such as train.precision=bf16"),
+    (["train.steps"], "--set: 'train.steps' has no =; give NAME=VALUE, such as train.precision=bf16"),
     (["train.steps=many"], "--set: train: steps: 'many' is not int"),
     (["train.steps=NaN"], "--set: train: steps: 'NaN' is not int"),
     (["train.lr=NaN"], "--set: train: lr: 'NaN' is not float"),

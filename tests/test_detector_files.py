@@ -130,7 +130,7 @@ def test_a_folder_and_a_zip_of_films_with_labels(tmp_path):
     for label, names in {"wave": ("anna", "ben"), "clap": ("anna",)}.items():
         for name in names:
             written(tmp_path / "films" / label / f"{name}.json", alphapose())
-    with pytest.warns(UserWarning, match="folders .clap, wave. are taken as the labels of 3 videos"):
+    with pytest.warns(UserWarning, match="folders .clap, wave. are used as the labels of 3 videos"):
         clips = load_clips(tmp_path / "films", reading=QUIET)
     assert {clip.name: clip.label for clip in clips} == {"wave/anna": "wave", "wave/ben": "wave", "clap/anna": "clap"}
     (tmp_path / "films" / "clips.csv").write_text("file,label,fps\nwave/anna.json,hello,25\nben,hello,25\nclap/anna,clap,50\n")
@@ -259,7 +259,7 @@ def test_times_that_do_not_rise_are_named_with_their_row(tmp_path, times):
         path = written(tmp_path / str(number), value)
         said = message(load_clips, path)
         assert f"{path} {place}: timestamp is" in said
-        assert "give the time of every frame" in said
+        assert "give increasing times for all frames" in said
     frames = [{"timestamp": frame, "landmarks": landmarks(frame)} for frame in range(T)]
     del frames[2]["timestamp"]
     assert "frame 2: has no timestamp, but other frames have one" in message(load_clips, written(tmp_path / "without", frames))
@@ -294,7 +294,7 @@ BAD = [
     ([{"image_id": "one.jpg", "keypoints": triples(0)}], "image_id has no number"),
     ([{"image_id": ["1"], "keypoints": triples(0)}], "image_id has no number"),
     ([*alphapose(), 3], "[5]: is not an entry"),
-    ([*alphapose(), {"image_id": "other7.jpg", "keypoints": triples(0)}], "pictures of 2 films"),
+    ([*alphapose(), {"image_id": "other7.jpg", "keypoints": triples(0)}], "pictures of 2 videos"),
     ([*alphapose(), alphapose()[0] | {"image_id": 10**17}], "frame numbers 0 to 100000000000000000"),
     ([{"image_id": "1.jpg", "keypoints": ["x"] * 51}], "values that are not numbers"),
     ([{"image_id": "1.jpg", "keypoints": [10**400] * 51}], "values that are not numbers"),
@@ -313,7 +313,7 @@ BAD = [
     ({"seven": [yolo(0)]}, "the frame is not a whole number"),
     (table([{"name": "person", "class": "0", "keypoints": "__import__('os')"}]), "cannot be read"),
     ([landmarks(0), landmarks(1)[:32]], "frame 1: is not a frame"),
-    (table([row(0, lambda index, axis: f"{axis}{index}") | {"x5": "left"}]), "is 'left', no number"),
+    (table([row(0, lambda index, axis: f"{axis}{index}") | {"x5": "left"}]), "is 'left', not a number"),
     ({"a": 1}, "no known pose detector"),
     ([1, 2], "no known pose detector"),
     ("a,b\n1,2\n", "no known pose detector"),

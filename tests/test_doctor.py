@@ -58,7 +58,7 @@ def test_a_whole_ntu_60_is_judged_by_its_names_alone(tmp_path):
     assert list(found.classes) == list(ntu.CLASSES[:60])
     assert set(found.classes.values()) == {948}
     assert sum(found.parts["xsub"]) == sum(found.parts["xview"]) == 56_880
-    assert any("302 of them are listed as having no skeleton: 56,578 remain" in text for text in found.known)
+    assert any("302 of them are listed as having no skeleton, 56,578 remain" in text for text in found.known)
     assert set(found.benchmarks) == {one.name for one in all_benchmarks() if one.dataset == "ntu-60"}
     assert found.next == f"tdsm reproduce ntu-60-synse-55-5 --data {tmp_path}"
 
@@ -159,7 +159,7 @@ def test_kinetics_is_counted_by_its_label_tables(tmp_path):
     found = inspect(tmp_path / "k")
     assert (found.dataset, found.clips, found.parts) == ("kinetics-400", 797, {"official": (399, 398)})
     assert found.problems == ("1 clips of the label tables are missing, first val/id_000; complete the download",
-                              f"1 classes have no clip:{kinetics.CLASSES[7]}; complete the download")  # fmt: skip
+                              f"1 classes have no clip: {kinetics.CLASSES[7]}; complete the download")  # fmt: skip
     assert "2 clips have no skeleton according to the label tables and are skipped" in found.known
     assert "kinetics-200-purls-180-20" in found.benchmarks
     (tmp_path / "k/kinetics_val_label.json").write_text("[]")

@@ -207,7 +207,7 @@ def test_an_npz_may_name_the_order_of_its_axes(clean, tmp_path):
         clips = ClipSet.load(tmp_path / "own.npz")
         assert np.array_equal(clips[0].joints, joints[0])
         assert np.isnan(clips[3].joints[:, :, 7]).all() == (order == "NCTVM")
-    for order, says in (("NCTV", "which are not the 4 axes"), ("NMTVX", "order is 'NMTVX'"), ("NNTVC", "order is 'NNTVC'")):
+    for order, says in (("NCTV", "has 4 axes"), ("NMTVX", "order is 'NMTVX'"), ("NNTVC", "order is 'NNTVC'")):
         np.savez(tmp_path / "own.npz", joints=joints, layout="openpose-18", order=order)
         with pytest.raises(InputError, match=says):
             ClipSet.load(tmp_path / "own.npz")
@@ -343,7 +343,7 @@ def test_load_clips_warns_once_per_kind_and_refuses_when_strict(clean, tmp_path)
         assert len(load_clips(path)) == len(clean)
     assert len(caught) == 1
     assert "\n" not in str(caught[0].message)
-    with pytest.raises(InputError, match=r"toes or forearms point to the back in 20 of 20 clips.*tdsm prepare --fix"):
+    with pytest.raises(InputError, match=r"toes or forearms point backwards in 20 of 20 clips.*tdsm prepare --fix"):
         load_clips(path, strict=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -392,7 +392,7 @@ def test_a_frame_rate_that_nothing_states_is_said_once_for_a_set_until_it_is_giv
     for fps in ([None] * 20, [25.0] * 5 + [None] * 15):
         clips = ClipSet(tuple(Clip(clip.joints, clip.layout, clip.label, clip.subject, rate, clip.name) for clip, rate in zip(clean, fps, strict=True)))
         found = remark(clips, "assumed frame rate")
-        assert f"of {fps.count(None)} of 20 clips" in found.what and "read as 30" in found.what and "--fps 25" in found.remedy
+        assert f"for {fps.count(None)} of 20 clips" in found.what and "30 is assumed" in found.what and "--fps 25" in found.remedy
         assert {clip.fps for clip in clips if clip.fps_assumed} == {30.0}
 
     def said(path, **more):
@@ -408,7 +408,7 @@ def test_a_frame_rate_that_nothing_states_is_said_once_for_a_set_until_it_is_giv
     for column, cells in (("", [""] * 20), (",fps", [","] * 20)):
         (folder / "clips.csv").write_text("file,layout" + column + "\n" + "".join(f"{row}.npy,ntu-25{cell}\n" for row, cell in enumerate(cells)))
         clips, lines = said(folder)
-        assert len(lines) == 1 and "of 20 of 20 clips (first 0.npy): read as 30" in lines[0]
+        assert len(lines) == 1 and "for 20 of 20 clips (first 0.npy): 30 is assumed" in lines[0]
     np.savez(tmp_path / "bare.npz", joints=clean[0].joints[None], layout="ntu-25")
     np.save(tmp_path / "one.npy", clean[0].joints)
     (tmp_path / "poses").mkdir()

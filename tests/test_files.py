@@ -128,7 +128,7 @@ def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path):
     assert "no such file" in message(read_text, tmp_path / "a\0b")
     (tmp_path / "large").write_text("x" * 100)
     assert check_file(tmp_path / "large") == 100
-    assert "more than the 0 MB" in message(read_text, tmp_path / "large", limit=99)
+    assert "limited to 0 MB" in message(read_text, tmp_path / "large", limit=99)
 
 
 # Sharing

@@ -143,7 +143,7 @@ def test_clips_without_a_skeleton_are_counted_and_not_opened(tmp_path):
         {"train/a": clip([body()]), "train/b": "not JSON", "val/c": clip([])},
         {"train": {"b": row(has_skeleton=False)}, "val": {"c": row(has_skeleton=False)}},
     )
-    with pytest.warns(UserWarning, match="2 clips without a skeleton"):
+    with pytest.warns(UserWarning, match="2 clips have no skeleton"):
         (found,) = read_kinetics(folder, reading=Reading(report=lambda skipped: pytest.fail(str(skipped)) if skipped else None))
     assert found.name == "train/a"
 

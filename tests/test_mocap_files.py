@@ -335,7 +335,7 @@ def test_a_length_of_1_says_no_unit_so_that_the_bodys_size_decides(tmp_path):
 
 
 BAD_AMC = {
-    "no body": ({"02.asf": None}, "its folder has 0 .asf files"),
+    "no body": ({"02.asf": None}, "none of the 0 .asf files"),
     "two other bodies": ({"02.asf": None, "a.asf": ASF, "b.asf": ASF}, "none of the 2 .asf files in its folder matches its name"),
     "cut off": ({"02_04.amc": AMC[:-90]}, "so the file is truncated"),
     "cut off in numbers": ({"02_04.amc": AMC[: AMC.rindex("root ") + 30]}, "numbers for 6 dof"),
@@ -346,7 +346,7 @@ BAD_AMC = {
     "not finite": ({"02_04.amc": AMC.replace("root ", "root nan ", 1)}, "7 numbers for 6 dof"),
     "no bones": ({"02.asf": ASF.split(":bonedata")[0]}, "no section :bonedata"),
     "no tree": ({"02.asf": ASF.split(":hierarchy")[0]}, "no section :hierarchy"),
-    "a bone without a parent": ({"02.asf": ASF.replace("    lradius lwrist\n", "")}, "'lwrist' has no way to the root"),
+    "a bone without a parent": ({"02.asf": ASF.replace("    lradius lwrist\n", "")}, "'lwrist' is not connected to the root"),
     "a bone without a length": ({"02.asf": ASF.replace("length 7", "size 7")}, "does not match the format"),
     "other names": ({"02.asf": ASF.replace("lfemur", "bone1"), "02_04.amc": AMC.replace("lfemur", "bone1")}, "is known as left hip"),
 }
@@ -460,7 +460,7 @@ BAD_SMPL = {
     "no frame": ({"poses": np.zeros((0, 156)), "trans": np.zeros((0, 3))}, "0 frames"),
     "poses": ({"poses": np.zeros((6, 60))}, "poses have shape (6, 60)"),
     "trans": ({"trans": np.zeros((5, 3))}, "poses, trans and betas have shapes"),
-    "a rate": ({"mocap_framerate": np.array(-1.0)}, "frames a second are -1"),
+    "a rate": ({"mocap_framerate": np.array(-1.0)}, "its frame rate is -1"),
     "text": ({"poses": np.array([["a"]])}, "not numbers"),
     "a pickle": ({"poses": np.array([{}], dtype=object)}, "array 'poses'"),
     "joints": ({"joints": np.zeros((6, 17, 3))}, "its joints have shape (6, 17, 3)"),
@@ -611,7 +611,7 @@ BAD_C3D = {
     "no frame": (mocap.c3d(MARKERS, frames=0), "0 frames"),
     "other markers": (mocap.c3d({f"M{number}": places for number, places in enumerate(MARKERS.values())}), "none represents left shoulder"),
     "no pelvis": (mocap.c3d({name: places for name, places in MARKERS.items() if "SI" not in name}), "none represents the pelvis"),
-    "no rate": (mocap.c3d(MARKERS, fps=0.0), "frames a second"),
+    "no rate": (mocap.c3d(MARKERS, fps=0.0), "its frame rate"),
 }
 
 
@@ -705,7 +705,7 @@ def test_what_a_bvh_does_not_keep_is_said_in_one_line(tmp_path):
     two = np.stack([WALK, WALK + 1])
     two[0, :2] = 0
     assert "it has 2 persons; choose one: person=0 or 1" in message(save_bvh, Clip(two, SMPL_22), tmp_path / "y.bvh")
-    with pytest.warns(UserWarning, match="2 frames in which the person is absent"):
+    with pytest.warns(UserWarning, match="frames without the person .2 were interpolated"):
         save_bvh(Clip(two, SMPL_22), tmp_path / "y.bvh", person=0)
     assert "is 2-D" in message(save_bvh, convert(CLIP, COCO_17).clip, tmp_path / "z.bvh")
     assert not (tmp_path / "z.bvh").exists()

@@ -193,7 +193,7 @@ GOOD_TAIL = b" 1 2 3 4 5 6 7 8 2"
         (damaged(3, b"72057594037931101 0 1"), 3, "3 fields, not the 10 of a body"),
         (damaged(10, b"1 2 3"), 10, "3 fields, not the 12 of a joint"),
         (damaged(10, b""), 10, "0 fields, not the 12"),
-        (damaged(10, b"1 2 three" + GOOD_TAIL), 10, "'1 2 three' are not three numbers"),
+        (damaged(10, b"1 2 three" + GOOD_TAIL), 10, "'1 2 three' is not three numbers"),
         (damaged(10, b"1 2-1 3" + GOOD_TAIL), 10, "not three numbers"),
         (damaged(10, b"1 2.5.1 3" + GOOD_TAIL), 10, "not three numbers"),
         (damaged(10, b"1 nan 3" + GOOD_TAIL), 10, "y of a joint is nan"),
@@ -206,7 +206,7 @@ GOOD_TAIL = b" 1 2 3 4 5 6 7 8 2"
     ],
 )
 def test_damage_is_named_by_file_and_line(content, line, says):
-    with pytest.raises(InputError, match=rf"folder/{NAME} line {line}: .*({says}).*; (download|leave)"):
+    with pytest.raises(InputError, match=rf"folder/{NAME} line {line}: .*({says}).*; (download|remove)"):
         read_skeleton(content, f"folder/{NAME}")
 
 

@@ -158,8 +158,8 @@ BAD = [
     ("{", r"clip_000000000001_keypoints\.json: not JSON"),
     ("[]", r"000000000001_keypoints\.json: field 'people' is missing or not a list"),
     ('{"people": {}}', r"field 'people' is missing or not a list"),
-    ('{"people": [{}]}', r"people\[0\]: pose_keypoints_2d holds no numbers, not 75 or 54; run OpenPose with --model_pose"),
-    (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 45}]}), r"people\[0\]: pose_keypoints_2d holds 45 numbers, not 75 or 54"),
+    ('{"people": [{}]}', r"people\[0\]: pose_keypoints_2d has no numbers, not 75 or 54; run OpenPose with --model_pose"),
+    (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 45}]}), r"people\[0\]: pose_keypoints_2d has 45 numbers, not 75 or 54"),
     (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 74 + ["x"]}]}), r"people\[0\]: pose_keypoints_2d has values that are not numbers"),
     (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 74 + [[]]}]}), r"people\[0\]: pose_keypoints_2d has values that are not numbers"),
     (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 74 + [float("nan")]}]}), r"people\[0\]: pose_keypoints_2d holds NaN"),
@@ -268,7 +268,7 @@ def test_folders_are_labels_where_all_videos_stand_in_two_or_more(tmp_path):
     for label, videos in {"wave": ("a_", "b_"), "clap": ("a_",)}.items():
         for video in videos:
             written(tmp_path / label, [[person()]], video)
-    with pytest.warns(UserWarning, match="names of its 2 folders .clap, wave. are taken as the labels of 3 videos"):
+    with pytest.warns(UserWarning, match="names of its 2 folders .clap, wave. are used as the labels of 3 videos"):
         clips = read_openpose_json(tmp_path, reading=QUIET)
     assert {clip.name: clip.label for clip in clips} == {"wave/a": "wave", "wave/b": "wave", "clap/a": "clap"}
     assert clips.classes == ("clap", "wave")

@@ -83,7 +83,7 @@ def test_actions_of_nobody_are_left_out_and_named(tmp_path):
     with pytest.warns(UserWarning, match="1 recordings gave no clip: 0002-L#1: no body in frames 1 to 9"):
         (clip,) = read_pku_mmd(packed(tmp_path / "x.zip", video(skeleton=rows(joints))))
     assert clip.name == "0002-L#2"
-    assert "none of its 1 files gives a clip; 0002-L#1: nobody" in message(read_pku_mmd, packed(tmp_path / "y.zip", video(skeleton=rows(0 * joints))))
+    assert "none of its 1 files gives a clip; 0002-L#1: no body" in message(read_pku_mmd, packed(tmp_path / "y.zip", video(skeleton=rows(0 * joints))))
 
 
 def test_labels_of_absent_videos_are_left_aside(tmp_path):
@@ -137,7 +137,7 @@ def test_split_files(tmp_path):
     train, test = read_split(path)
     assert (train, test) == (("A01N01-L", "A01N02-M"), ("A01N01-R",))
     path.write_text("Training videos:\n0002-L\n")
-    assert "holds 1 lines" in message(read_split, path)
+    assert "has 1 lines" in message(read_split, path)
     path.write_text("Training videos:\n0002-L,0003-L\nTest:\n0003-L\n")
     assert "0003-L is in both" in message(read_split, path)
     assert "absent.txt" in message(read_split, tmp_path / "absent.txt")

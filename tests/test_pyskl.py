@@ -353,7 +353,7 @@ def test_a_person_who_is_never_there_is_left_out_and_one_who_returns_stays(tmp_p
         ({"keypoint": np.zeros((0, 6, 25, 3), np.float16)}, "no body in any frame"),
         ({"keypoint": np.zeros((2, 0, 25, 3), np.float16), "total_frames": 0}, "no body in any frame"),
         ({"keypoint": np.full((2, 6, 25, 3), np.nan, np.float16)}, "NaN"),
-        ({"keypoint": np.full((2, 6, 25, 3), 1e300)}, "beyond"),
+        ({"keypoint": np.full((2, 6, 25, 3), 1e300)}, "too large for 32 bits"),
         ({"frame_dir": "video 7"}, "not named like a recording"),
         ({"frame_dir": "S001C002P003R001A121"}, "A121 does not exist"),
         ({"frame_dir": None}, "not named like a recording"),

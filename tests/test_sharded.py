@@ -71,7 +71,7 @@ def test_missing_shards_are_named_in_one_line(prepare, tmp_path):
 def test_more_shards_than_files_are_refused_in_one_line(prepare, tmp_path):
     code, _, said = prepare(tmp_path / "store", "--shard", "7/2000000")
     assert code == 2
-    assert "shard: 7/2000000 is one of more shards than there are files" in said
+    assert "shard: 7/2000000 has more shards than there are files" in said
     assert not (tmp_path / "store").exists()
 
 

@@ -125,7 +125,7 @@ def test_a_member_of_a_zip_that_unpacks_to_much_is_skipped_and_the_others_are_re
         archive.writestr("a01_s01_e00_v02.json", b" " * (40 << 20))
     said = []
     assert len(load_clips(tmp_path / "x.zip", reading=Reading(progress=False, report=said.extend))) == 1
-    assert "has 42 MB, where 34 MB are the most" in said[0].reason
+    assert "has 42 MB, more than the 34 MB" in said[0].reason
 
 
 def test_a_mat_file_of_many_empty_elements_or_much_padding_costs_little():

@@ -173,7 +173,7 @@ def test_no_flipped_bit_changes_a_clip_unnoticed(whole, tmp_path, name):
     ({"format": "tdsm clip store 3"}, "about.json: does not describe"),
     ({"layout": "dragon"}, "no layout 'dragon'"),
     ({"layout": "ntu-25"}, "clips.jsonl line 1: its numbers are inconsistent"),
-    ({"classes": None}, "field 'classes' is missing or no list"),
+    ({"classes": None}, "field 'classes' is missing or not of type list"),
     ({"classes": [{}, "jump"]}, "must hold names only"),
     ({"classes": ["jump"]}, "is not among the 1 classes"),
 ])  # fmt: skip
@@ -220,8 +220,8 @@ def test_clips_that_do_not_belong_are_refused_before_anything_is_written(tmp_pat
         store.add("1.txt", [clip("a")])
         assert "layout is ntu-25" in message(store.add, "2.txt", [clip("b"), clip("c", layout=NTU_25)])
         assert "label 'sit' is not among" in message(store.add, "2.txt", [clip("b"), clip("c", label="sit")])
-        assert "2.txt: clip a: is in " in message(store.add, "2.txt", [clip("b"), clip("a")])
-        assert "clip b: is in " in message(store.add, "2.txt", [clip("b"), clip("b")])
+        assert "2.txt: clip a: is already in " in message(store.add, "2.txt", [clip("b"), clip("a")])
+        assert "clip b: is already in " in message(store.add, "2.txt", [clip("b"), clip("b")])
         assert (store.done, store.clips) == ({"1.txt"}, 1)
     assert [one.name for one in open_store(tmp_path / "store")] == ["a"]
 
@@ -361,7 +361,7 @@ def test_a_reading_without_any_clip_is_refused(data, tmp_path):
         (data / file).write_text("bad")
     for options in ({}, {"store": tmp_path / "store"}):
         assert message(read, data, **options) == f"{data}: none of its 7 files gives a clip; {data / FILES[0]}: is bad; mend it"
-    assert "somebody" in message(read, data, lambda archive, file: [])
+    assert "with bodies" in message(read, data, lambda archive, file: [])
 
 
 def test_parts_of_a_file_can_be_skipped(data):

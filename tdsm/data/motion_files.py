@@ -125,7 +125,7 @@ def _whole(clip: Clip, person: int) -> tuple[Float[np.ndarray, "t 22 3"], list[s
     if not len(present):
         raise InputError(clip.name, "too many joints of the person are missing", "give a clip with hips and shoulders")
     if len(present) < len(joints):
-        lost.append(f"absence of the person ({len(joints) - len(present)} frames were interpolated)")
+        lost.append(f"frames without the person ({len(joints) - len(present)} were interpolated)")
         flat = joints.reshape(len(joints), -1)
         joints = np.stack([np.interp(np.arange(len(flat)), present, column) for column in flat[present].T], axis=1).reshape(joints.shape)
     return joints, lost
