@@ -233,11 +233,11 @@ def test_the_name_says_which_part_a_clip_is_in(dataset, partition, train, test):
     ("ntu-60", "xset", "S001C001P001R001A001", "ntu-60 has no partition 'xset'; choose among: xsub, xview, all"),
     ("uwa3dii", "xview", "a01", "choose among: all"),
     ("ntu-60", "xsub", "S018C001P041R001A001", "performer 41 is in neither part"),
-    ("ntu-60", "xsub", "S001C001P0011R001A001", "does not say its performer"),
-    ("ntu-60", "xview", "drinking.npy", "does not say its camera.*S001C001P001R001A001"),
+    ("ntu-60", "xsub", "S001C001P0011R001A001", "has no performer in its name"),
+    ("ntu-60", "xview", "drinking.npy", "has no camera in its name.*S001C001P001R001A001"),
     ("pku-mmd", "xsub", "0365-L#1", "video of phase I 365 is in neither part"),
-    ("pku-mmd", "xsub", "A01N01-L#1", "does not say its video of phase I"),
-    ("kinetics-400", "official", "-3B32lodo2M", "does not say its folder"),
+    ("pku-mmd", "xsub", "A01N01-L#1", "has no video of phase I in its name"),
+    ("kinetics-400", "official", "-3B32lodo2M", "has no folder in its name"),
     ("nw-ucla", "official", "a01_s01_e00_v04", "view 4 is in neither part"),
 ])  # fmt: skip
 def test_a_name_that_does_not_tell_is_refused(dataset, partition, name, message):

@@ -426,7 +426,7 @@ def test_a_frame_rate_that_nothing_states_is_said_once_for_a_set_until_it_is_giv
     for path in (clean.save(tmp_path / "stated.npz"), clips.save(tmp_path / "given.npz")):
         assert said(path)[1] == []
         assert {clip.fps for clip in said(path, fps=50)[0]} <= {25.0, 30.0}, "fps= is only for what is not stated"
-    with pytest.raises(InputError, match="fps was given together with a store"):
+    with pytest.raises(InputError, match="fps cannot be used with a store"):
         load_clips(folder, fps=25, reading=Reading(progress=False, store=tmp_path / "other"))
     with pytest.raises(InputError, match="fps is nan"):
         load_clips(folder, fps=float("nan"))

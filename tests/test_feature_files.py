@@ -380,7 +380,7 @@ def test_missing_classes_are_named():
 
 
 def test_another_data_set_is_refused():
-    with pytest.raises(InputError, match="holds features of pku-mmd, but ntu-60-synse-55-5 is of ntu-60"):
+    with pytest.raises(InputError, match="holds features of pku-mmd, but ntu-60-synse-55-5 needs ntu-60"):
         check_against(features(dataset="pku-mmd"), SYNSE_55_5)
     with pytest.raises(InputError, match=r"labels hold unseen classes .*they are the classes of ntu-120-synse-110-10"):
         check_against(features(benchmark_named("ntu-120-synse-110-10")), SYNSE_55_5)

@@ -42,7 +42,7 @@ class Partition:
         """The deciding value of a clip: a number, or a word such as "L". Raises InputError: a name of another form, or a value in neither part."""
         match = self.name.match(clip_name)
         if not match:
-            raise InputError(clip_name, f"has no {self.what} in its name, which decides between training and test", f"name clips like {self.example}")
+            raise InputError(clip_name, f"has no {self.what} in its name, which decides between training and test part", f"name clips like {self.example}")
         value = int(match[1]) if match[1].isdigit() else match[1]
         if value not in self.train and value not in self.test:
             raise InputError(clip_name, f"{self.what} {value} is in neither part", "give the clips of the data set that the partition was made for")
