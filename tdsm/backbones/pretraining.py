@@ -177,7 +177,7 @@ def _movements(kind: str, drawn: Sequence, make: Callable, recipe: Config, folde
     """Preprocessed movements (N, 1, T, V, 3), and whether each is mirrored (N,). They are generated in blocks, which are stored in ``folder``."""
     settings = replace(recipe.preprocess, steady=False)  # generated bodies have no noise
     blocks = [drawn[start : start + _BLOCK] for start in range(0, len(drawn), _BLOCK)]
-    blocks = []
+    movements = []
     for block in progress_bar(blocks, shown=True, desc=f"{kind} movements", unit=f"{_BLOCK} clips", leave=False):
         path = folder and folder / f"{kind}-{fingerprint(_FORMAT, kind, list(block), settings)[:16]}.safetensors"
 
@@ -185,8 +185,8 @@ def _movements(kind: str, drawn: Sequence, make: Callable, recipe: Config, folde
             clips, mirrored = zip(*make(block), strict=True)
             return {"x": torch.from_numpy(preprocess_all(clips, settings)).half(), "mirrored": torch.tensor(mirrored).long()}
 
-        blocks.append(_kept(path, draw))
-    return torch.cat([block["x"] for block in blocks]).float(), torch.cat([block["mirrored"] for block in blocks])
+        movements.append(_kept(path, draw))
+    return torch.cat([block["x"] for block in movements]).float(), torch.cat([block["mirrored"] for block in movements])
 
 
 def _read(texts: Sequence[str], text_encoder: TextModel, folder: Path | None) -> Tensor:
