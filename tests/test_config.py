@@ -71,7 +71,7 @@ def test_presets_go_to_json_and_back(config):
 
 
 def test_an_unknown_preset_is_refused():
-    with pytest.raises(InputError, match="'best' is none; choose recommended, tuned, paper, demo"):
+    with pytest.raises(InputError, match="no preset 'best'; choose recommended, tuned, paper, demo"):
         preset("best")
 
 
@@ -112,8 +112,8 @@ def test_a_whole_file_means_the_same_under_every_base():
     ({"model": {"width": 10, "heads": 4}}, "width is 10; give a multiple of heads"),
     ({"diffusion": {"test_step": 50}}, "test_step is 50"),
     ({"diffusion": {"margin": None}}, "None is not float"),
-    ({"train": 3}, "mine.json: train: 3 where an object belongs"),
-    ({"train": None}, "None where an object belongs"),
+    ({"train": 3}, "mine.json: train: 3 is not an object"),
+    ({"train": None}, "None is not an object"),
     ({"backbone": "best"}, "'best' is not 'aligned' or 'classifier'"),
     ({"backbone": "classifier"}, "model.prior is True; set it to false: it needs backbone aligned"),
     ({"base": "best"}, "mine.json: base is 'best'; choose recommended, tuned, paper, demo"),
@@ -189,7 +189,7 @@ def test_every_setting_can_be_replaced_by_its_dotted_name():
     ({"train": {"steps": 3}}, "settings: no setting 'train'"),
     ({"train.steps": "many"}, "settings: train: steps: 'many' is not int"),
     ({"train.steps": -1}, "steps is -1; give 0 or more"),
-    ({"train.steps": 0, "model.prior": False}, "train.steps is 0; give 1 or more: without model.prior"),
+    ({"train.steps": 0, "model.prior": False}, "train.steps is 0; give 1 or more; 0 needs model.prior"),
     ({"backbone": "classifier"}, "model.prior is True"),
 ])  # fmt: skip
 def test_a_setting_that_cannot_be_is_one_line(settings, says):
@@ -215,7 +215,7 @@ def test_the_command_line_takes_a_file_as_preset(tmp_path):
 
 
 @pytest.mark.parametrize(("given", "says"), [
-    (["train.steps"], "--set: 'train.steps'; give NAME=VALUE, such as train.precision=bf16"),
+    (["train.steps"], "--set: 'train.steps' has no =; give NAME=VALUE, such as train.precision=bf16"),
     (["train.steps=many"], "--set: train: steps: 'many' is not int"),
     (["train.steps=NaN"], "--set: train: steps: 'NaN' is not int"),
     (["train.lr=NaN"], "--set: train: lr: 'NaN' is not float"),

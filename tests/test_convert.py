@@ -305,9 +305,9 @@ def test_a_person_without_shoulders_is_left_out_and_a_clip_of_such_persons_refus
     cut[0][:, 5:7] = 0
     made = convert(Clip(np.concatenate([whole, cut]), COCO_17), NTU_25)
     assert made.left_out == 1
-    assert "persons left out" in made.note
+    assert "persons removed" in made.note
     assert made.clip.joints.any(axis=(1, 2, 3)).tolist() == [True, False]
-    with pytest.raises(InputError, match=r"desk\.npy: cannot be converted from coco-17 to ntu-25: nothing stands for '.*'; give clips in which hips"):
+    with pytest.raises(InputError, match=r"desk\.npy: cannot be converted from coco-17 to ntu-25: no joint or rule gives '.*'; give clips with hips"):
         convert(Clip(cut, COCO_17, name="desk.npy"), NTU_25)
 
 
@@ -317,7 +317,7 @@ def test_a_person_without_shoulders_is_left_out_and_a_clip_of_such_persons_refus
 def test_a_layout_that_nothing_leads_to_is_refused():
     dog = Layout("dog-2", ("nose", "tail"), (-1, 0), ((1,), (0,)), (0, 1), (0, 1))
     for clip, target in ((recorded(), dog), (Clip(np.ones((3, 2, 3)), dog, name="rex"), NTU_25)):
-        with pytest.raises(InputError, match=r"cannot be converted from .* to .*: nothing stands for '.*'"):
+        with pytest.raises(InputError, match=r"cannot be converted from .* to .*: no joint or rule gives '.*'"):
             convert(clip, target)
 
 
@@ -398,8 +398,8 @@ def test_a_clip_that_cannot_be_brought_is_empty_beside_one_that_can_and_refused_
     desk, room = Clip(cut, COCO_17, name="desk.npy"), Clip(whole, COCO_17)
     brought, (line,) = brought_to([desk, room, recorded()], NTU_25)
     assert [bool(clip.joints.any()) for clip in brought] == [False, True, True]
-    assert "persons left out, too little of them seen: 1" in line
-    with pytest.raises(InputError, match=r"^desk\.npy: cannot be converted from coco-17 to ntu-25: nothing stands for"):
+    assert "persons removed because too many joints are missing: 1" in line
+    with pytest.raises(InputError, match=r"^desk\.npy: cannot be converted from coco-17 to ntu-25: no joint or rule gives"):
         brought_to([recorded(), desk], NTU_25)
 
 

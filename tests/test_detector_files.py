@@ -130,7 +130,7 @@ def test_a_folder_and_a_zip_of_films_with_labels(tmp_path):
     for label, names in {"wave": ("anna", "ben"), "clap": ("anna",)}.items():
         for name in names:
             written(tmp_path / "films" / label / f"{name}.json", alphapose())
-    with pytest.warns(UserWarning, match="folders .clap, wave. are taken as the labels of 3 videos"):
+    with pytest.warns(UserWarning, match="folders .clap, wave. are used as the labels of 3 videos"):
         clips = load_clips(tmp_path / "films", reading=QUIET)
     assert {clip.name: clip.label for clip in clips} == {"wave/anna": "wave", "wave/ben": "wave", "clap/anna": "clap"}
     (tmp_path / "films" / "clips.csv").write_text("file,label,fps\nwave/anna.json,hello,25\nben,hello,25\nclap/anna,clap,50\n")
@@ -259,10 +259,10 @@ def test_times_that_do_not_rise_are_named_with_their_row(tmp_path, times):
         path = written(tmp_path / str(number), value)
         said = message(load_clips, path)
         assert f"{path} {place}: timestamp is" in said
-        assert "give the time of every frame" in said
+        assert "give increasing times for all frames" in said
     frames = [{"timestamp": frame, "landmarks": landmarks(frame)} for frame in range(T)]
     del frames[2]["timestamp"]
-    assert "frame 2: has no timestamp, as other frames have" in message(load_clips, written(tmp_path / "without", frames))
+    assert "frame 2: has no timestamp, but other frames have one" in message(load_clips, written(tmp_path / "without", frames))
 
 
 def test_image_landmarks_are_refused_under_any_name_and_read_in_pixels_when_the_size_is_given(tmp_path):
@@ -277,7 +277,7 @@ def test_image_landmarks_are_refused_under_any_name_and_read_in_pixels_when_the_
 
 
 def test_a_size_is_for_parts_of_a_picture_alone(tmp_path):
-    assert "leave the size out" in message(load_clips, written(tmp_path / "x.json", alphapose()), size=(1920, 1080))
+    assert "remove the size" in message(load_clips, written(tmp_path / "x.json", alphapose()), size=(1920, 1080))
     assert "give (width, height)" in message(load_clips, tmp_path / "x.json", size=(0, 1080))
     parts = [[yolo(frame)] for frame in range(T)]
     for (person,) in parts:
@@ -289,37 +289,37 @@ def test_a_size_is_for_parts_of_a_picture_alone(tmp_path):
 # Bad files
 
 BAD = [
-    ([{"image_id": "1.jpg", "keypoints": [1, 2]}], "keypoints is no list of 3 numbers"),
+    ([{"image_id": "1.jpg", "keypoints": [1, 2]}], "keypoints is not a list of 3 numbers"),
     ([{"image_id": "1.jpg", "keypoints": [1.0] * 60}], "keypoints has 20 joints"),
     ([{"image_id": "one.jpg", "keypoints": triples(0)}], "image_id has no number"),
     ([{"image_id": ["1"], "keypoints": triples(0)}], "image_id has no number"),
-    ([*alphapose(), 3], "[5]: is no entry"),
-    ([*alphapose(), {"image_id": "other7.jpg", "keypoints": triples(0)}], "pictures of 2 films"),
+    ([*alphapose(), 3], "[5]: is not an entry"),
+    ([*alphapose(), {"image_id": "other7.jpg", "keypoints": triples(0)}], "pictures of 2 videos"),
     ([*alphapose(), alphapose()[0] | {"image_id": 10**17}], "frame numbers 0 to 100000000000000000"),
-    ([{"image_id": "1.jpg", "keypoints": ["x"] * 51}], "something else than numbers"),
-    ([{"image_id": "1.jpg", "keypoints": [10**400] * 51}], "something else than numbers"),
+    ([{"image_id": "1.jpg", "keypoints": ["x"] * 51}], "values that are not numbers"),
+    ([{"image_id": "1.jpg", "keypoints": [10**400] * 51}], "values that are not numbers"),
     ('[{"image_id": "1.jpg", "keypoints": [' + "1e999, " * 50 + "1]}]", "infinite"),
     ('[{"image_id": "1.jpg", "keypoints": [' + "9" * 5000 + "]}]", "not JSON"),
-    ([{"image_id": "1.jpg", "keypoints": [0.0] * 51}], "nobody was found"),
+    ([{"image_id": "1.jpg", "keypoints": [0.0] * 51}], "no person was found"),
     ("[" * 100_000, "not JSON"),
     ("[" + "{}," * 20_000_000 + "{}]", "more than 1 GB of memory"),
-    ([instance(0, keypoints=[[1, 2, 3]] * 17)], "lifted to space"),
+    ([instance(0, keypoints=[[1, 2, 3]] * 17)], "lifted to 3-D"),
     ([instance(0, keypoint_scores=[1.0] * 16)], "17 joints and 16 scores"),
-    ([{"frame_id": 0, "instances": 7}], "is no frame with a frame_id"),
-    ({"instance_info": 7}, "instance_info is no list"),
+    ([{"frame_id": 0, "instances": 7}], "is not a frame with a unique frame_id"),
+    ({"instance_info": 7}, "instance_info is not a list"),
     ({"meta_info": {"keypoint_id2name": {"0": "root"}}, "instance_info": []}, "its joint 0 is 'root'"),
     ([[yolo(0, keypoints={"x": [1.0], "y": [1.0]})]], "keypoints has 1 joints"),
-    ([[yolo(0)], 7], "is no list of people"),
-    ({"seven": [yolo(0)]}, "the frame is no whole number"),
+    ([[yolo(0)], 7], "is not a list of people"),
+    ({"seven": [yolo(0)]}, "the frame is not a whole number"),
     (table([{"name": "person", "class": "0", "keypoints": "__import__('os')"}]), "cannot be read"),
-    ([landmarks(0), landmarks(1)[:32]], "frame 1: is no frame"),
-    (table([row(0, lambda index, axis: f"{axis}{index}") | {"x5": "left"}]), "is 'left', no number"),
-    ({"a": 1}, "no pose detector that is known"),
-    ([1, 2], "no pose detector that is known"),
-    ("a,b\n1,2\n", "no pose detector that is known"),
+    ([landmarks(0), landmarks(1)[:32]], "frame 1: is not a frame"),
+    (table([row(0, lambda index, axis: f"{axis}{index}") | {"x5": "left"}]), "is 'left', not a number"),
+    ({"a": 1}, "no known pose detector"),
+    ([1, 2], "no known pose detector"),
+    ("a,b\n1,2\n", "no known pose detector"),
     ("a,b\n" + "1,2\n" * 4_000_000, "more than 1 GB of memory"),
     ("a,b\n1,2,3\n", "row 2 has 3 cells, not 2"),
-    ("a,a\n1,2\n", "several columns of one name"),
+    ("a,a\n1,2\n", "several columns with the same name"),
 ]
 
 
@@ -343,7 +343,7 @@ def test_the_doctor_knows_these_files_too(tmp_path):
     for path in (file, file.parent):
         finding = inspect(path)
         assert (finding.clips, finding.known) == (1, ("layout mediapipe-33",))
-        assert ["nothing states the frames a second" in problem for problem in finding.problems] == [True]
+        assert ["no frame rate is stated" in problem for problem in finding.problems] == [True]
     assert inspect(written(tmp_path / "b.json", {"a": 1})).clips is None
 
 
@@ -362,10 +362,10 @@ def test_the_frame_without_a_number_is_named_by_its_place_in_the_file(tmp_path):
 
 
 def test_a_rate_that_no_sensor_has_is_said(tmp_path):
-    with pytest.warns(UserWarning, match="1 to 500 frames a second, which is not the rate of 1 of 1 clips .*: 3e.04"):
+    with pytest.warns(UserWarning, match="the frame rate is not between 1 and 500 per second in 1 of 1 clips .*: 3e.04"):
         load_clips(written(tmp_path / "x.json", next(timed("timestamp_ms", [frame / 30 for frame in range(T)]))))
     for fps in (1e-5, 1e300):
-        with pytest.warns(UserWarning, match="odd|1 to 500 frames a second"):
+        with pytest.warns(UserWarning, match="odd|between 1 and 500 per second"):
             load_clips(written(tmp_path / "y.json", MEDIAPIPE["frames"]), fps=fps)
 
 

@@ -82,5 +82,5 @@ def test_a_sealed_file_with_one_other_digit_is_refused(tmp_path):
     assert read_sealed(path) == {"rows": [1, 2, 3], "name": "ä"}
     text = Path(path).read_text()
     path.write_text(text.replace("2,", "4,", 1))
-    with pytest.raises(InputError, match="checksum is wrong"):
+    with pytest.raises(InputError, match="wrong checksum"):
         read_sealed(path)

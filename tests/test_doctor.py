@@ -58,7 +58,7 @@ def test_a_whole_ntu_60_is_judged_by_its_names_alone(tmp_path):
     assert list(found.classes) == list(ntu.CLASSES[:60])
     assert set(found.classes.values()) == {948}
     assert sum(found.parts["xsub"]) == sum(found.parts["xview"]) == 56_880
-    assert any("302 of them are listed as without a skeleton: 56,578 stay" in text for text in found.known)
+    assert any("302 of them are listed as having no skeleton, 56,578 remain" in text for text in found.known)
     assert set(found.benchmarks) == {one.name for one in all_benchmarks() if one.dataset == "ntu-60"}
     assert found.next == f"tdsm reproduce ntu-60-synse-55-5 --data {tmp_path}"
 
@@ -68,14 +68,14 @@ def test_what_is_lacking_is_named(tmp_path):
     assert found.dataset == "ntu-60"  # not what the folder is called
     assert found.problems == (
         "174 of 56,578 clips; complete the download",
-        "no clip of 2 of the classes: walking towards each other, walking apart from each other; complete the download",
+        "2 classes have no clip: walking towards each other, walking apart from each other; complete the download",
     )
     assert found.parts == {"xsub": (174, 0), "xview": (0, 174)}
     (tmp_path / "nw-ucla/copy").mkdir()
     (tmp_path / "nw-ucla/copy/S001C001P001R001A001.skeleton").write_text("again")
-    assert "1 recordings are there more than once, first S001C001P001R001A001; keep one copy" in inspect(tmp_path / "nw-ucla").problems
+    assert "1 recordings occur more than once, first S001C001P001R001A001; keep one copy" in inspect(tmp_path / "nw-ucla").problems
     write(tmp_path / "nw-ucla", ["S001C001P041R001A001.skeleton"])
-    assert "1 clips are in no official part: S001C001P041R001A001; leave them out" in inspect(tmp_path / "nw-ucla").problems
+    assert "1 clips are in no official part: S001C001P041R001A001; remove them" in inspect(tmp_path / "nw-ucla").problems
 
 
 def test_the_second_archive_of_ntu_120_asks_for_the_first(tmp_path):
@@ -99,13 +99,13 @@ def test_a_pickle_is_searched_and_never_followed(tmp_path):
     path = tmp_path / "some.pkl"
     path.write_bytes(pickle.dumps({"split": {"xsub_train": names}, "annotations": annotations, "trap": Trap()}))
     found = inspect(path)
-    assert (found.dataset, found.clips, "in space" in found.kind) == ("ntu-60", 120, True)
+    assert (found.dataset, found.clips, "in 3-D" in found.kind) == ("ntu-60", 120, True)
     assert sum(found.parts["xsub"]) == 120
     path.write_bytes(pickle.dumps({"split": {}, "annotations": [one | {"keypoint_score": 0} for one in annotations]}, 2))
     assert "COCO-17" in inspect(path).kind
     path.write_bytes(pickle.dumps({"split": {"train": ["a"]}, "annotations": [{"raw_file": "x.pkl", "frame_dir": "a"}]}))
     assert inspect(path).dataset == "kinetics-400"
-    assert "kpfiles/ is not beside it" in inspect(path).problems[0]
+    assert "the folder kpfiles/ is missing" in inspect(path).problems[0]
     path.write_bytes(pickle.dumps([1, 2]))
     assert "no annotations" in inspect(path).problems[0]
 
@@ -120,7 +120,7 @@ def test_the_real_archives(download, tmp_path):
     assert (ucla.dataset, ucla.clips, ucla.parts, ucla.problems) == ("nw-ucla", 1484, {"official": (1020, 464)}, ())
     assert set(utd.classes.values()) == {31, 32}
     assert utd.next.startswith("tdsm evaluate ")
-    assert "861 of 27 classes, 31 to 32 a class" in str(utd)
+    assert "861 of 27 classes, 31 to 32 per class" in str(utd)
     (tmp_path / "utd_mhad_skeleton.zip").symlink_to(utd.path)
     table = benchmark_table(tmp_path)
     assert re.search(r"^utd-mhad-purls-22-5 .* utd_mhad_skeleton\.zip$", table, re.M)
@@ -158,12 +158,12 @@ def test_kinetics_is_counted_by_its_label_tables(tmp_path):
         (tmp_path / f"k/kinetics_{part}_label.json").write_text(json.dumps(rows))
     found = inspect(tmp_path / "k")
     assert (found.dataset, found.clips, found.parts) == ("kinetics-400", 797, {"official": (399, 398)})
-    assert found.problems == ("1 clips of the label tables are not there, first val/id_000; complete the download",
-                              f"no clip of 1 of the classes: {kinetics.CLASSES[7]}; complete the download")  # fmt: skip
-    assert "2 clips have no skeleton by the label tables, and are left out" in found.known
+    assert found.problems == ("1 clips of the label tables are missing, first val/id_000; complete the download",
+                              f"1 classes have no clip: {kinetics.CLASSES[7]}; complete the download")  # fmt: skip
+    assert "2 clips have no skeleton according to the label tables and are skipped" in found.known
     assert "kinetics-200-purls-180-20" in found.benchmarks
     (tmp_path / "k/kinetics_val_label.json").write_text("[]")
-    assert "kinetics_val_label.json is no label table; download it again" in inspect(tmp_path / "k").problems
+    assert "kinetics_val_label.json is not a label table; download it again" in inspect(tmp_path / "k").problems
 
 
 @pytest.mark.parametrize(("names", "kind", "clips"), [
@@ -223,7 +223,7 @@ def test_your_own_clips(tmp_path):
     (tmp_path / "clips.csv").write_text("file,label\na.npy,wave\nb.npy,jump\n")
     found = inspect(tmp_path)
     assert (found.dataset, found.clips, found.classes) == ("", 2, {"jump": 1, "wave": 1})
-    assert found.problems == ("1 files of clips.csv are not there, first 'b.npy'; correct the names",)
+    assert found.problems == ("1 files of clips.csv are missing, first 'b.npy'; correct the names",)
     assert found.next.startswith("tdsm train ")
     np.savez(tmp_path / "own.npz", joints=np.ones((3, 1, 2, 25, 3)), layout=NTU_25.name)
     assert (inspect(tmp_path / "own.npz").clips, inspect(tmp_path / "own.npz").next.split()[1]) == (3, "predict")
@@ -267,7 +267,7 @@ def test_features_say_which_class_list_they_are(tmp_path):
     assert "seem to count from 1" in inspect(tmp_path / "flora.npz").problems[0]
     (tmp_path / "a/val.npy").write_bytes(b"")
     assert "is a val folder" in inspect(tmp_path / "a").problems[0]
-    assert "features stand deeper; give one of a" in inspect(tmp_path).problems[0]
+    assert "features are in subfolders; give one of a" in inspect(tmp_path).problems[0]
 
 
 def test_a_recognizer_and_its_run_folder(tmp_path):
@@ -277,7 +277,7 @@ def test_a_recognizer_and_its_run_folder(tmp_path):
         found = inspect(path)
         assert found.path == model
         assert found.known[0] == "trained on 2 classes: wave, jump"
-        assert found.problems == ("matcher.safetensors is missing; take a complete copy",)
+        assert found.problems == ("matcher.safetensors is missing; get a complete copy",)
     (model / "backbone.json").write_text("{}")
     assert "cannot be read" in inspect(model).problems[0]
 
@@ -298,11 +298,11 @@ def test_a_class_list_that_fits_no_data_set(tmp_path):
 
 @pytest.mark.parametrize(("name", "content", "kind", "problem"), [
     ("ntu.zip", b"", "an empty file", "download it again"),
-    ("ntu.zip.part", b"PK", "a download that has not come to its end", "again"),
-    ("ntu.zip", b"PK\x03\x04 and then the line broke", "a file that is cut off or damaged", "not a zip file; download it again"),
+    ("ntu.zip.part", b"PK", "an incomplete download", "again"),
+    ("ntu.zip", b"PK\x03\x04 and then the line broke", "a truncated or damaged file", "not a zip file; download it again"),
     ("ntu.zip", b"<!DOCTYPE html><html>Sign in</html>", "a web page or other markup", "log-in"),
     ("a.rar", b"Rar!\x1a\x07", "a .rar archive", "unpack it"),
-    ("a.npy", b"\x93NUMPY\x01\x00", "a file that is cut off or damaged", "download it again"),
+    ("a.npy", b"\x93NUMPY\x01\x00", "a truncated or damaged file", "download it again"),
     ("S001C001P001R001A001.skeleton", b"1\n", "one recording of NTU RGB+D", "folder or zip"),
     ("a.mp4", b"\x00\x00\x00\x18ftyp", "a video", "pose estimator"),
     ("a.bin", b"\x00\x01\x02", "a file of an unknown kind", "give a download"),
@@ -329,7 +329,7 @@ def test_folders_that_hold_nothing_known(tmp_path):
     (tmp_path / "empty").mkdir()
     assert inspect(tmp_path / "empty").problems == ("it is empty; download it again",)
     assert "screen coordinates" in inspect(write(tmp_path / "msr", ["a01_s01_e01_skeleton.txt"])).problems[0]
-    assert "give what is inside: notes" in inspect(write(tmp_path / "x", ["notes/a.md"])).problems[0]
+    assert "give one of its entries: notes" in inspect(write(tmp_path / "x", ["notes/a.md"])).problems[0]
     with pytest.raises(InputError, match="no such file or folder; check the path"):
         inspect(tmp_path / "nowhere")
 

@@ -49,7 +49,7 @@ def test_a_text_encoder_of_ones_own(page):
     names = page("A text encoder")
     assert type(names["again"].backbone.text_encoder) is names["Trigrams"]
     assert names["again"].text(["walk"]).z_g.shape == (1, 128)
-    with pytest.raises(InputError, match=r"backbone\.json: was trained with another text model"):
+    with pytest.raises(InputError, match=r"backbone\.json: was trained with a different text model"):
         Recognizer.from_pretrained("my-text-encoder")
 
 

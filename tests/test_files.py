@@ -68,24 +68,25 @@ def test_a_disk_that_is_full_is_one_line_and_the_old_file_stays(tmp_path):
     write_json(tmp_path / "a.json", {})
     before = content(tmp_path)
     lines = write_with_limit(tmp_path, 4096)
-    assert [line.partition(": the disk refuses: ")[0] for line in lines] == [str(tmp_path / "a.json"), str(tmp_path / "a.safetensors")]
+    assert [line.partition(": cannot be written: ")[0] for line in lines] == [str(tmp_path / "a.json"), str(tmp_path / "a.safetensors")]
     assert all("free space" in line for line in lines)
     assert content(tmp_path) == before
 
 
 @pytest.mark.parametrize(("code", "remedy"), [
-    (errno.ENOSPC, "free space"), (errno.EDQUOT, "free space"), (errno.EROFS, "may write to"), (errno.EACCES, "may write to"), (errno.EIO, "check the path"),
+    (errno.ENOSPC, "free space"), (errno.EDQUOT, "free space"), (errno.EROFS, "write permission"), (errno.EACCES, "write permission"),
+    (errno.EIO, "check the path"),
 ])  # fmt: skip
 def test_what_the_system_refuses_names_the_file_and_a_remedy(tmp_path, code, remedy):
-    with pytest.raises(InputError, match=f"out: the disk refuses: .*{remedy}"), disk_faults(tmp_path / "out"):
+    with pytest.raises(InputError, match=f"out: cannot be written: .*{remedy}"), disk_faults(tmp_path / "out"):
         raise OSError(code, os.strerror(code))
 
 
 def test_a_name_that_cannot_be_written_is_refused(tmp_path):
     assert "choose a shorter name" in message(write_json, tmp_path / ("x" * 300), {})
     (tmp_path / "file").write_text("")
-    assert "the disk refuses" in message(write_json, tmp_path / "file" / "x.json", {})
-    assert "the disk refuses" in message(save_weights, torch.nn.Linear(2, 2), tmp_path / "file" / "x.safetensors")
+    assert "cannot be written" in message(write_json, tmp_path / "file" / "x.json", {})
+    assert "cannot be written" in message(save_weights, torch.nn.Linear(2, 2), tmp_path / "file" / "x.safetensors")
     assert list(content(tmp_path)) == ["file"]
 
 
@@ -127,7 +128,7 @@ def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path):
     assert "no such file" in message(read_text, tmp_path / "a\0b")
     (tmp_path / "large").write_text("x" * 100)
     assert check_file(tmp_path / "large") == 100
-    assert "more than the 0 MB" in message(read_text, tmp_path / "large", limit=99)
+    assert "limited to 0 MB" in message(read_text, tmp_path / "large", limit=99)
 
 
 # Sharing
@@ -243,7 +244,7 @@ def test_a_cache_is_made_once_and_made_anew_with_one_line_when_it_is_damaged(tmp
     assert len(calls) == 1
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.warns(UserWarning, match=r"cache file is made anew: .*x\.safetensors.*checksum is wrong") as caught:
+    with pytest.warns(UserWarning, match=r"creating a cache file again: .*x\.safetensors.*wrong checksum") as caught:
         assert same(cached_tensors(path, make), tensors())
     assert len(caught) == 1 and len(calls) == 2
     assert content(path.parent) == {"x.safetensors": whole}
@@ -253,7 +254,7 @@ def test_a_damaged_cache_that_takes_long_to_make_is_refused(tmp_path):
     path = tmp_path / "x.safetensors"
     cached_tensors(path, tensors, remake=False)
     path.write_bytes(path.read_bytes()[:-1])
-    assert message(cached_tensors, path, tensors, remake=False).endswith("delete it, and it is made anew")
+    assert message(cached_tensors, path, tensors, remake=False).endswith("delete it; it will be created again")
 
 
 def test_two_processes_make_a_cache_file_once(tmp_path):

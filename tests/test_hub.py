@@ -8,7 +8,7 @@ from huggingface_hub import constants
 from tdsm.util.errors import InputError
 from tdsm.util.hub import hub_folder
 
-NOT_TO_BE_HAD = "^owner/name: neither a local folder nor to be had from the Hub "
+NOT_AVAILABLE = "^owner/name: neither a local folder nor available from the Hub "
 FILES = ("recognizer.json", "weights.safetensors")
 
 
@@ -66,7 +66,7 @@ def test_without_a_network_an_id_gets_one_line(monkeypatch, tmp_path):
     """The Hub's own client, told that there is no network."""
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(InputError, match=NOT_TO_BE_HAD + r"\(.+\); check the path, the id and the network$") as raised:
+    with pytest.raises(InputError, match=NOT_AVAILABLE + r"\(.+\); check the path, the id and the network$") as raised:
         hub_folder("owner/name", FILES)
     assert len(str(raised.value).splitlines()) == 1
 
@@ -83,7 +83,7 @@ def test_without_a_network_an_id_gets_one_line(monkeypatch, tmp_path):
 )
 def test_whatever_the_hub_answers_becomes_one_line(monkeypatch, error, reason):
     refused(monkeypatch, error)
-    with pytest.raises(InputError, match=NOT_TO_BE_HAD + rf"\({reason}\); check the path") as raised:
+    with pytest.raises(InputError, match=NOT_AVAILABLE + rf"\({reason}\); check the path") as raised:
         hub_folder("owner/name", FILES)
     assert "\n" not in str(raised.value)
     assert raised.value.__cause__ is error

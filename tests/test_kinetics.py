@@ -143,7 +143,7 @@ def test_clips_without_a_skeleton_are_counted_and_not_opened(tmp_path):
         {"train/a": clip([body()]), "train/b": "not JSON", "val/c": clip([])},
         {"train": {"b": row(has_skeleton=False)}, "val": {"c": row(has_skeleton=False)}},
     )
-    with pytest.warns(UserWarning, match="2 clips without a skeleton"):
+    with pytest.warns(UserWarning, match="2 clips have no skeleton"):
         (found,) = read_kinetics(folder, reading=Reading(report=lambda skipped: pytest.fail(str(skipped)) if skipped else None))
     assert found.name == "train/a"
 
@@ -157,30 +157,30 @@ def test_without_a_label_file_every_clip_is_tried(tmp_path):
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        (clip([], []), "nobody in any frame"),
-        (clip(), "nobody in any frame"),
+        (clip([], []), "no body in any frame"),
+        (clip(), "no body in any frame"),
         (clip([body(score=0)]), "all scores are 0"),
         ("", "empty (0 bytes)"),
         (json.dumps(clip([body()]))[:-40], "not JSON"),
         ("[" * 100_000, "not JSON"),
-        ("[]", "no JSON object"),
-        ({"label": "javelin throw", "label_index": 166}, "'data' is no list"),
-        ({"data": [1], "label": "javelin throw", "label_index": 166}, "'data' is no list"),
+        ("[]", "not a JSON object"),
+        ({"label": "javelin throw", "label_index": 166}, "'data' is not a list"),
+        ({"data": [1], "label": "javelin throw", "label_index": 166}, "'data' is not a list"),
         (clip([body()], label="abseiling"), "label 'abseiling' contradicts label_index 166, which is 'javelin throw'"),
         (clip([body()], index=167), "label 'javelin throw' contradicts label_index 167, which is 'jetskiing'"),
         (clip([body()], index=400), "label_index is 400 (label 'javelin throw')"),
         (clip([body()], label="unknown", index=-1), "label_index is -1 (label 'unknown')"),  # the packer's own default
         (clip([body()], index="166"), "label_index is '166'"),
-        (clip([{"pose": [0.1] * 35, "score": [0.5] * 18}]), "pose: a body has not 36 numbers"),
-        (clip([body(), {"pose": [0.1] * 36, "score": [0.5] * 17}]), "score: a body has not 18 numbers"),
-        (clip([{"pose": ["0.1"] * 36, "score": [0.5] * 18}]), "pose: a body has not 36 numbers"),
+        (clip([{"pose": [0.1] * 35, "score": [0.5] * 18}]), "pose: a body does not have 36 numbers"),
+        (clip([body(), {"pose": [0.1] * 36, "score": [0.5] * 17}]), "score: a body does not have 18 numbers"),
+        (clip([{"pose": ["0.1"] * 36, "score": [0.5] * 18}]), "pose: a body does not have 36 numbers"),
         (clip([{"pose": [float("nan")] * 36, "score": [0.5] * 18}]), "pose: NaN"),
-        (clip([{"pose": [0.1] * 36}]), "frame_index 1: field 'skeleton' is no list of bodies"),
-        ({"data": [{"frame_index": 1}], "label": "javelin throw", "label_index": 166}, "field 'skeleton' is no list"),
+        (clip([{"pose": [0.1] * 36}]), "frame_index 1: field 'skeleton' is not a list of bodies"),
+        ({"data": [{"frame_index": 1}], "label": "javelin throw", "label_index": 166}, "field 'skeleton' is not a list"),
         ({"data": [{"skeleton": []}], "label": "javelin throw", "label_index": 166}, "frame_index is None"),
         (clip([body()], first=-1), "frame_index is -1"),
         (clip([body()], first=10**9), "frame_index is 1000000000"),
-        ({"data": 2 * clip([body()])["data"], "label": "javelin throw", "label_index": 166}, "frame_index 1 is there twice"),
+        ({"data": 2 * clip([body()])["data"], "label": "javelin throw", "label_index": 166}, "frame_index 1 occurs twice"),
     ],
 )  # fmt: skip
 def test_a_bad_clip_is_skipped_and_reported(tmp_path, bad, says):
@@ -198,7 +198,7 @@ def test_spelling_that_differs_in_marks_only_is_no_contradiction(tmp_path):
     ("table", "says"),
     [
         ({"z": row(index=3)}, "z: label 'javelin throw' contradicts label_index 3, which is 'applauding'"),
-        ({"z": 5}, "z: holds no has_skeleton"),
+        ({"z": 5}, "z: has no has_skeleton"),
         ({"z": {"has_skeleton": True}}, "z: label_index is None"),
     ],
 )
@@ -211,7 +211,7 @@ def test_folders_that_cannot_be_read_are_refused(tmp_path):
     folder = unpacked(tmp_path / "k", {"train/a": clip([body()])})
     assert "kinetics_train/ID.json" in message(read_kinetics, folder / "kinetics_train")
     unpacked(folder / "copy", {"train/a": clip([body()])})
-    assert "train/a is there twice" in message(read_kinetics, folder)
+    assert "train/a occurs twice" in message(read_kinetics, folder)
     assert "none of its 1 files gives a clip" in message(read_kinetics, unpacked(tmp_path / "empty", {"train/a": clip([])}))
     assert "no such file" in message(read_kinetics, tmp_path / "no")
 

@@ -102,7 +102,7 @@ def test_names_labels_and_pairs() -> None:
 
 @pytest.mark.parametrize("descriptions", [3, "text", ["text"], {3: "text"}, 0])
 def test_descriptions_are_a_mapping_of_names(descriptions: object) -> None:
-    with pytest.raises(InputError, match="is not a mapping of names to texts"):
+    with pytest.raises(InputError, match="is not a mapping"):
         as_labels(["walk"], descriptions)
 
 

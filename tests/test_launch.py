@@ -284,7 +284,7 @@ def test_status_tells_done_running_left_waiting_and_lost(study, files, tmp_path)
 def test_what_is_done_needs_no_launcher_and_a_file_in_the_way_is_one_line(study, tmp_path, monkeypatch):
     (tmp_path / "jobs").touch()
     code, _, said = study(tmp_path, *FEW, "--launcher", "local")
-    assert code == 2 and "jobs: the disk refuses: " in said
+    assert code == 2 and "jobs: cannot be written: " in said
     (tmp_path / "jobs").unlink()
     code, printed, _ = study(tmp_path, *FEW)
     assert code == 0

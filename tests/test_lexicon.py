@@ -130,7 +130,7 @@ def test_the_lexicon_is_saved_with_the_model(recognizers, text_encoder, tmp_path
 def test_a_saved_recognizer_asks_for_the_text_model_it_was_trained_with(recognizers, tmp_path):
     folder = recognizers[0].save_pretrained(tmp_path)
     other = Counts()
-    with pytest.raises(InputError, match=r"backbone\.json: was trained with another text model"):
+    with pytest.raises(InputError, match=r"backbone\.json: was trained with a different text model"):
         Recognizer.from_pretrained(folder, other)
 
 
@@ -156,7 +156,7 @@ def test_a_text_model_without_settings_can_be_learned_from_and_has_a_cache_of_it
 
 
 def test_too_few_sentences_are_named(text_encoder, tmp_path):
-    with pytest.raises(InputError, match=r"lexicon.*1 sentences.*two at least"):
+    with pytest.raises(InputError, match=r"lexicon.*1 descriptions.*at least two"):
         fit_lexicon({"clap": "x"}, 0.5, text_encoder, tmp_path)
 
 
@@ -164,6 +164,6 @@ def test_a_damaged_cache_is_made_anew(text_encoder, tmp_path):
     first = fit_lexicon(SENTENCES, 0.5, text_encoder, tmp_path)
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:40])
-    with pytest.warns(UserWarning, match=f"made anew: .*{file.name}"):
+    with pytest.warns(UserWarning, match=f"creating a cache file again: .*{file.name}"):
         again = fit_lexicon(SENTENCES, 0.5, text_encoder, tmp_path)
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())

@@ -74,7 +74,7 @@ def test_an_empty_take_is_one_line_and_does_not_end_the_others(tmp_path, body, a
 
 
 def test_the_remedy_for_parameters_says_that_it_is_given_in_python(tmp_path):
-    assert "in Python: tdsm.load_clips(path, body_model=" in message(load_clips, written(tmp_path / "x.npz", mocap.npz(mocap.amass())))
+    assert "use tdsm.load_clips(path, body_model=" in message(load_clips, written(tmp_path / "x.npz", mocap.npz(mocap.amass())))
 
 
 # Frames a second
@@ -84,15 +84,15 @@ def test_frames_a_second_of_the_user_win_over_those_that_no_file_states(tmp_path
     np.save(tmp_path / "x.npy", mocap.WALK)
     clips, said = loaded(tmp_path / "x.npy")
     assert (clips[0].fps, clips[0].fps_assumed) == (20, False)
-    assert "taken as HumanML3D's" in said and "frames a second are not stated and were taken to be 20" in said
+    assert "read as HumanML3D" in said and "frame rate is not stated; 20 is assumed" in said
     clips, said = loaded(tmp_path / "x.npy", fps=60)
     assert (clips[0].fps, clips[0].fps_assumed) == (60, False)
-    assert "taken as HumanML3D's" in said and "frames a second" not in said
+    assert "read as HumanML3D" in said and "frame rate" not in said
     for path in (tmp_path, mocap.zipped(tmp_path / "x.zip", {"new_joints/x.npy": mocap.npy(mocap.WALK)})):
         clips, said = loaded(path)
-        assert clips[0].fps == 20 and "frames a second are not stated" in said
+        assert clips[0].fps == 20 and "frame rate is not stated" in said
         clips, said = loaded(path, fps=60)
-        assert clips[0].fps == 60 and "frames a second" not in said
+        assert clips[0].fps == 60 and "frame rate" not in said
 
 
 def test_frames_a_second_that_a_file_states_win_over_the_users(tmp_path):
@@ -138,7 +138,7 @@ def test_a_root_that_is_a_prop_is_left_out_and_named(tmp_path, first):
     clips, said = loaded(written(tmp_path / "x.bvh", of_roots(*roots[:: -1 if first else 1])))
     assert clips[0].joints.shape[0] == 1
     np.testing.assert_allclose(clips[0].joints[0], mocap.WALK, atol=2e-6)
-    assert "'Sword'" in said and "left out" in said and "left hip" in said
+    assert "'Sword'" in said and "was skipped" in said and "left hip" in said
 
 
 def test_roots_that_are_all_props_are_one_line(tmp_path):
@@ -187,7 +187,7 @@ def test_who_is_left_out_for_a_marker_is_named_with_the_joint(tmp_path, folder):
         path = tmp_path
     clips, said = loaded(path)
     assert [clip.joints.shape[0] for clip in clips] == [1] * len(clips) and len(clips) == 1 + folder
-    assert "two.c3d: " in said and "'Ben' was left out" in said and "left elbow" in said and "'Ann'" not in said
+    assert "two.c3d: " in said and "'Ben' was skipped" in said and "left elbow" in said and "'Ann'" not in said
 
 
 def test_markers_of_nobody_are_no_person_that_was_left_out(tmp_path):
@@ -200,7 +200,7 @@ def test_markers_of_nobody_are_no_person_that_was_left_out(tmp_path):
 UP_Z = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # from y up to z up
 SIDEWAYS = np.array([[0, 1.0, 0], [-1, 0, 0], [0, 0, 1]])  # y becomes -x
 SUPINE = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # y becomes -z
-SHOWN = "point up"
+SHOWN = "upward axis"
 
 
 def of_markers(turn=None):
@@ -210,7 +210,7 @@ def of_markers(turn=None):
 @pytest.mark.parametrize("turn", [SIDEWAYS, SUPINE])
 def test_y_up_is_said_where_nobody_stands(tmp_path, turn):
     clips, said = loaded(written(tmp_path / "x.c3d", of_markers(turn)))
-    assert "do not show which way is up, so that y was taken to point up" in said
+    assert "do not show the upward axis; y is assumed" in said
     plain = loaded(written(tmp_path / "y.c3d", of_markers()))
     assert SHOWN not in plain[1]
     seen = np.isfinite(clips[0].joints)
@@ -221,7 +221,7 @@ def test_y_up_is_said_of_somebody_who_lies_though_the_resting_pose_stands(tmp_pa
     local = mocap.TURNS.copy()
     local[:, 0] = SIDEWAYS @ local[:, 0]
     _, said = loaded(written(tmp_path / "x.bvh", mocap.bvh(local=local)))
-    assert "do not show which way is up, so that y was taken to point up" in said and "resting pose" in said
+    assert "do not show the upward axis; y is assumed" in said and "rest pose" in said
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -238,14 +238,14 @@ def test_takes_of_one_folder_agree_on_what_is_up(tmp_path, zipped):
             whole = np.eye(3) if turn is None else turn
             wanted = plain @ (np.linalg.inv(UP_Z) @ whole if up == "z" else whole).T
             np.testing.assert_allclose(clip.joints[seen], wanted[seen], atol=1e-5, err_msg=f"{up}, {clip.name}")
-        assert f"{up} in 2 of 3 takes" in said and f"{up} was taken to point up in all" in said
+        assert f"{up} in 2 of 3 takes" in said and f"{up} is taken as the upward axis of all" in said
 
 
 def test_kinds_of_files_in_a_folder_are_judged_apart(tmp_path):
     for name, content in {"a.bvh": mocap.bvh(), "b.bvh": mocap.bvh(), "c.c3d": of_markers(UP_Z)}.items():
         written(tmp_path / name, content)
     clips, said = loaded(tmp_path)
-    assert ".c3d: " in said and "z was taken to point up" in said and "y was taken" not in said
+    assert ".c3d: " in said and "z is taken as the upward axis" in said and "y is taken" not in said
     for clip in clips:
         assert np.ptp(clip.joints[0, 0, [mocap.J["neck"], mocap.J["left ankle"]], 1]) > 0.9
 
@@ -253,7 +253,7 @@ def test_kinds_of_files_in_a_folder_are_judged_apart(tmp_path):
 def test_a_folder_in_which_nobody_stands_says_that_y_was_taken(tmp_path):
     for name in ("a", "b"):
         written(tmp_path / f"{name}.c3d", of_markers(SIDEWAYS))
-    assert "do not show which way is up, so that y was taken to point up" in loaded(tmp_path)[1]
+    assert "do not show the upward axis; y is assumed" in loaded(tmp_path)[1]
 
 
 # Out

@@ -130,22 +130,22 @@ def test_every_order_of_turns_and_positions(tmp_path, order):
 def test_the_unit_is_that_in_which_the_body_is_a_persons_and_is_said(tmp_path, scale, unit):
     clips, said = loaded(written(tmp_path / "walk.bvh", mocap.bvh(scale=scale)))
     assert_walk(clips[0], atol=1e-4)
-    assert f"taken to be {unit}" in said
+    assert f"assumed to be {unit}" in said
 
 
 def test_z_up_is_seen_and_turned_and_y_up_is_left(tmp_path):
     clips, said = loaded(written(tmp_path / "walk.bvh", mocap.bvh(turn=Z_UP)))
     assert_walk(clips[0])
-    assert "z was taken to point up" in said
+    assert "z is taken as the upward axis" in said
     for family in ("Mixamo", "Xsens"):
         clips, said = loaded(written(tmp_path / "y.bvh", mocap.bvh(mocap.NAMES[family])))
-        assert "point up" not in said
+        assert "upward axis" not in said
 
 
 def test_somebody_who_lies_along_z_in_a_file_whose_resting_pose_stands_along_y_is_not_set_upright(tmp_path):
     lying = Rotation.from_euler("x", 90, degrees=True).as_matrix() @ TURNS[:, :1]
     clips, said = loaded(written(tmp_path / "x.bvh", mocap.bvh(local=np.concatenate([lying, TURNS[:, 1:]], axis=1))))
-    assert "point up" not in said and "stand along z" in said
+    assert "upward axis" not in said and "upright along z" in said
     assert np.ptp(clips[0].joints[0, 0, :, 1]) < np.ptp(clips[0].joints[0, 0, :, 2])
 
 
@@ -183,21 +183,21 @@ BAD_BVH = {
     "empty": ("", "0 bytes"),
     "no motion": (WHOLE.split("MOTION")[0], "no line MOTION"),
     "cut off in a row": (WHOLE[:-40], "frame 6 has"),
-    "cut off behind a row": ("\n".join(WHOLE.split("\n")[:-3]) + "\n", "says that it has 6 frames and has 4"),
-    "too many rows": (WHOLE.replace("Frames: 6", "Frames: 5"), "says that it has 5 frames and has 6"),
+    "cut off behind a row": ("\n".join(WHOLE.split("\n")[:-3]) + "\n", "declares 6 frames but has 4"),
+    "too many rows": (WHOLE.replace("Frames: 6", "Frames: 5"), "declares 5 frames but has 6"),
     "no frame": (WHOLE.split("Frames")[0] + "Frames: 0\nFrame Time: 0.1\n", "0 frames"),
-    "a number that is none": (WHOLE.replace(WHOLE.split("\n")[-2].split()[7], "oops"), "something else than numbers"),
+    "a number that is none": (WHOLE.replace(WHOLE.split("\n")[-2].split()[7], "oops"), "values that are not numbers"),
     "a comma": (WHOLE.replace("Frame Time: 0.0333333", "Frame Time: 0,0333"), "no line 'frame time"),
     "no time": (WHOLE.replace("Frame Time: 0.0333333", "Frame Time: 0"), "Frame Time is 0"),
     "infinite": (WHOLE.replace(WHOLE.split("\n")[-2].split()[7], "inf"), "infinite"),
-    "a channel": (WHOLE.replace("Zrotation", "Wrotation", 1), "is not a number and as many of Xposition"),
-    "a count of channels": (WHOLE.replace("CHANNELS 3", "CHANNELS 4", 1), "is not a number and as many"),
+    "a channel": (WHOLE.replace("Zrotation", "Wrotation", 1), "is not a number followed by as many names from Xposition"),
+    "a count of channels": (WHOLE.replace("CHANNELS 3", "CHANNELS 4", 1), "is not a number followed by as many"),
     "a brace": (WHOLE.replace("}", "", 1), "is not closed"),
     "an offset": (WHOLE.replace("OFFSET 0.0", "OFFSET nan", 1), "not three finite numbers"),
     "names": (mocap.bvh({joint: f"bone {number}" for number, joint in enumerate(SMPL_22.joints)}), "bone 0, bone 1"),
     "a side alone": (WHOLE.replace("LeftForeArm", "ForeArm"), "known as left elbow"),
     "one name twice": (WHOLE.replace("RightForeArm", "LeftForeArm"), "known as right elbow"),
-    "two joints of one name": (WHOLE.replace("mixamorig:Spine2", "mixamorig:LeftLeg"), "two of its joints bear one name"),
+    "two joints of one name": (WHOLE.replace("mixamorig:Spine2", "mixamorig:LeftLeg"), "two of its joints have the same name"),
 }
 
 
@@ -217,7 +217,7 @@ def test_what_all_names_begin_with_is_no_part_of_them(tmp_path):
 
 def test_names_that_fit_two_families_are_refused():
     names = [*mocap.NAMES["Mixamo"].values(), *mocap.NAMES["Xsens"].values()]
-    assert "fit two ways of naming" in message(joints_by_name, names, "x.bvh")
+    assert "match two naming schemes" in message(joints_by_name, names, "x.bvh")
 
 
 def test_a_frame_count_that_no_file_could_hold_costs_nothing(tmp_path):
@@ -291,7 +291,7 @@ def test_a_take_of_cmu_with_its_body(tmp_path):
     clips, said = loaded(written(tmp_path / "02" / "02_04.amc", AMC))
     assert_starts(clips[0])
     assert np.isnan(clips[0].joints[0, :, [J["spine 3"], J["left collar"], J["right collar"]]]).all()
-    assert UNIT not in said and "nothing states the frames a second" in said
+    assert UNIT not in said and "no frame rate is stated" in said
     assert loaded(tmp_path / "02" / "02_04.amc", fps=120)[0][0].fps == 120
 
 
@@ -335,19 +335,19 @@ def test_a_length_of_1_says_no_unit_so_that_the_bodys_size_decides(tmp_path):
 
 
 BAD_AMC = {
-    "no body": ({"02.asf": None}, "its folder has 0 .asf files"),
-    "two other bodies": ({"02.asf": None, "a.asf": ASF, "b.asf": ASF}, "none of which its name begins with"),
-    "cut off": ({"02_04.amc": AMC[:-90]}, "so that the file was cut off"),
+    "no body": ({"02.asf": None}, "none of the 0 .asf files"),
+    "two other bodies": ({"02.asf": None, "a.asf": ASF, "b.asf": ASF}, "none of the 2 .asf files in its folder matches its name"),
+    "cut off": ({"02_04.amc": AMC[:-90]}, "so the file is truncated"),
     "cut off in numbers": ({"02_04.amc": AMC[: AMC.rindex("root ") + 30]}, "numbers for 6 dof"),
     "no frame": ({"02_04.amc": ":FULLY-SPECIFIED\n:DEGREES\n"}, "has no frame"),
     "a frame left out": ({"02_04.amc": AMC.replace("\n3\n", "\n4\n")}, "frame 4 does not follow frame 2"),
-    "an unknown bone": ({"02_04.amc": AMC.replace("lhand", "lpaw")}, "'lpaw' is no bone of its .asf"),
-    "no number": ({"02_04.amc": AMC.replace("root ", "root x", 1)}, "something else than numbers"),
+    "an unknown bone": ({"02_04.amc": AMC.replace("lhand", "lpaw")}, "'lpaw' is not a bone of its .asf"),
+    "no number": ({"02_04.amc": AMC.replace("root ", "root x", 1)}, "values that are not numbers"),
     "not finite": ({"02_04.amc": AMC.replace("root ", "root nan ", 1)}, "7 numbers for 6 dof"),
     "no bones": ({"02.asf": ASF.split(":bonedata")[0]}, "no section :bonedata"),
     "no tree": ({"02.asf": ASF.split(":hierarchy")[0]}, "no section :hierarchy"),
-    "a bone without a parent": ({"02.asf": ASF.replace("    lradius lwrist\n", "")}, "'lwrist' has no way to the root"),
-    "a bone without a length": ({"02.asf": ASF.replace("length 7", "size 7")}, "is not as the format has it"),
+    "a bone without a parent": ({"02.asf": ASF.replace("    lradius lwrist\n", "")}, "'lwrist' is not connected to the root"),
+    "a bone without a length": ({"02.asf": ASF.replace("length 7", "size 7")}, "does not match the format"),
     "other names": ({"02.asf": ASF.replace("lfemur", "bone1"), "02_04.amc": AMC.replace("lfemur", "bone1")}, "is known as left hip"),
 }
 
@@ -380,7 +380,7 @@ def test_parameters_of_amass_become_joints_by_a_body_model(tmp_path, model):
     clips, said = loaded(path, body_model=model)
     assert (clips[0].fps, clips[0].fps_assumed, clips[0].name) == (120, False, "walk_poses")
     assert_walk(clips[0], atol=1e-5)
-    assert "unit" not in said and "point up" not in said
+    assert "unit" not in said and "upward axis" not in said
     parts = mocap.amass()
     poses = parts.pop("poses")
     parts |= {"root_orient": poses[:, :3], "pose_body": poses[:, 3:66], "mocap_frame_rate": np.array(60)}
@@ -460,12 +460,12 @@ BAD_SMPL = {
     "no frame": ({"poses": np.zeros((0, 156)), "trans": np.zeros((0, 3))}, "0 frames"),
     "poses": ({"poses": np.zeros((6, 60))}, "poses have shape (6, 60)"),
     "trans": ({"trans": np.zeros((5, 3))}, "poses, trans and betas have shapes"),
-    "a rate": ({"mocap_framerate": np.array(-1.0)}, "frames a second are -1"),
+    "a rate": ({"mocap_framerate": np.array(-1.0)}, "its frame rate is -1"),
     "text": ({"poses": np.array([["a"]])}, "not numbers"),
     "a pickle": ({"poses": np.array([{}], dtype=object)}, "array 'poses'"),
     "joints": ({"joints": np.zeros((6, 17, 3))}, "its joints have shape (6, 17, 3)"),
     "infinite": ({"trans": np.full((6, 3), np.inf)}, "infinite coordinates"),
-    "nobody": ({"trans": np.full((6, 3), np.nan)}, "nobody is in any frame"),
+    "nobody": ({"trans": np.full((6, 3), np.nan)}, "no body in any frame"),
 }
 
 
@@ -483,7 +483,7 @@ def test_a_bad_file_of_smpl_is_one_line(tmp_path, model, change, what):
 def test_joints_of_humanml3d(tmp_path):
     np.save(tmp_path / "000001.npy", WALK.astype(np.float32))
     clips, said = loaded(tmp_path / "000001.npy")
-    assert clips[0].fps == 20 and "taken as HumanML3D's" in said
+    assert clips[0].fps == 20 and "read as HumanML3D" in said
     assert_walk(clips[0])
     clips, said = loaded(tmp_path / "000001.npy", "smpl-22")
     assert clips[0].fps_assumed and "HumanML3D" not in said
@@ -562,7 +562,7 @@ def test_markers_of_cmu_with_names_of_people_and_z_up(tmp_path):
         markers[f"Ann:{name}"] = places @ Z_UP.T
         markers[f"Ben:{name}"] = (places + np.array([2, 0, 0])) @ Z_UP.T
     clips, said = loaded(written(tmp_path / "two.c3d", mocap.c3d(markers)))
-    assert clips[0].joints.shape[0] == 2 and "point up" in said
+    assert clips[0].joints.shape[0] == 2 and "upward axis" in said
     assert_markers(clips[0])
     np.testing.assert_allclose(clips[0].joints[1], clips[0].joints[0] + np.array([2, 0, 0], np.float32), atol=1e-5)
 
@@ -605,13 +605,13 @@ def test_a_take_of_more_than_65535_frames_is_read_whole(tmp_path):
 
 GOOD_C3D = mocap.c3d(MARKERS)
 BAD_C3D = {
-    "cut off": (GOOD_C3D[:-1024], "so that it was cut off"),
+    "cut off": (GOOD_C3D[:-1024], "so it is truncated"),
     "cut off in its header": (GOOD_C3D[:600], "its header is damaged"),
-    "a frame count": (mocap.c3d(MARKERS, frames=60_000), "says that it has 60,000 frames"),
+    "a frame count": (mocap.c3d(MARKERS, frames=60_000), "declares 60,000 frames"),
     "no frame": (mocap.c3d(MARKERS, frames=0), "0 frames"),
-    "other markers": (mocap.c3d({f"M{number}": places for number, places in enumerate(MARKERS.values())}), "none stands for left shoulder"),
-    "no pelvis": (mocap.c3d({name: places for name, places in MARKERS.items() if "SI" not in name}), "none stands for the pelvis"),
-    "no rate": (mocap.c3d(MARKERS, fps=0.0), "frames a second"),
+    "other markers": (mocap.c3d({f"M{number}": places for number, places in enumerate(MARKERS.values())}), "none represents left shoulder"),
+    "no pelvis": (mocap.c3d({name: places for name, places in MARKERS.items() if "SI" not in name}), "none represents the pelvis"),
+    "no rate": (mocap.c3d(MARKERS, fps=0.0), "its frame rate"),
 }
 
 
@@ -631,7 +631,7 @@ def test_a_folder_of_several_kinds_with_labels_by_table_or_folders(tmp_path):
     written(tmp_path / "films" / "walk" / "broken.bvh", WHOLE[:-40])
     clips, said = loaded(tmp_path / "films")
     assert {clip.name: clip.label for clip in clips} == {"walk/a": "walk", "walk/b": "walk", "jump/02_04": "jump"}
-    assert "taken as the labels" in said and "frame 6 has" in said
+    assert "used as the labels" in said and "frame 6 has" in said
     (tmp_path / "films" / "walk" / "broken.bvh").unlink()
     written(tmp_path / "films" / "clips.csv", "file,label,subject,fps\nwalk/a.bvh,march,anna,\nwalk/b,march,ben,\njump/02_04.amc,leap,,120\n")
     for path in (tmp_path / "films", mocap.zipped(tmp_path / "films.zip", files | {"clips.csv": (tmp_path / "films" / "clips.csv").read_text()})):
@@ -663,7 +663,7 @@ def test_a_take_without_its_unit_of_a_body_too_small_or_large_gets_the_nearest(t
     for tall, unit in ((9, "CMU's units"), (3.2, "metres")):
         joints = WALK[None] * tall / 1.42
         _, notes = takes.placed(takes.Take(joints, None), "x")
-        assert f"taken to be {unit}" in notes[0]
+        assert f"assumed to be {unit}" in notes[0]
 
 
 # Out
@@ -699,15 +699,15 @@ def test_what_a_bvh_does_not_keep_is_said_in_one_line(tmp_path):
     with pytest.warns(UserWarning) as caught:
         save_bvh(Clip(joints, SMPL_22, fps=None), tmp_path / "x.bvh")
     (said,) = [str(one.message) for one in caught]
-    assert "1 of which were filled" in said and "change their length" in said and "30 was written" in said
+    assert "(1 were filled)" in said and "varying length" in said and "30 was written" in said
     with pytest.warns(UserWarning, match="converted from smpl-22|converted from body-15"):
         save_bvh(convert(CLIP, BODY_15).clip, tmp_path / "x.bvh")
     two = np.stack([WALK, WALK + 1])
     two[0, :2] = 0
-    assert "2 persons are in it; choose one: person=0 or 1" in message(save_bvh, Clip(two, SMPL_22), tmp_path / "y.bvh")
-    with pytest.warns(UserWarning, match="2 frames in which the person is absent"):
+    assert "it has 2 persons; choose one: person=0 or 1" in message(save_bvh, Clip(two, SMPL_22), tmp_path / "y.bvh")
+    with pytest.warns(UserWarning, match="frames without the person .2 were interpolated"):
         save_bvh(Clip(two, SMPL_22), tmp_path / "y.bvh", person=0)
-    assert "in the plane" in message(save_bvh, convert(CLIP, COCO_17).clip, tmp_path / "z.bvh")
+    assert "is 2-D" in message(save_bvh, convert(CLIP, COCO_17).clip, tmp_path / "z.bvh")
     assert not (tmp_path / "z.bvh").exists()
 
 
@@ -726,7 +726,7 @@ def test_a_clip_written_as_a_table_comes_back_to_the_bit(tmp_path):
     assert back.fps_assumed
     text = (tmp_path / "x.csv").read_text()
     for old, new, what in ((",smpl-22,", ",smpl,", "no layout 'smpl'"), ("pelvis_x", "pelvis_q", "'pelvis_x' of layout smpl-22 is missing"),
-                           ("29.97", "-1", "is not a number above 0"), ("\n1,0,", "\none,0,", "row 4: holds something else than numbers")):  # fmt: skip
+                           ("29.97", "-1", "is not a number above 0"), ("\n1,0,", "\none,0,", "row 4: has values that are not numbers")):  # fmt: skip
         assert what in message(load_clips, written(tmp_path / "bad.csv", text.replace(old, new)))
 
 

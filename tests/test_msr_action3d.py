@@ -109,10 +109,10 @@ def test_a_frame_of_zeros_stays_as_a_frame_without_anybody(tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (text(np.zeros((3, 20, 3))), "nobody in any frame"),
+        (text(np.zeros((3, 20, 3))), "no body in any frame"),
         ("", "empty (0 bytes)"),
         (" \r\n\r\n", "no frame"),
-        (text(body()).rsplit("\n", 2)[0], "79 rows are no whole number of frames of 20"),
+        (text(body()).rsplit("\n", 2)[0], "79 rows are not a multiple of 20"),
         (text(body())[:-20], "line 80: 3 numbers, not 4"),
         ("1 2 3\n" * 20, "line 1: 3 numbers, not 4"),
         ("1 2 3 4 5\n" * 20, "line 1: 5 numbers, not 4"),

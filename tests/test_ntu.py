@@ -180,7 +180,7 @@ GOOD_TAIL = b" 1 2 3 4 5 6 7 8 2"
 @pytest.mark.parametrize(
     ("content", "line", "says"),
     [
-        (damaged(1, b"4"), 86, "ends where the number of bodies should stand"),
+        (damaged(1, b"4"), 86, "ends before the number of bodies"),
         (damaged(1, b"2"), 58, "more lines than the number of frames"),
         (WHOLE + b"\r\nend\r\n", 87, "more lines than the number of frames"),
         (damaged(1, b"many"), 1, "'many' is not the number of frames"),
@@ -193,20 +193,20 @@ GOOD_TAIL = b" 1 2 3 4 5 6 7 8 2"
         (damaged(3, b"72057594037931101 0 1"), 3, "3 fields, not the 10 of a body"),
         (damaged(10, b"1 2 3"), 10, "3 fields, not the 12 of a joint"),
         (damaged(10, b""), 10, "0 fields, not the 12"),
-        (damaged(10, b"1 2 three" + GOOD_TAIL), 10, "'1 2 three' are not three numbers"),
+        (damaged(10, b"1 2 three" + GOOD_TAIL), 10, "'1 2 three' is not three numbers"),
         (damaged(10, b"1 2-1 3" + GOOD_TAIL), 10, "not three numbers"),
         (damaged(10, b"1 2.5.1 3" + GOOD_TAIL), 10, "not three numbers"),
         (damaged(10, b"1 nan 3" + GOOD_TAIL), 10, "y of a joint is nan"),
         (damaged(66, b"1 2 -1.#IND" + GOOD_TAIL), 66, "not three numbers"),
         (damaged(66, b"1 2 -Infinity" + GOOD_TAIL), 66, "z of a joint is -inf"),
-        (WHOLE[: len(WHOLE) // 2], 45, "fields, not the 12|ends where"),
-        (b"\r\n".join(WHOLE.split(b"\r\n")[:80]), 81, "ends where a joint should stand"),
-        (skeleton([{ANNA: person(1)[0], BEN: person(1)[0]}]).replace(BEN.encode(), ANNA.encode()), 30, f"body {ANNA} is there twice"),
+        (WHOLE[: len(WHOLE) // 2], 45, "fields, not the 12|ends before"),
+        (b"\r\n".join(WHOLE.split(b"\r\n")[:80]), 81, "ends before a joint"),
+        (skeleton([{ANNA: person(1)[0], BEN: person(1)[0]}]).replace(BEN.encode(), ANNA.encode()), 30, f"body {ANNA} occurs twice"),
         (b"PK\x03\x04\xff\xfe\x00", 1, "is not the number of frames"),
     ],
 )
 def test_damage_is_named_by_file_and_line(content, line, says):
-    with pytest.raises(InputError, match=rf"folder/{NAME} line {line}: .*({says}).*; (download|leave)"):
+    with pytest.raises(InputError, match=rf"folder/{NAME} line {line}: .*({says}).*; (download|remove)"):
         read_skeleton(content, f"folder/{NAME}")
 
 
@@ -291,7 +291,7 @@ def test_the_list_of_missing_skeletons_is_left_out(tmp_path):
     path = packed(tmp_path / "x.zip", files() | {"S001C003P001R001A002.skeleton": b"0\r\n"})
     assert [clip.name for clip in read_ntu(path, missing=listed)] == [name for name in NAMES if name not in (NAMES[0], NAMES[3])]
     among = packed(tmp_path / "y.zip", files() | {"lists/NTU_RGBD120_samples_with_missing_skeletons.txt": listed.read_bytes()})
-    with pytest.warns(UserWarning, match="2 of its recordings are left out, which lists/NTU_RGBD120"):
+    with pytest.warns(UserWarning, match="2 of its recordings are skipped, which lists/NTU_RGBD120"):
         assert [clip.name for clip in load_clips(among)] == [name for name in NAMES if name not in (NAMES[0], NAMES[3])]
     listed.write_text("nothing here")
     assert "missing.txt" in message(read_ntu, path, missing=listed)
@@ -301,13 +301,13 @@ def test_the_list_of_missing_skeletons_is_left_out(tmp_path):
 @pytest.mark.parametrize("heading", ["", "A heading\r\n\r\nof two lines\r\n"])
 def test_the_list_of_missing_skeletons_is_known_by_what_is_in_it(tmp_path, called, heading):
     path = packed(tmp_path / "x.zip", files() | {called: f"{heading}{NAMES[0]}\r\n{NAMES[1]}.skeleton\r\nS017C003P020R002A060".encode()})
-    with pytest.warns(UserWarning, match="2 of its recordings are left out, which .* lists as samples with missing skeletons"):
+    with pytest.warns(UserWarning, match="2 of its recordings are skipped, which .* lists as samples with missing skeletons"):
         assert [clip.name for clip in read_ntu(path)] == NAMES[2:]
 
 
 def test_a_list_that_does_not_say_missing_is_named_and_not_heeded(tmp_path):
     for called, content in {"train.txt": NAMES[0], "skes_available_name.txt": "\n".join(NAMES)}.items():
-        with pytest.warns(UserWarning, match=f"{called} lists . of its recordings and is not heeded; .*missing="):
+        with pytest.warns(UserWarning, match=f"{called} lists . of its recordings and is ignored; .*missing="):
             assert len(read_ntu(packed(tmp_path / "x.zip", files() | {called: content.encode()}))) == len(NAMES)
     for content in (b"", b"\xff\xfe", b"notes on missing recordings", b"a\n" * 9 + NAMES[0].encode()):  # no lists, and no word about them
         assert len(read_ntu(packed(tmp_path / "x.zip", files() | {"missing.txt": content}))) == len(NAMES)

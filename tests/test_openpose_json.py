@@ -156,14 +156,14 @@ def test_a_store_goes_on_where_reading_stopped(tmp_path):
 
 BAD = [
     ("{", r"clip_000000000001_keypoints\.json: not JSON"),
-    ("[]", r"000000000001_keypoints\.json: field 'people' is missing or no list"),
-    ('{"people": {}}', r"field 'people' is missing or no list"),
-    ('{"people": [{}]}', r"people\[0\]: pose_keypoints_2d holds no numbers, not 75 or 54; run OpenPose with --model_pose"),
-    (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 45}]}), r"people\[0\]: pose_keypoints_2d holds 45 numbers, not 75 or 54"),
-    (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 74 + ["x"]}]}), r"people\[0\]: pose_keypoints_2d holds something else than numbers"),
-    (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 74 + [[]]}]}), r"people\[0\]: pose_keypoints_2d holds something else than numbers"),
+    ("[]", r"000000000001_keypoints\.json: field 'people' is missing or not a list"),
+    ('{"people": {}}', r"field 'people' is missing or not a list"),
+    ('{"people": [{}]}', r"people\[0\]: pose_keypoints_2d has no numbers, not 75 or 54; run OpenPose with --model_pose"),
+    (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 45}]}), r"people\[0\]: pose_keypoints_2d has 45 numbers, not 75 or 54"),
+    (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 74 + ["x"]}]}), r"people\[0\]: pose_keypoints_2d has values that are not numbers"),
+    (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 74 + [[]]}]}), r"people\[0\]: pose_keypoints_2d has values that are not numbers"),
     (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 74 + [float("nan")]}]}), r"people\[0\]: pose_keypoints_2d holds NaN"),
-    (frame(person(18)), r"000000000001_keypoints\.json: a person has 18 joints, where those before have 25"),
+    (frame(person(18)), r"000000000001_keypoints\.json: a person has 18 joints, but those before have 25"),
 ]
 
 
@@ -185,21 +185,21 @@ def test_a_video_without_anybody_is_skipped(tmp_path):
     written(tmp_path, [[person()]], "full_")
     skipped = []
     assert len(read_openpose_json(tmp_path, reading=Reading(progress=False, report=skipped.extend))) == 1
-    assert "nobody was found in any frame of this video" in skipped[0].reason
+    assert "no person was found in any frame of this video" in skipped[0].reason
 
 
 def test_nothing_to_read(tmp_path):
     with pytest.raises(InputError, match="no such file or folder"):
         read_openpose_json(tmp_path / "nowhere")
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"none of its 1 files is named like NAME_000000000012_keypoints\.json"):
+    with pytest.raises(InputError, match=r"none of its 1 files is called like NAME_000000000012_keypoints\.json"):
         read_openpose_json(tmp_path)
-    with pytest.raises(InputError, match="nobody was found in any frame"):
+    with pytest.raises(InputError, match="no person was found in any frame"):
         read_openpose_json(written(tmp_path / "empty", [[], []]))
     with pytest.raises(InputError, match="not JSON"):
         read_openpose_json(written(tmp_path / "broken", ["{"]))
     for settings in ({"fps": 0.0}, {"bodies": 0}):
-        with pytest.raises(InputError, match="give frames a second above 0, and 1 person or more"):
+        with pytest.raises(InputError, match="give fps above 0, and bodies 1 or more"):
             read_openpose_json(tmp_path / "empty", **settings)
 
 
@@ -210,7 +210,7 @@ def test_a_first_number_that_is_not_0_is_no_gap_and_a_number_left_out_is_a_frame
     written(tmp_path / "poses", [[one] for one in walk()], first=40)
     assert read_openpose_json(tmp_path / "poses", reading=QUIET)[0].frames == 6
     (tmp_path / "poses" / "clip_000000000042_keypoints.json").unlink()
-    with pytest.warns(UserWarning, match="1 of 1 videos leave out frame numbers, 1 in all .first clip.*kept as frames with nobody"):
+    with pytest.warns(UserWarning, match="1 of 1 videos have missing frame numbers, 1 in all .first clip.*kept as frames without persons"):
         (clip,) = read_openpose_json(tmp_path / "poses", reading=QUIET)
     assert clip.joints.any(axis=(0, 2, 3)).tolist() == [True, True, False, True, True, True]
 
@@ -218,14 +218,14 @@ def test_a_first_number_that_is_not_0_is_no_gap_and_a_number_left_out_is_a_frame
 def test_numbers_far_apart_are_refused_before_anything_is_allocated(tmp_path):
     for number in (0, 10**17):
         written(tmp_path, [[person()]], first=number)
-    with pytest.warns(UserWarning, match="leave out frame numbers"), pytest.raises(InputError, match="frame numbers 0 to 1000000000000000"):
+    with pytest.warns(UserWarning, match="have missing frame numbers"), pytest.raises(InputError, match="frame numbers 0 to 1000000000000000"):
         read_openpose_json(tmp_path, reading=STRICT)
 
 
 def test_one_frame_twice_is_refused(tmp_path):
     written(tmp_path, [[person()]])
     (tmp_path / "clip_0_keypoints.json").write_text(frame(person()))
-    with pytest.raises(InputError, match="is frame 0 of its video, as"):
+    with pytest.raises(InputError, match="is frame 0 of its video, and so is"):
         read_openpose_json(tmp_path, reading=QUIET)
 
 
@@ -246,7 +246,7 @@ def body_25b(body):
 
 def test_body_25b_is_recognised_by_its_bones_and_brought_to_openpose_25(tmp_path):
     people = walk()
-    with pytest.warns(UserWarning, match="order of OpenPose's BODY_25B.*brought to openpose-25"):
+    with pytest.warns(UserWarning, match="order of OpenPose's BODY_25B.*converted to openpose-25"):
         (clip,) = read_openpose_json(written(tmp_path, [[body_25b(one)] for one in people]), reading=QUIET)
     joint = {name: index for index, name in enumerate(OPENPOSE_25.joints)}
     same = [index for name, index in joint.items() if name not in ("neck", "middle hip")]
@@ -268,7 +268,7 @@ def test_folders_are_labels_where_all_videos_stand_in_two_or_more(tmp_path):
     for label, videos in {"wave": ("a_", "b_"), "clap": ("a_",)}.items():
         for video in videos:
             written(tmp_path / label, [[person()]], video)
-    with pytest.warns(UserWarning, match="names of its 2 folders .clap, wave. are taken as the labels of 3 videos"):
+    with pytest.warns(UserWarning, match="names of its 2 folders .clap, wave. are used as the labels of 3 videos"):
         clips = read_openpose_json(tmp_path, reading=QUIET)
     assert {clip.name: clip.label for clip in clips} == {"wave/a": "wave", "wave/b": "wave", "clap/a": "clap"}
     assert clips.classes == ("clap", "wave")
@@ -289,7 +289,7 @@ def test_a_table_beside_the_videos_gives_labels_subjects_and_frames_a_second(tmp
     for rows, says in (
         ("anna,wave,,\nben,clap,,\n", "does not list 1 of 3 videos, first y/desk"),
         ("anna,wave,,\nanna.mp4,clap,,\n", "lists 'anna.mp4' twice"),
-        ("dora,wave,,\n", "file 'dora' is no video here"),
+        ("dora,wave,,\n", "file 'dora' is not a video here"),
         ("anna,,,\n", "label of 'anna' is empty"),
     ):
         table.write_text("file,label,subject,fps\n" + rows)

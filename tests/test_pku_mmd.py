@@ -80,10 +80,10 @@ def test_an_action_beyond_the_end_is_cut_off_there(tmp_path):
 def test_actions_of_nobody_are_left_out_and_named(tmp_path):
     joints = bodies()
     joints[:10] = 0
-    with pytest.warns(UserWarning, match="1 recordings gave no clip: 0002-L#1: nobody is there in frames 1 to 9"):
+    with pytest.warns(UserWarning, match="1 recordings gave no clip: 0002-L#1: no body in frames 1 to 9"):
         (clip,) = read_pku_mmd(packed(tmp_path / "x.zip", video(skeleton=rows(joints))))
     assert clip.name == "0002-L#2"
-    assert "none of its 1 files gives a clip; 0002-L#1: nobody" in message(read_pku_mmd, packed(tmp_path / "y.zip", video(skeleton=rows(0 * joints))))
+    assert "none of its 1 files gives a clip; 0002-L#1: no body" in message(read_pku_mmd, packed(tmp_path / "y.zip", video(skeleton=rows(0 * joints))))
 
 
 def test_labels_of_absent_videos_are_left_aside(tmp_path):
@@ -116,7 +116,7 @@ def test_missing_and_double_files(tmp_path):
         (None, b"0,1,9,2\n", "line 1: action 0 does not exist"),
         (None, b"8,0,9,2\n", "line 1: frames 0 to 9"),
         (None, b"8,9,8,2\n", "line 1: frames 9 to 8"),
-        (None, b"8,31,40,2\n", "line 1: frames 31 to 40 do not lie in the video's 30"),
+        (None, b"8,31,40,2\n", "line 1: frames 31 to 40 are not within the video's 30"),
         (None, b"8,1.5,9,2\n", "line 1: .* not whole numbers"),
         (None, b"8,inf,9,2\n", "line 1: .* not whole numbers"),
         (None, b"drink,1,9,2\n", "line 1: not numbers"),
@@ -137,7 +137,7 @@ def test_split_files(tmp_path):
     train, test = read_split(path)
     assert (train, test) == (("A01N01-L", "A01N02-M"), ("A01N01-R",))
     path.write_text("Training videos:\n0002-L\n")
-    assert "holds 1 lines" in message(read_split, path)
+    assert "has 1 lines" in message(read_split, path)
     path.write_text("Training videos:\n0002-L,0003-L\nTest:\n0003-L\n")
     assert "0003-L is in both" in message(read_split, path)
     assert "absent.txt" in message(read_split, tmp_path / "absent.txt")

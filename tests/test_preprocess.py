@@ -337,7 +337,7 @@ def test_one_frame_is_enough():
 
 @pytest.mark.parametrize("config", [BODY, PreprocessConfig(0, 1, False, False, "none", False)])
 def test_nobody_there(config):
-    with pytest.raises(InputError, match=r"ghost.*nobody.*leave the clip out"):
+    with pytest.raises(InputError, match=r"ghost.*no body.*remove the clip"):
         preprocess(Clip(np.zeros((2, 5, 20, 3)), KINECT_20, name="ghost"), config)
 
 

@@ -193,7 +193,7 @@ def test_a_start_that_cannot_be_is_refused(init, config):
 
 def test_towers_of_other_settings_are_refused_and_the_setting_is_named():
     config = tdsm.override(tuned(), {"encoder.steps": 1})
-    with pytest.raises(InputError, match=r"encoder\.steps: is 1, but \d+ in the towers that training starts from .*; leave it at \d+"):
+    with pytest.raises(InputError, match=r"encoder\.steps: is 1, but \d+ in the towers of .* from which training starts; set it to \d+"):
         tdsm.train_recognizer(synthetic_clips(1, actions=["bow", "jump"]), config)
 
 
@@ -201,9 +201,9 @@ def test_what_is_no_clip_set_or_folder_is_refused(run, tmp_path):
     with pytest.raises(InputError, match="clips: are a list; give a ClipSet"):
         tdsm.train_recognizer(list(synthetic_clips(1, actions=["bow", "jump"])), init="pretrained")
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file: the disk refuses"):
+    with pytest.raises(InputError, match="file: cannot be written"):
         pretrain(tmp_path / "file", settings=TINY)
-    with pytest.raises(InputError, match="file: the disk refuses"):
+    with pytest.raises(InputError, match="file: cannot be written"):
         run[1].save_pretrained(tmp_path / "file")
 
 

@@ -125,7 +125,7 @@ def test_marks_and_line_ends_of_windows_do_no_harm(tmp_path):
     [
         ("a.csv", b"idx,label", b"label,idx", r"line 1: the header is 'label,idx'"),
         ("a.csv", b"idx,label", b"idx,label,more", r"line 1: the header is"),
-        ("a.csv", b'10,"carry, slowly"\n', b"", r"describes 9 classes, nw-ucla has 10"),
+        ("a.csv", b'10,"carry, slowly"\n', b"", r"describes 9 classes, but nw-ucla has 10"),
         ("a.csv", b'1,"pick', b'2,"pick', r"line 2: idx is '2', expected 1; number the classes from 0 or 1"),
         ("a.csv", b'5,"sit', b'4,"sit', r"line 6: idx is '4', expected 5"),
         ("a.csv", b'5,"sit', b'five,"sit', r"line 6: idx is 'five', expected 5"),
@@ -154,7 +154,7 @@ def test_an_empty_list_is_refused(tmp_path):
 
 def test_names_in_another_order_are_refused(tmp_path):
     (tmp_path / "a.txt").write_text("\n".join(sorted(UCLA)))
-    with pytest.raises(InputError, match="has 'carry' where nw-ucla has 'pick up with one hand'"):
+    with pytest.raises(InputError, match="has 'carry' instead of 'pick up with one hand' of nw-ucla"):
         read_class_list(tmp_path / "a.txt", "nw-ucla")
 
 
@@ -197,7 +197,7 @@ def test_other_words_for_a_class_are_taken_in_its_place(tmp_path):
     [
         (purls_rows()[1:], "sheet NW-UCLA: the first row is not Action Labels, Head"),
         ([], "the first row is not"),
-        (purls_rows()[:-1], "describes 9 classes, nw-ucla has 10"),
+        (purls_rows()[:-1], "describes 9 classes, but nw-ucla has 10"),
         (purls_rows([UCLA[1], UCLA[0], *UCLA[2:]]), "class 1: is 'pick up with two hands', expected 'pick up with one hand'"),
         (purls_rows([*UCLA[1:], UCLA[0]]), "class 1: is 'pick up with two hands'"),
         (purls_rows([*UCLA[:9], "sneeze"]), "class 10: is 'sneeze', expected 'carry'"),

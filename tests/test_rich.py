@@ -95,7 +95,7 @@ def test_clips_show_counts_body_persons_frames_and_subjects():
     labels = [f"class {number:02}" for number in range(13)]
     clips = ClipSet((a_clip(labels[0], 6, 1, "anna"), a_clip(labels[0], 15, 2, "ben"), a_clip(labels[12]), a_clip(None)), tuple(labels), name="mine")
     words = words_of(clips)
-    for expected in ("ntu-25: 25 joints, 3 coordinates in m", "persons (M) | 1 to 2", "6 to 15, which is 0.2 to 0.5 s", "anna, ben", "1 clips"):
+    for expected in ("ntu-25: 25 joints, 3 coordinates in m", "persons (M) | 1 to 2", "6 to 15 = 0.2 to 0.5 s", "anna, ben", "1 clips"):
         assert expected in words
     assert "class 00 | 2" in words
     assert "class 09 | 0" in words
@@ -145,7 +145,7 @@ def test_every_benchmark_shows_itself(benchmark):
 
 def test_a_benchmark_shows_its_counts_and_unseen_classes():
     words = words_of(benchmark_named("ntu-60-synse-55-5"))
-    assert "clips with somebody | 56,578" in words
+    assert "clips with a body | 56,578" in words
     assert "test clips of unseen classes | 1,368" in words
     benchmark = benchmark_named("ntu-60-synse-55-5")
     assert "unseen | " + ", ".join(benchmark.unseen_labels(tuple(load_prompts("ntu-60")))) in words
@@ -239,13 +239,13 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
         ("env.json", "{", r"env\.json: not JSON"),
         ("env.json", "[]", r"env\.json: holds a list, not an object"),
         ("metrics.json", '{"tdsm": ', r"metrics\.json: not JSON"),
-        ("history.csv", "", r"history\.csv: was cut off"),
-        ("history.csv", "stage,step,loss\nencoder,0,2.5\nencoder,10,1.", r"history\.csv: was cut off"),
+        ("history.csv", "", r"history\.csv: is truncated"),
+        ("history.csv", "stage,step,loss\nencoder,0,2.5\nencoder,10,1.", r"history\.csv: is truncated"),
         ("history.csv", "file,label\na.npy,wave\n", r"history\.csv line 1: is not the head"),
         ("history.csv", "stage,step,loss\nencoder,0,2.5\nencoder,10\n", r"history\.csv line 3: has 2 cells for 3 columns"),
         ("history.csv", "stage,step,loss\nencoder,0,2.5,7\n", r"history\.csv line 2: has 4 cells for 3 columns"),
-        ("history.csv", "stage,step,loss\nencoder,0,two\n", r"history\.csv line 2: holds something that is no number"),
-        ("history.csv", "stage,step,loss\nencoder,,2.5\n", r"history\.csv line 2: holds something that is no number"),
+        ("history.csv", "stage,step,loss\nencoder,0,two\n", r"history\.csv line 2: has a value that is not a number"),
+        ("history.csv", "stage,step,loss\nencoder,,2.5\n", r"history\.csv line 2: has a value that is not a number"),
     ],
 )
 def test_damaged_files_of_a_run_are_named(tmp_path, name, text, message):
@@ -271,7 +271,7 @@ def test_a_history_cut_off_anywhere_is_refused_or_ends_with_a_whole_line(tmp_pat
             rows = sum(map(len, read_history(tmp_path / "cut.csv").values()))
             assert rows == whole[:end].count("\n") - 1
         else:
-            with pytest.raises(InputError, match="cut off"):
+            with pytest.raises(InputError, match="truncated"):
                 read_history(tmp_path / "cut.csv")
 
 

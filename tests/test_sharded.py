@@ -64,14 +64,14 @@ def test_missing_shards_are_named_in_one_line(prepare, tmp_path):
     code, printed, _ = prepare(tmp_path / "store", "--shard", "2/4")
     assert code == 0
     assert printed.endswith("missing: 1/4, 3/4, 4/4\n")
-    with pytest.raises(InputError, match=r"shards 1/4, 3/4, 4/4 are missing or not complete; run `tdsm prepare`"):
+    with pytest.raises(InputError, match=r"shards 1/4, 3/4, 4/4 are missing or incomplete; run `tdsm prepare`"):
         load_clips(tmp_path / "store")
 
 
 def test_more_shards_than_files_are_refused_in_one_line(prepare, tmp_path):
     code, _, said = prepare(tmp_path / "store", "--shard", "7/2000000")
     assert code == 2
-    assert "shard: 7/2000000 is one of more shards than there are files" in said
+    assert "shard: 7/2000000 has more shards than there are files" in said
     assert not (tmp_path / "store").exists()
 
 
@@ -109,7 +109,7 @@ def test_a_shard_that_was_cut_off_is_gone_on_with(prepare, data, tmp_path, monke
 def test_what_cannot_be_sharded_is_refused_in_one_line(prepare, data, tmp_path):
     saved = load_clips(data).save(tmp_path / "clips.npz")
     for options, source, message in [
-        (("--shard", "1/2"), saved, "clips.npz: is one file, or read as one, so that it has no shards; leave --shard out"),
+        (("--shard", "1/2"), saved, "clips.npz: is a single file, or read as one, and has no shards; remove --shard"),
         (("--shard", "1/2", "--fix"), data, "--shard: does not go with --fix, --size or --fps"),
         (("--shard", "1,2/2"), data, "1,2/2 is more than one"),
         (("--shard", "3/2"), data, "not from 1 to 2"),
@@ -119,7 +119,7 @@ def test_what_cannot_be_sharded_is_refused_in_one_line(prepare, data, tmp_path):
         assert message in said
         assert not is_sharded(tmp_path / "store")
     assert prepare(tmp_path / "store", "--shard", "1/2")[0] == 0
-    assert "was begun for other files or another number of shards" in prepare(tmp_path / "store", "--shard", "1/3")[2]
+    assert "was started for other files or another number of shards" in prepare(tmp_path / "store", "--shard", "1/3")[2]
     clip = Clip(standins.motion(0)[None], NTU_25, "drink water", "P001", 30.0, "S001C001P001R001A001")
     pickled = standins.write_pyskl(tmp_path / "x.pkl", ClipSet((clip,), name="ntu-60"))
     assert "has no shards" in prepare(tmp_path / "other", "--shard", "1/2", source=pickled)[2]

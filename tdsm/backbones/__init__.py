@@ -1,1 +1,1 @@
-"""Backbones: from a clip to z_x and from a label to its text features."""
+"""Backbones: encode clips to z_x and labels to text features."""

@@ -1,14 +1,14 @@
-"""Our backbone: a skeleton tower and a text tower, trained together so that a movement and its description lie close in one space.
+"""Our backbone: a skeleton tower and a text tower, trained together so that a movement and its description have similar directions in one space.
 
-Five or twenty seen classes cannot teach what words mean for bodies. The towers are therefore first trained on generated pairs
-(:mod:`tdsm.data.procedural`): thousands of random movements with template sentences, none of them a class of any data set. Then the clips of the seen
-classes are added, with the generated pairs kept in the batch (without them the meaning of words is forgotten within a hundred steps).
+Five or twenty seen classes are too few to learn which movements words describe. The towers are therefore trained in two stages. The first stage uses
+generated pairs (:mod:`tdsm.data.procedural`): thousands of random movements with template sentences, none of which is a class of any data set. The second
+stage adds the clips of the seen classes. Generated pairs stay in the batch; without them the towers forget the meaning of words within a hundred steps.
 
     clip -> encoder -> linear -> length 1 --\\
                                              cosine
     text -> z_g     -> linear -> length 1 --/
 
-Both losses are contrastive (InfoNCE): of all texts in the batch, find a movement's own, and the other way round.
+Both losses are contrastive (InfoNCE): identify the text of each movement among all texts of the batch, and the movement of each text.
 """
 
 import re
@@ -36,20 +36,20 @@ from tdsm.util.processes import joined
 
 __all__ = ["SAME", "Aligned", "Pairs", "Seen", "augment", "exchange_sides", "mirror", "seen_with_mirrors", "train_on_pairs", "train_with_seen"]
 
-_UNLIKE = 0.45  # cosine of the readings of two names below which they have little in common
+_UNLIKE = 0.45  # two names are dissimilar if the cosine of their embeddings is below this
 SAME = 0.9999
-"""Two texts of a batch whose directions have a larger cosine than this say the same, and are no negatives of each other."""
+"""Two texts of a batch whose directions have a larger cosine than this have the same meaning and are not negatives of each other."""
 
 
 class Pairs(NamedTuple):
-    """Generated movements (N, M, T, V, C), preprocessed, and the sentences that describe them (N, C), by :meth:`tdsm.text.TextEncoder.read_sentences`."""
+    """Preprocessed generated movements (N, M, T, V, C), and the embeddings of their sentences (N, C) (:meth:`tdsm.text.TextEncoder.read_sentences`)."""
 
     x: Tensor
     z_g: Tensor
 
 
 class Seen(NamedTuple):
-    """Preprocessed clips of the seen classes (N, M, T, V, C), the class (N,) of each, and the sentence of each class (K, C)."""
+    """Preprocessed clips of the seen classes (N, M, T, V, C), the class index of each (N,), and the text embedding of each class (K, C)."""
 
     x: Tensor
     y: Tensor
@@ -57,13 +57,13 @@ class Seen(NamedTuple):
 
 
 class Aligned(Backbone):
-    """The two towers.
+    """The aligned skeleton tower and text tower.
 
     Args:
         net: skeleton encoder with ``pool``, ``features``, ``layout`` and ``bodies``.
-        text_channels: width of z_g; its two halves are read apart (:meth:`tdsm.text.TextEncoder.read_sentences`).
-        width: channels of the common space.
-        hidden: width of a hidden layer between ``net`` and the common space; 0 has none.
+        text_channels: channels of a text embedding, which consists of two views (:meth:`tdsm.text.TextEncoder.read_sentences`).
+        width: channels of the aligned space.
+        hidden: width of a hidden layer between ``net`` and the aligned space; 0 for none.
         preprocess, text_encoder: see :class:`~tdsm.backbones.base.Backbone`.
     """
 
@@ -74,7 +74,7 @@ class Aligned(Backbone):
         self.net = net
         self.layout, self.features, self.preprocess, self.text_encoder = net.layout, width, preprocess, text_encoder
         self.seen, self.dataset = (), ""
-        self.left_out: tuple[str, ...] = ()  # names of actions that a pretraining left out of the dictionary
+        self.left_out: tuple[str, ...] = ()  # names of the dictionary's actions that pretraining excluded
         if hidden:
             self.project = nn.Sequential(nn.Linear(net.features, hidden), nn.GELU(), nn.Dropout(0.1), nn.Linear(hidden, width))
         else:
@@ -83,21 +83,21 @@ class Aligned(Backbone):
         self.log_scale = nn.Parameter(torch.tensor(2.3))
         self.register_buffer("offset", torch.zeros(net.bodies, 1, len(self.layout), self.layout.dims))
         self.register_buffer("text_center", torch.zeros(text_channels))
-        self.lexicon: Lexicon | None = None  # without one, labels are read as their names
-        self.prototypes: Prototypes | None = None  # of a pretrained one: half of a label's direction
-        self._asked: tuple[tuple[Label, ...], Tensor, Tensor] | None = None  # readings of the labels asked last
+        self.lexicon: Lexicon | None = None  # without one, bare names are encoded as they are
+        self.prototypes: Prototypes | None = None  # of pretrained towers: half of a label's direction
+        self._asked: tuple[tuple[Label, ...], Tensor, Tensor] | None = None  # embeddings of the most recent labels
 
     def sizes(self) -> dict[str, int]:
-        """Words: width of z_g; names, actions: number of pairs in the lexicon and of prototypes, 0 without."""
+        """Sizes that are not in the settings: channels of a text embedding; numbers of lexicon pairs and of prototypes (0 for none)."""
         sizes = {"words": self.read.in_features, "names": len(self.lexicon.names) if self.lexicon else 0}
         return sizes | ({"actions": len(self.prototypes.names)} if self.prototypes else {})
 
     def skeleton(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip width"]:
-        """Directions of preprocessed clips in the common space."""
+        """Directions of preprocessed clips in the aligned space."""
         return F.normalize(self.project(self.net.pool(x)), dim=-1)
 
     def text(self, z_g: Float[Tensor, "label word"]) -> Float[Tensor, "label width"]:
-        """Directions of texts in the common space; what all generated sentences share is taken off first."""
+        """Directions of text embeddings in the aligned space, after subtracting the mean of all generated sentences."""
         return F.normalize(self.read(directions(z_g, self.text_center)), dim=-1)
 
     @torch.no_grad()
@@ -107,22 +107,22 @@ class Aligned(Backbone):
 
     @torch.no_grad()
     def labels(self, labels: Sequence[Label]) -> TextFeatures:
-        """Directions of K labels, read through the lexicon if there is one; with prototypes, half-way to where actions of such names lie."""
-        names, told = self._read(labels)
-        z_g = blended(labels, names, told, self.lexicon)
+        """Directions of K labels. The lexicon is applied if there is one; prototypes, if there are any, give half of each direction."""
+        names, described = self._read(labels)
+        z_g = blended(labels, names, described, self.lexicon)
         if self.prototypes is None:
             return self.label_features(z_g)
         return self._features(F.normalize(self.text(z_g.to(self.offset.device)) + self.prototypes(names.to(self.offset.device)), dim=-1))
 
     def _read(self, labels: Sequence[Label]) -> tuple[Tensor, Tensor]:
-        """Readings of the names of labels and of their descriptions; kept for the labels asked last, which are asked how they are read as well."""
+        """Embeddings of the names and descriptions of labels. Those of the most recent labels are kept, because :meth:`readings` needs them again."""
         known = self._asked
         if known is None or known[0] != tuple(labels):
             self._asked = known = tuple(labels), *read_names(labels, self.text_encoder)
         return known[1:]
 
     def readings(self, labels: Sequence[Label]) -> tuple[LabelReading, ...]:
-        """How each label is read; with prototypes of the whole dictionary, also which action has the most similar name."""
+        """How each label is interpreted; with prototypes of the whole dictionary, also the action with the most similar name."""
         readings = super().readings(labels)
         if not readings or self.prototypes is None or len(self.prototypes.names) != len(actions := load_dictionary()):
             return readings
@@ -130,13 +130,13 @@ class Aligned(Backbone):
         near = []
         for reading, row, cosine in zip(readings, rows.tolist(), cosines.tolist(), strict=True):
             unlike = reading.how == "name" and cosine < _UNLIKE
-            remarks = (*reading.remarks, "no action of the dictionary has a name like it: give it a description") if unlike else reading.remarks
+            remarks = (*reading.remarks, "the dictionary has no action with a similar name; give a description") if unlike else reading.remarks
             near.append(replace(reading, near=f"{actions[row].name!r}: {actions[row].sentence}", remarks=remarks))
         return tuple(near)
 
     @torch.no_grad()
     def label_features(self, z_g: Float[Tensor, "label word"]) -> TextFeatures:
-        """Directions of texts, scaled to mean square 1 per channel, as global feature and as the one local token."""
+        """Directions of texts, scaled to mean square 1 per channel, as z_g and as the single token of z_l."""
         return self._features(self.text(z_g.to(self.offset.device)))
 
     def _features(self, directions: Tensor) -> TextFeatures:
@@ -144,7 +144,7 @@ class Aligned(Backbone):
         return TextFeatures(read, read[:, None], torch.ones(len(read), 1, dtype=torch.bool, device=read.device))
 
     def scale(self) -> Tensor:
-        """What cosines are multiplied by in the losses."""
+        """The factor of cosines in the losses (inverse temperature)."""
         return self.log_scale.exp().clamp(max=50)
 
     def forward(
@@ -156,14 +156,14 @@ class Aligned(Backbone):
         seen_z_g: Float[Tensor, "label word"] | None = None,
         seen_weight: float = 0.0,
     ) -> dict[str, Tensor]:
-        """Losses of a batch of generated pairs and, if given, of clips of seen classes, whose wrong texts are all other seen and all generated ones.
+        """Losses of a batch of generated pairs and, if given, of clips of seen classes. Negatives of a clip are all other seen and all generated texts.
 
-        In a training of several processes each gives its share of the clips, ``x`` and ``seen_x``, and all texts and classes (:mod:`tdsm.util.processes`).
+        With several processes, ``x`` and ``seen_x`` are the share of this process; texts and classes are complete (:mod:`tdsm.util.processes`).
         """
-        z_x = self.skeleton(x if seen_x is None else torch.cat((x, seen_x)))  # one batch: both share the batch normalisation
+        z_x = self.skeleton(x if seen_x is None else torch.cat((x, seen_x)))  # one batch, with common batch normalisation
         texts, own = self.text(z_g), torch.arange(len(z_g), device=x.device)
         same = (texts @ texts.T > SAME) & ~torch.eye(len(z_g), dtype=torch.bool, device=x.device)
-        logits = (self.scale() * joined(z_x[: len(x)]) @ texts.T).masked_fill(same, -1e4)  # two pairs described alike are no negatives of each other
+        logits = (self.scale() * joined(z_x[: len(x)]) @ texts.T).masked_fill(same, -1e4)  # pairs with similar texts are not negatives
         pairs = (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
         if seen_x is None:
             return {"loss": pairs, "pairs": pairs}
@@ -174,7 +174,7 @@ class Aligned(Backbone):
 def train_on_pairs(
     aligner: Aligned, pairs: Pairs, config: AlignConfig, *, seed: int = 0, checkpoint: Path | None = None, precision: str = "no"
 ) -> list[Logged]:
-    """The first stage: generated pairs alone. It knows no data set, so that one result serves all."""
+    """The first stage, on generated pairs only. It uses no data set, so one result serves all data sets."""
     x, z_g = pairs
     aligner.to(device()).text_center.copy_(z_g.mean(0))
 
@@ -190,9 +190,9 @@ def train_on_pairs(
 def train_with_seen(
     aligner: Aligned, pairs: Pairs, seen: Seen, config: AlignConfig, *, seed: int = 0, checkpoint: Path | None = None, precision: str = "no"
 ) -> list[Logged]:
-    """The second stage: generated pairs and clips of the seen classes, which are moved to where generated bodies begin (``aligner.offset``).
+    """The second stage, on generated pairs and clips of the seen classes, which are translated to the starting pose of generated clips (``aligner.offset``).
 
-    Towers that know any body (``config.start``) are left their place; both kinds of clips are corrupted as in their pretraining.
+    Towers trained for any body (``config.start``) keep their offset; both kinds of clips are then corrupted as in pretraining.
     """
     x, z_g = pairs
     if not config.start:
@@ -217,12 +217,12 @@ def _fit(aligner, losses, steps, lr, config, **options) -> list[Logged]:  # noqa
 
 
 def _first_frame(x: Tensor) -> Tensor:
-    """(M, 1, V, C): where joints are at the beginning, the median over clips of the mean of three frames."""
+    """Joint positions at the beginning of clips: the median over clips of the mean of three frames, (M, 1, V, C)."""
     return x[:, :, :3].mean(2, keepdim=True).median(0).values
 
 
 def augment(x: Float[Tensor, "clip person time joint coord"], seed: int, step: int) -> Float[Tensor, "clip person time joint coord"]:
-    """Small turns, sizes, beginnings and ends, and the sensor's noise, drawn from (seed, step)."""
+    """Small random rotations, scales, cuts at both ends and sensor noise, drawn from (seed, step)."""
     draw = torch.Generator().manual_seed(mix(seed, step))
     clips, frames = len(x), x.shape[2]
     if x.shape[-1] == 3:
@@ -238,14 +238,14 @@ def augment(x: Float[Tensor, "clip person time joint coord"], seed: int, step: i
 
 
 def mirror(x: Float[Tensor, "clip person time joint coord"], layout: Layout) -> Float[Tensor, "clip person time joint coord"]:
-    """The same clips seen in a mirror: left and right joints change places, x its sign."""
+    """Mirrored clips: left and right joints are exchanged, and x changes its sign."""
     sign = torch.ones(x.shape[-1], device=x.device)
     sign[0] = -1
     return x[..., list(layout.mirror), :] * sign
 
 
 def exchange_sides(sentence: str) -> str:
-    """The sentence with "left" and "right" exchanged, in whatever case they are written.
+    """The sentence with "left" and "right" exchanged; upper and lower case are kept.
 
     >>> exchange_sides("Left hand waves, then the right")
     'Right hand waves, then the left'
@@ -259,9 +259,9 @@ def exchange_sides(sentence: str) -> str:
 
 
 def seen_with_mirrors(clips: SeenClips, read: Callable[[Sequence[Label]], Tensor]) -> Seen:
-    """Seen clips and, behind them, their mirror images, whose texts have left and right exchanged; ``read`` gives text features of labels.
+    """Seen clips followed by their mirror images, whose texts have left and right exchanged. ``read`` computes text embeddings of labels.
 
-    A mirrored clip of a class whose name or description names a side belongs to a class of its own, behind the others.
+    If the name or description of a class mentions a side, its mirrored clips form an additional class, after the others.
     """
     turned = [_turned(label) for label in clips.labels]
     sided = [index for index, label in enumerate(clips.labels) if label != turned[index]]
@@ -272,7 +272,7 @@ def seen_with_mirrors(clips: SeenClips, read: Callable[[Sequence[Label]], Tensor
 
 
 def _turned(label: Label) -> Label:
-    """The label of the mirrored action."""
+    """The label of the mirror image of an action."""
     description = label.description
     if isinstance(description, str):
         description = exchange_sides(description)

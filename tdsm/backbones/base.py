@@ -1,13 +1,13 @@
-"""Backbone: from a clip to z_x, and from a label to what the denoiser is given of it.
+"""Backbone: encodes clips to z_x and labels to the text features of the denoiser.
 
     clips  -> preprocess -> net -> z_x          Backbone.clips
     labels -> text encoder      -> z_g, z_l     Backbone.labels
 
-Everything before the denoiser is in here, so that training, evaluation and the baselines start from the same two calls. There are three:
+A backbone contains everything before the denoiser, so training, evaluation and the baselines start from the same two calls. There are three backbones:
 
-- :class:`~tdsm.backbones.classifier.Classifier`, the paper's: an encoder trained with cross-entropy on the seen classes, prompts read by a language model;
-- :class:`~tdsm.backbones.aligned.Aligned`, ours: skeletons and descriptions mapped into one space;
-- :class:`~tdsm.backbones.given.Given`: published features, for which there is no encoder.
+- :class:`~tdsm.backbones.classifier.Classifier`, the paper's: an encoder trained with cross-entropy on the seen classes; a language model encodes prompts;
+- :class:`~tdsm.backbones.aligned.Aligned`, ours: skeletons and descriptions are mapped to one space;
+- :class:`~tdsm.backbones.given.Given`: published features, without an encoder.
 """
 
 import warnings
@@ -32,31 +32,31 @@ from tdsm.util.errors import InputError
 
 __all__ = ["Backbone", "Examples", "SeenClips", "seen_clips"]
 
-_BATCH = 64  # clips per call of the net
+_BATCH = 64  # clips per forward pass
 
 
 @dataclass(frozen=True, eq=False)
 class SeenClips:
-    """What a backbone is trained on."""
+    """Training data of a backbone."""
 
     x: Tensor | Rows  # (N, M, T, V, C) preprocessed clips, in memory or rows of a memory-mapped array
     y: Int[Tensor, " clip"]  # (N,) index of each clip's class in labels
     labels: tuple[Label, ...]  # the K seen classes, in order
-    layout: Layout  # the body
-    dataset: str  # name of the data set; its own actions are left out of the lexicon
+    layout: Layout  # skeleton layout
+    dataset: str  # name of the data set; its actions are excluded from the lexicon
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2:
-            raise InputError(self.dataset, f"has {len(self.labels)} class to train on", "give at least two seen classes")
+            raise InputError(self.dataset, f"has {len(self.labels)} seen class", "give at least two seen classes")
 
 
 def seen_clips(clips: ClipSet, config: PreprocessConfig, descriptions: Descriptions | None = None) -> SeenClips:
-    """Preprocess labelled clips; their classes are the seen classes. Raises InputError: a clip without label, fewer than two classes, or no usable clip."""
+    """Preprocess labelled clips; their classes are the seen classes. Raises InputError: an unlabelled clip, fewer than two classes, or no usable clip."""
     x, rows = preprocess_usable(clips, config)
-    there, y = np.unique(clips.y[rows], return_inverse=True)  # a class of which no clip can be used is not seen
+    there, y = np.unique(clips.y[rows], return_inverse=True)  # a class without usable clips is not a seen class
     if len(there) < len(clips.classes):
         gone = [label for number, label in enumerate(clips.classes) if number not in there]
-        warnings.warn(f"{clips.name}: no clip of {', '.join(map(repr, gone[:3]))} can be used: {len(gone)} classes are not trained on", stacklevel=2)
+        warnings.warn(f"{clips.name}: {len(gone)} classes without usable clips are not trained: {', '.join(map(repr, gone[:3]))}", stacklevel=2)
     labels = as_labels([clips.classes[number] for number in there], descriptions)
     return SeenClips(torch.from_numpy(x), torch.from_numpy(y), labels, clips.layout, clips.name)
 
@@ -68,11 +68,11 @@ def _check_any(clips: Sequence | Tensor | Rows | np.ndarray) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """What a denoiser is trained on."""
+    """Training data of a denoiser."""
 
     z_x: Float[Tensor, "clip token channel"]  # (N, M_x, C) features
     y: Int[Tensor, " clip"]  # (N,) index of each feature's text in text
-    text: TextFeatures  # all texts; those of the seen classes come first. A negative is drawn uniformly from them
+    text: TextFeatures  # all texts, seen classes first; negatives are drawn uniformly from them
 
 
 class Backbone(nn.Module, ABC):
@@ -81,33 +81,33 @@ class Backbone(nn.Module, ABC):
     kind: str
     lexicon: nn.Module | None  # predicts the description of a label from its name (:mod:`tdsm.backbones.lexicon`); None without one
     features: int  # C, channels of z_x
-    layout: Layout | None  # the body it was trained on; None for published features
-    preprocess: PreprocessConfig  # what a clip goes through before the net
+    layout: Layout | None  # skeleton layout of the training clips; None for published features
+    preprocess: PreprocessConfig  # preprocessing of clips before the net
     seen: tuple[str, ...]  # names of the classes it was trained on, in order
     dataset: str  # name of the data set it was trained on
-    text_encoder: TextModel  # reads labels
+    text_encoder: TextModel  # encodes labels
 
     @abstractmethod
     def encode(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip channel"]:
-        """z_x of one batch of preprocessed clips."""
+        """z_x of one batch of preprocessed clips, (N, C)."""
 
     @abstractmethod
     def labels(self, labels: Sequence[Label]) -> TextFeatures:
-        """Text features of K labels. A label's features depend on that label alone."""
+        """Text features of K labels. The features of a label do not depend on the other labels."""
 
     def readings(self, labels: Sequence[Label]) -> tuple[LabelReading, ...]:
-        """How each label is read, and what is not understood of it (:meth:`tdsm.text.TextEncoder.examine`)."""
+        """How each label is interpreted, and problems with its texts (:meth:`tdsm.text.TextEncoder.examine`)."""
         return self.text_encoder.examine(labels, self.lexicon is not None, aligned=self.kind == "aligned")
 
     def sizes(self) -> dict[str, int]:
-        """What the weights' shapes depend on besides settings, layout and classes."""
+        """Sizes of the weights that do not follow from settings, layout and classes."""
         return {}
 
     @torch.no_grad()
     def rows(self, x: Tensor | Rows | np.ndarray, batch: int = _BATCH) -> Float[Tensor, "clip channel"]:
-        """z_x of preprocessed clips (N, M, T, V, C), on the backbone's device; :class:`InputError` if there is none.
+        """z_x of preprocessed clips (N, M, T, V, C), on the backbone's device. Raises InputError: no clips.
 
-        Only ``batch`` clips are held at a time, so a memory-mapped array may be larger than the memory.
+        Clips are loaded in batches of ``batch``, so a memory-mapped array can be larger than the memory.
         """
         _check_any(x)
         self.eval()
@@ -121,17 +121,17 @@ class Backbone(nn.Module, ABC):
         return torch.cat(features)
 
     def clips(self, clips: Sequence[Clip]) -> Float[Tensor, "clip channel"]:
-        """z_x of clips. Raises InputError: no clip, a clip of another layout, or one in which nobody is seen."""
+        """z_x of clips, (N, C). Raises InputError: no clips, a clip in another layout, or a clip without a detected body."""
         self._check(clips)
-        if self.preprocess.frames == 0:  # clips keep their own lengths, so each goes alone
+        if self.preprocess.frames == 0:  # clips differ in length, so each is a batch of its own
             return torch.cat([self.rows(torch.from_numpy(preprocess_all([clip], self.preprocess))) for clip in clips])
         return self.rows(torch.from_numpy(preprocess_all(clips, self.preprocess)))
 
     def usable(self, clips: Sequence[Clip]) -> tuple[Float[Tensor, "clip channel"], list[int]]:
-        """z_x of the clips that can be used, and their numbers; one warning about the others, in which too little of everybody is seen.
+        """z_x of the usable clips, and their indices. One warning reports the other clips, in which too few joints were detected.
 
         Raises:
-            InputError: no clip that can be used, or a clip of another layout.
+            InputError: no usable clip, or a clip in another layout.
         """
         self._check(clips)
         if self.preprocess.frames:

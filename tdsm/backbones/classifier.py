@@ -1,4 +1,4 @@
-"""The paper's backbone: a skeleton encoder trained as a classifier of the seen classes, then frozen; prompts read by a frozen language model."""
+"""The paper's backbone: a skeleton encoder trained as a classifier of the seen classes and then frozen; a frozen language model encodes prompts."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,10 +20,10 @@ __all__ = ["Classifier", "fit_classifier", "prompt_features"]
 
 
 class Classifier(Backbone):
-    """An encoder with ``pool`` (preprocessed clips -> z_x) and logits of the seen classes.
+    """An encoder with ``pool`` (preprocessed clips -> z_x), whose forward pass returns logits of the seen classes.
 
     Args:
-        net: the encoder; any module with ``pool``, ``features``, ``layout`` and ``bodies``, whose call gives logits.
+        net: any module with ``pool``, ``features``, ``layout`` and ``bodies`` that returns logits.
         preprocess, seen, dataset, text_encoder: see :class:`~tdsm.backbones.base.Backbone`.
     """
 
@@ -36,16 +36,16 @@ class Classifier(Backbone):
         self.features, self.layout = net.features, net.layout
 
     def encode(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip channel"]:
-        """z_x: the net's pooled feature."""
+        """z_x: the pooled feature of the net."""
         return self.net.pool(x)
 
     def labels(self, labels: Sequence[Label]) -> TextFeatures:
-        """Two prompts per label, as in the paper: :func:`prompt_features`."""
+        """Text features of two prompts per label, as in the paper; see :func:`prompt_features`."""
         return prompt_features(self.text_encoder, labels)
 
 
 def prompt_features(text_encoder: TextModel, labels: Sequence[Label]) -> TextFeatures:
-    """z_g and z_l of each label's prompts: its name and its description, joined along the channels (the name twice where there is no description)."""
+    """z_g and z_l of each label's name and description, joined along the channels. A label without a description uses its name twice."""
     return text_encoder.encode([label.prompts for label in labels], prompts_per_class=2)
 
 
@@ -54,7 +54,7 @@ def fit_classifier(
 ) -> tuple[Classifier, Examples, list[Logged]]:
     """Train an encoder on the seen classes: cross-entropy, SGD with Nesterov momentum, cosine schedule to 0, a fixed number of steps.
 
-    Arguments and result as in :func:`tdsm.backbones.fit.fit_backbone`.
+    Arguments and results: see :func:`tdsm.backbones.fit.fit_backbone`.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,10 +1,10 @@
-"""What a sensor, a pose estimator and a camera do to a movement, drawn anew for every clip of every batch.
+"""Corruption of generated movements: random errors of sensors, pose estimators and cameras, drawn anew for every clip of every batch.
 
-A generated body is perfect, and no recorded one is. A clip is cut at either end and played unevenly; its bones get other lengths, its joints constant
-offsets (sensors disagree about where a joint is), slow and fast noise that grows towards the hands, more of it in depth; it may lag behind (smoothing),
-limbs may be lost for a while and interpolated, and all may be told from the hips, which do not move then. Some clips are seen from a random side by a
-camera that knows no depth: a 2-D body, z = 0. At the end the body is centred, turned and scaled again as :mod:`tdsm.data.preprocess` does, so that what is
-learned is what will be asked.
+Generated bodies have no measurement errors; recorded ones have. A clip is cut at both ends and its speed is varied. Bone lengths are scaled. Joints get
+constant offsets, because sensors place joints differently, and slow and fast noise, which is larger towards the hands and in depth. A clip may lag
+(smoothing), lose limbs for some frames (interpolated), or be expressed relative to the hips, which then do not move. Some clips are projected from a random
+side to a 2-D body, z = 0. Finally the body is centred, rotated and scaled again as in :mod:`tdsm.data.preprocess`, so training clips have the same form as
+clips at inference.
 """
 
 from dataclasses import dataclass
@@ -20,23 +20,23 @@ from tdsm.util.loop import mix
 
 __all__ = ["CorruptConfig", "at_times", "corrupt", "normalised"]
 
-_OUTER = {"wrist": 1.6, "ankle": 1.3, "elbow": 1.2, "head": 1.0, "knee": 1.0, "shoulder": 0.8, "hip": 0.7}  # noise of a joint, as a factor; 0.6 in the trunk
-_SHORTEST = 1e-3  # of the body's size, below which a torso or a line of shoulders is not turned by
-_DEPTH = 1.5  # noise along the line of sight, as a factor
+_OUTER = {"wrist": 1.6, "ankle": 1.3, "elbow": 1.2, "head": 1.0, "knee": 1.0, "shoulder": 0.8, "hip": 0.7}  # factor on the noise of a joint; 0.6 in the trunk
+_SHORTEST = 1e-3  # relative to the body's size; shorter torsos or shoulder lines define no rotation
+_DEPTH = 1.5  # factor on the noise along the line of sight
 
 
 @dataclass(frozen=True)
 class CorruptConfig:
-    """How much; lengths in parts of the sum of all bones, which is about 4 m.
+    """Strength of the corruption. Lengths are relative to the sum of all bone lengths, which is about 4 m.
 
     Attributes:
-        cut: most that is cut off at either end, in parts of the clip.
-        bones: spread of the factor on each bone's length.
-        offset: spread of a joint's constant offset.
-        noise: median of a clip's level of noise.
-        lost: share of clips in which joints may be lost for a while.
-        centred: share of clips whose hips stay where they are, as in the world landmarks of MediaPipe: who squats lifts the feet there.
-        flat: share of clips that are seen in two dimensions, from a random side.
+        cut: largest part of a clip that is cut off at either end, from 0 to 0.45.
+        bones: standard deviation of the factor on each bone length.
+        offset: standard deviation of a joint's constant offset.
+        noise: median noise level of a clip.
+        lost: share of clips in which joints may be lost for some frames.
+        centred: share of clips with fixed hips, as in the world landmarks of MediaPipe, where a squat lifts the feet.
+        flat: share of clips that are projected to two dimensions from a random side.
     """
 
     cut: float = 0.12
@@ -57,9 +57,9 @@ class CorruptConfig:
 
 
 def corrupt(x: Float[Tensor, "clip 1 time joint 3"], layout: Layout, config: CorruptConfig, seed: int, step: int) -> Float[Tensor, "clip 1 time joint 3"]:
-    """Preprocessed clips of one person as a sensor might have seen them, preprocessed again; drawn from (seed, step) alone.
+    """Corrupt preprocessed clips of one person, then preprocess them again. The result depends on (seed, step) only.
 
-    Lengths of ``config`` are in parts of the sum of all bones (4 m), the unit of preprocessed bodies.
+    Lengths in ``config`` are relative to the sum of all bone lengths (4 m), the unit of preprocessed bodies.
     """
     draw = torch.Generator().manual_seed(mix(seed, step))
     clips, frames, joints = len(x), x.shape[2], len(layout)
@@ -90,25 +90,25 @@ def corrupt(x: Float[Tensor, "clip 1 time joint 3"], layout: Layout, config: Cor
 
 
 def normalised(body: Float[Tensor, "clip time joint 3"], layout: Layout, flat: Bool[Tensor, " clip"]) -> Float[Tensor, "clip time joint 3"]:
-    """Bodies in the place, direction and size of :func:`tdsm.data.preprocess.preprocess` (``align="body"``); of those in ``flat`` the depth is 0."""
+    """Position, rotation and size of bodies as in :func:`tdsm.data.preprocess.preprocess` (``align="body"``). Depth is 0 where ``flat`` is True."""
     body = torch.where(flat[:, None, None, None], body * torch.tensor([1.0, 1.0, 0.0]), body)
     lower, upper = (list(ends) for ends in layout.torso)
     body = body - body[:, :1, lower].mean(2, keepdim=True)
     child, parent = (torch.tensor(ends) for ends in zip(*layout.bones, strict=True))
-    size = (body[:, :, child] - body[:, :, parent]).norm(dim=-1).sum(-1).quantile(0.5, dim=1).clamp(min=1e-6)  # NumPy's median
+    size = (body[:, :, child] - body[:, :, parent]).norm(dim=-1).sum(-1).quantile(0.5, dim=1).clamp(min=1e-6)  # equals NumPy's median
     lead = body[:, : max(1, round(body.shape[1] / 10))]
     torso = (lead[:, :, upper].mean(2) - lead[:, :, lower].mean(2)).mean(1)
     up = F.normalize(torso, dim=-1)
     right = (lead[:, :, layout.shoulders[1]] - lead[:, :, layout.shoulders[0]]).mean(1)
     right = right - (right * up).sum(-1, keepdim=True) * up
-    short = torch.minimum(torso.norm(dim=-1), right.norm(dim=-1)) <= _SHORTEST * size  # its direction means nothing
+    short = torch.minimum(torso.norm(dim=-1), right.norm(dim=-1)) <= _SHORTEST * size  # too short to define a direction
     right = F.normalize(right, dim=-1)
     turn = torch.where(short[:, None, None], torch.eye(3), torch.stack([right, up, torch.linalg.cross(right, up, dim=-1)], 1))
     return torch.einsum("nij,ntvj->ntvi", turn, body) / size[:, None, None, None]
 
 
 def at_times(x: Float[Tensor, "clip person time joint coord"], times: Float[Tensor, "clip frame"]) -> Float[Tensor, "clip person frame joint coord"]:
-    """Clips at other times, in frames, interpolated linearly between two frames."""
+    """Clips sampled at other times, in frames, by linear interpolation."""
     last = x.shape[2] - 1
     before = times.floor().long().clamp(0, max(0, last - 1))
     weight = (times - before)[:, None, :, None, None]
@@ -117,7 +117,7 @@ def at_times(x: Float[Tensor, "clip person time joint coord"], times: Float[Tens
 
 
 def _cut(body: Tensor, start: Tensor, end: Tensor, bend: Tensor) -> Tensor:
-    """The stretch from ``start`` to ``end`` (parts of the clip), faster in one half than in the other by ``bend``."""
+    """The part of each clip from ``start`` to ``end`` (fractions of the clip); ``bend`` makes one half faster than the other."""
     frames = body.shape[1]
     even = torch.linspace(0, 1, frames)[None]
     times = (start + (end - start) * (even + 2 * bend * torch.sin(torch.pi * even) * even * (1 - even))) * (frames - 1)
@@ -125,7 +125,7 @@ def _cut(body: Tensor, start: Tensor, end: Tensor, bend: Tensor) -> Tensor:
 
 
 def _stretched(body: Tensor, layout: Layout, factors: Tensor) -> Tensor:
-    """Every bone longer by its factor (N, V), hung together again from the root."""
+    """Scale each bone by its factor (N, V), and rebuild the body from the root."""
     places: dict[int, Tensor] = {}
     left = list(range(len(layout)))
     while left:
@@ -138,7 +138,7 @@ def _stretched(body: Tensor, layout: Layout, factors: Tensor) -> Tensor:
 
 
 def _interpolated(body: Tensor, lost: Tensor, start: Tensor, length: Tensor) -> Tensor:
-    """Joints in ``lost`` (N, V) move straight from where they were at ``start`` to where they are ``length`` later (parts of the clip, half of it at most)."""
+    """Replace joints in ``lost`` (N, V) by linear interpolation from ``start`` over ``length`` (fractions of the clip; ``length`` is at most half of it)."""
     frames = body.shape[1]
     first = (start * 0.8 * frames).long()
     count = (length * 0.5 * frames).long().clamp(min=1)
@@ -151,7 +151,7 @@ def _interpolated(body: Tensor, lost: Tensor, start: Tensor, length: Tensor) -> 
 
 
 def _rotations(angles: Float[Tensor, "clip 3"]) -> Float[Tensor, "clip 3 3"]:
-    """About x, y and z by (N, 3) radians: first y, then x, then z."""
+    """Rotation matrices for angles (N, 3) in radians about x, y and z, applied in the order y, x, z."""
     skew = torch.zeros(len(angles), 3, 3, 3)
     for axis, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):
         skew[:, axis, i, j], skew[:, axis, j, i] = -angles[:, axis], angles[:, axis]

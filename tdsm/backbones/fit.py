@@ -1,4 +1,4 @@
-"""Training a backbone, saving it and loading it."""
+"""Training, saving and loading a backbone."""
 
 import functools
 import hashlib
@@ -33,26 +33,29 @@ from tdsm.util.weights import loaded, save_weights, sizes_of
 __all__ = ["SHIPPED", "MakeNet", "examples_of", "fit_backbone", "load_backbone", "on_start_body", "refuse_leak", "save_backbone"]
 
 MakeNet = Callable[[Layout, int, int], nn.Module]
-"""(layout, persons M, classes) -> a skeleton encoder: a module with ``pool`` (N, M, T, V, C) -> (N, C), ``features`` C, ``layout`` and ``bodies``; for the
-classifier backbone its call gives (N, classes) logits."""
+"""Function (layout, persons M, classes) -> skeleton encoder: a module with ``pool`` (N, M, T, V, C) -> (N, C), ``features`` C, ``layout`` and ``bodies``. For
+the classifier backbone its forward pass returns logits (N, classes)."""
 
 _FORMAT = 2
 
 SHIPPED = Path(__file__).resolve().parents[1] / "recognizer" / "weights"
-"""Folder of the recognizer inside the package."""
+"""Folder of the shipped recognizer inside the package."""
 
 
 def fit_backbone(
     clips: SeenClips, config: Config, *, seed: int = 0, checkpoint: Path | None = None, text_encoder: TextModel | None = None, net: MakeNet | None = None
 ) -> tuple[Backbone, Examples, list[Logged]]:
-    """Train everything before the denoiser on the seen classes, for a fixed number of steps.
+    """Train all parts before the denoiser on the seen classes, for a fixed number of steps.
 
     Args:
-        config: its ``backbone``, ``preprocess``, ``encoder``, ``align`` and ``text`` parts, and ``train.precision``.
-        checkpoint: file from which a killed training resumes.
-        text_encoder, net: of your own; left out: as ``config`` says.
+        clips: preprocessed clips of the seen classes.
+        config: settings; the parts ``backbone``, ``preprocess``, ``encoder``, ``align``, ``text`` and ``train.precision`` are used.
+        seed: seed of weights, batches and noise.
+        checkpoint: file from which an interrupted training resumes.
+        text_encoder, net: your own text and skeleton encoders; default: those of ``config``.
 
-    Returns the backbone, what the denoiser is trained on, and the logged steps.
+    Returns:
+        The backbone, the training data of the denoiser, and the logged steps.
     """
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     fit = _fit_aligned if config.backbone == "aligned" else fit_classifier
@@ -62,7 +65,7 @@ def fit_backbone(
 def _fit_aligned(
     clips: SeenClips, config: Config, text_encoder: TextModel, *, seed: int = 0, checkpoint: Path | None = None, net: MakeNet | None = None
 ) -> tuple[Aligned, Examples, list[Logged]]:
-    """Generated pairs first, or towers that know them already, then the seen clips too; the denoiser is trained on both."""
+    """Train on generated pairs, or load towers that were, then add the seen clips. The denoiser is trained on both."""
     backbone = _started(config, text_encoder, seed) if config.align.start else pretrained(config, clips.layout, text_encoder, seed, net=net)
     if backbone.layout.name != clips.layout.name:
         raise InputError(clips.dataset, f"layout is {clips.layout.name}", f"convert the clips: tdsm.convert(clips, {backbone.layout.name!r}).clips")
@@ -77,9 +80,9 @@ def _fit_aligned(
 
 
 def examples_of(backbone: Backbone, z_x: Float[Tensor, "clip channel"], y: Int[Tensor, " clip"], labels: Sequence[Label], config: Config) -> Examples:
-    """What the denoiser is trained on: the seen clips and, of an aligned backbone, its generated pairs behind them.
+    """Training data of the denoiser: the seen clips and, for an aligned backbone, its generated pairs after them.
 
-    ``z_x`` are this backbone's features of the seen clips, ``y`` indexes the seen classes ``labels``.
+    ``z_x`` are this backbone's features of the seen clips (N, C); ``y`` (N,) are indices into the seen classes ``labels``.
     """
     if backbone.kind != "aligned":
         return Examples(z_x[:, None], y, backbone.labels(labels))
@@ -91,38 +94,38 @@ def examples_of(backbone: Backbone, z_x: Float[Tensor, "clip channel"], y: Int[T
 
 
 def _pairs(backbone: Aligned, config: Config) -> Pairs:
-    """Generated movements and their texts, as the towers know them."""
+    """Generated movements and texts of the kind that the towers were trained on."""
     if not config.align.start:
         return generated_pairs(config, backbone.layout, backbone.text_encoder)
     return rehearsal(config.align.pairs, config, backbone.text_encoder, backbone.left_out, cache_folder().parent / "rehearsed")
 
 
 def on_start_body(clips: ClipSet, config: Config) -> ClipSet:
-    """Clips on the body of the towers of ``config.align.start``; as they are, where it names none."""
+    """Convert clips to the skeleton layout of the towers of ``config.align.start``. Without ``start`` the clips are returned unchanged."""
     return convert_all(clips, BODY_15).clips if config.align.start else clips
 
 
 def _started(config: Config, text_encoder: TextModel, seed: int) -> Aligned:
-    """The towers of ``config.align.start``: the shipped ones, or those in a folder, its ``model`` folder or a repository on the Hub."""
+    """Load the towers of ``config.align.start``: the shipped ones, or those of a folder, its ``model`` folder or a Hub repository."""
     place = config.align.start.replace("{seed}", str(seed))
     folder = SHIPPED if place == "shipped" else hub_folder(place, ("backbone.json", "backbone.safetensors"))
     folder = folder / "model" if (folder / "model" / "backbone.json").is_file() else folder
     if not (folder / "backbone.json").is_file():
-        raise InputError(folder, "holds no backbone.json", 'give "pretrained", or the folder that `tdsm pretrain` wrote')
+        raise InputError(folder, "holds no backbone.json", 'give "pretrained", or a folder that `tdsm pretrain` wrote')
     backbone, known = load_backbone(folder, text_encoder)
     theirs = _towers(known)
     for name, value in _towers(config).items():
         if value != theirs[name]:
             raise InputError(
                 name,
-                f"is {value!r}, but {theirs[name]!r} in the towers that training starts from ({folder})",
-                f"leave it at {theirs[name]!r} (tdsm.config.tuned() fits the shipped towers)",
+                f"is {value!r}, but {theirs[name]!r} in the towers of {folder} from which training starts",
+                f"set it to {theirs[name]!r} (tdsm.config.tuned() matches the shipped towers)",
             )
     return backbone
 
 
 def _towers(config: Config) -> dict[str, object]:
-    """The settings that decide what the towers compute of a clip and a text, by dotted name."""
+    """The settings that determine the towers' features of clips and texts, by dotted name."""
     parts = {f"{part}.{field}": value for part in ("encoder", "preprocess") for field, value in asdict(getattr(config, part)).items()}
     return parts | {"align.width": config.align.width, "align.hidden": config.align.hidden}
 
@@ -139,12 +142,12 @@ def save_backbone(folder: Path, backbone: Backbone, config: Config) -> Path:
 
 
 def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: MakeNet | None = None) -> tuple[Backbone, Config]:
-    """Read what :func:`save_backbone` wrote; only JSON and safetensors, so that nothing in it is executed.
+    """Load a folder of :func:`save_backbone`. It holds only JSON and safetensors, so nothing in it is executed.
 
-    ``text_encoder`` and ``net`` are your own, where the backbone was trained with such.
+    ``text_encoder`` and ``net`` are needed if the backbone was trained with your own.
 
     Raises:
-        InputError: a file is missing or damaged, weights of another size, or another text model than it was trained with.
+        InputError: a file is missing or damaged, the weights have another size, or the backbone was trained with another text model.
     """
     path = folder / "backbone.json"
     about = read_sealed(path)
@@ -163,9 +166,9 @@ def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: Make
         build = functools.partial(_build, config, kind, layout, seen, dataset, words, names, actions, text_encoder, net)
         sizes = sizes_of(build)
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as error:
-        raise InputError(path, f"is not the description of a backbone ({error!s:.200})", "train it again, or take another copy") from error
+        raise InputError(path, f"does not describe a backbone ({error!s:.200})", "train the backbone again, or get another copy") from error
     if _hash(text_encoder.identity) != text_model:
-        raise InputError(path, "was trained with another text model than is given or installed", "give text_encoder=..., or train again")
+        raise InputError(path, "was trained with a different text model than the given or installed one", "give text_encoder=..., or train the backbone again")
     backbone = loaded(build, sizes, folder / "backbone.safetensors").eval()
     if kind == "aligned":
         backbone.left_out = left_out
@@ -175,7 +178,7 @@ def load_backbone(folder: Path, text_encoder: TextModel | None = None, net: Make
 def _build(
     config: Config, kind: str, layout: Layout, seen: Sequence[str], dataset: str, words: int, names: int, actions: int, text: TextModel, net: MakeNet | None
 ) -> Backbone:
-    """An untrained backbone of these sizes."""
+    """An untrained backbone of the given sizes."""
     classes = 1 if kind == "aligned" else len(seen)
     encoder = net(layout, config.preprocess.bodies, classes) if net else build_encoder(config.encoder, layout, config.preprocess.bodies, classes)
     if kind == "classifier":
@@ -192,17 +195,17 @@ def _hash(text: str) -> str:
 
 
 def refuse_leak(seen: Sequence[str], unseen: Sequence[str], where: object) -> None:
-    """Refuse zero-shot work on classes that a backbone was trained on.
+    """Refuse a zero-shot test on classes that a backbone was trained on.
 
-    Names are compared by their normal form. Other data sets name the same action differently ("standing up"), so
-    passing says nothing of a backbone of another data set.
+    Names are compared in their normal form. Other data sets may use another name for the same action ("standing up"), so this check cannot verify a
+    backbone that was trained on another data set.
 
     Raises:
-        InputError: a class is in both; the message names the first of them.
+        InputError: a class is both seen and unseen; the message names the first one.
     """
     known = {normal_form(label) for label in seen}
     leaked = [label for label in unseen if normal_form(label) in known]
     if leaked:
         more = f" and {len(leaked) - 1} more" if len(leaked) > 1 else ""
-        what = f"its encoder was trained on {leaked[0]!r}{more}, which is to be unseen"
-        raise InputError(where, what, "this would be no zero-shot test: take an encoder that was trained on the seen classes alone")
+        what = f"the encoder was trained on {leaked[0]!r}{more}, an unseen class"
+        raise InputError(where, what, "this would not be a zero-shot test; use an encoder trained on the seen classes only")

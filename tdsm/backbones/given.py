@@ -1,4 +1,4 @@
-"""Published features in place of a skeleton encoder: z_x is given, labels are read as in the paper."""
+"""Published features instead of a skeleton encoder: z_x is given, and labels are encoded as in the paper."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ __all__ = ["Given", "fit_given"]
 
 
 class Given(Backbone):
-    """Features that others extracted; new clips cannot be encoded. ``labels`` are all classes of the data set, in its own order."""
+    """Published features. New clips cannot be encoded. ``labels`` are all classes of the data set, in its own order."""
 
     kind = "given"
 
@@ -28,16 +28,16 @@ class Given(Backbone):
         self.seen, self.dataset, self.text_encoder = tuple(labels[index].name for index in features.seen), features.dataset, text_encoder
 
     def encode(self, x: Tensor) -> Tensor:
-        """Refused with an InputError."""
-        raise InputError(self.dataset or "features", "are published features without an encoder", "train on clips to encode new ones")
+        """Raises InputError: published features come without an encoder."""
+        raise InputError(self.dataset or "features", "are published features without an encoder", "train on clips if you need to encode new clips")
 
     def labels(self, labels: Sequence[Label]) -> TextFeatures:
-        """Two prompts per label, as in the paper."""
+        """Text features of two prompts per label, as in the paper."""
         return prompt_features(self.text_encoder, labels)
 
 
 def fit_given(features: FeatureSet, labels: Sequence[Label], text_encoder: TextModel) -> tuple[Given, Examples]:
-    """A backbone of published features (:class:`Given`), and what the denoiser is trained on."""
+    """A backbone of published features (:class:`Given`), and the training data of the denoiser."""
     backbone = Given(features, labels, text_encoder)
     index = {original: row for row, original in enumerate(features.seen)}
     y = torch.tensor([index[label] for label in features.y_train.tolist()])
@@ -45,6 +45,6 @@ def fit_given(features: FeatureSet, labels: Sequence[Label], text_encoder: TextM
 
 
 def tokens(z: object) -> Tensor:
-    """(N, C) or (N, M_x, C) features as (N, M_x, C)."""
+    """Convert features (N, C) or (N, M_x, C) to (N, M_x, C)."""
     z_x = torch.as_tensor(z)
     return z_x.reshape(len(z_x), -1, z_x.shape[-1])

@@ -1,14 +1,15 @@
-"""Names of actions as their sentences would be read.
+"""The lexicon: predicts the embedding of a description from the embedding of an action's name.
 
-An aligned recognizer (:mod:`tdsm.backbones.aligned`) has learned to read sentences about limbs, in one voice. Of a bare name ("tennis serve") it knows little,
-and of a sentence in another voice not much more. But the package has hundreds of (name, sentence) pairs of actions, and the seen classes may bring more. From
-how their names are read, X, to how their sentences are read, Y, there is a smooth map, found by kernel ridge regression:
+The text tower (:mod:`tdsm.backbones.aligned`) is trained on sentences about limbs in one style. It represents bare names ("tennis serve") and sentences in
+other styles poorly. The package contains hundreds of (name, description) pairs of actions, and the seen classes can add more. Kernel ridge regression
+learns a smooth map from the embeddings of the names, X, to the embeddings of the descriptions, Y:
 
     guess(q) = mean(Y) + k(q, X) (k(X, X) + 0.1 I)^-1 (Y - mean(Y)),    k(a, b) = exp(-|a - b|^2)
 
-so that a name is read as a blend of the sentences of names like it. Kernel and penalty were chosen by leaving out each pair in turn and ranking its own
-sentence among all (docs/LOG.md); no clip had a say. A label without a sentence is read as its guess, a label with one half as that sentence and half
-as the guess (``AlignConfig.guess``). Word order is weak in it: "sit to stand" and "stand to sit" are guessed nearly alike, and want sentences.
+A name is therefore represented by a blend of the descriptions of similar names. Kernel and penalty were chosen by leave-one-out: each pair was predicted
+from the others, and its description was ranked among all descriptions (docs/LOG.md); no clip was involved. A label without a description is represented by
+its prediction, a label with a description by a weighted mean of description and prediction (``AlignConfig.guess``). The map hardly depends on word order:
+"sit to stand" and "stand to sit" get similar predictions and need descriptions.
 """
 
 import hashlib
@@ -31,17 +32,17 @@ from tdsm.util.weights import cached_tensors
 __all__ = ["Lexicon", "Prototypes", "blended", "fit_lexicon", "read_labels", "read_names", "sentences_of_others"]
 
 _PENALTY = 0.1
-_TOGETHER = 1024  # names that are compared with all others at a time
-_FORMAT = 3  # raise it when the computation of a reading changes, so that files of the old one are left alone
+_TOGETHER = 1024  # names per block of the kernel matrix
+_FORMAT = 3  # raise it when the computation of an embedding changes, so that old cache files are not used
 
 
 class Lexicon(nn.Module):
-    """The map from names to sentences, both as :meth:`tdsm.text.TextEncoder.read_sentences` reads them.
+    """The map from names to descriptions, both as embeddings of :meth:`tdsm.text.TextEncoder.read_sentences`.
 
     Args:
-        pairs: number N of (name, sentence) pairs.
-        words: C, the width of a reading; its two halves count alike.
-        share: of the guess in what a label with a sentence is read as, 0 to 1.
+        pairs: number N of (name, description) pairs.
+        words: C, channels of an embedding; its two halves have equal weight.
+        share: weight of the prediction for a label with a description, 0 to 1.
     """
 
     def __init__(self, pairs: int, words: int, share: float) -> None:
@@ -53,7 +54,7 @@ class Lexicon(nn.Module):
         self.register_buffer("weights", torch.zeros(pairs, words))
 
     def fit(self, names: Float[Tensor, "pair word"], sentences: Float[Tensor, "pair word"]) -> "Lexicon":
-        """Learn from N pairs; returns itself."""
+        """Fit to N pairs of embeddings; returns itself."""
         self.center.copy_(names.mean(0))
         self.names.copy_(directions(names, self.center))
         self.usual.copy_(sentences.mean(0))
@@ -62,7 +63,7 @@ class Lexicon(nn.Module):
         return self
 
     def forward(self, names: Float[Tensor, "label word"]) -> Float[Tensor, "label word"]:
-        """What the sentences of these names would be read as."""
+        """Predict the embeddings of the descriptions of these names."""
         return torch.cat([self.usual + self._alike(part) @ self.weights for part in directions(names, self.center).split(_TOGETHER)])
 
     def _alike(self, names: Tensor) -> Tensor:
@@ -70,12 +71,12 @@ class Lexicon(nn.Module):
 
 
 class Prototypes(nn.Module):
-    """Where the actions of the dictionary lie in the common space of an aligned backbone, and where an action of any name would, by the same kernel ridge.
+    """Directions of the dictionary's actions in the aligned space, and a prediction of the direction for any name, by the same kernel ridge regression.
 
     Args:
         actions: number N of actions.
-        words: C, the width of a reading.
-        width: channels of the common space.
+        words: C, channels of a text embedding.
+        width: channels of the aligned space.
     """
 
     def __init__(self, actions: int, words: int, width: int) -> None:
@@ -87,16 +88,16 @@ class Prototypes(nn.Module):
         self._actions: Tensor | None = None
 
     def fit(self, names: Float[Tensor, "action word"], places: Float[Tensor, "action width"]) -> "Prototypes":
-        """Learn from N readings of names and N directions of length 1; returns itself."""
+        """Fit to N embeddings of names and N directions of length 1; returns itself."""
         self.center.copy_(names.mean(0))
-        self.names.copy_(directions(names, self.center).half())  # as they are shipped
+        self.names.copy_(directions(names, self.center).half())  # half precision, as in the shipped weights
         self.usual.copy_(places.mean(0))
         alike = torch.exp(-torch.cdist(self.names, self.names).square()).double() + _PENALTY * torch.eye(len(names), dtype=torch.float64)
         self.weights.copy_(torch.linalg.solve(alike, (places - self.usual).double()))
         return self
 
     def forward(self, names: Float[Tensor, "label word"]) -> Float[Tensor, "label width"]:
-        """Directions of length 1, of readings of names."""
+        """Predict directions of length 1 from embeddings of names."""
         return self._places(directions(names, self.center))
 
     def actions(self) -> Float[Tensor, "action width"]:
@@ -106,7 +107,7 @@ class Prototypes(nn.Module):
         return self._actions
 
     def nearest(self, names: Float[Tensor, "label word"]) -> tuple[Tensor, Tensor]:
-        """Of each reading the action with the most similar name, and the cosine of the two."""
+        """For each embedding, the index of the action with the most similar name, and their cosine."""
         near = [(part @ self.names.T).max(dim=1) for part in directions(names, self.center).split(_TOGETHER)]
         return torch.cat([rows for _, rows in near]), torch.cat([cosines for cosines, _ in near])
 
@@ -118,9 +119,9 @@ class Prototypes(nn.Module):
 
 
 def sentences_of_others(dataset: str) -> dict[str, str]:
-    """Name -> packaged sentence of the actions of all recorded data sets but this one.
+    """Packaged descriptions of the actions of all recorded data sets except ``dataset``, by name.
 
-    Actions that this one has too, by name or by sentence, are left out wherever they stand, so that a test with bare names is one.
+    Actions that also occur in ``dataset``, by name or by description, are excluded, so that a test with bare names is valid.
     """
     own = load_prompts(dataset) if dataset in packaged_prompts() else {}
     names, sentences = {normal_form(name) for name in own}, set(own.values())
@@ -132,13 +133,13 @@ def sentences_of_others(dataset: str) -> dict[str, str]:
 
 
 def fit_lexicon(sentences: Mapping[str, str], share: float, text_encoder: TextModel, cache: Path | None = None) -> Lexicon:
-    """Learn from name -> sentence; the readings are kept in the folder ``cache``, left out: the user's. ``share``: see :class:`Lexicon`.
+    """Fit a lexicon to descriptions by name. Embeddings are cached in the folder ``cache`` (default: the user's). ``share``: see :class:`Lexicon`.
 
     Raises:
-        InputError: fewer than two sentences.
+        InputError: fewer than two descriptions.
     """
     if len(sentences) < 2:
-        raise InputError("lexicon", f"{len(sentences)} sentences", "give two at least")
+        raise InputError("lexicon", f"{len(sentences)} descriptions", "give at least two")
     settings = text_encoder.config and asdict(text_encoder.config)
     key = json.dumps([_FORMAT, list(sentences.items()), settings, text_encoder.identity])
     path = (cache or cache_folder().parent / "lexicon") / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
@@ -148,26 +149,26 @@ def fit_lexicon(sentences: Mapping[str, str], share: float, text_encoder: TextMo
 
 
 def read_labels(labels: Sequence[Label], text_encoder: TextModel, lexicon: Lexicon | None) -> Float[Tensor, "label word"]:
-    """Text features of labels: of each its description (the last of several), blended with what ``lexicon`` predicts from its name.
+    """Text embeddings of labels: the description (the last one if there are several), blended with the prediction of ``lexicon`` from the name.
 
-    A label without description is the prediction alone; without a lexicon, its name.
+    A label without a description is represented by the prediction, or without a lexicon by its name.
     """
     return blended(labels, *read_names(labels, text_encoder), lexicon)
 
 
 def read_names(labels: Sequence[Label], text_encoder: TextModel) -> tuple[Float[Tensor, "label word"], Float[Tensor, "label word"]]:
-    """Readings of the names of labels, and of their descriptions, which are the names where there is none; what is said several times is read once."""
-    names, told = [spoken(label.name) for label in labels], [label.prompts[-1] for label in labels]
-    if names == told:
+    """Embeddings of the names of labels, and of their descriptions (names, for labels without one). Repeated texts are encoded once."""
+    names, texts = [spoken(label.name) for label in labels], [label.prompts[-1] for label in labels]
+    if names == texts:
         read = text_encoder.read_sentences(names)
         return read, read
-    return text_encoder.read_sentences([*names, *told]).chunk(2)
+    return text_encoder.read_sentences([*names, *texts]).chunk(2)
 
 
-def blended(labels: Sequence[Label], names: Tensor, told: Tensor, lexicon: Lexicon | None) -> Float[Tensor, "label word"]:
-    """:func:`read_labels`, of what :func:`read_names` gave."""
+def blended(labels: Sequence[Label], names: Tensor, described: Tensor, lexicon: Lexicon | None) -> Float[Tensor, "label word"]:
+    """:func:`read_labels` on the output of :func:`read_names`."""
     if lexicon is None:
-        return told
-    guess = lexicon(names.to(lexicon.center.device)).to(told.device)
+        return described
+    guess = lexicon(names.to(lexicon.center.device)).to(described.device)
     bare = torch.tensor([normal_form(label.prompts[-1]) == label.key for label in labels])
-    return torch.where(bare[:, None], guess, (1 - lexicon.share) * told + lexicon.share * guess)
+    return torch.where(bare[:, None], guess, (1 - lexicon.share) * described + lexicon.share * guess)

@@ -1,6 +1,6 @@
-"""Generated pairs and the towers trained on them alone: computed once, cached in the user's cache folder, and used by every data set.
+"""Generated pairs and the towers trained on them alone. Both are computed once, cached in the user's cache folder, and used for every data set.
 
-Both depend on settings, the text model's files and a seed, and on no recording, so that they are found again by the hash of these.
+They depend on the settings, the text model's files and a seed, and on no recording. The cache key is a hash of these.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ from tdsm.util.weights import cached_tensors, check_weights
 
 __all__ = ["generated_pairs", "pretrained"]
 
-_SEED = 0  # of the generated pairs; runs differ in everything else
-_FORMAT = 2  # raise it when the generator changes, so that pairs of the old one are left alone
+_SEED = 0  # seed of the generated pairs, the same in all runs
+_FORMAT = 2  # raise it when the generator changes, so that old cache files are not used
 
 
 def generated_pairs(config: Config, layout: Layout, text_encoder: TextModel, cache: Path | None = None) -> Pairs:
-    """``config.align.pairs`` preprocessed movements of this layout, and their sentences, kept in the folder ``cache`` (left out: the user's)."""
+    """``config.align.pairs`` preprocessed movements in this layout, and their sentences, cached in the folder ``cache`` (default: the user's)."""
 
     def make() -> dict[str, Tensor]:
         clips = procedural_clips(config.align.pairs, _SEED, layout)
@@ -44,7 +44,7 @@ def pretrained(
 ) -> Aligned:
     """An aligned backbone trained on generated pairs alone (:func:`tdsm.backbones.aligned.train_on_pairs`).
 
-    ``net``: (layout, persons, classes) -> a skeleton encoder of your own, which is trained anew every time; left out: ``config.encoder``, cached.
+    ``net``: (layout, persons, classes) -> your own skeleton encoder, which is trained again in every call; default: that of ``config.encoder``, cached.
     """
     pairs = generated_pairs(config, layout, text_encoder, cache)
     with torch.random.fork_rng(devices=[]):

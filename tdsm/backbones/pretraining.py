@@ -1,9 +1,9 @@
-"""Towers for any body and any words, from generated movement alone: what :func:`tdsm.pretrained` ships.
+"""Pretraining of towers for any body and any text, on generated movements only: the training of :func:`tdsm.pretrained`.
 
-Two kinds of movement, on the body that all sensors see (:data:`tdsm.data.layouts.BODY_15`): random ones with sentences (:mod:`tdsm.data.procedural`), which
-teach what words of limbs, ways and levels mean, and acted ones (:mod:`tdsm.data.procedural.acting`), which teach what actions look like. An acted movement
-goes by its name, its other names, its texts and its sentence, one of them drawn at a time, so that no voice is special. Negated texts are negatives of every
-movement.
+There are two kinds of movements, on the joints that all sensors have in common (:data:`tdsm.data.layouts.BODY_15`). Random movements with sentences
+(:mod:`tdsm.data.procedural`) teach words for limbs, directions and levels. Acted movements (:mod:`tdsm.data.procedural.acting`) teach how actions look. The
+text of an acted movement is its name, another of its names, one of its texts or its sentence, drawn in each step, so that no style is preferred. Negated
+texts are negatives of every movement.
 
     movement -> corrupt -> skeleton tower --\\
                                               InfoNCE
@@ -41,27 +41,28 @@ from tdsm.util.weights import cached_tensors
 
 __all__ = ["Lessons", "PretrainConfig", "lessons", "pretrain_towers", "rehearsal"]
 
-_SEED = 0  # of the generated movements; trainings differ in everything else
+_SEED = 0  # seed of the generated movements, the same in all trainings
 _FORMAT = 2  # raise it when generation changes
-_BLOCK = 2000  # movements that are made and kept at a time
-_KEEP = 0.998  # of the running mean of the weights, per step
-_SLOTS = 16  # texts of a movement, one of which is drawn; a quarter of them are its sentence
+_BLOCK = 2000  # movements per cached block
+_KEEP = 0.998  # decay of the running mean of the weights, per step
+_SLOTS = 16  # texts of a movement, one of which is drawn per step; a quarter are its sentence
 
 NAME = _SLOTS // 4
-"""The slot of an action's own name; its other names and texts follow, its sentence stands before."""
+"""The slot of an action's own name. Its sentence is in the slots before, its other names and texts in the slots after."""
 
 _NEGATIONS = ("not {}", "no {}", "never {}", "without {}", "does not {}", "{} is not what happens")
 
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Learning from generated movement and words alone, for any body.
+    """Settings of pretraining on generated movements and texts.
 
     Attributes:
-        pairs, performances: number of generated (movement, sentence) pairs, and of performances of each way of an action of the dictionary.
-        steps, lr, weight_decay: AdamW, cosine schedule.
-        pairs_batch, acted_batch, negated: pairs, performances and negated texts (which are right for nobody) in a batch.
-        near: two actions whose names are read with a larger cosine than this are no negatives of each other.
+        pairs: number of generated (movement, sentence) pairs.
+        performances: number of performances of each way to perform an action of the dictionary.
+        steps, lr, weight_decay: AdamW with a cosine schedule.
+        pairs_batch, acted_batch, negated: pairs, performances and negated texts (negatives of every movement) per batch.
+        near: two actions are not negatives of each other if the cosine of the embeddings of their names is larger than this.
     """
 
     pairs: int = 20_000
@@ -78,21 +79,21 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         small = [name for name in ("performances", "steps", "lr", "pairs_batch", "acted_batch", "near", "negated") if getattr(self, name) <= 0]
         if small or self.pairs < self.pairs_batch:
-            raise InputError("config", f"{small[0] if small else 'pairs'} is too small", "give numbers above 0, and one batch of pairs at least")
+            raise InputError("config", f"{small[0] if small else 'pairs'} is too small", "give numbers above 0, and at least one batch of pairs")
         if self.near > 1:
-            raise InputError("config", f"near is {self.near}", "give a cosine, 1 at most")
+            raise InputError("config", f"near is {self.near}", "give a cosine of at most 1")
 
 
 class Lessons(NamedTuple):
-    """What is learned from.
+    """Training data of pretraining.
 
     Attributes:
         x: (N, 1, T, V, 3) preprocessed movements; the first ``pairs`` are random ones.
-        subject: (N,) number of what each shows: its random movement or its action.
+        subject: (N,) index of the random movement or of the action that each clip shows.
         mirrored: (N,) 0 or 1.
-        texts: (S, C) readings of all texts.
-        slots: (subjects, 2, 12) rows of ``texts`` for a movement and for its mirror image.
-        negated: rows of ``texts`` that are right for no movement.
+        texts: (S, C) embeddings of all texts.
+        slots: (subjects, 2, 16) rows of ``texts`` for a movement and for its mirror image.
+        negated: rows of ``texts`` that describe no movement.
         pairs: number of random movements.
     """
 
@@ -106,28 +107,28 @@ class Lessons(NamedTuple):
 
 
 def lessons(config: PretrainConfig, recipe: Config, text_encoder: TextModel, without: Iterable[str] = (), folder: Path | None = None) -> Lessons:
-    """Generate movements and read their texts; what ``folder`` holds already is not made again.
+    """Generate movements and encode their texts; blocks that are already in ``folder`` are loaded.
 
     Args:
-        config: how many.
-        recipe: its preprocessing.
-        text_encoder: reads the texts.
-        without: names of tested actions, which are left out of the dictionary (:func:`tdsm.data.prompts.dictionary.load_dictionary`).
-        folder: where blocks of movements and the readings are kept; None keeps nothing.
+        config: numbers of movements.
+        recipe: settings, of which the preprocessing is used.
+        text_encoder: encodes the texts.
+        without: names of tested actions, which are excluded from the dictionary (:func:`tdsm.data.prompts.dictionary.load_dictionary`).
+        folder: folder for blocks of movements and of embeddings; None stores nothing.
     """
     everything, kept = load_dictionary(), set(load_dictionary(without))
     actions = {number: action for number, action in enumerate(everything) if action in kept}
     drawn = [_take(action, number, draw) for number, action in enumerate(everything) for draw in range(config.performances * len(action.ways))]
     sentences = [draw_movement(np.random.default_rng([_SEED, number]))[1] for number in range(config.pairs)]
-    pairs, _ = _made("random", range(config.pairs), lambda block: [(clip, False) for clip in clips_of(block, _SEED, BODY_15)], recipe, folder)
-    acted, mirrored = _made("acted", drawn, _acted, recipe, folder)  # of all, so that one folder serves any `without`
+    pairs, _ = _movements("random", range(config.pairs), lambda block: [(clip, False) for clip in clips_of(block, _SEED, BODY_15)], recipe, folder)
+    acted, mirrored = _movements("acted", drawn, _acted, recipe, folder)  # of all actions, so that one folder serves any `without`
     used = torch.tensor([number in actions for number, *_ in drawn])
     place = {number: len(sentences) + row for row, number in enumerate(actions)}
     voices = [[[sentence] * _SLOTS] * 2 for sentence in sentences]
     voices += [[_voices(action), [exchange_sides(text) for text in _voices(action)]] for action in actions.values()]
     negated = [_NEGATIONS[row % len(_NEGATIONS)].format(spoken(action.name)) for row, action in enumerate(actions.values())]
-    told = list(dict.fromkeys(text for both in voices[len(sentences) :] for text in (*both[0], *both[1])))
-    texts = list(dict.fromkeys([*sentences, *told, *negated]))
+    of_actions = list(dict.fromkeys(text for both in voices[len(sentences) :] for text in (*both[0], *both[1])))
+    texts = list(dict.fromkeys([*sentences, *of_actions, *negated]))
     row = {text: number for number, text in enumerate(texts)}
     return Lessons(
         torch.cat((pairs, acted[used])),
@@ -141,27 +142,27 @@ def lessons(config: PretrainConfig, recipe: Config, text_encoder: TextModel, wit
 
 
 def rehearsal(count: int, recipe: Config, text_encoder: TextModel, without: Iterable[str] = (), folder: Path | None = None) -> Pairs:
-    """``count`` performances of actions of the dictionary, each with one of its texts: what towers are kept in practice with while they learn seen classes.
+    """``count`` performances of actions of the dictionary, each with one of its texts. They are mixed with the seen clips so that towers do not forget.
 
-    ``without``: names of tested actions, which are left out as in :func:`lessons`.
+    ``without``: names of tested actions, which are excluded as in :func:`lessons`.
     """
     everything, kept, rng = load_dictionary(), set(load_dictionary(without)), np.random.default_rng([_SEED, count])
     numbers = rng.permutation([number for number, action in enumerate(everything) if action in kept])
     draws = [_take(everything[number], int(number), place // len(numbers)) for place, number in enumerate(np.resize(numbers, count))]
-    x, mirrored = _made("rehearsed", draws, _acted, recipe, folder)
+    x, mirrored = _movements("rehearsed", draws, _acted, recipe, folder)
     voices = [_voices(everything[number])[slot] for (number, *_), slot in zip(draws, rng.integers(_SLOTS, size=count), strict=True)]
     texts = [exchange_sides(text) if turned else text for text, turned in zip(voices, mirrored.tolist(), strict=True)]
     return Pairs(x, _read(texts, text_encoder, folder))
 
 
 def _voices(action: Action) -> list[str]:
-    """The texts of an action, as often as each is drawn."""
+    """The texts of an action, each repeated in proportion to how often it is drawn."""
     names = [spoken(name) for name in (action.name, *action.synonyms, *action.texts)]
     return [action.sentence] * NAME + [names[slot % len(names)] for slot in range(_SLOTS - NAME)]
 
 
 def _take(action: Action, number: int, draw: int) -> tuple[int, int, Mapping[str, object]]:
-    """Performance ``draw`` of action ``number`` of the dictionary: number, draw and way; its ways take turns."""
+    """Performance ``draw`` of action ``number`` of the dictionary: (number, draw, way). The ways alternate."""
     return number, draw, action.ways[draw % len(action.ways)]
 
 
@@ -172,11 +173,11 @@ def _acted(takes: Sequence[tuple[int, int, Mapping[str, object]]]) -> list[tuple
     return [(clip, mirrored) for clip, (_, mirrored) in zip(brought_to(clips, BODY_15)[0], performed, strict=True)]
 
 
-def _made(kind: str, drawn: Sequence, make: Callable, recipe: Config, folder: Path | None) -> tuple[Tensor, Tensor]:
-    """Movements (N, 1, T, V, 3), preprocessed, and whether each is mirrored (N,); made in blocks, each of which is kept in ``folder``."""
-    settings = replace(recipe.preprocess, steady=False)  # a generated body does not tremble
+def _movements(kind: str, drawn: Sequence, make: Callable, recipe: Config, folder: Path | None) -> tuple[Tensor, Tensor]:
+    """Preprocessed movements (N, 1, T, V, 3), and whether each is mirrored (N,). They are generated in blocks, which are stored in ``folder``."""
+    settings = replace(recipe.preprocess, steady=False)  # generated bodies have no noise
     blocks = [drawn[start : start + _BLOCK] for start in range(0, len(drawn), _BLOCK)]
-    made = []
+    movements = []
     for block in progress_bar(blocks, shown=True, desc=f"{kind} movements", unit=f"{_BLOCK} clips", leave=False):
         path = folder and folder / f"{kind}-{fingerprint(_FORMAT, kind, list(block), settings)[:16]}.safetensors"
 
@@ -184,12 +185,12 @@ def _made(kind: str, drawn: Sequence, make: Callable, recipe: Config, folder: Pa
             clips, mirrored = zip(*make(block), strict=True)
             return {"x": torch.from_numpy(preprocess_all(clips, settings)).half(), "mirrored": torch.tensor(mirrored).long()}
 
-        made.append(_kept(path, draw))
-    return torch.cat([block["x"] for block in made]).float(), torch.cat([block["mirrored"] for block in made])
+        movements.append(_kept(path, draw))
+    return torch.cat([block["x"] for block in movements]).float(), torch.cat([block["mirrored"] for block in movements])
 
 
 def _read(texts: Sequence[str], text_encoder: TextModel, folder: Path | None) -> Tensor:
-    """Readings (S, C) of texts, in blocks, each of which is kept in ``folder``; those of the random movements, which come first, serve every dictionary."""
+    """Embeddings (S, C) of texts, in blocks, which are stored in ``folder``. The texts of the random movements come first and serve every dictionary."""
     readings = []
     for start in range(0, len(texts), _BLOCK):
         block = list(texts[start : start + _BLOCK])
@@ -208,12 +209,12 @@ def pretrain_towers(
     """Train the two towers for a fixed number of steps; returns the running mean of their weights, and the logged steps.
 
     Args:
-        learned: from :func:`lessons`.
-        config: the training.
-        recipe: the encoder, the common space and the preprocessing.
-        text_encoder: what read the texts of ``learned``.
-        seed: of weights, batches and corruption.
-        checkpoint: file from which a killed training resumes.
+        learned: training data from :func:`lessons`.
+        config: settings of the training.
+        recipe: settings of the encoder, the aligned space and the preprocessing.
+        text_encoder: the encoder that encoded the texts of ``learned``.
+        seed: seed of weights, batches and corruption.
+        checkpoint: file from which an interrupted training resumes.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -245,7 +246,7 @@ def pretrain_towers(
 
 
 class _Averaged(nn.Module):
-    """The towers in training and, beside them, the running mean of their weights over some 500 steps, which is what is kept."""
+    """The towers in training, and the running mean of their weights over about 500 steps, which is the result."""
 
     def __init__(self, backbone: Aligned) -> None:
         super().__init__()
@@ -254,7 +255,7 @@ class _Averaged(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
     def forward(self, x: Tensor, texts: Tensor, negated: Tensor, alike: Tensor) -> dict[str, Tensor]:
-        """Losses of a batch; the weights that the last step left are taken into the mean first."""
+        """Losses of a batch. The mean is first updated with the weights of the previous step."""
         self._follow()
         z_x, z_t, scale = self.backbone.skeleton(x), self.backbone.text(torch.cat((texts, negated))), self.backbone.scale()
         own = torch.arange(len(x), device=x.device)
@@ -271,6 +272,6 @@ class _Averaged(nn.Module):
         self.steps += 1
 
     def mean(self) -> Aligned:
-        """The averaged towers, after the last step."""
+        """The averaged towers, including the last step."""
         self._follow()
         return self.average.eval()

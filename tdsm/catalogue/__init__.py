@@ -1,1 +1,1 @@
-"""Published benchmarks as data, where their files come from, and what a path on this disk is."""
+"""Published benchmarks as data, sources of their files, and identification of files and folders."""

@@ -1,7 +1,7 @@
-"""Do these features belong to that row of a published table?
+"""Check that features belong to a given row of a published table.
 
-Published features say nothing of where they come from. What they are is in their labels: which classes stand in the training part and which
-in the zero-shot test. That must be exactly the class lists of the benchmark they are scored as, or the number means something else.
+Published features do not state their origin. Their labels identify them: the classes in the training part and in the zero-shot test must be exactly the
+class lists of the benchmark, or the resulting number is not comparable with it.
 """
 
 from collections.abc import Collection
@@ -15,11 +15,11 @@ from tdsm.util.errors import InputError
 
 __all__ = ["check_against", "fitting_benchmarks"]
 
-_CLOSE = 0.02  # of an official number of clips: SynSE's features hold up to 1 % fewer than the data sets (16,392 of 16,487)
+_CLOSE = 0.02  # tolerance on official clip numbers: SynSE's features lack up to 1 % (16,392 of 16,487)
 
 
 def fitting_benchmarks(features: FeatureSet) -> list[tuple[Benchmark, int]]:
-    """The published benchmarks whose seen and unseen classes are those of ``features``, each with the number of its class list (from 0)."""
+    """The published benchmarks whose seen and unseen classes match ``features``, each with the number of its class list (from 0)."""
     return [
         (benchmark, draw)
         for benchmark in all_benchmarks()
@@ -29,32 +29,32 @@ def fitting_benchmarks(features: FeatureSet) -> list[tuple[Benchmark, int]]:
 
 
 def check_against(features: FeatureSet, benchmark: Benchmark, draw: int = 0, where: object = None) -> list[str]:
-    """Refuse features whose classes are not those of a benchmark, or whose encoder has seen an unseen class.
+    """Refuse features whose classes are not those of a benchmark, or whose encoder was trained on an unseen class.
 
     Args:
-        features: from :func:`tdsm.catalogue.feature_files.read_features`, or made here.
-        benchmark: the row they are to be scored as.
-        draw: which of its class lists.
-        where: what to name in messages; left out, ``features.name``.
+        features: from :func:`tdsm.catalogue.feature_files.read_features`, or computed here.
+        benchmark: the row with which they are to be scored.
+        draw: index of its class list.
+        where: source named in messages; default: ``features.name``.
 
     Returns:
-        Remarks on numbers of clips that are not the official ones; empty when all are. They refuse nothing, because published sets lack some
-        clips, but the partition (``xsub`` or ``xview``) shows in nothing else.
+        Remarks on numbers of clips that differ from the official ones; empty if none differs. They are no errors, because published features lack some
+        clips, but only these numbers show the partition (``xsub`` or ``xview``).
 
     Raises:
-        InputError: the first thing that is wrong, and which benchmarks the labels do fit.
+        InputError: the first difference, and the benchmarks that the labels do fit.
     """
     where = where or features.name
     if features.dataset not in ("", benchmark.dataset):
-        raise InputError(where, f"holds features of {features.dataset}, but {benchmark.name} is of {benchmark.dataset}", "take that data set's features")
+        raise InputError(where, f"holds features of {features.dataset}, but {benchmark.name} needs {benchmark.dataset}", "give features of that data set")
     faults = _faults(features, benchmark, draw)
     if faults:
         fitting = fitting_benchmarks(features)
-        remedy = "they are the classes of no benchmark known here"
+        remedy = "they match no known benchmark"
         if fitting:
             remedy = f"they are the classes of {', '.join(_title(row, number) for row, number in fitting)}"
         elif (*features.seen, *features.unseen) == tuple(range(features.classes)):
-            remedy = "the labels seem to be numbered anew, seen classes first: put back the data set's own class indices"
+            remedy = "the labels seem to be renumbered, seen classes first; restore the data set's own class indices"
         raise InputError(where, f"not the classes of {_title(benchmark, draw)}: {faults[0]}", remedy)
     if features.encoder_seen is not None:
         refuse_leak(features.encoder_seen, benchmark.unseen_labels(features.class_names, draw), where)
@@ -73,14 +73,14 @@ def _remarks(features: FeatureSet, benchmark: Benchmark, draw: int) -> list[str]
         if have is None or have == wanted or not official.keys() >= set(parts):
             continue
         close = abs(have - wanted) <= _CLOSE * wanted
-        remarks.append(f"{title}: {have:,} clips, officially {wanted:,}" + ("" if close else f"; is it another partition than {benchmark.partition}?"))
+        remarks.append(f"{title}: {have:,} clips, officially {wanted:,}" + ("" if close else f"; the partition may not be {benchmark.partition}"))
     if features.y_all is not None and (twins := int(np.isin(features.y_all, features.unseen).sum())) != len(features.y_unseen):
         remarks.append(f"test of all classes: {twins:,} clips of unseen classes, the zero-shot test has {len(features.y_unseen):,}")
     return remarks
 
 
 def _faults(features: FeatureSet, benchmark: Benchmark, draw: int) -> list[str]:
-    """What of the labels is not as in the benchmark."""
+    """The differences between the labels and the benchmark."""
     unseen = set(benchmark.unseen(draw))
     seen = set(range(benchmark.classes)) - unseen
     have_seen, have_unseen = set(features.seen), set(features.unseen)
@@ -97,7 +97,7 @@ def _faults(features: FeatureSet, benchmark: Benchmark, draw: int) -> list[str]:
 
 
 def _listed(classes: Collection[int], names: tuple[str, ...]) -> str:
-    """The first ten, with their names where known."""
+    """The first ten classes, with their names if known."""
     shown = [f"{index} ({names[index]})" if index < len(names) else str(index) for index in sorted(classes)[:10]]
     return ", ".join(shown) + (f" and {len(classes) - 10} more" if len(classes) > 10 else "")
 

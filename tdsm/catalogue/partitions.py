@@ -1,11 +1,11 @@
-"""Official training and test parts of the data sets: a pure function of a clip's name.
+"""Official training and test parts of the data sets, determined by a clip's name.
 
-A partition is what the authors of a data set laid down for supervised recognition: some performers, cameras, setups or videos train, the others
-test. A zero-shot protocol takes the seen classes of the training part and the unseen classes of the test part. Sources: the papers named in
-:mod:`tdsm.data.readers`; for Kinetics the two folders of the ST-GCN release (S. Yan, Y. Xiong, D. Lin, AAAI 2018).
+A partition is defined by the authors of a data set for supervised recognition: some performers, cameras, setups or videos are for training, the others for
+testing. A zero-shot protocol uses the seen classes of the training part and the unseen classes of the test part. Sources: the papers named in
+:mod:`tdsm.data.readers`; for Kinetics, the two folders of the ST-GCN release (S. Yan, Y. Xiong, D. Lin, AAAI 2018).
 
-:data:`PARTITIONS` has them all. In addition every data set has the partition "all", in which every clip is in the training and in the test part.
-UWA3D Multiview II has no single partition (each pair of its four views trains in turn), so only "all" is known for it.
+:data:`PARTITIONS` lists them. In addition every data set has the partition "all", in which every clip is in the training and in the test part.
+UWA3D Multiview II has no single partition (each pair of its four views is used for training in turn), so it only has "all".
 """
 
 import re
@@ -18,12 +18,12 @@ __all__ = ["PARTITIONS", "Partition", "in_test", "in_training", "partitions_of"]
 
 @dataclass(frozen=True)
 class Partition:
-    """Which clips train and which test.
+    """Rule that divides clips into training and test part.
 
     Attributes:
-        what: what the value is, such as "performer".
-        name: matches the start of a clip's name; its one group is the value that decides.
-        example: a name that matches.
+        what: meaning of the deciding value, such as "performer".
+        name: pattern for the start of a clip's name; its single group is the deciding value.
+        example: a matching name.
         train: values of the training part.
         test: values of the test part.
     """
@@ -39,10 +39,10 @@ class Partition:
             raise ValueError(f"{self.what}s {sorted(map(str, self.train & self.test))} are in both parts")
 
     def value(self, clip_name: str) -> int | str:
-        """What decides about this clip: a number, or a word such as "L". Raises InputError: a name of another form, or a value of neither part."""
+        """The deciding value of a clip: a number, or a word such as "L". Raises InputError: a name of another form, or a value in neither part."""
         match = self.name.match(clip_name)
         if not match:
-            raise InputError(clip_name, f"does not say its {self.what}, which decides whether it trains or tests", f"name clips like {self.example}")
+            raise InputError(clip_name, f"has no {self.what} in its name, which decides between training and test part", f"name clips like {self.example}")
         value = int(match[1]) if match[1].isdigit() else match[1]
         if value not in self.train and value not in self.test:
             raise InputError(clip_name, f"{self.what} {value} is in neither part", "give the clips of the data set that the partition was made for")
@@ -79,24 +79,24 @@ PARTITIONS: dict[tuple[str, str], Partition] = {
 
 
 def partitions_of(dataset: str) -> tuple[str, ...]:
-    """Names of the official partitions of a data set, without "all"; none for a data set that has none."""
+    """Names of the official partitions of a data set, without "all"; empty if it has none."""
     return tuple(partition for name, partition in PARTITIONS if name == dataset)
 
 
 def in_training(dataset: str, partition: str, clip_name: str) -> bool:
-    """Whether a clip belongs to the training part; with partition "all" every clip of any data set does.
+    """Whether a clip belongs to the training part. In the partition "all" every clip does.
 
     Raises:
-        InputError: a partition that this data set does not have, or a name that does not tell.
+        InputError: the data set has no such partition, or the name does not match its pattern.
     """
     if partition == "all":
         return True
     if (dataset, partition) not in PARTITIONS:
-        raise InputError("partition", f"{dataset} has none called {partition!r}", f"choose among: {', '.join((*partitions_of(dataset), 'all'))}")
+        raise InputError("partition", f"{dataset} has no partition {partition!r}", f"choose among: {', '.join((*partitions_of(dataset), 'all'))}")
     rule = PARTITIONS[dataset, partition]
     return rule.value(clip_name) in rule.train
 
 
 def in_test(dataset: str, partition: str, clip_name: str) -> bool:
-    """Whether a clip belongs to the test part; with partition "all" every clip does. Raises InputError: as :func:`in_training`."""
+    """Whether a clip belongs to the test part. In the partition "all" every clip does. Raises InputError: as :func:`in_training`."""
     return partition == "all" or not in_training(dataset, partition, clip_name)

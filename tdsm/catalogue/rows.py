@@ -1,8 +1,8 @@
-"""Benchmarks: which classes of which data set are unseen, which clips train and test, and what has been published on them.
+"""Benchmarks: the unseen classes of a data set, its training and test clips, and the published results.
 
-A benchmark is one row of a published table: data set x class lists x partition x skeleton encoder. All of them are data (``benchmarks.json``), facts
-of the protocols' own files; docs/BENCHMARKS.md tells their sources apart and says where they disagree. Classes are numbered from 0 in the data set's
-own order. Rows of random class lists ("draws") are the mean over the draws.
+A benchmark is one row of a published table: data set x class lists x partition x skeleton encoder. All rows are data (``benchmarks.json``), taken from the
+protocols' own files; docs/BENCHMARKS.md lists the sources and their disagreements. Classes are numbered from 0 in the data set's own order. Rows of random
+class lists ("draws") are the mean over the draws.
 """
 
 import json
@@ -22,23 +22,23 @@ __all__ = ["Benchmark", "DatasetFacts", "all_benchmarks", "benchmark_named", "be
 
 _NTU_60_SETUPS = 17
 _COUNTED = {
-    "clips": "clips with somebody", "train_seen": "training clips of seen classes",
+    "clips": "clips with a body", "train_seen": "training clips of seen classes",
     "test_seen": "test clips of seen classes", "test_unseen": "test clips of unseen classes",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What a whole data set should hold, by its authors; :mod:`tdsm.catalogue.fetch` says where to get it.
+    """Contents of a complete data set according to its authors; :mod:`tdsm.catalogue.fetch` lists where to get it.
 
     Attributes:
-        name: as its reader gives it, such as "ntu-60".
-        title: as its authors call it.
+        name: name that its reader gives, such as "ntu-60".
+        title: name that its authors give.
         classes: number of classes.
-        clips: recordings, or None where nobody states them exactly.
-        without_skeleton: how many of these hold nobody in any frame.
-        videos: for a data set that is cut out of longer videos.
-        parts: partition -> (training clips, test clips), without those that hold nobody.
+        clips: number of recordings, or None if not stated exactly.
+        without_skeleton: number of recordings without a body in any frame.
+        videos: number of videos, for a data set that is cut out of longer videos.
+        parts: partition -> (training clips, test clips), without recordings without a body.
     """
 
     name: str
@@ -55,19 +55,19 @@ class Benchmark:
     """One row of a published table.
 
     Attributes:
-        name: what a user types, such as "ntu-60-synse-55-5".
-        dataset: the data set's name, as its reader gives it.
-        protocol: "SynSE", "PURLS", "SMIE", "SA-DVAE" or "STAR": whose class lists and setting they are.
-        split: "seen/unseen" counts, such as "55/5".
-        classes: number of classes in all.
-        draws: lists of unseen classes; one, or several whose mean is the row.
-        partition: of :mod:`tdsm.catalogue.partitions`; seen classes of its training part train, unseen classes of its test part test.
+        name: name that the user gives, such as "ntu-60-synse-55-5".
+        dataset: name of the data set, as its reader gives it.
+        protocol: source of the class lists and the setting: "SynSE", "PURLS", "SMIE", "SA-DVAE" or "STAR".
+        split: numbers of classes as "seen/unseen", such as "55/5".
+        classes: number of all classes.
+        draws: lists of unseen classes: one list, or several over which the row is the mean.
+        partition: one of :mod:`tdsm.catalogue.partitions`. Seen classes of its training part are for training, unseen classes of its test part for testing.
         encoder: "shift-gcn" or "st-gcn".
-        source: where the class lists come from.
-        table: the table of the TDSM paper that has this row, "Table 1", "Table 2" or "".
-        note: what is assumed, or what to know before comparing.
-        counts: "clips" of the data set that hold somebody, and, one number a draw, "train_seen", "test_seen", "test_unseen", by official metadata.
-        published: method -> top-1 % on unseen classes as printed; most were selected on test clips.
+        source: origin of the class lists.
+        table: table of the TDSM paper with this row: "Table 1", "Table 2" or "".
+        note: assumptions, and what to know before comparing numbers.
+        counts: number of "clips" of the data set with a body and, one number per draw, "train_seen", "test_seen", "test_unseen", from official metadata.
+        published: method -> published top-1 % on unseen classes; most methods were selected on test clips.
     """
 
     name: str
@@ -100,17 +100,17 @@ class Benchmark:
                 raise ValueError(f"{self.name}: {what} has {len(numbers)} numbers for {len(self.draws)} lists")
 
     def unseen(self, draw: int = 0) -> tuple[int, ...]:
-        """Unseen classes of one list, ascending."""
+        """Unseen classes of one list, in ascending order."""
         return tuple(sorted(self.draws[draw]))
 
     def unseen_labels(self, classes: Sequence[str], draw: int = 0) -> tuple[str, ...]:
-        """The same as names; ``classes`` are all names in the data set's order (a longer list of a larger set will do)."""
+        """Names of the unseen classes. ``classes`` are all names in the data set's order, or a longer list of a larger data set."""
         return tuple(classes[index] for index in self.unseen(draw))
 
     def select(self, clips: ClipSet) -> tuple[Clip, ...]:
-        """The clips that belong to this benchmark's data set: all of them; of a larger set that contains it, those of its classes (and setups).
+        """The clips of this benchmark's data set: all clips, or, from a larger data set that contains it, those of its classes (and setups).
 
-        A smaller set that it contains, such as NTU-60 in NTU-120, is taken whole: one of two archives.
+        A smaller data set that it contains, such as NTU-60 in NTU-120, is used completely, because it is one of the two archives.
 
         Raises:
             InputError: another data set.
@@ -118,7 +118,7 @@ class Benchmark:
         if clips.name == self.dataset or _larger(clips.name) == self.dataset:
             return clips.clips
         if _larger(self.dataset) != clips.name:
-            raise InputError(clips.name, f"is not {self.dataset}, which {self.name} needs", "give that data set")
+            raise InputError(clips.name, f"is not {self.dataset}, which {self.name} needs", f"give clips of {self.dataset}")
         labels = set(clips.classes[: self.classes])
         chosen = tuple(clip for clip in clips if clip.label in labels)
         return tuple(clip for clip in chosen if parse_name(clip.name).setup <= _NTU_60_SETUPS) if self.dataset == "ntu-60" else chosen
@@ -127,19 +127,19 @@ class Benchmark:
         """(seen classes of the training part, unseen classes of the test part) for one list of unseen classes, both in the data set's own order.
 
         Raises:
-            InputError: another data set, a clip whose name does not tell its part, or a class without a clip in its part.
+            InputError: another data set, a clip whose name does not match the partition, or a class without a clip in its part.
         """
         chosen, classes = self.select(clips), tuple(load_prompts(self.dataset))
         names = {normal_form(label) for label in classes}
         strange = next((clip for clip in chosen if clip.label is None or normal_form(clip.label) not in names), None)
         if strange is not None:
-            what = f"label {strange.label!r} is none of the {self.classes} classes of {self.dataset}"
-            raise InputError(strange.name, what, "label clips as tdsm.load_prompts names the classes")
-        chosen, unseen = ClipSet(chosen, classes, self.dataset), self.unseen_labels(classes, draw)  # in the spelling of the classes
+            what = f"label {strange.label!r} is not one of the {self.classes} classes of {self.dataset}"
+            raise InputError(strange.name, what, "use the class names of tdsm.load_prompts as labels")
+        chosen, unseen = ClipSet(chosen, classes, self.dataset), self.unseen_labels(classes, draw)  # with the spelling of the class names
         seen = tuple(label for label in classes if label not in unseen)
         train = [clip for clip in chosen if clip.label not in unseen and in_training(self.dataset, self.partition, clip.name)]
         test = [clip for clip in chosen if clip.label in unseen and in_test(self.dataset, self.partition, clip.name)]
-        return self._part(train, seen, "to train on"), self._part(test, unseen, "to test on")
+        return self._part(train, seen, "in the training part"), self._part(test, unseen, "in the test part")
 
     def _part(self, clips: list[Clip], classes: tuple[str, ...], what: str) -> ClipSet:
         labels = {clip.label for clip in clips}
@@ -170,7 +170,7 @@ def all_benchmarks() -> list[Benchmark]:
 
 
 def benchmark_named(name: str) -> Benchmark:
-    """The row of this name. Raises InputError: no such row."""
+    """The row with this name. Raises InputError: no such row."""
     rows = {row.name: row for row in all_benchmarks()}
     if name in rows:
         return rows[name]
@@ -179,7 +179,7 @@ def benchmark_named(name: str) -> Benchmark:
 
 
 def benchmarks_of(dataset: str, split: str | None = None) -> list[Benchmark]:
-    """The rows of a data set; with ``split`` (such as "22/5", or a row's whole name) those of it, SynSE's or PURLS' first.
+    """The rows of a data set. With ``split`` (such as "22/5", or the name of a row) only those of the split, SynSE's or PURLS' first.
 
     Raises:
         InputError: unknown data set or split.
@@ -196,12 +196,12 @@ def benchmarks_of(dataset: str, split: str | None = None) -> list[Benchmark]:
 
 
 def dataset_facts() -> dict[str, DatasetFacts]:
-    """What is known of each whole data set, by name."""
+    """Facts about each complete data set, by name."""
     return {entry["name"]: DatasetFacts(**_tuples(entry)) for entry in _read("datasets")}
 
 
 def _larger(dataset: str) -> str | None:
-    """The data set whose first classes this one has."""
+    """The data set whose first classes are those of this one."""
     return SUBSETS[dataset][0] if dataset in SUBSETS else None
 
 
@@ -210,7 +210,7 @@ def _read(part: str) -> list[dict]:
 
 
 def _tuples(value: object) -> object:
-    """The same with tuples in place of lists, at any depth."""
+    """The value with lists replaced by tuples, at any depth."""
     if isinstance(value, list):
         return tuple(map(_tuples, value))
     return {key: _tuples(inner) for key, inner in value.items()} if isinstance(value, dict) else value

@@ -1,7 +1,8 @@
-"""Preprocessed clips on disk, for sets that do not fit in memory.
+"""Preprocessed clips on disk, for data sets that do not fit in memory.
 
-A folder: ``x.npy`` (N, M, T, V, C) float32, which is mapped and read once, for its checksum, when it is opened; ``rows.json``, what is in each row. NTU
-RGB+D 120 at the paper's 300 frames and two bodies is 20 GB of these. A killed writing resumes: ``written.json`` says how far the rows are safe.
+A folder holds ``x.npy`` (N, M, T, V, C) float32, which is memory-mapped and read once for its checksum when it is opened, and ``rows.json``, which describes
+each row. NTU RGB+D 120 at the paper's 300 frames and two bodies takes 20 GB. An interrupted writing resumes: ``written.json`` records how many rows are
+complete.
 """
 
 import warnings
@@ -25,18 +26,18 @@ from tdsm.util.progress import progress_bar
 
 __all__ = ["Arrays", "Rows", "open_arrays", "write_arrays"]
 
-_SAFE_EVERY = 500  # clips
-_AGAIN = "delete the folder and make it again"
+_SAFE_EVERY = 500  # clips between two records of written.json
+_AGAIN = "delete the folder and create it again"
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Some rows of a mapped array; asking for a part of them reads that part only.
+    """Some rows of a memory-mapped array. Indexing reads only the requested rows.
 
     Attributes:
         array: (N, ...) float32.
-        index: (R,) which rows.
-        identity: what tells the array from another one, for fingerprints.
+        index: (R,) indices of the rows.
+        identity: identifies the content of the array, for fingerprints.
     """
 
     array: np.ndarray
@@ -50,7 +51,7 @@ class Rows:
         return torch.from_numpy(np.array(self.array[self.index[rows]]))
 
     def split(self, size: int) -> Iterator[Tensor]:
-        """The rows in order, ``size`` at a time."""
+        """The rows in order, in blocks of ``size``."""
         return (self[slice(start, start + size)] for start in range(0, len(self), size))
 
     def __repr__(self) -> str:
@@ -59,15 +60,15 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """What :func:`write_arrays` wrote.
+    """Arrays that :func:`write_arrays` wrote.
 
     Attributes:
-        x: (N, M, T, V, C) float32, mapped.
-        y: (N,) class index.
-        names, subjects: N of each.
+        x: (N, M, T, V, C) float32, memory-mapped.
+        y: (N,) class indices.
+        names, subjects: names and subjects of the N clips.
         classes: class names.
-        layout: the body.
-        identity: what tells these arrays from others.
+        layout: skeleton layout.
+        identity: identifies the content of the arrays.
     """
 
     x: np.ndarray
@@ -79,18 +80,18 @@ class Arrays:
     identity: str
 
     def rows(self, index: np.ndarray) -> Rows:
-        """Some of the clips, ready for training an encoder or extracting features."""
+        """Some of the clips, for training an encoder or extracting features."""
         return Rows(self.x, np.asarray(index), self.identity)
 
 
 def write_arrays(folder: Path, clips: ClipSet, config: PreprocessConfig, progress: bool = True) -> None:
-    """Preprocess every clip into ``folder``; a killed call goes on. Clips that cannot be used are left out, with one warning that names them.
+    """Preprocess every clip into ``folder``. An interrupted call resumes. Unusable clips are skipped, with one warning that names them.
 
     Raises:
-        InputError: ``config.frames`` is 0 (clips would differ in length), or no clip can be used.
+        InputError: ``config.frames`` is 0 (clips would differ in length), or no clip is usable.
     """
     if config.frames == 0:
-        raise InputError("config", "frames is 0, so that clips differ in length", "give frames, the length of all of them")
+        raise InputError("config", "frames is 0, so clips differ in length", "give frames above 0")
     shape = (len(clips), config.bodies, config.frames, len(clips.layout), clips.layout.dims)
     kept, start, x = _begin(folder, shape)
     bad = []
@@ -109,9 +110,9 @@ def write_arrays(folder: Path, clips: ClipSet, config: PreprocessConfig, progres
             bar.update(len(block))
     x.flush()
     if not kept:
-        raise InputError(clips.name, "no clip can be used", bad[0])
+        raise InputError(clips.name, "no clip is usable", bad[0])
     if bad:
-        warnings.warn(f"{len(bad)} clips cannot be used and are left out: {'; '.join(bad[:3])}", stacklevel=2)
+        warnings.warn(f"{len(bad)} clips are not usable and are skipped: {'; '.join(bad[:3])}", stacklevel=2)
     rows = {"y": clips.y[kept].tolist(), "names": [clips[number].name for number in kept], "subjects": clips.subjects[kept].tolist()}
     about = {"classes": clips.classes, "layout": clips.layout.name, "preprocess": asdict(config), "crc": _crc(x)}
     write_sealed(folder / "rows.json", rows | about)
@@ -125,7 +126,7 @@ def _crc(x: np.ndarray) -> int:
 
 
 def _begin(folder: Path, shape: tuple[int, ...]) -> tuple[list[int], int, np.memmap]:
-    """(clips that stand in the rows so far, first clip to do, the rows)."""
+    """(indices of the clips in the rows so far, first clip to process, the rows)."""
     with disk_faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "written.json").exists():
@@ -137,10 +138,10 @@ def _begin(folder: Path, shape: tuple[int, ...]) -> tuple[list[int], int, np.mem
 
 
 def open_arrays(folder: Path) -> Arrays:
-    """Map what :func:`write_arrays` wrote. Raises InputError: a file is missing or damaged."""
+    """Memory-map the arrays of :func:`write_arrays`. Raises InputError: a file is missing or damaged."""
     rows, x = read_sealed(folder / "rows.json", _AGAIN), map_npy(folder / "x.npy", "r", _AGAIN)
     if _crc(x) != rows.get("crc"):
-        raise InputError(folder / "x.npy", "damaged: its checksum is wrong", _AGAIN)
+        raise InputError(folder / "x.npy", "is damaged (wrong checksum)", _AGAIN)
     try:
         y, subjects, layout = np.array(rows["y"]), np.array(rows["subjects"]), layout_named(rows["layout"])
         return Arrays(x, y, tuple(rows["names"]), subjects, tuple(rows["classes"]), layout, folder.name)

@@ -1,29 +1,28 @@
-"""Clip and ClipSet: the one form of skeleton data, in memory and on disk.
+"""Clip and ClipSet: the single representation of skeleton data, in memory and on disk.
 
-Every reader in :mod:`tdsm.data.readers` ends here and everything after starts here. A clip is an array ``(M, T, V, C)``:
-M persons, T frames, V joints in the order of its layout, C coordinates. A person who is absent in a frame is all zeros
-in it; a joint of a present person that was not seen is NaN in all its coordinates (:func:`normalised` brings other forms
-to this one). Users hand in their own clips as one ``.npz`` of these arrays:
+Every reader in :mod:`tdsm.data.readers` returns clips, and all other modules start from them. A clip is an array ``(M, T, V, C)``: M persons, T frames,
+V joints in the order of its layout, C coordinates. A person who is absent in a frame is all zeros in it. A missing joint of a present person is NaN in all
+coordinates (:func:`normalised` converts other conventions to this one). Users can provide their own clips as one ``.npz`` of these arrays:
 
 ==============  =====================  ==============================================================
 array           shape                  meaning
 ==============  =====================  ==============================================================
-``joints``      (N, M, T, V, C) float  clips, padded with zeros behind their last frame
-``frames``      (N,) int               how many of the T frames belong to each clip (left out: all)
-``labels``      (N,) str               class name of each clip, "" where unknown (left out: unknown); or whole numbers, indices
+``joints``      (N, M, T, V, C) float  clips, padded with zeros after their last frame
+``frames``      (N,) int               number of frames of each clip (default: T)
+``labels``      (N,) str               class name of each clip, "" if unknown (default: unknown); or integers, indices
                                        of ``classes``; or (N, K) one-hot rows
-``subjects``    (N,) str               who moves (left out: unknown)
-``names``       (N,) str               what to call the clip in messages (left out: its number)
-``fps``         () or (N,) float       frames a second (left out: not known, 30 is assumed)
-``fps_assumed`` () or (N,) bool        whether ``fps`` is such a guess (left out: no)
+``subjects``    (N,) str               person who moves (default: unknown)
+``names``       (N,) str               name of the clip in messages (default: its number)
+``fps``         () or (N,) float       frames per second (default: unknown, 30 is assumed)
+``fps_assumed`` () or (N,) bool        whether ``fps`` was assumed (default: no)
 ``layout``      () str                 a name of :data:`tdsm.data.layouts.LAYOUTS`
-``classes``     (K,) str               class names in order (left out: sorted labels)
-``order``       () str                 letters of the axes of ``joints`` where it is another than NMTVC, such as NCTVM or NTVC
-``dataset``     () str                 name of the data set (left out: the file's name without its ending)
+``classes``     (K,) str               class names in order (default: sorted labels)
+``order``       () str                 letters of the axes of ``joints`` if not NMTVC, such as NCTVM or NTVC
+``dataset``     () str                 name of the data set (default: the file's name without its suffix)
 ==============  =====================  ==============================================================
 
-:meth:`ClipSet.save` pads nothing: ``joints`` (sum of M T, V, C) float32, one clip behind the other, ``persons`` and ``frames`` (N,) say M and T of each
-clip, and a checksum is kept. When such a file is loaded, ``joints`` are mapped into memory and read once, to check them.
+:meth:`ClipSet.save` does not pad: ``joints`` (sum of M T, V, C) float32 holds the clips one after another, ``persons`` and ``frames`` (N,) hold M and T of
+each clip, and a checksum is stored. When such a file is loaded, ``joints`` are memory-mapped and read once to verify the checksum.
 """
 
 import hashlib
@@ -45,8 +44,8 @@ from tdsm.util.npz import read_npz, write_npz
 
 __all__ = ["ASSUMED_FPS", "Clip", "ClipSet", "as_clips", "normalised"]
 
-_LOOKED_AT = 1000  # clips whose joints are read to show a set, which may be mapped from disk
-ASSUMED_FPS = 30.0  # where no file states the frames a second
+_LOOKED_AT = 1000  # most clips whose joints are read to display a set, which may be memory-mapped
+ASSUMED_FPS = 30.0  # used if no file states the frame rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +53,16 @@ class Clip:
     """One recording.
 
     Attributes:
-        joints: (M, T, V, C) float32 in the normal form of :func:`normalised`: absent persons are zeros, joints not seen, or masked, are NaN.
+        joints: (M, T, V, C) float32 in the form of :func:`normalised`: absent persons are zeros, missing or masked joints are NaN.
         layout: names and order of the V joints.
-        label: class name, or None when unknown.
-        subject: who moves, or None; intervals are bootstrapped over subjects.
-        fps: frames a second; given as None, where they are not known, it becomes 30.
-        name: what to call the clip in messages, usually its file.
-        fps_assumed: nothing states ``fps``.
+        label: class name, or None if unknown.
+        subject: the person who moves, or None. Confidence intervals are bootstrapped over subjects.
+        fps: frames per second; None (unknown) is replaced by 30.
+        name: name of the clip in messages, usually its file.
+        fps_assumed: True if ``fps`` was not stated by the source.
 
     Raises:
-        InputError: wrong number of axes, no frame, wrong joint or coordinate count, infinite values, or something else than numbers.
+        InputError: wrong number of axes, no frame, wrong number of joints or coordinates, infinite values, or values that are not numbers.
 
     Example:
         >>> import numpy as np
@@ -85,9 +84,9 @@ class Clip:
 
     def __post_init__(self) -> None:
         try:
-            with np.errstate(over="ignore"):  # becomes infinite, which is refused
+            with np.errstate(over="ignore"):  # overflow becomes infinite, which is refused
                 joints = self.joints.astype(np.float32).filled(np.nan) if np.ma.isMaskedArray(self.joints) else np.asarray(self.joints, dtype=np.float32)
-        except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the last: a tensor that requires its gradient
+        except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # RuntimeError: a tensor that requires grad
             what = f"joints are not an array of numbers ({' '.join(str(error).split())})"
             raise InputError(self.name, what, "give (persons, frames, joints, coordinates)") from error
         if joints.ndim == 3:
@@ -108,7 +107,7 @@ class Clip:
             raise InputError(
                 self.name,
                 f"joints: infinite (in 32 bits), first at person {person}, frame {frame}, joint {joint} ({self.layout.joints[joint]})",
-                "give NaN where a joint was not seen",
+                "give NaN for a missing joint",
             )
         if self.label is not None:
             object.__setattr__(self, "label", check_name(self.label, f"{self.name}, label"))
@@ -122,7 +121,7 @@ class Clip:
     def checked_before(
         cls, joints: np.ndarray, layout: Layout, label: str | None, subject: str | None, fps: float, name: str, fps_assumed: bool = False
     ) -> "Clip":
-        """A clip whose joints, (M, T, V, C) float32, are those of another Clip, checked and normalised, and are not read again: those of a clip store."""
+        """A clip with the joints of another Clip, (M, T, V, C) float32, which are checked and normalised already, as in a clip store."""
         clip = object.__new__(cls)
         vars(clip).update(joints=joints, layout=layout, label=label, subject=subject, fps=fps, name=name, fps_assumed=fps_assumed)
         return clip
@@ -139,26 +138,26 @@ class Clip:
 
 
 def normalised(joints: np.ndarray, layout: Layout) -> np.ndarray:
-    """The one form in which the package holds absence, from the forms in which files have it.
+    """Convert the conventions of files for missing data to that of the package.
 
-    1. A joint with a coordinate that is NaN is NaN in all of them: it was not seen.
-    2. A person of whom nothing but NaN and zeros is left in a frame is absent in it: all zeros.
-    3. In 2-D a joint of a present person at exactly (0, 0) becomes NaN: detectors leave unseen joints there. In 3-D so does a joint at exactly the origin,
-       except a joint of the body's middle that is there in all of its person's frames: the clip may have been centred at it. Where several are, the lower
-       end of the torso is the one, if it is among them.
+    1. A joint with a NaN coordinate is NaN in all coordinates: it is missing.
+    2. A person with only NaN and zeros in a frame is absent in it: all zeros.
+    3. In 2-D, a joint of a present person at exactly (0, 0) becomes NaN, because detectors write missing joints as (0, 0). In 3-D, so does a joint at
+       exactly the origin, except a joint of the body's midline that is at the origin in all of its person's frames: the clip may be centred there. If
+       there are several such joints, only the lower end of the torso is kept, if it is among them.
 
     Args:
         joints: (M, T, V, C).
-        layout: of the joints.
+        layout: layout of the joints.
 
     Returns:
-        The same array where it has this form already, else a new one.
+        The same array if nothing has to be changed, otherwise a new one.
 
     Example:
         >>> import numpy as np
         >>> from tdsm.data.layouts import COCO_17
         >>> joints = np.ones((1, 1, 17, 2), np.float32)
-        >>> joints[0, 0, 1] = 0  # what a detector writes for a joint that it did not see
+        >>> joints[0, 0, 1] = 0  # how a detector writes a missing joint
         >>> normalised(joints, COCO_17)[0, 0, :3]
         array([[ 1.,  1.],
                [nan, nan],
@@ -176,7 +175,7 @@ def normalised(joints: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def _centre(zero: np.ndarray, present: np.ndarray, layout: Layout) -> np.ndarray:
-    """(M, 1, V) bool: joints at which a 3-D clip may have been centred; ``zero`` (M, T, V) says where joints are at the origin."""
+    """(M, 1, V) bool: joints at which a 3-D clip may be centred. ``zero`` (M, T, V) is True for joints at the origin."""
     middle = np.array(layout.mirror) == np.arange(len(layout))
     centre = (zero | ~present).all(axis=1) & present.any(axis=1) & middle
     lower = centre & np.isin(np.arange(len(layout)), layout.torso[0])
@@ -189,12 +188,12 @@ class ClipSet(Sequence):
 
     Attributes:
         clips: the clips.
-        classes: class names in the data set's own order (left out: the labels, sorted). Names are compared by normal form
-            (:mod:`tdsm.data.labels`); a clip whose label is one of them in another spelling takes the spelling of the class.
-        name: the data set's name.
+        classes: class names in the data set's own order (default: the sorted labels). Names are compared in their normal form (:mod:`tdsm.data.labels`).
+            A label that spells a class differently is replaced by the spelling of the class.
+        name: name of the data set.
 
     Raises:
-        InputError: no clip, clips of different layouts, a label outside ``classes``, or one label in two spellings.
+        InputError: no clip, clips of different layouts, a label outside ``classes``, or a label in two spellings.
 
     Example:
         >>> from tdsm.data.synthetic import synthetic_clips
@@ -226,7 +225,7 @@ class ClipSet(Sequence):
         object.__setattr__(self, "clips", tuple(self._spelled(clip) for clip in clips))
 
     def _spelled(self, clip: Clip) -> Clip:
-        """The clip, its label spelled as the class is."""
+        """The clip, with its label in the spelling of the class."""
         if clip.label is None:
             return clip
         index = self._index.get(normal_form(clip.label))
@@ -250,20 +249,20 @@ class ClipSet(Sequence):
 
     @property
     def layout(self) -> Layout:
-        """The layout that all clips share."""
+        """The common layout of all clips."""
         return self.clips[0].layout
 
     @property
     def subjects(self) -> np.ndarray:
-        """(N,) subject of each clip; "" where unknown."""
+        """(N,) subject of each clip; "" if unknown."""
         return np.array([clip.subject or "" for clip in self.clips])
 
     @property
     def y(self) -> np.ndarray:
-        """(N,) class index of each clip; a clip without a label is an InputError."""
+        """(N,) class index of each clip. Raises InputError: a clip without a label."""
         for clip in self.clips:
             if clip.label is None:
-                raise InputError(clip.name, "has no label", "label every clip that is trained or tested on")
+                raise InputError(clip.name, "has no label", "label every clip that is used for training or testing")
         return np.array([self._index[normal_form(clip.label)] for clip in self.clips])
 
     @property
@@ -276,17 +275,17 @@ class ClipSet(Sequence):
         return digest.hexdigest()
 
     def where(self, keep: Callable[[Clip], bool]) -> "ClipSet":
-        """The clips for which ``keep(clip)`` is true, in order; classes stay as they are."""
+        """The clips for which ``keep(clip)`` is true, in order. The class list does not change."""
         return ClipSet(tuple(clip for clip in self.clips if keep(clip)), self.classes, self.name)
 
     def of_classes(self, labels: Sequence[str]) -> "ClipSet":
-        """The clips of these classes, which become the class list, in the order of ``labels`` and in the set's own spelling.
+        """The clips of these classes. The classes become the class list, in the order of ``labels`` and in the spelling of the set.
 
         Args:
-            labels: class names, compared by normal form.
+            labels: class names, compared in their normal form.
 
         Raises:
-            InputError: no class, an unknown one, or one twice.
+            InputError: no class, an unknown one, or a repeated one.
         """
         asked = as_labels(labels, where=f"{self.name}, classes")
         for label in asked:
@@ -297,10 +296,10 @@ class ClipSet(Sequence):
         return ClipSet(tuple(clip for clip in self.clips if clip.label in wanted), classes, self.name)
 
     def without_classes(self, labels: Sequence[str]) -> "ClipSet":
-        """The clips of all other classes, such as the seen ones if ``labels`` are the unseen ones.
+        """The clips of all other classes; for example, the seen classes if ``labels`` are the unseen ones.
 
         Raises:
-            InputError: an unknown class, one twice, or no class left.
+            InputError: an unknown class, a repeated one, or no class left.
         """
         out = {normal_form(label) for label in self.of_classes(labels).classes} if labels else set()
         return self.of_classes([label for label in self.classes if normal_form(label) not in out])
@@ -308,7 +307,7 @@ class ClipSet(Sequence):
     def save(self, path: str | Path) -> Path:
         """Write all clips to one ``.npz`` (the second format at the top of this module), atomically; returns the path.
 
-        Raises InputError: the disk refuses.
+        Raises InputError: the file cannot be written.
         """
         joints = [clip.joints.reshape(-1, *clip.joints.shape[2:]) for clip in self.clips]
         columns = {
@@ -327,10 +326,10 @@ class ClipSet(Sequence):
 
     @classmethod
     def load(cls, path: str | Path) -> "ClipSet":
-        """Read a ``.npz`` in one of the formats at the top of this module. Nothing in it is ever executed.
+        """Read a ``.npz`` in one of the formats at the top of this module. Its content is never executed.
 
         Raises:
-            InputError: not an npz, damaged, a pickled object inside, a missing array, an unknown layout, or a bad clip.
+            InputError: not an npz, damaged, a pickled object inside, a missing array, an unknown layout, or an invalid clip.
         """
         path = Path(path)
         arrays = read_npz(path, mapped={"joints"}, remedy="write it with ClipSet.save or numpy.savez, without object arrays")
@@ -357,7 +356,7 @@ class ClipSet(Sequence):
         about = [
             ("layout", f"{layout.name}: {len(layout)} joints, {layout.dims} coordinates in {layout.unit}"),
             ("persons (M)", _span([clip.joints.shape[0] for clip in self.clips])),
-            ("frames (T)", f"{_span(frames)}, which is {_span(seconds, '.1f')} s"),
+            ("frames (T)", f"{_span(frames)} = {_span(seconds, '.1f')} s"),
             ("subjects", shortened(subjects) if subjects else "unknown"),
         ]
         counts = Counter(clip.label for clip in self.clips)
@@ -365,7 +364,7 @@ class ClipSet(Sequence):
         if unseen:
             positions = len(layout) * sum(int(clip.joints.any(axis=(2, 3)).sum()) for clip in self.clips[:_LOOKED_AT])
             some = f" (first {_LOOKED_AT} clips)" if len(self) > _LOOKED_AT else ""
-            about += [("joints not seen", f"{unseen / positions:.1%}{some}; interpolated and filled in preprocessing")]
+            about += [("missing joints", f"{unseen / positions:.1%}{some}; interpolated and filled in preprocessing")]
         about += [("without a label", f"{counts[None]} clips")] if counts[None] else []
         note = f"and {more} more classes" if (more := len(self.classes) - SHOWN) > 0 else ""
         rows = [(label, counts[label]) for label in self.classes[:SHOWN]]
@@ -373,12 +372,13 @@ class ClipSet(Sequence):
 
 
 def as_clips(clips: Clip | Sequence | np.ndarray, layout: str | Layout | None = None) -> list[Clip]:
-    """Clips of whatever a user has at hand.
+    """Convert clips or arrays to a list of clips.
 
-    ``clips``: a clip, clips, or arrays (T, V, C), (M, T, V, C) or (N, M, T, V, C), or a list of arrays of the first two forms. ``layout``: of arrays.
+    ``clips``: a clip, a sequence of clips, arrays (T, V, C), (M, T, V, C) or (N, M, T, V, C), or a list of arrays of the first two shapes. ``layout``: layout
+    of the arrays.
 
     Raises:
-        InputError: no clip, arrays without a layout, or what :class:`Clip` refuses.
+        InputError: no clip, arrays without a layout, or an error of :class:`Clip`.
     """
     if isinstance(clips, Clip):
         return [clips]
@@ -386,7 +386,7 @@ def as_clips(clips: Clip | Sequence | np.ndarray, layout: str | Layout | None = 
     if not arrays and (isinstance(clips, str) or not isinstance(clips, Iterable)):
         raise InputError("clips", f"{clips!r:.60} is not a list of clips", "give clips or arrays; tdsm.load_clips(path) reads files")
     if arrays and np.ndim(clips) not in (3, 4, 5):
-        raise InputError("clips", f"an array of shape {np.shape(clips)}", "give (T, V, C), (M, T, V, C) or (N, M, T, V, C)")
+        raise InputError("clips", f"an array has shape {np.shape(clips)}", "give (T, V, C), (M, T, V, C) or (N, M, T, V, C)")
     several = [clips] if arrays and np.ndim(clips) < 5 else list(clips)
     if not several:
         raise InputError("clips", "none given", "give at least one clip")

@@ -1,6 +1,6 @@
-"""Columns of a file of clips: joints with their axes in any order; labels, names and numbers of any type, as plain Python values.
+"""Columns of a file of clips: joints with axes in any order; labels, names and numbers of any type, as plain Python values.
 
-The axes of an array of clips are named by letters: N clips, M persons, T frames, V joints, C coordinates.
+Letters name the axes of an array of clips: N clips, M persons, T frames, V joints, C coordinates.
 """
 
 import math
@@ -14,14 +14,14 @@ from tdsm.util.errors import InputError
 __all__ = ["class_column", "in_order", "joint_column", "label_column", "rate_column", "text_column", "whole_column"]
 
 _ORDER = "NMTVC"
-_ABSENT = ("", "nan", "NaN", "None")  # what numpy.array(["wave", nan]) and .astype(str) leave of a value that is not there
+_ABSENT = ("", "nan", "NaN", "None")  # how numpy.array(["wave", nan]) and .astype(str) write a missing value
 
 
 def joint_column(arrays: Mapping[str, np.ndarray], dims: int, where: object) -> list[np.ndarray]:
-    """(M, T, V, C) of each clip, as views of ``joints``, which holds the clips one behind the other, or padded to one length.
+    """(M, T, V, C) of each clip, as views of ``joints``, which holds the clips one after another, or padded to one length.
 
     Raises:
-        InputError: another shape or type, or ``order``, ``persons`` or ``frames`` that do not fit it.
+        InputError: another shape or type, or ``order``, ``persons`` or ``frames`` that do not match it.
     """
     joints, persons = arrays["joints"], arrays.get("persons")
     if joints.dtype.kind not in "fiu" or (joints.ndim != 5 and "order" not in arrays if persons is None else joints.ndim != 3):
@@ -34,31 +34,31 @@ def joint_column(arrays: Mapping[str, np.ndarray], dims: int, where: object) -> 
     persons, frames = (whole_column(arrays.get(key), persons.size, where, key, len(joints)) for key in ("persons", "frames"))
     ends = np.cumsum([many * length for many, length in zip(persons, frames, strict=True)], dtype=np.int64)
     if not len(ends) or ends[-1] != len(joints):
-        raise InputError(where, f"persons times frames is not the {len(joints):,} rows of joints", "write it with ClipSet.save")
+        raise InputError(where, f"persons times frames differs from the {len(joints):,} rows of joints", "write it with ClipSet.save")
     parts = np.split(joints, ends[:-1])
     return [part.reshape(many, length, *joints.shape[1:]) for part, many, length in zip(parts, persons, frames, strict=True)]
 
 
 def in_order(joints: np.ndarray, order: str, dims: int, where: object) -> np.ndarray:
-    """An array whose axes are in another order, in the package's order.
+    """Reorder the axes of an array to the order of the package.
 
     Args:
         joints: an array with one axis per letter of ``order``.
-        order: letters of NMTVC, each at most once, such as "NCTVM" (the GCN family's) or "NTVC"; N or M may be missing where there is one of it.
-        dims: coordinates of the layout; where it has 2 and the array 3, the third is the confidence of a joint, 0 for one that was not found.
-        where: what to name in an error.
+        order: letters of NMTVC, each at most once, such as "NCTVM" (used by the GCN family) or "NTVC". N or M may be omitted if there is only one.
+        dims: coordinates of the layout. If it is 2 and the array has 3, the third is the confidence of a joint, 0 for a missing one.
+        where: source named in an error message.
 
     Returns:
-        (N, M, T, V, C); NaN for a joint that was not found.
+        (N, M, T, V, C); NaN for a missing joint.
 
     Raises:
-        InputError: no order of these letters, or not of the array's axes.
+        InputError: an order with other letters, or with another number of axes than the array.
     """
     order = order.strip().upper()
     if len(set(order)) < len(order) or not set("TVC") <= set(order) <= set(_ORDER):
         raise InputError(where, f"order is {order!r}", f"name each axis once by a letter of {_ORDER}: clips, persons, frames, joints, coordinates")
     if joints.ndim != len(order):
-        raise InputError(where, f"joints have shape {joints.shape}, which are not the {len(order)} axes of order {order!r}", "name every axis of the array")
+        raise InputError(where, f"joints have shape {joints.shape}, but order {order!r} has {len(order)} axes", "name every axis of the array")
     missing = "".join(letter for letter in _ORDER if letter not in order)
     joints = joints.reshape(joints.shape + (1,) * len(missing))
     joints = joints.transpose([(order + missing).index(letter) for letter in _ORDER])
@@ -66,7 +66,7 @@ def in_order(joints: np.ndarray, order: str, dims: int, where: object) -> np.nda
 
 
 def text_column(values: object, count: int, where: object, key: str) -> list[str | None]:
-    """(N,) text of each clip; one text alone is that of all clips. Bytes are UTF-8, whole numbers become text; "", NaN and None mean that it is not known.
+    """(N,) text of each clip; a single text applies to all clips. Bytes are UTF-8, integers become text; "", NaN and None mean unknown.
 
     Raises:
         InputError: another shape or type.
@@ -83,7 +83,7 @@ def text_column(values: object, count: int, where: object, key: str) -> list[str
 
 
 def class_column(values: object, where: object) -> tuple[str, ...]:
-    """(K,) class names, in order. Raises InputError: no list of names, an empty name, or two that are the same label."""
+    """(K,) class names, in order. Raises InputError: not a list of names, an empty name, or two names that are the same label."""
     array = np.asarray(values)
     if array.ndim != 1:
         raise InputError(where, f"classes have shape {array.shape}", "give a list of class names, shape (classes,)")
@@ -92,10 +92,10 @@ def class_column(values: object, where: object) -> tuple[str, ...]:
 
 
 def label_column(values: object, classes: tuple[str, ...], count: int, where: object) -> tuple[list[str | None], tuple[str, ...]]:
-    """The label of each clip, None where it is not known, and the class names in order (empty: those of the labels, sorted).
+    """The label of each clip, None if unknown, and the class names in order (empty: the sorted labels).
 
-    Text and bytes are names. Whole numbers are indices of ``classes``; without ``classes`` each is a class of its own, "0", "1", ...
-    One-hot rows (N, K) are indices, too. "", NaN and None mean that the label is not known.
+    Text and bytes are names. Integers are indices of ``classes``; without ``classes``, each integer is a class of its own, "0", "1", ...
+    One-hot rows (N, K) are indices, too. "", NaN and None mean that the label is unknown.
 
     Raises:
         InputError: another shape or type, a negative or fractional number, an index outside ``classes``, or a row without exactly one 1.
@@ -115,16 +115,16 @@ def label_column(values: object, classes: tuple[str, ...], count: int, where: ob
     names = dict(enumerate(classes)) if classes else {number: str(number) for number in used if number >= 0}
     wrong = next((row for row, number in enumerate(numbers) if number is not None and number not in names), None)
     if wrong is not None:
-        allowed = f"numbers from 0 to {len(classes) - 1}, one per entry of `classes`" if classes else "numbers from 0, and NaN where a label is not known"
+        allowed = f"numbers from 0 to {len(classes) - 1}, one per entry of `classes`" if classes else "numbers from 0, and NaN for an unknown label"
         raise InputError(where, f"labels[{wrong}] is {numbers[wrong]}", f"give {allowed}")
     return [None if number is None else names[number] for number in numbers], classes or tuple(names.values())
 
 
 def rate_column(arrays: Mapping[str, object], count: int, where: object) -> list[float | None]:
-    """(N,) frames a second, from the arrays ``fps`` and ``fps_assumed``; None where nothing states them. One number alone is that of all clips.
+    """(N,) frames per second, from the arrays ``fps`` and ``fps_assumed``; None if not stated. A single number applies to all clips.
 
     Raises:
-        InputError: another shape or type, or a number that is not finite or not above 0.
+        InputError: another shape or type, or a number that is not finite and above 0.
     """
     if "fps" not in arrays:
         return [None] * count
@@ -138,7 +138,7 @@ def rate_column(arrays: Mapping[str, object], count: int, where: object) -> list
 
 
 def whole_column(values: object, count: int, where: object, key: str, most: int) -> list[int]:
-    """(N,) whole numbers from 1 to ``most``; one number alone is that of all clips.
+    """(N,) whole numbers from 1 to ``most``; a single number applies to all clips.
 
     Raises:
         InputError: another shape or type, or a number outside this range.
@@ -155,7 +155,7 @@ def _column(values: object, count: int, where: object, key: str) -> np.ndarray:
     if array.ndim == 0:
         array = np.broadcast_to(array, (count,))
     if array.shape != (count,):
-        raise InputError(where, f"{key}: shape {array.shape} for {count} clips", "give one entry per clip")
+        raise InputError(where, f"{key} has shape {array.shape} for {count} clips", "give one entry per clip")
     return array
 
 
@@ -171,7 +171,7 @@ def _whole(array: np.ndarray, where: object, key: str, remedy: str) -> list[int 
 
 
 def _hot(array: np.ndarray, where: object) -> np.ndarray:
-    """One-hot rows as booleans."""
+    """One-hot rows as booleans. Raises InputError: rows without exactly one 1."""
     hot = array == 1
     broken = (hot.sum(axis=1) != 1) | (~hot & (array != 0)).any(axis=1) | (array.shape[1] < 2)
     if broken.any():

@@ -1,20 +1,20 @@
-"""From one body to another: a clip of any layout as a clip of any other, so that one recognizer serves every sensor.
+"""Conversion of clips between skeleton layouts, so that one recognizer can be used with every sensor.
 
-Each joint of a layout stands at a point of the body (:attr:`tdsm.data.layouts.Layout.points`), and points bear the same names in all layouts. A
-joint of the target takes the place of the source's joint at the same point; where the source has none, or never saw it, it is *filled* by a recipe of
-:mod:`tdsm.data.missing`, which also keeps converting in step with moving, turning, mirroring and scaling a body. What was filled is named.
+Each joint of a layout is at a named point of the body (:attr:`tdsm.data.layouts.Layout.points`); the names are the same in all layouts. A joint of the target
+takes the position of the source's joint at the same point. If the source has no such joint, or it is always missing, it is *filled* by a rule of
+:mod:`tdsm.data.missing`. These rules commute with translating, rotating, mirroring and scaling a body. The names of filled joints are reported.
 
-Equal points are equal in name, not to the centimetre. The pelvis stands 7 cm above the middle of the hips in Kinect v1 (UTD-MHAD and
-NW-UCLA), 9 cm above it in SMPL and at it in OpenPose; the base of the neck stands 10 cm, 5 cm and 0 cm above the middle of the shoulders.
+Points with the same name can differ by centimetres. The pelvis is 7 cm above the middle of the hips in Kinect v1 (UTD-MHAD and NW-UCLA), 9 cm above it in
+SMPL and at it in OpenPose; the base of the neck is 10 cm, 5 cm and 0 cm above the middle of the shoulders.
 
 ============  ==========================================================================================================================
-axes          The viewer's right, up and away stay what they are (:attr:`tdsm.data.layouts.Layout.axes`): nobody is mirrored or put upside down.
-depth         3-D to 2-D drops it. 2-D to 3-D sets it to 0 and says so (``flat``): arms that reach to the camera look short, and a person
-              in profile, whose shoulders coincide, may come out of ``align="body"`` facing either way.
-unit          Numbers stay what they are, metres or pixels. Whoever mixes them must scale, as preprocessing does.
-absence       A person who is all zeros in a frame stays so.
-lost joints   A joint lost in some frames is interpolated over time (``bridged``). A joint never seen is filled like one that the layout does not
-              have. A person of whom neither hips nor shoulders can be placed becomes absent (``left_out``). See :mod:`tdsm.data.missing`.
+axes          The viewer's right, up and away are kept (:attr:`tdsm.data.layouts.Layout.axes`), so no body is mirrored or turned upside down.
+depth         3-D to 2-D drops it. 2-D to 3-D sets it to 0 and reports this (``flat``): arms that point to the camera look short, and a person
+              in profile, whose shoulders coincide, may face either way after ``align="body"``.
+unit          Numbers keep their unit, metres or pixels. Scale the clips if you mix units; preprocessing does so.
+absence       A person who is all zeros in a frame stays all zeros.
+lost joints   A joint missing in some frames is interpolated over time (``bridged``). A joint missing in all frames is filled like one that the
+              layout does not have. A person whose hips and shoulders cannot be placed becomes absent (``left_out``). See :mod:`tdsm.data.missing`.
 ============  ==========================================================================================================================
 """
 
@@ -31,18 +31,18 @@ from tdsm.util.errors import InputError
 
 __all__ = ["Converted", "ConvertedSet", "brought_to", "convert", "convert_all"]
 
-_ALMOST_ZERO = 1e-6  # in a 2-D clip a joint at (0, 0) would count as lost
-_TOGETHER = 128  # clips that are converted together
+_ALMOST_ZERO = 1e-6  # in a 2-D clip a joint at (0, 0) would be treated as missing
+_TOGETHER = 128  # clips converted together
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Conversion(Filling):
-    """What a conversion had to fill in; ``bridged`` names joints of the source, ``filled`` joints of the target that the source does not have (or, of some
-    person, never saw). See :class:`~tdsm.data.missing.Filling` for the other numbers.
+    """What a conversion filled in. ``bridged`` names joints of the source; ``filled`` names joints of the target that the source does not have (or that are
+    always missing for some person). See :class:`~tdsm.data.missing.Filling` for the other attributes.
 
     Attributes:
         source, target: names of the layouts.
-        flat: depth was missing and set to 0.
+        flat: whether depth was missing and set to 0.
     """
 
     source: str
@@ -51,27 +51,27 @@ class _Conversion(Filling):
 
     @property
     def note(self) -> str:
-        """One line for a user; empty when the layouts are the same."""
+        """A one-line summary for the user; empty if the layouts are equal."""
         if self.source == self.target:
             return ""
         parts = [f"{len(self.filled)} joints filled from their neighbours ({', '.join(self.filled)})" if self.filled else "every joint has its counterpart"]
         parts += ["depth missing and set to 0"] if self.flat else []
-        parts += [f"{self.unseen / self.positions:.1%} of joint positions not seen"] if self.unseen else []
+        parts += [f"{self.unseen / self.positions:.1%} of joint positions missing"] if self.unseen else []
         parts += [f"interpolated over time: {', '.join(self.bridged)}"] if self.bridged else []
-        parts += [f"persons left out, too little of them seen: {self.left_out}"] if self.left_out else []
+        parts += [f"persons removed because too many joints are missing: {self.left_out}"] if self.left_out else []
         return f"converted from {self.source} to {self.target}: {'; '.join(parts)}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Converted(_Conversion):
-    """A clip in its new layout, and what was made up for it (see the other attributes)."""
+    """A clip in its new layout, and what was filled in (see the other attributes)."""
 
     clip: Clip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ConvertedSet(_Conversion):
-    """Clips in their new layout, and what was made up for any of them."""
+    """Clips in their new layout, and what was filled in for any of them."""
 
     clips: ClipSet
 
@@ -85,18 +85,18 @@ def convert(clips: ClipSet, layout: Layout | str) -> ConvertedSet: ...
 
 
 def convert(clips: Clip | ClipSet, layout: Layout | str) -> Converted | ConvertedSet:
-    """A clip, or every clip of a set, in another layout; label, subject, frame rate and name stay. The same layout gives the same clip, untouched.
+    """Convert a clip, or every clip of a set, to another layout. Label, subject, frame rate and name are kept. A clip in this layout is returned unchanged.
 
     Args:
-        clips: (M, T, V, C) in any layout; or a set of clips, as for :func:`convert_all`.
-        layout: the target, or its name.
+        clips: a clip (M, T, V, C) in any layout, or a set of clips, as for :func:`convert_all`.
+        layout: the target layout, or its name.
 
     Returns:
         The clip, (M, T, len(layout), layout.dims), or the clips, with the names of the joints that were filled.
 
     Raises:
-        InputError: no joint or recipe leads to a joint of the target, for want of a layout that the recipes know or of hips and shoulders; or no
-            layout has this name.
+        InputError: a joint of the target cannot be derived, because the rules do not cover the layout or because hips and shoulders are missing; or the
+            layout's name is unknown.
 
     Example:
         >>> from tdsm.data.layouts import KINECT_20
@@ -119,7 +119,7 @@ def convert(clips: Clip | ClipSet, layout: Layout | str) -> Converted | Converte
 
 
 def _each(clips: Sequence[Clip], layout: Layout) -> Iterator[tuple[Converted, str | None]]:
-    """Each converted clip of one layout, all zeros where nobody can be converted, and the joint that a person left out lacks."""
+    """Each converted clip of one layout, all zeros if no person can be converted, and the joint that a removed person lacks."""
     source = clips[0].layout
     names = {"source": source.name, "target": layout.name}
     if source == layout:
@@ -133,9 +133,9 @@ def _each(clips: Sequence[Clip], layout: Layout) -> Iterator[tuple[Converted, st
         turned = np.concatenate([whole.joints[there] for whole, there in zip(every, present, strict=True)]) @ turn
         if layout.dims == 2:
             turned[~turned.any(axis=-1)] = _ALMOST_ZERO
-        with np.errstate(over="ignore"):  # becomes infinite, which is refused
+        with np.errstate(over="ignore"):  # overflow becomes infinite, which is refused
             turned = turned.astype(np.float32)
-        sound = turned.any(axis=-1).all() and np.isfinite(turned).all()  # then no clip has to be checked again
+        sound = turned.any(axis=-1).all() and np.isfinite(turned).all()  # if so, the clips need no further check
         ends = np.cumsum([there.sum() for there in present])
         for clip, whole, there, bodies in zip(block, every, present, np.split(turned, ends[:-1]), strict=True):
             joints = np.zeros((*whole.joints.shape[:3], layout.dims), np.float32)
@@ -149,18 +149,18 @@ def _in_layout(clip: Clip, joints: np.ndarray, layout: Layout) -> Clip:
 
 
 def _impossible(clip: Clip, layout: Layout, lacking: str) -> InputError:
-    what = f"cannot be converted from {clip.layout.name} to {layout.name}: nothing stands for {lacking!r}"
-    return InputError(clip.name, what, "give clips in which hips and shoulders are seen, in one of the layouts of tdsm.data.layouts")
+    what = f"cannot be converted from {clip.layout.name} to {layout.name}: no joint or rule gives {lacking!r}"
+    return InputError(clip.name, what, "give clips with hips and shoulders, in one of the layouts of tdsm.data.layouts")
 
 
 def convert_all(clips: ClipSet, layout: Layout) -> ConvertedSet:
-    """:func:`convert` of every clip; names and numbers of what was filled are those of all clips together.
+    """:func:`convert` for every clip. Names and numbers of filled joints are those of all clips together.
 
-    A clip in which nobody can be converted becomes all zeros, so that the others can be used; :func:`~tdsm.data.preprocess.preprocess_usable` leaves it
-    out and says so.
+    A clip without a convertible person becomes all zeros, so that the other clips can be used; :func:`~tdsm.data.preprocess.preprocess_usable` skips and
+    reports it.
 
     Raises:
-        InputError: as :func:`convert`, where no clip can be converted.
+        InputError: as :func:`convert`, if no clip can be converted.
 
     Example:
         >>> from tdsm.data.layouts import COCO_17
@@ -173,10 +173,10 @@ def convert_all(clips: ClipSet, layout: Layout) -> ConvertedSet:
 
 
 def brought_to(clips: Sequence[Clip], layout: Layout) -> tuple[list[Clip], list[str]]:
-    """Clips of any layouts in this one, in their order, and a line for each layout that was converted (:attr:`ConvertedSet.note`).
+    """Clips of any layouts converted to this one, in their order, and one line for each layout that was converted (:attr:`ConvertedSet.note`).
 
     Raises:
-        InputError: as :func:`convert`, where no clip of a layout can be converted.
+        InputError: as :func:`convert`, if no clip of a layout can be converted.
 
     Example:
         >>> from tdsm.data.layouts import BODY_15
@@ -196,7 +196,7 @@ def brought_to(clips: Sequence[Clip], layout: Layout) -> tuple[list[Clip], list[
 
 
 def _all(clips: Sequence[Clip], source: Layout, layout: Layout) -> tuple[tuple[Converted, ...], dict]:
-    """Every clip converted, and the fields of :class:`_Conversion` for all of them together."""
+    """Convert every clip; also returns the fields of :class:`_Conversion` for all of them together."""
     every, lacking = zip(*_each(clips, layout), strict=True)
     first = next((row for row, joint in enumerate(lacking) if joint is not None), None)
     if first is not None and not any(converted.clip.joints.any() for converted in every):

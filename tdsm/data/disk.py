@@ -1,21 +1,20 @@
-"""A clip store: a :class:`~tdsm.data.clips.ClipSet` on disk, for sets that do not fit into memory.
+"""A clip store: a :class:`~tdsm.data.clips.ClipSet` on disk, for data sets that do not fit in memory.
 
 A store is a folder of three files::
 
-    about.json    format, data set, layout, classes, the reader that writes it, and whether the reading came to its end
-    joints.f32    the joints of all clips, one clip behind the other, each (M, T, V, C), float32, little endian, no padding
+    about.json    format, data set, layout, classes, the reader that writes it, and whether all files were read
+    joints.f32    the joints of all clips, one clip after another, each (M, T, V, C), float32, little endian, no padding
     clips.jsonl   one line per source file: CRC-32 of the line, then, as JSON, the file's name, the end of its clips in joints.f32 (bytes), their
-                  CRC-32, and of each clip name, label, subject, frames per second (null: not known), M and T
+                  CRC-32, and for each clip its name, label, subject, frames per second (null: unknown), M and T
 
-**Writing** is a stream: :class:`ClipStore` appends a source file's joints first and its line after them. Whatever a killed process leaves
-behind, the lines that are whole and whose joints are there are a valid store; the next :class:`ClipStore` cuts off the rest and goes on. A
-process that dies loses nothing else; for a machine that loses power this holds only once the system has written its buffers, which is
-what ``verify`` is for.
+**Writing** is a stream: :class:`ClipStore` appends the joints of a source file first and its line afterwards. After a process was killed, all complete lines
+whose joints are present form a valid store; the next :class:`ClipStore` removes the rest and resumes. This holds for a killed process. After a power
+failure it holds only if the system had written its buffers; use ``verify`` to check this.
 
-**Opening** maps ``joints.f32`` into memory, read-only: no joint is copied, the system loads what is used and drops what is not. What
-:class:`~tdsm.data.clips.Clip` demands (finite numbers above all) was checked before the clips were written and is not checked again, as that
-would take longer than to read them. What opening does check is that index and joints agree to the byte, and, by reading all joints once unless
-``verify=False``, that their checksums are right.
+**Opening** memory-maps ``joints.f32`` read-only: no joint is copied, and the system loads only what is used. The requirements of
+:class:`~tdsm.data.clips.Clip` (above all, finite numbers) were checked before the clips were written and are not checked again, because that would take
+longer than reading them. Opening checks that index and joints match to the byte. Unless ``verify=False``, it also reads all joints once and verifies their
+checksums.
 """
 
 import json
@@ -44,35 +43,35 @@ _AGAIN = "delete the folder and read the data set again"
 
 
 def is_store(folder: str | Path) -> bool:
-    """Whether this is a folder that a :class:`ClipStore` wrote, by the names in it."""
+    """Whether :class:`ClipStore` wrote this folder, judged by the file names in it."""
     return all((Path(folder) / name).is_file() for name in (_ABOUT, _JOINTS, _INDEX))
 
 
 def open_store(folder: str | Path, *, verify: bool = True) -> ClipSet:
-    """The clips of a store, in the order in which they were written; their joints are read-only views of the file.
+    """The clips of a store, in the order in which they were written. Their joints are read-only views of the file.
 
-    A store whose reading did not come to its end gives the clips that are there, with one warning.
+    An incomplete store gives the clips that it holds, with one warning.
 
     Args:
-        folder: the store; it must stay where it is as long as the clips are used.
-        verify: read all joints once and compare their checksums.
+        folder: the store; it must not be moved while the clips are used.
+        verify: read all joints once and verify their checksums.
 
     Raises:
-        InputError: no store, a store of another version, no clip in it, or a file that was cut off or changed.
+        InputError: not a store, a store of another version, no clip in it, or a file that was truncated or changed.
     """
     folder = Path(folder)
     about, sources = read_store(folder, verify=verify)
     if not about["complete"]:
-        warnings.warn(f"{folder}: the reading of {about['dataset']} has not come to its end; run it again with this store to go on", stacklevel=2)
+        warnings.warn(f"{folder}: the store of {about['dataset']} is incomplete; run the same command again to resume", stacklevel=2)
     return ClipSet(tuple(clip for clips in sources.values() for clip in clips), tuple(about["classes"]), about["dataset"])
 
 
 def read_store(folder: Path, *, verify: bool = True) -> tuple[dict, dict[str, list[Clip]]]:
-    """(about.json, source file -> its clips) of a store, in the order in which they were written; arguments and errors are those of :func:`open_store`."""
+    """(about.json, source file -> its clips) of a store, in the order in which they were written. Arguments and errors: see :func:`open_store`."""
     about = _read_about(folder)
     layout = as_layout(about["layout"], folder / _ABOUT, "layout: ", "open it with the version of tdsm that wrote it")
     if not is_store(folder):
-        raise InputError(folder, f"is no whole clip store: it lacks {_JOINTS} or {_INDEX}", _AGAIN)
+        raise InputError(folder, f"is not a complete clip store; {_JOINTS} or {_INDEX} is missing", _AGAIN)
     size = (folder / _JOINTS).stat().st_size
     numbers = np.asarray(np.memmap(folder / _JOINTS, "<f4", "r", shape=(size // 4,))) if size >= 4 else np.zeros(0, np.float32)
     sources, start, lines = {}, 0, 0
@@ -89,23 +88,23 @@ def read_store(folder: Path, *, verify: bool = True) -> tuple[dict, dict[str, li
         lines += source.line
     whole = 4 * start == size and lines == (folder / _INDEX).stat().st_size
     if about["complete"] and not whole:
-        raise InputError(folder, f"{_JOINTS} and {_INDEX} do not end at the same clip, so one was cut off or changed", _AGAIN)
+        raise InputError(folder, f"{_JOINTS} and {_INDEX} do not end at the same clip, so one was truncated or changed", _AGAIN)
     return about, sources
 
 
 class ClipStore:
-    """Writes a store; a context manager. An existing store is gone on with.
+    """Writes a store; used as a context manager. An existing store is continued.
 
     Args:
-        folder: a folder that is empty or not there yet, or a store.
-        name, layout, classes: the data set's name, the layout of every clip, and the class names, in the data set's own order.
-        reader: what else decides how a file becomes clips, such as the reader's settings; a store holds clips of one kind.
+        folder: an empty or new folder, or a store.
+        name, layout, classes: name of the data set, layout of every clip, and class names in the data set's own order.
+        reader: further values that determine how a file becomes clips, such as the reader's settings. A store holds clips of one reader only.
 
     Attributes:
-        done: the source files that are in it.
+        done: the source files in the store.
 
     Raises:
-        InputError: the folder holds something else, a store of another data set, layout or reader, or cannot be written.
+        InputError: the folder holds other files or a store of another data set, layout or reader, or it cannot be written.
     """
 
     def __init__(self, folder: str | Path, name: str, layout: Layout, classes: Sequence[str], reader: str = "") -> None:
@@ -115,29 +114,28 @@ class ClipStore:
         try:
             self._open()
         except OSError as error:
-            raise InputError(self.folder, f"cannot be written ({error.strerror})", "name another folder for the store") from error
+            raise InputError(self.folder, f"cannot be written ({error.strerror})", "give another folder for the store") from error
 
     def __enter__(self) -> "ClipStore":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for file in (self._joints, self._index):
-            with suppress(OSError):  # all that counts was flushed; what is left is of an add that a full disk has stopped, which the next run cuts off
+            with suppress(OSError):  # complete clips were flushed; the next run removes the rest, which a full disk stopped
                 file.close()
         if kind is None:
             self._mark(complete=True)
 
     @property
     def clips(self) -> int:
-        """How many clips are in it."""
+        """Number of clips in the store."""
         return len(self._names)
 
     def add(self, source: str, clips: Sequence[Clip]) -> None:
-        """Append the clips of one source file, which may be none; from then on the file is done.
+        """Append the clips of one source file (possibly none), and mark the file as done.
 
         Raises:
-            InputError: a clip of another layout, with an unknown label or a name that is there already, a full disk, or another process
-                that writes to the store.
+            InputError: a clip in another layout, with an unknown label or with an existing name; a full disk; or another process is writing to the store.
         """
         self._check(source, clips)
         blocks = [np.ascontiguousarray(clip.joints, "<f4").tobytes() for clip in clips]
@@ -153,14 +151,14 @@ class ClipStore:
             self._index.write(b"%08x %b\n" % (zlib.crc32(text), text))
             self._index.flush()
         except OSError as error:
-            raise InputError(self.folder, f"cannot be written ({error.strerror})", "make room and run again, it goes on where it stopped") from error
+            raise InputError(self.folder, f"cannot be written ({error.strerror})", "free space and run the command again to resume") from error
         self._end = end
         self.done.add(source)
         self._names.update(row.name for row in rows)
 
     def _check(self, source: str, clips: Sequence[Clip]) -> None:
         if os.fstat(self._joints.fileno()).st_size != self._end:
-            raise InputError(self.folder, "another process is writing to it", "let one process read the data set, then open the store in all")
+            raise InputError(self.folder, "another process is writing to it", "let one process write the store; others can open it afterwards")
         names = set()
         for clip in clips:
             if clip.layout.name != self.layout.name:
@@ -168,7 +166,7 @@ class ClipStore:
             if clip.label is not None and clip.label not in self._classes:
                 raise InputError(clip.name, f"label {clip.label!r} is not among the {len(self._classes)} classes of {self.folder}", "add the class")
             if clip.name in self._names or clip.name in names:
-                raise InputError(f"{source}: clip {clip.name}", f"is in {self.folder} already, from another file", "name another folder for the store")
+                raise InputError(f"{source}: clip {clip.name}", f"is already in {self.folder}, from another file", "give another folder for the store")
             names.add(clip.name)
 
     def _open(self) -> None:
@@ -178,10 +176,10 @@ class ClipStore:
             for key in ("dataset", "layout", "classes", "reader"):
                 if about[key] != self._about[key]:
                     known = f" ({about[key]}, not {self._about[key]})" if key in ("dataset", "layout") else ""
-                    raise InputError(self.folder, f"is a store of another {key}{known}", "name another folder for the store")
+                    raise InputError(self.folder, f"is a store of another {key}{known}", "give another folder for the store")
             self._about = about
         elif any(path.suffix != ".partial" for path in self.folder.iterdir()):
-            raise InputError(self.folder, "holds files and is no clip store", "name a folder that is empty or not there yet")
+            raise InputError(self.folder, "holds files and is not a clip store", "give an empty or a new folder")
         joints, index = self.folder / _JOINTS, self.folder / _INDEX
         joints.touch()
         index.touch()
@@ -214,10 +212,10 @@ class _Row(NamedTuple):
 
 class _Source(NamedTuple):
     name: str
-    end: int  # of its clips in joints.f32, bytes
+    end: int  # end of its clips in joints.f32, in bytes
     crc: int
     clips: list[_Row]
-    line: int  # bytes of its line
+    line: int  # length of its line in bytes
 
 
 def _shape(row: _Row, layout: Layout) -> tuple[int, int, int, int]:
@@ -225,7 +223,7 @@ def _shape(row: _Row, layout: Layout) -> tuple[int, int, int, int]:
 
 
 def _sources(folder: Path, layout: Layout, size: int) -> Iterator[_Source]:
-    """The lines up to the first that is not whole, or whose joints are not among the first ``size`` bytes."""
+    """The lines up to the first that is incomplete, or whose joints are not within the first ``size`` bytes."""
     end = 0
     with (folder / _INDEX).open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -236,9 +234,9 @@ def _sources(folder: Path, layout: Layout, size: int) -> Iterator[_Source]:
                 end += 4 * sum(math.prod(_shape(row, layout)) for row in source.clips)
                 sound = end == source.end and all(row.persons > 0 < row.frames and (row.fps is None or row.fps > 0) for row in source.clips)
             except (ValueError, TypeError, RecursionError) as error:
-                raise InputError(f"{folder / _INDEX} line {number}", f"is not as it was written ({error})", _AGAIN) from error
+                raise InputError(f"{folder / _INDEX} line {number}", f"has changed since it was written ({error})", _AGAIN) from error
             if not sound:
-                raise InputError(f"{folder / _INDEX} line {number}", "its numbers do not fit together", _AGAIN)
+                raise InputError(f"{folder / _INDEX} line {number}", "its numbers are inconsistent", _AGAIN)
             if end > size:
                 return
             yield source
@@ -246,7 +244,7 @@ def _sources(folder: Path, layout: Layout, size: int) -> Iterator[_Source]:
 
 def _parse(line: bytes) -> _Source:
     if int(line[:8], 16) != zlib.crc32(line[9:-1]):
-        raise ValueError("its checksum is wrong")
+        raise ValueError("wrong checksum")
     name, end, crc, rows = parse_json(line[9:-1], "line")
     clips = []
     for clip, label, subject, fps, persons, frames in rows:
@@ -257,13 +255,13 @@ def _parse(line: bytes) -> _Source:
 
 def _read_about(folder: Path) -> dict:
     if not (folder / _ABOUT).exists():
-        raise InputError(folder, "is no clip store", f"give a folder with {_ABOUT}, {_JOINTS} and {_INDEX}")
+        raise InputError(folder, "is not a clip store", f"give a folder with {_ABOUT}, {_JOINTS} and {_INDEX}")
     about = read_sealed(folder / _ABOUT, _AGAIN)
     if about.get("format") != _FORMAT:
-        raise InputError(folder / _ABOUT, f"is not the head of a {_FORMAT}", "open it with the version of tdsm that wrote it, or read again")
+        raise InputError(folder / _ABOUT, f"does not describe a {_FORMAT}", "open it with the version of tdsm that wrote it, or read again")
     for key, kind in (("dataset", str), ("layout", str), ("classes", list), ("reader", str), ("complete", bool)):
         if not isinstance(about.get(key), kind):
-            raise InputError(folder / _ABOUT, f"field {key!r} is missing or no {kind.__name__}", _AGAIN)
+            raise InputError(folder / _ABOUT, f"field {key!r} is missing or not of type {kind.__name__}", _AGAIN)
     if not all(isinstance(name, str) for name in about["classes"]):
-        raise InputError(folder / _ABOUT, "field 'classes' holds something else than names", _AGAIN)
+        raise InputError(folder / _ABOUT, "field 'classes' must hold names only", _AGAIN)
     return about

@@ -1,12 +1,12 @@
-"""The door: one pass over clips that says what does not look as their layout promises, in one line per kind.
+"""Checks of clips when they are loaded: one pass reports properties that their layout does not lead one to expect, one line per kind.
 
-:func:`examine` looks at the clips themselves, however they were read, and returns one :class:`Remark` per kind of doubt: how many clips, what was
-assumed, what to do. :func:`admit` is what :func:`tdsm.data.readers.load_clips` does with them: a :class:`DoorWarning` each, or an error.
-:func:`mend_all` removes those doubts that can be removed.
+:func:`examine` looks at the clips themselves, independently of how they were read. It returns one :class:`Remark` per kind of problem: the number of clips,
+the assumption, and the remedy. :func:`admit`, which :func:`tdsm.data.readers.load_clips` calls, turns each remark into a :class:`DoorWarning` or an error.
+:func:`mend_all` fixes the problems that can be fixed.
 
-The checks look at no more than 24 frames of a clip and 2,000 clips of a set, so that 1,500 clips take a fraction of a second; only clips without
-anybody, copies, labels and frame rates are looked for in all clips. What holds for a data set (handedness, axes, units) is decided by the majority of
-its clips, never for one clip alone.
+The checks use at most 24 frames of a clip and 2,000 clips of a set, so 1,500 clips take a fraction of a second. Only clips without a body, copies, labels
+and frame rates are checked in all clips. Properties of a data set (handedness, axes, units) are decided by the majority of its clips, never for a single
+clip.
 """
 
 import re
@@ -24,24 +24,24 @@ from tdsm.util.errors import InputError
 __all__ = ["DoorWarning", "Mend", "Remark", "admit", "examine", "mend_all"]
 
 _NUMBER = re.compile(r"[0-9]{1,15}([.][0-9]{1,15})?")
-_MOST_MENDS = 6  # of a set, one after the other
-_SAME_RATE = 0.02  # rates that time stamps give differ by that, and 29.97 from 30
+_MOST_MENDS = 6  # most fixes of a set, one after another
+_SAME_RATE = 0.02  # relative; frame rates from time stamps vary by this, and 29.97 differs from 30
 
 
 class DoorWarning(UserWarning):
-    """Clips were admitted on an assumption that may be wrong."""
+    """Clips were loaded with an assumption that may be wrong."""
 
 
 def admit(clips: ClipSet, *, strict: bool = False, fix: bool = False) -> ClipSet:
-    """The clips without those that hold nobody, with one :class:`DoorWarning` per remark.
+    """Remove clips without a body, and issue one :class:`DoorWarning` per remark.
 
     Args:
-        clips: as read.
-        strict: refuse at the first remark.
-        fix: first mend what can be known, with a warning for each thing that is mended.
+        clips: clips as they were read.
+        strict: raise an error at the first remark.
+        fix: first fix what can be determined, with a warning for each fix.
 
     Raises:
-        InputError: a remark that is fatal, any remark when ``strict``, or nobody in any clip.
+        InputError: a fatal remark, any remark if ``strict``, or no body in any clip.
     """
     if fix:
         clips, lines = mend_all(clips)
@@ -56,14 +56,14 @@ def admit(clips: ClipSet, *, strict: bool = False, fix: bool = False) -> ClipSet
 
 
 def mend_all(clips: ClipSet) -> tuple[ClipSet, tuple[str, ...]]:
-    """The clips, mended in memory, and a line per thing that was mended.
+    """Fix problems in memory; returns the clips and one line per fix.
 
-    Mended is what can be known from the majority of the clips: mirrored bodies, the axis that points up, the unit, the order of axes and of joints.
+    Fixed are problems that the majority of the clips determines: mirrored bodies, the upward axis, the unit, the order of axes and of joints.
     """
     some, mends, lines = ClipSet(tuple(sampled(clips)), clips.classes, clips.name), [], []
     while len(mends) < _MOST_MENDS and (remark := next((remark for remark in examine(some) if remark.mend), None)):
         mends.append(remark.mend)
-        lines.append(f"mended: {remark.what.partition(': read')[0]}: {remark.mend.how}")
+        lines.append(f"fixed: {remark.what.partition(': read')[0]}: {remark.mend.how}")
         some = ClipSet(tuple(_mended(clip, mends[-1:]) for clip in some), clips.classes, clips.name)
     return ClipSet(tuple(_mended(clip, mends) for clip in clips), clips.classes, clips.name), tuple(lines)
 
@@ -76,7 +76,7 @@ def _mended(clip: Clip, mends: Sequence[Mend]) -> Clip:
 
 
 def examine(clips: ClipSet) -> list[Remark]:
-    """One remark per kind of doubt about these clips; none for clips that look as their layout promises.
+    """One remark per kind of problem with these clips; empty if they match their layout.
 
     Example:
         >>> from dataclasses import replace
@@ -89,14 +89,14 @@ def examine(clips: ClipSet) -> list[Remark]:
         [('mirrored', 4)]
     """
     axes = remarks_on_axes(clips)
-    if axes:  # nothing else that could be said would be true
+    if axes:  # with wrong axes, no other check is meaningful
         return axes
     checks = (_missing, _too_little, _nobody, _still, _gaps, _copies, _unlabelled, _numbered, _crowd, _rates, _odd_rate, _assumed_rate)
     return remarks_on_bodies(clips) + [remark for check in checks if (remark := check(clips))]
 
 
 def _on_named(kind: str, names: Sequence[str], clips: Sequence[Clip], what: str, then: str, remedy: str) -> Remark | None:
-    """A remark on the clips of these names; none without a name."""
+    """A remark on the clips with these names; None without a name."""
     return Remark(kind, len(names), f"{what} {share_of(len(names), clips)} (first {names[0]}){then}", remedy) if names else None
 
 
@@ -111,12 +111,12 @@ def _missing(clips: ClipSet) -> Remark | None:
             never[clips.layout.joints[joint]] += 1
     if not holed:
         return None
-    what = f"{np.mean(share):.1%} of all joints were not seen, in {share_of(holed, some)}: drawn through time between the frames in which they were"
+    what = f"{np.mean(share):.1%} of all joints are missing, in {share_of(holed, some)}: interpolated over time"
     if never:
         named = [f"{joint} ({count:,})" for joint, count in sorted(never.items(), key=lambda pair: -pair[1])[:6]]
         more = f" and {len(never) - 6} more" if len(never) > 6 else ""
-        what += f"; never seen in a clip, and filled from other joints: {', '.join(named)}{more}"
-    return Remark("missing joints", holed, what, "check the detector's confidence threshold if that is much")
+        what += f"; missing in a whole clip and filled from other joints: {', '.join(named)}{more}"
+    return Remark("missing joints", holed, what, "check the detector's confidence threshold if these are too many")
 
 
 def _too_little(clips: ClipSet) -> Remark | None:
@@ -127,8 +127,8 @@ def _too_little(clips: ClipSet) -> Remark | None:
         seen = ~np.isnan(seen).any(axis=2)
         if len(seen) and not all(seen[:, list({*pair, *end})].any() for pair, end in zip((layout.hips, layout.shoulders), layout.torso, strict=True)):
             names.append(clip.name)
-    then = ": training and prediction leave them out"
-    return _on_named("too little seen", names, some, "no hip or no shoulder is ever seen in", then, "leave them out, or film the whole body")
+    then = ": training and prediction skip them"
+    return _on_named("too little seen", names, some, "hips or shoulders are missing in all frames of", then, "remove them, or film the whole body")
 
 
 def _empty(clips: ClipSet) -> list[int]:
@@ -137,7 +137,7 @@ def _empty(clips: ClipSet) -> list[int]:
 
 def _nobody(clips: ClipSet) -> Remark | None:
     empty = [clips[row].name for row in _empty(clips)]
-    remark = _on_named("nobody", empty, clips, "nobody is in any frame of", ": left out", "check their recordings")
+    remark = _on_named("nobody", empty, clips, "no body in any frame of", ": they are skipped", "check their recordings")
     return replace(remark, fatal=True) if len(empty) == len(clips) else remark
 
 
@@ -147,8 +147,8 @@ def _still(clips: ClipSet) -> Remark | None:
         joints = clip.joints[:, spread(clip.frames, 4)]
         if clip.joints.any() and np.array_equal(joints, np.broadcast_to(joints[:, :1], joints.shape), equal_nan=True):
             still.append(clip.name)
-    then = ", as of clips of one frame: read as a movement that stands still"
-    return _on_named("no movement", still, some, "nothing moves in", then, "leave them out: a pose is no action")
+    then = ": used as actions without movement"
+    return _on_named("no movement", still, some, "nothing moves in", then, "remove them; single frames and poses are not actions")
 
 
 def _gaps(clips: ClipSet) -> Remark | None:
@@ -160,8 +160,8 @@ def _gaps(clips: ClipSet) -> Remark | None:
         broken, frames = broken + bool(gap), frames + gap
     if not broken:
         return None
-    what = f"nobody is in {frames:,} frames between others, in {share_of(broken, some)}: these frames are dropped"
-    return Remark("gaps", broken, what, "cut such clips where the gap is long")
+    what = f"no body in {frames:,} frames between others, in {share_of(broken, some)}: these frames are dropped"
+    return Remark("gaps", broken, what, "split these clips if the gaps are long")
 
 
 def _copies(clips: ClipSet) -> Remark | None:
@@ -178,8 +178,8 @@ def _copies(clips: ClipSet) -> Remark | None:
     if not copies:
         return None
     differ = f", {labels:,} of them with another label" if labels else ""
-    what = f"the joints are those of another clip in {share_of(len(copies), clips)} (first: {copies[0]}){differ}: all are kept"
-    return Remark("copies", len(copies), what, "keep one of each, or at least both on the same side of a split")
+    what = f"the joints equal those of another clip in {share_of(len(copies), clips)} (first: {copies[0]}){differ}: all are kept"
+    return Remark("copies", len(copies), what, "keep one of each, or put both on the same side of a split")
 
 
 def _unlabelled(clips: ClipSet) -> Remark | None:
@@ -195,8 +195,8 @@ def _numbered(clips: ClipSet) -> Remark | None:
         return None
     distinct = sorted(set(numbers), key=float)
     named = f"{', '.join(distinct[:5])}{', ...' if len(distinct) > 5 else ''}"
-    what = f"labels are numbers in {share_of(len(numbers), clips)} ({named}): each is a class of that name, which says nothing of the movement"
-    return Remark("numbered", len(numbers), what, "give names as labels, or `classes`, the names in order, in the .npz")
+    what = f"labels are numbers in {share_of(len(numbers), clips)} ({named}): each number becomes a class name, which does not describe the movement"
+    return Remark("numbered", len(numbers), what, "give names as labels, or add the array `classes`, the names in order, to the .npz")
 
 
 def _crowd(clips: ClipSet) -> Remark | None:
@@ -205,8 +205,8 @@ def _crowd(clips: ClipSet) -> Remark | None:
     crowded = sum(count > 2 for count in present)
     if not crowded:
         return None
-    what = f"there are more than 2 persons in {share_of(crowded, some)}, up to {max(present)}: of each clip a model keeps the one or two who move most"
-    return Remark("crowd", crowded, what, "leave bystanders out, or set preprocess.bodies")
+    what = f"more than 2 persons in {share_of(crowded, some)}, up to {max(present)}: a model uses the one or two persons who move most"
+    return Remark("crowd", crowded, what, "remove bystanders, or set preprocess.bodies")
 
 
 def _rates(clips: ClipSet) -> Remark | None:
@@ -219,19 +219,19 @@ def _rates(clips: ClipSet) -> Remark | None:
         return None
     named = ", ".join(f"{fps:g} ({count:,})" for fps, count in sorted(rates.items(), key=lambda pair: -pair[1])[:5])
     named += ", ..." if len(rates) > 5 else ""
-    what = f"frames a second are not {common:g} in {share_of(odd, clips)} ({named}): every clip is resampled over its own length"
-    return Remark("frame rates", odd, what, "correct fps if that is a mistake")
+    what = f"the frame rate is not {common:g} in {share_of(odd, clips)} ({named}): every clip is resampled over its own length"
+    return Remark("frame rates", odd, what, "correct fps if this is a mistake")
 
 
 def _odd_rate(clips: ClipSet) -> Remark | None:
     odd = [clip for clip in clips if not 1 <= clip.fps <= 500]
     then = f": {odd[0].fps:.3g}" if odd else ""
-    remedy = "look whether times are in milliseconds or seconds, or give the rate in place of them"
-    return _on_named("odd frame rate", [clip.name for clip in odd], clips, "a sensor has 1 to 500 frames a second, which is not the rate of", then, remedy)
+    remedy = "check whether times are in milliseconds or seconds, or give the frame rate instead"
+    return _on_named("odd frame rate", [clip.name for clip in odd], clips, "the frame rate is not between 1 and 500 per second in", then, remedy)
 
 
 def _assumed_rate(clips: ClipSet) -> Remark | None:
     assumed = [clip.name for clip in clips if clip.fps_assumed]
-    what = "nothing states the frames a second of"
-    remedy = "give them (fps=25, --fps 25), or in the column fps of clips.csv or the array fps of the .npz"
-    return _on_named("assumed frame rate", assumed, clips, what, f": read as {ASSUMED_FPS:g}, for players, smoothing and who is who", remedy)
+    what = "no frame rate is stated for"
+    remedy = "give it (fps=25, --fps 25), or in the column fps of clips.csv or the array fps of the .npz"
+    return _on_named("assumed frame rate", assumed, clips, what, f": {ASSUMED_FPS:g} is assumed for players, smoothing and tracking", remedy)

@@ -1,7 +1,7 @@
-"""z_x: what a frozen skeleton encoder makes of clips, and the one form in which features reach the matcher.
+"""z_x: the features of a frozen skeleton encoder, and the form in which they reach the matcher.
 
-Whether features were extracted here or downloaded from others (:mod:`tdsm.catalogue.feature_files`), they end in a :class:`FeatureSet`: clips to
-train on, of the seen classes; clips to test on, of the unseen classes; and, for the generalised test, clips of all classes.
+Features that were extracted here and features that were downloaded (:mod:`tdsm.catalogue.feature_files`) are both stored in a :class:`FeatureSet`: training
+clips of the seen classes, test clips of the unseen classes, and, for the generalised test, clips of all classes.
 """
 
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ __all__ = ["FeatureSet", "clean_features", "clean_labels"]
 
 @dataclass(frozen=True, eq=False)
 class FeatureSet:
-    """Features of one zero-shot split, ready to train and test a matcher on.
+    """Features of one zero-shot split, for training and testing a matcher.
 
-    Every z is (N, C), or (N, M_x, C) with M_x tokens a clip, and becomes float32; every y is (N,), the class index from 0 in the data set's own
-    order (never re-numbered), and becomes int64.
+    Every z is (N, C), or (N, M_x, C) with M_x tokens per clip, and is converted to float32. Every y is (N,), the class index from 0 in the data set's own
+    order (never renumbered), and is converted to int64.
 
     Attributes:
         z_train, y_train: seen classes, training part.
         z_unseen, y_unseen: unseen classes, test part: the zero-shot test.
-        z_all, y_all: all classes, test part: the generalised test; None where not at hand.
+        z_all, y_all: all classes, test part: the generalised test; None if not available.
         classes: number of classes of the data set.
-        encoder_seen: names of the classes that the encoder was trained on; None where unknown, as in published files.
-        dataset: the data set's name, "" where unknown.
-        class_names: name of every class, in order; () where unknown.
-        name: what to call the set in messages, usually its file.
+        encoder_seen: names of the classes that the encoder was trained on; None if unknown, as in published files.
+        dataset: name of the data set, "" if unknown.
+        class_names: names of all classes, in order; () if unknown.
+        name: name of the set in messages, usually its file.
 
     Raises:
-        InputError: a part is empty or of another shape; NaN; labels that are no index of a class; a class both trained on and unseen; a
+        InputError: a part that is empty or has another shape; NaN; labels that are not class indices; a class that is both seen and unseen; a
             generalised test without an unseen class, or with a class of neither part.
     """
 
@@ -59,27 +59,27 @@ class FeatureSet:
                 wrong = y.max() if y.max() >= self.classes else y.min()
                 raise InputError(f"{self.name}: y_{part}", f"label {wrong} of {self.classes} classes", f"give indices from 0 to {self.classes - 1}")
             if z.shape[1:] != self.z_train.shape[1:]:
-                raise InputError(f"{self.name}: z_{part}", f"{z.shape[1:]} numbers a clip, z_train has {self.z_train.shape[1:]}", "take one encoder's features")
+                raise InputError(f"{self.name}: z_{part}", f"shape {z.shape[1:]} per clip, z_train has {self.z_train.shape[1:]}", "use one encoder")
             object.__setattr__(self, f"z_{part}", z)
             object.__setattr__(self, f"y_{part}", y)
         seen, unseen = set(self.seen), set(self.unseen)
         if seen & unseen:
-            raise InputError(self.name, f"class {min(seen & unseen)} is both trained on and unseen", "give disjoint classes: this is no zero-shot test")
+            raise InputError(self.name, f"class {min(seen & unseen)} is both seen and unseen", "give disjoint classes for a zero-shot test")
         if self.y_all is not None:
             both = set(np.unique(self.y_all).tolist())
             if not unseen <= both:
-                raise InputError(self.name, f"unseen class {min(unseen - both)} is not in the test of all classes", "take the parts of one split")
+                raise InputError(self.name, f"unseen class {min(unseen - both)} is not in the test of all classes", "give parts of the same split")
             if not both <= seen | unseen:
                 wrong = min(both - seen - unseen)
-                raise InputError(self.name, f"class {wrong} of the test of all classes is neither trained on nor unseen", "take the parts of one split")
+                raise InputError(self.name, f"class {wrong} of the test of all classes is neither seen nor unseen", "give parts of the same split")
         if self.class_names and len(set(self.class_names)) != self.classes:
-            raise InputError(self.name, f"{len(set(self.class_names))} class names for {self.classes} classes", "give one name a class, each once")
+            raise InputError(self.name, f"{len(set(self.class_names))} class names for {self.classes} classes", "give one unique name per class")
         if self.encoder_seen is not None and not self.class_names:
-            raise InputError(self.name, "says what its encoder was trained on, but not what its classes are called", "give class_names")
+            raise InputError(self.name, "has encoder_seen but no class_names", "give class_names")
 
     @property
     def seen(self) -> tuple[int, ...]:
-        """Indices of the classes to train on, in order."""
+        """Indices of the seen classes, in order."""
         return tuple(np.unique(self.y_train).tolist())
 
     @property
@@ -94,10 +94,10 @@ class FeatureSet:
 
 
 def clean_features(where: object, z: np.ndarray) -> Float[np.ndarray, "clip *tokens channel"]:
-    """Features as float32. Raises InputError: not floating point, not (N, C) or (N, M_x, C), empty, NaN or infinite (or so as float32)."""
+    """Features as float32. Raises InputError: not floating point, not (N, C) or (N, M_x, C), empty, NaN or infinite (also after conversion to float32)."""
     if z.dtype.kind != "f" or z.ndim not in (2, 3) or 0 in z.shape:
         raise InputError(where, f"shape {z.shape} of {z.dtype}", "give floating point numbers (clips, channels) or (clips, tokens, channels), none of them 0")
-    with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, and is refused as such
+    with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite and is refused
         z = np.ascontiguousarray(z, dtype=np.float32)
     bad = ~np.isfinite(z).reshape(len(z), -1).all(axis=1)
     if bad.any():
@@ -106,9 +106,9 @@ def clean_features(where: object, z: np.ndarray) -> Float[np.ndarray, "clip *tok
 
 
 def clean_labels(where: object, y: np.ndarray, clips: int) -> Int[np.ndarray, " clip"]:
-    """Labels as an int64 vector; the field also writes them as (N, 1), and as floating point numbers. Raises InputError: not one whole number a clip."""
+    """Labels (N,) or (N, 1), also as floating point numbers, as an int64 vector. Raises InputError: not one whole number per clip."""
     if y.dtype.kind not in "iuf" or y.shape not in ((clips,), (clips, 1)):
-        raise InputError(where, f"shape {y.shape} of {y.dtype} for {clips} clips", "give one class index a clip")
+        raise InputError(where, f"shape {y.shape} of {y.dtype} for {clips} clips", "give one class index per clip")
     y = y.reshape(-1)
     whole = (y == np.floor(y)) & (np.abs(y.astype(np.float64)) < 2**31)
     if not whole.all():

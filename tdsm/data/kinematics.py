@@ -1,21 +1,21 @@
 """A human body that can be posed and moved: forward kinematics of NTU-25, used by :mod:`tdsm.data.synthetic`.
 
-A pose is a handful of controls, not 25 joint angles. Hands and feet are put where they shall be and the elbows and
-knees follow by two-bone inverse kinematics, so that bones keep their lengths and both joints bend the human way. The
-pelvis stands as high as both feet allow, so that a foot that is not lifted touches the floor.
+A pose is defined by a few controls instead of 25 joint angles. Hands and feet are placed directly; elbows and knees follow by two-bone inverse kinematics,
+so that bones keep their lengths and these joints bend in the human direction. The pelvis is as high as both feet allow, so that a foot that is not lifted
+touches the floor.
 
-Coordinates here are (left, up, forward) of the person, in metres, floor at up = 0. A control's "out" is away from the
-body on its own side, so that a left and a right pose with the same numbers are mirror images.
+Coordinates are (left, up, forward) of the person, in metres, with the floor at up = 0. The "out" component of a control points away from the body on the
+control's own side, so a left and a right pose with the same numbers are mirror images.
 
 =============  ==============================  =======================================================
 control        three numbers                   unit and origin
 =============  ==============================  =======================================================
 left_hand      wrist: out, up, forward         arm lengths from the shoulder, axes of the chest
 left_elbow     elbow points: out, up, forward  direction, axes of the chest
-left_foot      ankle: out, up, forward         leg lengths from where it stands at rest
+left_foot      ankle: out, up, forward         leg lengths from its rest position
 torso          bend forward, lean left, twist  degrees; twist is to the left
 head           nod, tilt left, turn left       degrees, on top of the torso's
-pelvis         left, up, forward               leg lengths from where it is at rest
+pelvis         left, up, forward               leg lengths from its rest position
 =============  ==============================  =======================================================
 """
 
@@ -40,11 +40,11 @@ Number = float | np.ndarray
 
 @dataclass(frozen=True)
 class Body:
-    """Proportions of a person, or of one in each of T frames: numbers, or (T,) of each.
+    """Proportions of a person: numbers, or one value for each of T frames, (T,).
 
     Attributes:
-        height: crown above floor, metres.
-        arms, legs, width: factors on the mean adult's arm length, leg length and shoulder and hip width.
+        height: crown above the floor, in metres.
+        arms, legs, width: factors on the arm length, leg length, and shoulder and hip width of a mean adult.
     """
 
     height: Number = 1.70
@@ -54,12 +54,12 @@ class Body:
 
     @property
     def arm(self) -> tuple[Number, Number]:
-        """Upper arm and forearm, metres."""
+        """Lengths of upper arm and forearm, in metres."""
         return 0.170 * self.height * self.arms, 0.145 * self.height * self.arms
 
     @property
     def leg(self) -> tuple[Number, Number]:
-        """Thigh and shank, metres."""
+        """Lengths of thigh and shank, in metres."""
         return 0.245 * self.height * self.legs, 0.243 * self.height * self.legs
 
 
@@ -67,7 +67,7 @@ def pose_body(body: Body, controls: Mapping[str, np.ndarray]) -> np.ndarray:
     """Joints of a moving body.
 
     Args:
-        body: whose, the same in all frames or another in each.
+        body: proportions, constant or per frame.
         controls: every key of :data:`REST`, each (T, 3); see the table at the top of this module.
 
     Returns:
@@ -83,13 +83,13 @@ def pose_body(body: Body, controls: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def follow(control: str, poses: np.ndarray, phase: np.ndarray, ease: np.ndarray, width: float = 1.0) -> np.ndarray:
-    """How a control moves: out of rest, through key poses at equal times of a cycle, and back to rest.
+    """The course of a control: from rest, through key poses at equal times of a cycle, and back to rest.
 
     Args:
         control: a key of :data:`REST`.
         poses: (K, 3) key poses; a single one is held.
-        phase: (T,) cycles gone by.
-        ease: (T,) 0 at rest, 1 in full motion.
+        phase: (T,) time in cycles.
+        ease: (T,) 0 at rest, 1 in full motion, (T,).
         width: factor on the distance of every pose from rest.
 
     Returns:
@@ -100,7 +100,7 @@ def follow(control: str, poses: np.ndarray, phase: np.ndarray, ease: np.ndarray,
     moved = rest + width * ease * (path - rest)
     if not control.endswith("hand"):
         return moved
-    # A hand moves on arcs about its shoulder: direction and distance go their own ways, and it goes up beside the shoulder, not through it.
+    # A hand moves on arcs about its shoulder: direction and distance are interpolated separately, so it passes beside the shoulder, not through it.
     moved += ease * (1 - ease) * 0.5 * np.maximum(path[:, 1:2] - rest[1], 0) ** 2 * (0.75, 0.0, 0.55)
     still = np.linalg.norm(rest)
     reach = still + ease * (_through(np.linalg.norm(poses, axis=1, keepdims=True), phase) - still)
@@ -108,26 +108,26 @@ def follow(control: str, poses: np.ndarray, phase: np.ndarray, ease: np.ndarray,
 
 
 def smooth(x: np.ndarray) -> np.ndarray:
-    """0 below 0, 1 above 1, and a cubic between them that starts and stops at rest."""
+    """0 below 0, 1 above 1, and between them a cubic with zero slope at both ends."""
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)
 
 
 def turn_left(left: np.ndarray, forward: np.ndarray, heading: np.ndarray | float) -> np.ndarray:
-    """(2, ...) left and forward of a person who is turned to the left by ``heading`` radians, as those of one who is not."""
+    """Rotate left and forward components by ``heading`` radians to the left; returns them as (2, ...)."""
     sine, cosine = np.sin(heading), np.cos(heading)
     return np.stack([cosine * left + sine * forward, cosine * forward - sine * left])
 
 
 def sensor_noise(rng: np.random.Generator, shape: tuple[int, ...], drift: float, jitter: float) -> np.ndarray:
-    """A sensor's error, metres: ``drift`` that lasts five frames, and ``jitter`` from frame to frame."""
+    """Sensor error in metres: ``drift``, which lasts five frames, and ``jitter``, independent in each frame."""
     frames = shape[0]
     raw = rng.normal(0, drift * np.sqrt(5), (frames + 4, *shape[1:]))
     return sum(raw[lag : lag + frames] for lag in range(5)) / 5 + rng.normal(0, jitter, shape)
 
 
 def _through(poses: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """(K, C) poses, (T,) phase in cycles -> (T, C): a periodic cubic that never overshoots a pose."""
+    """(K, C) poses, (T,) phase in cycles -> (T, C): a periodic cubic that does not overshoot the poses."""
     step = np.roll(poses, -1, axis=0) - poses
     before = np.roll(step, 1, axis=0)
     same_way = step * before > 0
@@ -139,7 +139,7 @@ def _through(poses: np.ndarray, phase: np.ndarray) -> np.ndarray:
 
 
 def _length(vectors: np.ndarray) -> np.ndarray:
-    """(T, 1) of (T, 3), the numbers of numpy.linalg.norm in less time."""
+    """(T, 1) of (T, 3), equal to numpy.linalg.norm and faster."""
     square = vectors * vectors
     return np.sqrt(square[..., :1] + square[..., 1:2] + square[..., 2:])
 
@@ -149,22 +149,22 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _column(number: Number) -> np.ndarray:
-    """(1,) or (T, 1): one number for the vectors (T, 3) of all frames, or one for each."""
+    """(1,) or (T, 1): a single number for all frames, or one per frame."""
     return np.asarray(number)[..., None]
 
 
 def _vector(out: Number, up: Number, forward: Number) -> np.ndarray:
-    """(3,), or (T, 3) where ``up`` is one number for each frame."""
+    """(3,), or (T, 3) if ``up`` has one number per frame."""
     return np.ascontiguousarray(np.array([out + 0 * up, up, forward + 0 * up]).T)
 
 
 def _turned(axes: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) applied to (3,) or (T, 3)."""
+    """Apply (T, 3, 3) to (3,) or (T, 3)."""
     return (axes @ vectors[..., None])[..., 0]
 
 
 def _across(vectors: np.ndarray) -> np.ndarray:
-    """(T, 3): the cross products with the axis to the left."""
+    """Cross products with the left axis, (T, 3)."""
     return np.stack([0 * vectors[:, 0], vectors[:, 2], -vectors[:, 1]], -1)
 
 
@@ -200,7 +200,7 @@ def _hip(body: Body, sign: int) -> np.ndarray:
 
 
 def _pelvis(body: Body, pelvis: np.ndarray, ankles: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(T, 3) spine base: as high as asked for, but no higher than legs that reach both ankles."""
+    """Position of the spine base (T, 3): at the requested height, but not higher than legs that reach both ankles allow."""
     length = sum(body.leg)
     base = _column(length) * pelvis
     base[:, 1] += 0.993 * length + 0.062 * body.height
@@ -213,7 +213,7 @@ def _pelvis(body: Body, pelvis: np.ndarray, ankles: Mapping[str, np.ndarray]) ->
 
 
 def _spine(body: Body, base: np.ndarray, torso: np.ndarray, head: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Joints from spine base to head, and the (T, 3, 3) axes of the chest. The lower back takes 0.6 of each angle."""
+    """Joints from spine base to head, and the axes of the chest (T, 3, 3). The lower back takes 0.6 of each angle."""
     height, chest = body.height, _rotation(torso)
     middle = base + _turned(_rotation(0.6 * torso), _vector(0.0, 0.150 * height, 0.0))
     shoulder = middle + _turned(chest, _vector(0.0, 0.125 * height, 0.0))
@@ -229,7 +229,7 @@ def _arm(body: Body, spine_shoulder: np.ndarray, chest: np.ndarray, controls: Ma
     pole = np.einsum("tij,tj->ti", chest, controls[f"{side}_elbow"] * outward)
     elbow, wrist = _limb(shoulder, target, body.arm, pole)
     along = _unit(wrist - elbow)
-    bend = shoulder - elbow  # the thumb lies on the side to which the elbow closes
+    bend = shoulder - elbow  # the thumb is on the side to which the elbow bends
     thumb = _unit(_unit(bend - (bend * along).sum(-1, keepdims=True) * along) + along)
     hand = wrist + _column(0.045 * height) * along
     ends = {f"{side} hand tip": hand + _column(0.045 * height) * along, f"{side} thumb": hand + _column(0.028 * height) * thumb}
@@ -244,7 +244,7 @@ def _leg(body: Body, base: np.ndarray, target: np.ndarray, side: str, sign: int)
 
 
 def _toes(body: Body, knee: np.ndarray, ankle: np.ndarray, sign: int) -> np.ndarray:
-    """(T, 3) direction of the foot: toes on the floor while the heel is low, square to the shank once the foot is in the air."""
+    """Direction of the foot (T, 3): toes on the floor while the heel is low, perpendicular to the shank when the foot is in the air."""
     sink = np.clip((ankle[:, 1] / body.height - 0.016) / 0.070, 0, 0.85)
     floor = np.stack([np.full_like(sink, 0.15 * sign), -sink, np.sqrt(1 - sink**2)], -1)
     shank = _unit(ankle - knee)

@@ -1,7 +1,7 @@
-"""Labels: the name of an action, an optional description of its movement, and the rule that says when two names are the same.
+"""Labels: the name of an action, an optional description of its movement, and the rule by which two names are equal.
 
-Names are compared by their normal form everywhere: "Tennis serve", "tennis_serve", "tennis-serve." and "tennis  serve" are one label. The spelling that
-was given is kept for display.
+Names are always compared in their normal form: "Tennis serve", "tennis_serve", "tennis-serve." and "tennis  serve" are the same label. The original
+spelling is kept for display.
 """
 
 import csv
@@ -20,21 +20,21 @@ __all__ = [
 ]  # fmt: skip
 
 Descriptions = Mapping[str, str | Sequence[str]]
-"""Label -> a sentence about its movement, or label -> all prompts of that label (published prompt lists). Keys are compared by normal form."""
+"""Maps a label to a sentence about its movement, or to all prompts of the label (published prompt lists). Keys are compared in their normal form."""
 
 _FINAL = ".,;:!?。、؟،؛।॥ "
 _QUOTES = str.maketrans("‘’ʼ`“”", "''''\"\"")
 _SHOWN = 3
-_LONGEST = 10_000  # characters of a name or a description
-_LOOKED_AT, _COMPARED = 500, 60  # unmatched descriptions for which a near label is looked for, and how many of their characters are compared
+_LONGEST = 10_000  # most characters of a name or a description
+_LOOKED_AT, _COMPARED = 500, 60  # unmatched descriptions to compare with labels, and characters to compare
 
 
 @lru_cache(maxsize=16384)
 def normal_form(text: str) -> str:
-    """The form by which labels are compared.
+    """The form in which labels are compared.
 
-    NFKC and case folding; invisible characters are dropped, typographic quotes become plain ones; runs of blanks, underscores and hyphens become one blank;
-    punctuation at the end is dropped. ``normal_form(normal_form(text)) == normal_form(text)``.
+    NFKC and case folding; invisible characters are removed, typographic quotes become plain ones; runs of blanks, underscores and hyphens become one blank;
+    final punctuation is removed. ``normal_form(normal_form(text)) == normal_form(text)``.
     """
     if text.isascii():
         return " ".join(text.casefold().translate(_ASCII).split()).rstrip(_FINAL)
@@ -47,13 +47,13 @@ def _is_blank(char: str) -> bool:
     return char.isspace() or char in "_\N{MINUS SIGN}" or unicodedata.category(char) in ("Pd", "Pc", "Cc")
 
 
-_ASCII = str.maketrans({char: " " for char in map(chr, range(128)) if _is_blank(char)} | {"`": "'"})  # what is left to do for plain text
+_ASCII = str.maketrans({char: " " for char in map(chr, range(128)) if _is_blank(char)} | {"`": "'"})  # the remaining steps for ASCII text
 
 
 def spoken(name: str) -> str:
-    """A name as the text encoder reads it: underscores as blanks, without invisible characters, double blanks and punctuation at the end.
+    """A name as input of the text encoder: underscores become blanks; invisible characters, double blanks and final punctuation are removed.
 
-    Case and hyphens stay. An ordinary name is returned unchanged.
+    Case and hyphens are kept. An ordinary name is returned unchanged.
     """
     if name.isascii():
         return " ".join(name.replace("_", " ").split()).rstrip(_FINAL)
@@ -63,14 +63,14 @@ def spoken(name: str) -> str:
 
 @dataclass(frozen=True)
 class Label:
-    """One action to be recognised.
+    """An action to be recognised.
 
     Attributes:
-        name: what the action is called, in the user's spelling.
-        description: a sentence about the body's movement; or a tuple of prompts to use in place of name and sentence (published prompt lists); or None.
+        name: name of the action, in the user's spelling.
+        description: a sentence about the movement; a tuple of prompts that replace name and sentence (published prompt lists); or None.
 
     Raises:
-        InputError: a name or a description that is not text, is empty, or holds no letter, digit or symbol.
+        InputError: a name or a description that is not text, is empty, or has no letter, digit or symbol.
 
     Example:
         >>> Label("Tennis_serve", "One arm swings over the head.").key
@@ -89,12 +89,12 @@ class Label:
 
     @property
     def key(self) -> str:
-        """The normal form of the name."""
+        """The name in its normal form."""
         return normal_form(self.name)
 
     @property
     def prompts(self) -> tuple[str, ...]:
-        """The texts that stand for this label: its name, followed by its sentence if it has one; or its own list of prompts."""
+        """The texts of this label: its name, followed by its sentence if it has one, or its own list of prompts."""
         if isinstance(self.description, tuple):
             return self.description
         return (spoken(self.name),) if self.description is None else (spoken(self.name), self.description)
@@ -104,7 +104,7 @@ class Label:
 
 
 def check_name(name: object, where: object = "label") -> str:
-    """A label's name, as plain ``str``. Raises InputError: not text, not valid Unicode, empty, or without a letter, digit or symbol."""
+    """A label's name as plain ``str``. Raises InputError: not text, not valid Unicode, empty, or without a letter, digit or symbol."""
     text = _check_text(name, where)
     if not spoken(text):
         raise InputError(where, f"{_short(text)} has no words", "give the name of an action")
@@ -112,18 +112,18 @@ def check_name(name: object, where: object = "label") -> str:
 
 
 def as_labels(labels: object, descriptions: Mapping[str, object] | None = None, where: object = "labels") -> tuple[Label, ...]:
-    """Labels in the order given, each with its description where there is one.
+    """Labels in the given order, each with its description if there is one.
 
     Args:
         labels: a sequence of names, :class:`Label` objects or (name, description) pairs; or a mapping of names to descriptions.
-        descriptions: :data:`Descriptions`; label -> description, matched by normal form; a label's own description comes first.
-        where: what to call the list in messages.
+        descriptions: :data:`Descriptions`, matched in normal form. A label's own description has priority.
+        where: name of the list in messages.
 
     Raises:
-        InputError: no label, an empty or non-text one, two with the same normal form, or one to which two different descriptions belong.
+        InputError: no label, an empty or non-text one, two with the same normal form, or one with two different descriptions.
     """
     if isinstance(labels, (str, Label)) or not isinstance(labels, Iterable):
-        raise InputError(where, f"{_short(labels)} is not a list", 'give a list of names, e.g. ["sit down", "wave"]')
+        raise InputError(where, f"{_short(labels)} is not a list", 'give a list of names, such as ["sit down", "wave"]')
     listed = [_as_label(label, where) for label in (labels.items() if isinstance(labels, Mapping) else labels)]
     if not listed:
         raise InputError(where, "none given", "give at least one name")
@@ -132,7 +132,7 @@ def as_labels(labels: object, descriptions: Mapping[str, object] | None = None, 
         if label.key in names:
             first = names[label.key]
             what = f"{label.name!r} is given twice" if first == label.name else f"{first!r} and {label.name!r} are the same name"
-            raise InputError(where, what, "give each label once; case, blanks, hyphens, underscores and final punctuation do not tell labels apart")
+            raise InputError(where, what, "give each label once; labels that differ only in case, blanks, hyphens, underscores or final punctuation are equal")
         names[label.key] = label.name
     texts = _by_form(merged({} if descriptions is None else descriptions), set(names))
     return tuple(label if label.description is not None or label.key not in texts else _described(label.name, texts[label.key]) for label in listed)
@@ -155,34 +155,34 @@ def _described(name: str, description: object) -> Label:
 
 
 def parse_labels(text: str, where: object = "labels") -> list[str]:
-    """Names out of one line of comma-separated values; a name that holds a comma stands in double quotes. Empty fields are dropped.
+    """Names from one line of comma-separated values. A name that contains a comma must be in double quotes. Empty fields are ignored.
 
     Raises:
-        InputError: unbalanced quotes, a field that is no name, or a name twice.
+        InputError: unbalanced quotes, a field that is not a name, or a repeated name.
 
     >>> parse_labels('walk, "stand, then sit"')
     ['walk', 'stand, then sit']
     """
     try:
-        closed = io.StringIO(re.sub(r'"\s+(,|$)', r'"\1', text), newline="")  # no blank behind a closing quote
+        closed = io.StringIO(re.sub(r'"\s+(,|$)', r'"\1', text), newline="")  # no blank after a closing quote
         fields = [field.strip() for row in csv.reader(closed, skipinitialspace=True, strict=True) for field in row]
     except csv.Error as error:
-        raise InputError(where, f"cannot be read as comma-separated names ({error})", "put a name that holds a comma between double quotes") from error
+        raise InputError(where, f"cannot be read as comma-separated names ({error})", "put double quotes around a name that contains a comma") from error
     names = [field for field in fields if field]
     return [label.name for label in as_labels(names, where=where)] if names else []
 
 
 def description_of(name: str, descriptions: Descriptions) -> str | tuple[str, ...] | None:
-    """The description whose key has the normal form of ``name``; None where there is none.
+    """The description whose key equals ``name`` in normal form; None if there is none.
 
     Raises:
-        InputError: two keys of this normal form with different texts.
+        InputError: two such keys with different texts.
     """
     return _by_form(descriptions, {normal_form(name)}).get(normal_form(name))
 
 
 def _by_form(descriptions: Mapping[str, object], wanted: set[str]) -> dict[str, object]:
-    """Normal form -> description, of the labels in ``wanted``."""
+    """Descriptions of the labels in ``wanted``, by normal form."""
     keys, texts = {}, {}
     for key, text in descriptions.items():
         form = normal_form(key) if isinstance(key, str) else None
@@ -196,22 +196,22 @@ def _by_form(descriptions: Mapping[str, object], wanted: set[str]) -> dict[str, 
 
 
 def merged(*several: Descriptions) -> dict[str, str | Sequence[str]]:
-    """All descriptions in one mapping; those of a later mapping replace those of an earlier one whose keys have the same normal form.
+    """All descriptions in one mapping. A later mapping replaces entries of an earlier one whose keys have the same normal form.
 
     Raises:
-        InputError: something else than a mapping, or a key that is not text.
+        InputError: not a mapping, or a key that is not text.
     """
     together: dict[str, str | Sequence[str]] = {}
     for descriptions in several:
         if not isinstance(descriptions, Mapping) or not all(isinstance(key, str) for key in descriptions):
-            raise InputError("descriptions", f"{_short(descriptions)} is not a mapping of names to texts", 'give e.g. {"wave": "A raised hand swings."}')
+            raise InputError("descriptions", f"{_short(descriptions)} is not a mapping", 'give a mapping such as {"wave": "A raised hand swings."}')
         forms = {normal_form(key) for key in descriptions}
         together = {key: text for key, text in together.items() if normal_form(key) not in forms} | dict(descriptions)
     return together
 
 
 def unmatched(descriptions: Descriptions, labels: Iterable[str | Label]) -> list[tuple[str, str | None]]:
-    """The descriptions that belong to none of ``labels``, each with the nearest label that has no description, or None if none is near."""
+    """The descriptions that match none of ``labels``, each with the most similar label without a description, or None."""
     forms = {normal_form(name): name for name in (label.name if isinstance(label, Label) else label for label in labels)}
     keys = {key: normal_form(key) for key in descriptions}
     described = set(keys.values())
@@ -222,7 +222,7 @@ def unmatched(descriptions: Descriptions, labels: Iterable[str | Label]) -> list
 
 
 def unmatched_line(descriptions: Descriptions, labels: Iterable[str | Label]) -> str | None:
-    """One line that names the descriptions that belong to no label, near misses first; None where every description is used."""
+    """One line that names the unmatched descriptions, those with a similar label first; None if every description is used."""
     missing = sorted(unmatched(descriptions, labels), key=lambda pair: pair[1] is None)
     if not missing:
         return None
@@ -235,7 +235,7 @@ def unmatched_line(descriptions: Descriptions, labels: Iterable[str | Label]) ->
 def _check_text(text: object, where: object) -> str:
     if not isinstance(text, str):
         raise InputError(where, f"{_short(text)} is {type(text).__name__}, not text", "give it as text")
-    text = str(text)  # numpy's strings become plain ones
+    text = str(text)  # converts numpy's strings
     if len(text) > _LONGEST:
         raise InputError(where, f"{_short(text)} has {len(text):,} characters", f"give at most {_LONGEST:,}")
     try:
@@ -243,7 +243,7 @@ def _check_text(text: object, where: object) -> str:
     except UnicodeEncodeError as error:
         raise InputError(where, f"{_short(text)} is not valid Unicode", "give it as UTF-8") from error
     if not any(unicodedata.category(char) in ("So", "Sm", "Sc") or unicodedata.category(char)[0] in "LN" for char in text):
-        raise InputError(where, f"{_short(text)} has no letter, digit or symbol" if text.strip() else "is empty", "give it words")
+        raise InputError(where, f"{_short(text)} has no letter, digit or symbol" if text.strip() else "is empty", "give a text with words")
     return text
 
 

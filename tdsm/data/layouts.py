@@ -1,10 +1,10 @@
-"""Bodies: which joint stands where, and how joints hang together.
+"""Skeleton layouts: the order of the joints, and the bones between them.
 
-A layout is everything the rest of the package knows about a skeleton format. Joints are named in the order in which they
-stand on the V axis of ``(M, T, V, C)``; ``parents`` makes them a tree whose root has parent -1. The few joints that
-preprocessing needs (hips, shoulders, the ends of the torso) are named as roles, so that no other module holds an index.
+A layout contains everything that the package knows about a skeleton format. Joints are named in their order on the V axis of ``(M, T, V, C)``. ``parents``
+defines a tree of joints whose root has parent -1. The few joints that preprocessing needs (hips, shoulders, ends of the torso) are named as roles, so no
+other module contains joint indices.
 
-Sensor spaces are right-handed. Which way up and away from the viewer are is said by each layout; right follows from them.
+Sensor spaces are right-handed. Each layout defines which directions point up and away from the viewer; the direction to the right follows from them.
 """
 
 from collections.abc import Mapping
@@ -37,15 +37,15 @@ class Layout:
     Attributes:
         name: short name used in files and on the command line.
         joints: V joint names, in file order.
-        parents: V indices; ``parents[j]`` is the joint that j hangs on, -1 for the root.
-        torso: (lower, upper) joint index lists; the mean of each is an end of the torso, and their difference points up the body.
+        parents: V indices; ``parents[j]`` is the parent of joint j, -1 for the root.
+        torso: (lower, upper) joint index lists; the mean of each list is an end of the torso, and their difference points up the body.
         hips: (left, right) joint indices.
         shoulders: (left, right) joint indices.
-        dims: C, 3 for metres in space, 2 for pixels.
+        dims: C, 3 for 3-D coordinates in metres, 2 for pixels.
         unit: unit of the coordinates.
-        up: which coordinate axis points up in the sensor's space, and its sign.
-        away: sign of the axis that leads away from the viewer (z); SMPL has no camera, its bodies face +z and so the viewer.
-        anatomy: joint to the point of the body it stands at, for joints whose name alone does not say so: see :mod:`tdsm.data.convert`.
+        up: index and sign of the coordinate axis that points up in the sensor's space.
+        away: sign of the axis (z) that points away from the viewer. SMPL has no camera; its bodies face +z and therefore the viewer.
+        anatomy: joint -> point of the body, for joints whose name does not identify the point: see :mod:`tdsm.data.convert`.
     """
 
     name: str
@@ -73,27 +73,27 @@ class Layout:
         object.__setattr__(self, "mirror", tuple(mirror))
 
     def __len__(self) -> int:
-        """V, the number of joints."""
+        """Number of joints V."""
         return len(self.joints)
 
     @property
     def bones(self) -> list[tuple[int, int]]:
-        """(child, parent) pairs, root left out."""
+        """(child, parent) pairs, without the root."""
         return [(child, parent) for child, parent in enumerate(self.parents) if parent >= 0]
 
     @property
     def lines(self) -> list[tuple[int, int]]:
-        """What a picture draws: the bones, and a line across hips or shoulders where no joint stands in their middle."""
+        """Lines of a picture: the bones, and a line across hips or shoulders if there is no joint in their middle."""
         return self.bones + [pair for pair, middle in zip((self.hips, self.shoulders), self.torso, strict=True) if len(middle) == 2]
 
     @property
     def points(self) -> tuple[str, ...]:
-        """V points of the body, one a joint, named alike in all layouts."""
+        """The point of the body of each of the V joints; points have the same names in all layouts."""
         return tuple(self.anatomy.get(joint, joint) for joint in self.joints)
 
     @property
     def axes(self) -> np.ndarray:
-        """(3, C): rows right, up and away as the viewer sees them, each a direction in the clip's coordinates; away is zero in two dimensions."""
+        """(3, C): directions right, up and away as the viewer sees them, in the clip's coordinates. In two dimensions "away" is zero."""
         axis, sign = self.up
         unit = np.eye(3)
         up, away = sign * unit[axis], self.away * unit[1 if axis == 2 else 2]
@@ -154,7 +154,7 @@ COCO_17 = Layout(
     torso=((11, 12), (5, 6)), hips=(11, 12), shoulders=(5, 6), dims=2, unit="px", up=(1, -1),
 )  # fmt: skip
 
-# OpenPose's BODY_25. The neck is the middle of the shoulders, and the middle hip that of the hips.
+# OpenPose's BODY_25. The neck is the midpoint of the shoulders, the middle hip the midpoint of the hips.
 OPENPOSE_25 = Layout(
     name="openpose-25",
     joints=(
@@ -168,8 +168,8 @@ OPENPOSE_25 = Layout(
     anatomy={"neck": "neck base", "middle hip": "pelvis"},
 )  # fmt: skip
 
-# World landmarks of MediaPipe's pose landmarker (BlazePose GHUM): metres, the middle of the hips is the origin of every frame,
-# so that walking and jumping from place to place are not in them. x right and y down in the picture, z away from the camera.
+# World landmarks of MediaPipe's pose landmarker (BlazePose GHUM): metres. The midpoint of the hips is the origin of every frame, so walking and jumping from
+# place to place are not recorded. In the picture x points right and y down; z points away from the camera.
 MEDIAPIPE_33 = Layout(
     name="mediapipe-33",
     joints=(
@@ -184,8 +184,8 @@ MEDIAPIPE_33 = Layout(
     anatomy={"left foot index": "left big toe", "right foot index": "right big toe"},
 )  # fmt: skip
 
-# The body of SMPL (and of SMPL-H and SMPL-X) without its hands, y up as in HumanML3D. The neck stands between the collar bones,
-# the head at the base of the skull.
+# The body of SMPL (and of SMPL-H and SMPL-X) without its hands, y up as in HumanML3D. The neck is between the collar bones, the head at the base of the
+# skull.
 SMPL_22 = Layout(
     name="smpl-22",
     joints=(
@@ -198,7 +198,7 @@ SMPL_22 = Layout(
     anatomy={"spine 1": "lower spine", "spine 2": "middle spine", "spine 3": "upper spine", "neck": "neck base", "head": "skull base"},
 )  # fmt: skip
 
-# What every sensor and pose estimator sees: the body on which the shipped recognizer is trained, and to which it brings all others.
+# The joints that all sensors and pose estimators detect. The shipped recognizer is trained on this body and converts all other layouts to it.
 BODY_15 = Layout(
     name="body-15",
     joints=(
@@ -213,7 +213,7 @@ LAYOUTS = (NTU_25, KINECT_20, OPENPOSE_18, COCO_17, OPENPOSE_25, MEDIAPIPE_33, S
 
 
 def layout_named(name: str) -> Layout:
-    """The layout of that name.
+    """The layout with this name.
 
     Raises:
         KeyError: no such layout; the message lists the names.
@@ -229,8 +229,8 @@ def layout_named(name: str) -> Layout:
     raise KeyError(f"no layout {name!r}; known: {', '.join(layout.name for layout in LAYOUTS)}")
 
 
-def as_layout(layout: str | Layout, where: object = "layout", field: str = "", remedy: str = "name one of these") -> Layout:
-    """The layout itself, or the one of that name; an unknown name is an InputError that lists the known ones."""
+def as_layout(layout: str | Layout, where: object = "layout", field: str = "", remedy: str = "give one of these") -> Layout:
+    """The layout itself, or the one with this name. Raises InputError: an unknown name; the message lists the known ones."""
     try:
         return layout if isinstance(layout, Layout) else layout_named(layout)
     except KeyError as error:

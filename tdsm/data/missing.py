@@ -1,13 +1,14 @@
-"""Joints that were not seen: interpolated over time, or filled from other joints.
+"""Missing joints: interpolated over time, or filled from other joints.
 
-A joint that was seen in some frames is *bridged*: interpolated linearly over time between the frames in which it was seen, and held before the first
-and after the last. A joint that was never seen is *filled*: put at a weighted mean of other points of the body by the first recipe of :data:`RECIPES`
-whose points were seen. :mod:`tdsm.data.preprocess` does this before anything else, :mod:`tdsm.data.convert` for joints that a layout lacks as well.
+A joint that is missing in some frames is *bridged*: interpolated linearly over time between the frames in which it is present, and held constant before the
+first and after the last of these. A joint that is missing in all frames is *filled*: it is placed at a weighted mean of other points of the body, by the
+first rule of :data:`RECIPES` whose points are present. :mod:`tdsm.data.preprocess` does this first; :mod:`tdsm.data.convert` also does it for joints that a
+layout does not have.
 
-Recipes are in points of the body (:attr:`tdsm.data.layouts.Layout.points`), which have the same names in all layouts. The weights of a recipe sum to 1 and
-are the same on both sides, so that filling commutes with moving, turning, mirroring and scaling a body. Fractions of trunk, hands and feet are measured
-on UTD-MHAD, NW-UCLA and SMPL bodies; those of the face, and of limbs never seen (arms and legs hang down straight), are rough. A joint of a layout of your
-own that has no recipe is put where the joint is that it hangs on.
+Rules refer to points of the body (:attr:`tdsm.data.layouts.Layout.points`), which have the same names in all layouts. The weights of a rule sum to 1 and are
+the same on both sides, so filling commutes with translating, rotating, mirroring and scaling a body. Fractions of trunk, hands and feet were measured on
+UTD-MHAD, NW-UCLA and SMPL bodies. Those of the face, and of limbs that are always missing (arms and legs hang down straight), are rough. In a layout of your
+own, a joint without a rule is placed at its parent.
 """
 
 import functools
@@ -24,10 +25,10 @@ from tdsm.util.errors import InputError
 
 __all__ = ["RECIPES", "Complete", "Filling", "complete", "complete_all", "completed", "gathered", "weights"]
 
-Recipe = dict[str, float]  # point to weight
-_ALMOST_ZERO = 1e-9  # metres or pixels
+Recipe = dict[str, float]  # point -> weight
+_ALMOST_ZERO = 1e-9  # in metres or pixels
 
-# "own" and "other" stand for either side. What holds for a recipe's points holds for the points that they are filled from.
+# "own" and "other" stand for either side. If the points of a rule are missing, they are filled by their own rules.
 _RECIPES: dict[str, tuple[Recipe, ...]] = {
     # Trunk and head. Fractions of the spine: 0.2 Kinect v1 and SMPL, 0.5 Kinect v2 and SMPL, 0.6 SMPL.
     "pelvis": ({"left hip": 0.5, "right hip": 0.5},),
@@ -44,7 +45,7 @@ _RECIPES: dict[str, tuple[Recipe, ...]] = {
         {"skull base": 2.0, "neck base": -1.0},
         {"neck base": 1.5, "pelvis": -0.5},
     ),
-    # Shoulders are twice as wide as hips. Of a person in profile one side may never be seen; it is then taken to be behind the other.
+    # Shoulders are twice as wide as hips. For a person in profile one side may always be missing; it is then placed behind the other.
     "own hip": (
         {"pelvis": 2.0, "other hip": -1.0},
         {"other hip": 1.0, "own shoulder": 0.5, "other shoulder": -0.5},
@@ -58,15 +59,15 @@ _RECIPES: dict[str, tuple[Recipe, ...]] = {
         {"neck base": 1.0, "own hip": 1.0, "other hip": -1.0},
         {"other shoulder": 1.0},
     ),
-    # Face: beside the nose or the head along the line of the shoulders, which is two and a half heads wide.
+    # Face: beside the nose or the head, along the shoulder line, which is two and a half heads wide.
     "nose": ({"head": 1.0},),
     "own eye": ({"nose": 1.0, "own shoulder": 0.08, "other shoulder": -0.08},),
     "own eye inner": ({"own eye": 0.75, "other eye": 0.25},),
     "own eye outer": ({"own eye": 1.25, "other eye": -0.25},),
     "own ear": ({"head": 1.0, "own shoulder": 0.2, "other shoulder": -0.2},),
     "own mouth": ({"nose": 0.75, "neck base": 0.25, "own shoulder": 0.07, "other shoulder": -0.07},),
-    # Arms: the palm lies 0.3 of the forearm beyond the wrist (UTD-MHAD 0.30, NW-UCLA 0.33), the finger tips as far again, thumb and knuckles between.
-    # An elbow whose wrist was seen is half-way to it, a wrist whose hand was seen before it; an arm that was never seen hangs down. So do legs.
+    # Arms: the palm is 0.3 of the forearm beyond the wrist (UTD-MHAD 0.30, NW-UCLA 0.33), the finger tips at twice this distance, thumb and knuckles between.
+    # An elbow is half-way to a known wrist, a wrist lies before a known hand; an arm that is always missing hangs down. Legs are treated in the same way.
     "own elbow": ({"own shoulder": 0.5, "own wrist": 0.5}, {"own shoulder": 0.3, "own hip": 0.7}),
     "own wrist": ({"own hand": 1 / 1.3, "own elbow": 0.3 / 1.3}, {"own elbow": 1.9, "own shoulder": -0.9}),
     "own hand": ({"own wrist": 1 / 3, "own index": 1 / 3, "own pinky": 1 / 3}, {"own wrist": 1.3, "own elbow": -0.3}),
@@ -74,7 +75,7 @@ _RECIPES: dict[str, tuple[Recipe, ...]] = {
     "own thumb": ({"own hand": 1.5, "own wrist": -0.5},),
     "own index": ({"own hand": 1.5, "own wrist": -0.5},),
     "own pinky": ({"own hand": 1.5, "own wrist": -0.5},),
-    # Legs: sole and front of the foot lie 0.17 of the shank under the ankle where nothing says which way the foot points.
+    # Legs: sole and front of the foot lie 0.17 of the shank below the ankle if the direction of the foot is unknown.
     "own knee": ({"own hip": 0.5, "own ankle": 0.5}, {"own hip": 1.9, "own shoulder": -0.9}),
     "own ankle": ({"own foot": 1 / 1.17, "own knee": 0.17 / 1.17}, {"own knee": 2.0, "own hip": -1.0}),
     "own foot": ({"own big toe": 0.5, "own small toe": 0.5}, {"own ankle": 1.17, "own knee": -0.17}),
@@ -93,19 +94,19 @@ RECIPES = {
     for sides in (("left", "right"), ("right", "left"))
     for point, recipes in _RECIPES.items()
 }
-"""Point to the ways of filling it from others, best first."""
+"""Point -> rules that fill it from other points, best first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filling:
-    """How much of a clip, or of several, was not seen, and what was put in its place.
+    """Amount of missing data in one or several clips, and how it was replaced.
 
     Attributes:
-        bridged: names of joints that were seen in some frames only, in the layout's order.
-        filled: names of joints that were never seen (of some person) and were filled from others, in the layout's order.
-        unseen: how many joint positions, each of one joint in one frame, were not seen.
-        positions: how many joint positions the persons who are present have in all.
-        left_out: persons of whom too little was seen to place every joint; they are taken as absent.
+        bridged: names of joints that were missing in some frames and interpolated, in the layout's order.
+        filled: names of joints that were missing in all frames (for some person) and filled from others, in the layout's order.
+        unseen: number of missing joint positions (one joint in one frame).
+        positions: number of all joint positions of the persons who are present.
+        left_out: number of persons with too many missing joints to place every joint; they are treated as absent.
     """
 
     bridged: tuple[str, ...] = ()
@@ -116,17 +117,17 @@ class Filling:
 
     @property
     def note(self) -> str:
-        """One line for a user; empty when everything was seen."""
+        """A one-line summary for the user; empty if nothing is missing."""
         if not self.unseen:
             return ""
         parts = [f"interpolated over time: {', '.join(self.bridged)}"] if self.bridged else []
-        parts += [f"never seen and filled from other joints: {', '.join(self.filled)}"] if self.filled else []
-        parts += [f"persons left out, too little of them seen: {self.left_out}"] if self.left_out else []
-        return f"{self.unseen / self.positions:.1%} of joint positions not seen: {'; '.join(parts)}"
+        parts += [f"missing in all frames and filled from other joints: {', '.join(self.filled)}"] if self.filled else []
+        parts += [f"persons removed because too many joints are missing: {self.left_out}"] if self.left_out else []
+        return f"{self.unseen / self.positions:.1%} of joint positions missing: {'; '.join(parts)}"
 
 
 class Complete(NamedTuple):
-    """A clip's joints (M, T, V, C) float64 without NaN, what was filled, and the joint for which the last person left out was left out."""
+    """A clip's joints (M, T, V, C) float64 without NaN, what was filled, and the joint that the last removed person lacks."""
 
     joints: np.ndarray
     filling: Filling
@@ -134,20 +135,20 @@ class Complete(NamedTuple):
 
 
 def complete(clip: Clip, layout: Layout | None = None) -> Complete:
-    """Bridge and fill the joints of a clip that were not seen.
+    """Interpolate and fill the missing joints of a clip.
 
     Args:
-        clip: any layout.
-        layout: whose joints to give, in the clip's own axes; the clip's own when left out. Joints that the clip's layout does not have are filled too.
+        clip: a clip in any layout.
+        layout: layout of the result, in the clip's own axes; default: the layout of the clip. Joints that the clip's layout does not have are filled, too.
 
     Returns:
-        Joints (M, T, len(layout), C) without NaN. A person of whom too little is seen to place every joint, such as no hip or no shoulder, is all zeros.
+        Joints (M, T, len(layout), C) without NaN. A person without, for example, any hip or any shoulder cannot be completed and is all zeros.
     """
     return complete_all([clip], layout)[0]
 
 
 def complete_all(clips: Sequence[Clip], layout: Layout | None = None) -> list[Complete]:
-    """:func:`complete` of clips of one layout; persons of whom the same joints were seen are filled together."""
+    """:func:`complete` for clips of one layout. Persons with the same missing joints are filled together."""
     source, target = clips[0].layout, layout or clips[0].layout
     every, alike = [], defaultdict(list)
     for clip in clips:
@@ -171,7 +172,7 @@ def complete_all(clips: Sequence[Clip], layout: Layout | None = None) -> list[Co
         every.append(Complete(joints, Filling(bridged=_in_order(source, bridged), filled=_in_order(target, filled), **counts), lacking))
     for usable, persons in alike.items():
         whole = weights(source, target, usable)[0] @ np.concatenate([seen for *_, seen in persons])
-        origin = ~whole.astype(np.float32).any(axis=-1)  # where a clip would take a joint for one that was not seen
+        origin = ~whole.astype(np.float32).any(axis=-1)  # joints at the origin, which a clip would treat as missing
         whole[origin] = _ALMOST_ZERO
         ends = np.cumsum([len(seen) for *_, seen in persons])
         for (joints, present_in, _), placed in zip(persons, np.split(whole, ends[:-1]), strict=True):
@@ -180,23 +181,23 @@ def complete_all(clips: Sequence[Clip], layout: Layout | None = None) -> list[Co
 
 
 def completed(clip: Clip) -> Clip:
-    """The clip with a place for every joint of everybody who is present; the clip itself where every joint was seen.
+    """The clip with a position for every joint of every present person; the clip itself if no joint is missing.
 
     Raises:
-        InputError: nobody is ever there, or too little was seen of everybody.
+        InputError: no body in any frame, or too many missing joints in every person.
     """
     if not clip.joints.any():
-        raise InputError(clip.name, "joints: all zero, nobody is there in any frame", "leave the clip out")
+        raise InputError(clip.name, "joints: all zero, no body in any frame", "remove the clip")
     if not np.isnan(clip.joints).any():
         return clip
     joints, _, lacking = complete(clip)
     if not joints.any():
-        raise InputError(clip.name, f"joints: too little was seen to place {lacking!r}", "leave the clip out, or give one in which hips and shoulders are seen")
+        raise InputError(clip.name, f"joints: {lacking!r} cannot be placed, too many joints are missing", "remove it, or give a clip with hips and shoulders")
     return replace(clip, joints=joints)
 
 
 def gathered(source: Layout, target: Layout, every: Iterable[Filling]) -> Filling:
-    """Several clips' fillings as one: joints of any, numbers of all."""
+    """Merge the fillings of several clips: joints of any clip, numbers of all clips."""
     fillings = list(every)
     bridged = {joint for filling in fillings for joint in filling.bridged}
     filled = {joint for filling in fillings for joint in filling.filled}
@@ -209,7 +210,7 @@ def _in_order(layout: Layout, names: set[str]) -> tuple[str, ...]:
 
 
 def _bridged(body: np.ndarray, present: np.ndarray, lost: np.ndarray) -> np.ndarray:
-    """(T, V, C) with joints seen in some frames interpolated over time, and those never seen at 0, which have no weight."""
+    """(T, V, C) with joints that are missing in some frames interpolated over time; joints missing in all frames are 0 and have no weight."""
     if not lost.any():
         return body
     whole = np.where(lost[..., None], 0.0, body)
@@ -222,18 +223,18 @@ def _bridged(body: np.ndarray, present: np.ndarray, lost: np.ndarray) -> np.ndar
 
 @functools.lru_cache(maxsize=256)
 def weights(source: Layout, target: Layout, usable: tuple[bool, ...]) -> tuple[np.ndarray | None, tuple[int, ...]]:
-    """Weights (V_target, V_source) of the source's joints in each of the target's, and the target's joints that are filled.
+    """Weights (V_target, V_source) of the source's joints for each joint of the target, and the target's joints that are filled.
 
     Args:
-        usable: which joints of the source were ever seen.
+        usable: whether each joint of the source is present in some frame.
 
     Returns:
-        None in place of weights: nothing leads to the one joint named.
+        None instead of weights if the one joint that is returned cannot be filled.
     """
     known = {point: row for point, row, use in zip(source.points, np.eye(len(source)), usable, strict=True) if use}
     rows = [_place(point, known) for point in target.points]
     for joint in _from_the_root(target) if source == target else ():
-        if rows[joint] is None and target.points[joint] not in RECIPES and target.parents[joint] >= 0:  # a layout of the user's own
+        if rows[joint] is None and target.points[joint] not in RECIPES and target.parents[joint] >= 0:  # a user-defined layout
             rows[joint] = rows[target.parents[joint]]
     lacking = next((joint for joint, row in enumerate(rows) if row is None), None)
     if lacking is not None:
@@ -242,7 +243,7 @@ def weights(source: Layout, target: Layout, usable: tuple[bool, ...]) -> tuple[n
 
 
 def _from_the_root(layout: Layout) -> list[int]:
-    """Joints, each after the one it hangs on."""
+    """Joints in an order in which each follows its parent."""
     order = [joint for joint, parent in enumerate(layout.parents) if parent < 0]
     for joint in order:
         order += [child for child, parent in layout.bones if parent == joint]
@@ -250,7 +251,7 @@ def _from_the_root(layout: Layout) -> list[int]:
 
 
 def _place(point: str, known: dict[str, np.ndarray], asked: tuple[str, ...] = ()) -> np.ndarray | None:
-    """Weights of a point: its own joint, or the first recipe whose points all have a place without asking for this one again."""
+    """Weights of a point: its own joint, or the first rule whose points can all be placed without using this point."""
     if point in known or point in asked:
         return known.get(point)
     for recipe in RECIPES.get(point, ()):

@@ -1,10 +1,10 @@
-"""Clips out: BVH for animation programs, CSV for spreadsheets and other languages. Pictures that move are in :mod:`tdsm.viz.motion`.
+"""Export of clips: BVH for animation programs, CSV for spreadsheets and other languages. Animated pictures are in :mod:`tdsm.viz.motion`.
 
-BVH keeps less than a clip: one person, of the body smpl-22 (other layouts are converted, :mod:`tdsm.data.convert`), every joint in every frame (those not
-seen are interpolated), and one length for each bone (its median). How limbs turn about their own axis is not in a clip, so that it is the smallest turn that
-leads there. What of this changed a clip is said in one warning. Numbers are centimetres, y up, the resting pose a T that faces +z; joints bear Mixamo's
-names. Where a joint has several children, each hangs on a joint of its own in the same place (``LeftUpLegRoot``), as in CMU's files, so that hips and
-shoulders can move against the trunk.
+BVH stores less than a clip: one person in the layout smpl-22 (other layouts are converted, :mod:`tdsm.data.convert`), every joint in every frame (missing ones
+are interpolated), and one length per bone (its median). A clip does not contain the rotation of a limb about its own axis, so the smallest rotation to its
+direction is written. One warning lists which of these changed the clip. Numbers are centimetres, y points up, and the rest pose is a T that faces +z. Joints
+have Mixamo's names. If a joint has several children, each child hangs on an additional joint at the same position (``LeftUpLegRoot``), as in CMU's files, so
+that hips and shoulders can move relative to the trunk.
 """
 
 import csv
@@ -32,25 +32,25 @@ _SIDED = {"hip": "UpLeg", "knee": "Leg", "ankle": "Foot", "foot": "ToeBase", "co
 BVH_NAMES = {"pelvis": "Hips", "spine 1": "Spine", "spine 2": "Spine1", "spine 3": "Spine2", "neck": "Neck", "head": "Head"} | {
     f"{side} {joint}": f"{side.title()}{name}" for side in ("left", "right") for joint, name in _SIDED.items()
 }
-"""Joint of smpl-22 to its name in a BVH."""
-# From the parent to the joint in the resting pose; those of the left side, whose x changes its sign on the right.
+"""Joint of smpl-22 -> its name in a BVH."""
+# Direction from the parent to the joint in the rest pose, for the left side; on the right, x changes its sign.
 _REST = {"hip": (0.6, -0.8, 0.0), "knee": (0, -1, 0), "ankle": (0, -1, 0), "foot": (0, -0.4, 0.9), "collar": (0.6, 0.8, 0.0)}
 _REST |= dict.fromkeys(("shoulder", "elbow", "wrist"), (1, 0, 0)) | dict.fromkeys(("spine 1", "spine 2", "spine 3", "neck", "head"), (0, 1, 0))
 _CENTIMETRES = 100.0
-_NOTICED = 0.002  # metres
+_NOTICED = 0.002  # in metres; smaller deviations are not reported
 _CHILDREN = [[child for child, parent in SMPL_22.bones if parent == joint] for joint in range(len(SMPL_22))]
 
 
 def save_bvh(clip: Clip, path: str | Path, *, person: int | None = None) -> Path:
-    """Write one person of a clip as BVH, atomically; returns the path. See the top of this module for what it cannot keep.
+    """Write one person of a clip as BVH, atomically; returns the path. The top of this module lists what BVH cannot store.
 
     Args:
-        clip: (M, T, V, 3) of any layout in space.
+        clip: (M, T, V, 3) in any 3-D layout.
         path: the file.
-        person: which of the M; may be left out where one alone is ever there.
+        person: index of the person; optional if the clip has a single person.
 
     Raises:
-        InputError: a clip in the plane, several persons and none chosen, nobody to be seen, or a disk that refuses.
+        InputError: a 2-D clip, several persons without a choice, no body, or a file that cannot be written.
 
     Example:
         >>> import tempfile
@@ -60,30 +60,30 @@ def save_bvh(clip: Clip, path: str | Path, *, person: int | None = None) -> Path
         ['HIERARCHY', 'ROOT Hips']
     """
     if clip.layout.dims != 3:
-        raise InputError(clip.name, f"its layout {clip.layout.name} is in the plane", "give a clip in space, such as of MediaPipe's world landmarks")
+        raise InputError(clip.name, f"its layout {clip.layout.name} is 2-D", "give a 3-D clip, such as MediaPipe's world landmarks")
     joints, lost = _whole(clip, _chosen(clip, person))
     lengths = np.array([0.0, *(np.median(np.linalg.norm(joints[:, child] - joints[:, parent], axis=1)) for child, parent in SMPL_22.bones)])
     offsets = _directions() * lengths[:, None]
     moved = _moved(joints, offsets)
     away = float(np.abs(moved.places - joints).max())
-    lost += [f"bones that change their length, by which joints are up to {100 * away:.1f} cm from their places"] if away > _NOTICED else []
-    lost += ["the frames a second, which nothing states: 30 was written"] if clip.fps_assumed else []
+    lost += [f"bones of varying length (joints move by up to {100 * away:.1f} cm)"] if away > _NOTICED else []
+    lost += ["an unknown frame rate (30 was written)"] if clip.fps_assumed else []
     if lost:
-        warnings.warn(f"{path}: a BVH does not keep {'; nor '.join(lost)}", stacklevel=2)
+        warnings.warn(f"{path}: BVH cannot store {'; '.join(lost)}", stacklevel=2)
     rows = np.concatenate([joints[:, 0] * _CENTIMETRES, *(_euler(turn) for turn in moved.turns)], axis=1)
     motion = ["MOTION", f"Frames: {len(joints)}", f"Frame Time: {1 / clip.fps!r}", *(" ".join(f"{number:.6f}" for number in row) for row in rows)]
     return write_text(Path(path), "\n".join(["HIERARCHY", *_hierarchy(offsets * _CENTIMETRES), *motion, ""]))
 
 
 def save_csv(clip: Clip, path: str | Path) -> Path:
-    """Write a clip as a table, atomically; returns the path. :func:`tdsm.load_clips` reads it; :mod:`tdsm.data.readers.joint_table` has its form.
+    """Write a clip as a table, atomically; returns the path. :func:`tdsm.load_clips` reads it; :mod:`tdsm.data.readers.joint_table` describes its format.
 
     Args:
-        clip: any layout; its label, subject and name are not in the table.
+        clip: a clip in any layout; its label, subject and name are not stored.
         path: the file.
 
     Raises:
-        InputError: a disk that refuses.
+        InputError: the file cannot be written.
 
     Example:
         >>> import tempfile
@@ -109,30 +109,30 @@ def _chosen(clip: Clip, person: int | None) -> int:
     if person is None and len(there) == 1:
         return there[0]
     if person is None or person not in there:
-        what = f"{len(there)} persons are in it" if person is None else f"person {person!r:.20} is not in it"
+        what = f"it has {len(there)} persons" if person is None else f"it has no person {person!r:.20}"
         raise InputError(clip.name, what, f"choose one: person={' or '.join(map(str, there)) or 0}")
     return person
 
 
 def _whole(clip: Clip, person: int) -> tuple[Float[np.ndarray, "t 22 3"], list[str]]:
-    """Every joint of smpl-22 in every frame, in metres, y up, and what had to be filled."""
+    """Every joint of smpl-22 in every frame, in metres, y up, and the data that were filled."""
     one = Clip(clip.joints[person : person + 1], clip.layout, None, None, clip.fps, clip.name)
     converted = convert(one, SMPL_22)
     joints = complete(converted.clip).joints[0]
-    lost = [f"joints that were not seen, {np.isnan(one.joints[..., 0]).sum():,} of which were filled"] if np.isnan(one.joints).any() else []
+    lost = [f"missing joints ({np.isnan(one.joints[..., 0]).sum():,} were filled)"] if np.isnan(one.joints).any() else []
     lost += [f"the layout {clip.layout.name} ({converted.note})"] if converted.note else []
     present = np.flatnonzero(joints.any(axis=(1, 2)))
     if not len(present):
-        raise InputError(clip.name, "too little of the person is seen to place every joint", "give a clip in which hips and shoulders are seen")
+        raise InputError(clip.name, "too many joints of the person are missing", "give a clip with hips and shoulders")
     if len(present) < len(joints):
-        lost.append(f"{len(joints) - len(present)} frames in which the person is absent, which were interpolated")
+        lost.append(f"frames without the person ({len(joints) - len(present)} were interpolated)")
         flat = joints.reshape(len(joints), -1)
         joints = np.stack([np.interp(np.arange(len(flat)), present, column) for column in flat[present].T], axis=1).reshape(joints.shape)
     return joints, lost
 
 
 def _directions() -> Float[np.ndarray, "22 3"]:
-    """From each joint's parent to it in the resting pose, length 1; the root's is 0."""
+    """Unit vector from each joint's parent to the joint in the rest pose; 0 for the root."""
     directions = np.zeros((len(SMPL_22), 3))
     for joint, name in enumerate(SMPL_22.joints[1:], 1):
         side, _, rest = name.partition(" ")
@@ -143,12 +143,12 @@ def _directions() -> Float[np.ndarray, "22 3"]:
 
 
 class _Moved(NamedTuple):
-    places: np.ndarray  # (T, 22, 3), as the bones of fixed length have them
-    turns: list[np.ndarray]  # (T, 3, 3) in the axes of the parent, in the order of the hierarchy
+    places: np.ndarray  # (T, 22, 3) positions with bones of fixed length
+    turns: list[np.ndarray]  # rotations (T, 3, 3) relative to the parent, in the order of the hierarchy
 
 
 def _moved(joints: Float[np.ndarray, "t 22 3"], offsets: Float[np.ndarray, "22 3"]) -> _Moved:
-    """Turns that lead bones of fixed length to the joints, each from where the one before it ended."""
+    """Rotations that move bones of fixed length towards the joints; each bone starts at the end of its parent."""
     places, turns = np.repeat(joints[:, :1], len(SMPL_22), axis=1), []
 
     def turned(joint: int, above: np.ndarray) -> None:
@@ -172,14 +172,14 @@ def _moved(joints: Float[np.ndarray, "t 22 3"], offsets: Float[np.ndarray, "22 3
 
 
 def _fitted(found: Float[np.ndarray, "t k 3"], rest: Float[np.ndarray, "k 3"]) -> Float[np.ndarray, "t 3 3"]:
-    """Rotations that bring k vectors nearest to those found (Kabsch)."""
+    """Rotations that bring k vectors as close as possible to the given ones (Kabsch)."""
     left, _, right = np.linalg.svd(np.einsum("tki,kj->tij", found, rest))
     left[:, :, 2] *= np.linalg.det(left @ right)[:, None]
     return left @ right
 
 
 def _swung(above: Float[np.ndarray, "t 3 3"], rest: Float[np.ndarray, "3"], found: Float[np.ndarray, "t 3"]) -> Float[np.ndarray, "t 3 3"]:
-    """The smallest further turn after ``above`` that brings ``rest`` to the direction found."""
+    """The smallest rotation, applied after ``above``, that turns ``rest`` into the given direction."""
     start = above @ (rest / max(np.linalg.norm(rest), 1e-12))
     size = np.linalg.norm(found, axis=1, keepdims=True)
     end = np.where(size > 1e-9, found / np.maximum(size, 1e-12), start)
@@ -188,21 +188,21 @@ def _swung(above: Float[np.ndarray, "t 3 3"], rest: Float[np.ndarray, "3"], foun
     turn = np.eye(3) + cross + cross @ cross / np.maximum(1 + along, 1e-9)
     aside = np.cross(start, np.eye(3)[np.abs(start).argmin(axis=1)])
     aside = aside / np.maximum(np.linalg.norm(aside, axis=1, keepdims=True), 1e-12)
-    back = 2 * aside[:, :, None] * aside[:, None] - np.eye(3)  # half a turn, where the two are opposite
+    back = 2 * aside[:, :, None] * aside[:, None] - np.eye(3)  # half a turn if the two are opposite
     return np.where(along > -1 + 1e-7, turn, back) @ above
 
 
 def _euler(turn: Float[np.ndarray, "t 3 3"]) -> Float[np.ndarray, "t 3"]:
-    """Degrees about z, x and y, in the order of the channels, without jumps of whole turns."""
+    """Angles in degrees about z, x and y, in the order of the channels, without jumps of full turns."""
     x = np.arcsin(np.clip(turn[:, 2, 1], -1, 1))
-    locked = np.abs(turn[:, 2, 1]) > 1 - 1e-9  # z and y turn about one axis
+    locked = np.abs(turn[:, 2, 1]) > 1 - 1e-9  # gimbal lock: z and y have the same axis
     z = np.where(locked, np.arctan2(turn[:, 1, 0], turn[:, 0, 0]), np.arctan2(-turn[:, 0, 1], turn[:, 1, 1]))
     y = np.where(locked, 0.0, np.arctan2(-turn[:, 2, 0], turn[:, 2, 2]))
     return np.rad2deg(np.unwrap(np.stack([z, x, y], axis=1), axis=0))
 
 
 def _hierarchy(offsets: Float[np.ndarray, "22 3"]) -> Iterator[str]:
-    """Lines from ROOT to its closing brace, in the order of the turns."""
+    """Lines from ROOT to its closing brace, in the order of the rotations."""
 
     def numbers(offset: np.ndarray) -> str:
         return " ".join(f"{number:.6f}" for number in offset)

@@ -1,15 +1,14 @@
-"""Preprocessing: from a clip, as recorded, to the array that a skeleton encoder eats.
+"""Preprocessing: from a recorded clip to the input array of a skeleton encoder.
 
-The encoder should see the movement, not where the person stood, which way the camera looked, how tall the person is or how
-long the clip lasts. Joints that were not seen are interpolated and filled first (:mod:`tdsm.data.missing`), so that no NaN is in
-what follows. Then come, in this order, :func:`drop_null_frames`, :func:`keep_bodies`, :func:`steady`, :func:`resample`, :func:`center`, :func:`align`
-and :func:`scale`, each a small pure function of an array (M, T, V, C), or of several clips of one shape, (N, M, T, V, C), at once.
+The encoder input should depend on the movement, but not on the person's position, the camera's direction, the person's height or the duration of the clip.
+Missing joints are interpolated and filled first (:mod:`tdsm.data.missing`), so the result contains no NaN. Then follow :func:`drop_null_frames`,
+:func:`keep_bodies`, :func:`steady`, :func:`resample`, :func:`center`, :func:`align` and :func:`scale`, in this order. Each is a pure function of an array
+(M, T, V, C), or of several clips of the same shape, (N, M, T, V, C).
 
-The lead is the first person who is there at all, after :func:`keep_bodies` the one that moves most. A person who is absent in a frame is
-all zeros in it, and stays so in every step. Coordinates after ``align`` are right-handed: +x to the lead's right, +y up,
-+z to the back. In 2-D +y points up too (pixels point down).
-The recipe follows 2s-AGCN and Shift-GCN (centre, upright, shoulders); theirs aligns with the first frame only, ours with
-the first tenth of the clip, because single frames of a Kinect are noisy.
+The lead is the first person who is present in any frame; after :func:`keep_bodies` it is the person who moves most. A person who is absent in a frame is all
+zeros in it, and stays so in every step. Coordinates after ``align`` are right-handed: +x to the lead's right, +y up, +z to the back. In 2-D, +y points up,
+too (in pixel coordinates it points down). The steps follow 2s-AGCN and Shift-GCN (centre, upright torso, shoulders). Those align with the first frame; we
+use the first tenth of the clip, because single frames of a Kinect are noisy.
 """
 
 import functools
@@ -32,21 +31,21 @@ __all__ = [
     "scale", "steady",
 ]  # fmt: skip
 
-_NO_SIZE = 1e-9  # rounding; in metres or pixels nobody is that small
-_SHORTEST = 1e-3  # of the body's size
-_TREMBLING = 0.03  # spread of the noise of a coordinate, in trunk lengths, from which on a body is smoothed: some 15 mm
-_LONGEST = 0.2  # seconds, the widest smoothing
-_BLOCK, _TOGETHER = 512, 64  # clips that are held at a time, and that go through the steps together where their shapes agree
+_NO_SIZE = 1e-9  # rounding error; no body is this small in metres or pixels
+_SHORTEST = 1e-3  # relative to the body's size
+_TREMBLING = 0.03  # standard deviation of noise in trunk lengths above which a body is smoothed; about 15 mm
+_LONGEST = 0.2  # seconds, the largest width of smoothing
+_BLOCK, _TOGETHER = 512, 64  # clips in memory, and clips of equal shape that are processed together
 
 
 def preprocess(clip: Clip, config: PreprocessConfig) -> np.ndarray:
-    """All steps that ``config`` asks for.
+    """Apply all steps of ``config``.
 
     Returns:
         (M, T, V, C) float32 with M = ``config.bodies`` and T = ``config.frames`` (0: the clip's own length without null frames).
 
     Raises:
-        InputError: a clip in which nobody is ever there or too little of everybody is seen, or (with ``scale``) whose lead has no size.
+        InputError: no body in any frame, too many missing joints in every person, or (with ``scale``) a lead without size.
 
     Example:
         >>> from tdsm.data.synthetic import synthetic_clips
@@ -57,58 +56,58 @@ def preprocess(clip: Clip, config: PreprocessConfig) -> np.ndarray:
 
 
 def preprocess_all(clips: Iterable[Clip], config: PreprocessConfig, progress: bool = False) -> np.ndarray:
-    """:func:`preprocess` of every clip, stacked.
+    """:func:`preprocess` for every clip, stacked.
 
     Returns:
         (N, M, T, V, C) float32.
 
     Raises:
-        InputError: a clip that cannot be used (:func:`preprocess_usable` leaves such clips out), or ``config.frames`` is 0 and the clips differ in length.
+        InputError: an unusable clip (:func:`preprocess_usable` skips these), or ``config.frames`` is 0 and the clips differ in length.
     """
-    arrays = list(_made(clips, config, progress))
-    for fault in (made for made in arrays if isinstance(made, InputError)):
+    arrays = list(_preprocessed(clips, config, progress))
+    for fault in (result for result in arrays if isinstance(result, InputError)):
         raise fault
     return _stacked(arrays)
 
 
 def preprocess_usable(clips: Sequence[Clip], config: PreprocessConfig, progress: bool = False) -> tuple[np.ndarray, list[int]]:
-    """:func:`preprocess` of the clips that can be used, with one warning about the others.
+    """:func:`preprocess` for the usable clips, with one warning about the others.
 
     Returns:
-        (n, M, T, V, C) float32, and the n numbers of the clips that they are of.
+        (n, M, T, V, C) float32, and the indices of the n usable clips.
 
     Raises:
-        InputError: no clip can be used (the reason is that of the first), or ``config.frames`` is 0 and the clips differ in length.
+        InputError: no usable clip (with the reason for the first), or ``config.frames`` is 0 and the clips differ in length.
     """
     arrays, rows, faults = [], [], []
-    for row, made in enumerate(_made(clips, config, progress)):
-        if isinstance(made, InputError):
-            faults.append(made)
+    for row, result in enumerate(_preprocessed(clips, config, progress)):
+        if isinstance(result, InputError):
+            faults.append(result)
         else:
-            arrays.append(made)
+            arrays.append(result)
             rows.append(row)
     if faults and not rows:
-        raise InputError("clips", f"none of {len(faults)} can be used; the first: {faults[0]}", "give clips in which hips and shoulders of a person are seen")
+        raise InputError("clips", f"none of {len(faults)} is usable; the first: {faults[0]}", "give clips with the hips and shoulders of a person")
     if faults:
-        warnings.warn(f"{len(faults)} of {len(clips)} clips cannot be used and are left out; the first: {faults[0]}", stacklevel=2)
+        warnings.warn(f"{len(faults)} of {len(clips)} clips are not usable and are skipped; the first: {faults[0]}", stacklevel=2)
     return _stacked(arrays), rows
 
 
 def preprocess_each(clips: Sequence[Clip], config: PreprocessConfig) -> list[np.ndarray | InputError]:
-    """:func:`preprocess` of some clips, in their order, those of one shape and frame rate together; in place of the array of a clip that cannot be used, why.
+    """:func:`preprocess` for some clips, in order; clips of the same shape and frame rate are processed together. An unusable clip gives its error instead.
 
     Example:
         >>> from tdsm.data.synthetic import synthetic_clips
         >>> [array.shape for array in preprocess_each(synthetic_clips(1, actions=["bow", "jump"]), PreprocessConfig())]
         [(1, 32, 25, 3), (1, 32, 25, 3)]
     """
-    made: list[np.ndarray | InputError] = [np.empty(0)] * len(clips)
+    result: list[np.ndarray | InputError] = [np.empty(0)] * len(clips)
     alike: dict[tuple, list[tuple[int, np.ndarray]]] = defaultdict(list)
     for row, clip in enumerate(clips):
         try:
             joints = completed(clip).joints
         except InputError as error:
-            made[row] = error
+            result[row] = error
             continue
         joints = drop_null_frames(joints) if config.drop_null else joints
         alike[joints.shape, clip.fps, clip.layout].append((row, joints))
@@ -116,35 +115,35 @@ def preprocess_each(clips: Sequence[Clip], config: PreprocessConfig) -> list[np.
         for start in range(0, len(group), _TOGETHER):
             rows, joints = zip(*group[start : start + _TOGETHER], strict=True)
             for row, array in zip(rows, _steps(np.stack(joints).astype(np.float64), [clips[row] for row in rows], config, layout, fps), strict=True):
-                made[row] = array
-    return made
+                result[row] = array
+    return result
 
 
-def _made(clips: Iterable[Clip], config: PreprocessConfig, progress: bool) -> Iterator[np.ndarray | InputError]:
-    """:func:`preprocess_each` of any number of clips, of which some hundred are held at a time."""
+def _preprocessed(clips: Iterable[Clip], config: PreprocessConfig, progress: bool) -> Iterator[np.ndarray | InputError]:
+    """:func:`preprocess_each` for any number of clips, of which some hundred are in memory at a time."""
     coming = iter(progress_bar(clips, shown=progress, desc="preprocess", unit="clip", leave=False))
     while block := list(islice(coming, _BLOCK)):
         yield from preprocess_each(block, config)
 
 
 def _steps(joints: np.ndarray, clips: Sequence[Clip], config: PreprocessConfig, layout: Layout, fps: float) -> list[np.ndarray | InputError]:
-    """What follows on the null frames, of clips (N, M, T, V, C) of one shape."""
+    """The steps after the null frames, for clips (N, M, T, V, C) of one shape."""
     joints, faults = keep_bodies(joints, config.bodies), {}
     if config.steady:
         joints = steady(joints, layout, fps)
     if config.frames:
         joints = resample(joints, config.frames)
         for row in np.flatnonzero(~joints.any(axis=(1, 2, 3, 4))).tolist():
-            what = f"joints: nobody is there in the {config.frames} frames that are kept of {clips[row].frames}"
-            faults[row] = InputError(clips[row].name, what, "leave the clip out, or keep more frames or bodies")
+            what = f"joints: no body in the {config.frames} resampled frames of {clips[row].frames}"
+            faults[row] = InputError(clips[row].name, what, "remove the clip, or increase frames or bodies")
     if config.center:
         joints = center(joints, layout)
     joints = align(joints, layout, config.align)
     if config.scale:
         size = body_size(joints, layout)
         for row in np.flatnonzero(size <= _NO_SIZE).tolist():
-            what = "joints: all joints of the person coincide, so that it has no size"
-            faults.setdefault(row, InputError(clips[row].name, what, "leave the clip out or set scale to false"))
+            what = "joints: all joints of the person coincide, so the body has no size"
+            faults.setdefault(row, InputError(clips[row].name, what, "remove the clip or set scale to false"))
         joints = joints / np.where(size <= _NO_SIZE, 1.0, size)[:, None, None, None, None]
     return [faults.get(row, array) for row, array in enumerate(joints.astype(np.float32))]
 
@@ -152,12 +151,12 @@ def _steps(joints: np.ndarray, clips: Sequence[Clip], config: PreprocessConfig, 
 def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
     lengths = {array.shape[1] for array in arrays}
     if len(lengths) > 1:
-        raise InputError("preprocess", f"frames is 0, but clips have {min(lengths)} to {max(lengths)} frames", "give frames, the length of all of them")
+        raise InputError("preprocess", f"frames is 0, but clips have {min(lengths)} to {max(lengths)} frames", "give frames above 0")
     return np.stack(arrays)
 
 
 def _one_or_many(step: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """Let a step of many clips (N, M, T, V, C) take one clip (M, T, V, C) as well."""
+    """Make a step for many clips (N, M, T, V, C) accept one clip (M, T, V, C), too."""
 
     @functools.wraps(step)
     def of_either(joints: np.ndarray, *rest: object, **named: object) -> np.ndarray:
@@ -167,16 +166,16 @@ def _one_or_many(step: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
 
 
 def drop_null_frames(joints: np.ndarray) -> np.ndarray:
-    """Leave out the frames in which nobody is there."""
+    """Remove the frames in which no person is present."""
     return joints[:, _present(joints).any(axis=0)]
 
 
 @_one_or_many
 def keep_bodies(joints: np.ndarray, bodies: int) -> np.ndarray:
-    """The ``bodies`` persons with the largest motion energy, strongest first; a tie keeps their order; missing ones are zeros.
+    """The ``bodies`` persons with the largest motion energy, in descending order; equal ones keep their order; missing persons are zeros.
 
-    The energy is the standard deviation of a joint about its mean place over the frames in which the person is there,
-    summed over joints. It does not change when the camera turns. A person who is never there comes last.
+    The energy is the standard deviation of a joint about its mean position over the frames in which the person is present, summed over joints. It does
+    not depend on the camera's direction. A person who is never present comes last.
     """
     clips, persons = joints.shape[:2]
     if persons > 1:
@@ -187,7 +186,7 @@ def keep_bodies(joints: np.ndarray, bodies: int) -> np.ndarray:
 
 
 def _energy(joints: np.ndarray) -> np.ndarray:
-    """(N, M) motion energy of persons; -1 of those never there."""
+    """Motion energy (N, M) of persons; -1 for persons who are never present."""
     present = _present(joints)
     energy = np.sqrt(joints.var(axis=2).sum(axis=-1)).sum(axis=-1)
     for row, person in np.argwhere(~present.all(axis=2)):
@@ -198,13 +197,13 @@ def _energy(joints: np.ndarray) -> np.ndarray:
 
 @_one_or_many
 def steady(joints: np.ndarray, layout: Layout, fps: float) -> np.ndarray:
-    """Smooth persons whose joints tremble more than a body does, others stay as they are.
+    """Smooth persons with noisy joints; other persons do not change.
 
-    The noise is told from third differences of all coordinates and from second differences of bone lengths (medians), of which the smaller counts: a fast
-    movement changes no bone, a sensor's slow drift no third difference. Above 0.03 trunk lengths, about 15 mm, the person is smoothed twice: joints move
-    together, so that a movement has few principal components, and noise has all (the singular values are shrunk as is best for white noise of this
-    size); then through time, by a Gaussian whose standard deviation in seconds is that of the noise in trunk lengths, 0.2 at most. Frames before and after
-    an absence are smoothed apart.
+    The noise is estimated from third differences of all coordinates and from second differences of bone lengths (medians); the smaller estimate counts. A
+    fast movement does not change bone lengths, and a slow drift of the sensor has no third differences. Above 0.03 trunk lengths, about 15 mm, the person is
+    smoothed in two steps. First, the singular values of the joint positions are shrunk optimally for white noise of this size: joints move together, so a
+    movement has few principal components, while noise has all. Second, a Gaussian smooths over time; its standard deviation in seconds equals that of the
+    noise in trunk lengths, at most 0.2. Frames before and after an absence are smoothed separately.
 
     Singular values: Gavish and Donoho, "Optimal shrinkage of singular values", IEEE Transactions on Information Theory 63 (2017).
 
@@ -230,7 +229,7 @@ def steady(joints: np.ndarray, layout: Layout, fps: float) -> np.ndarray:
 
 
 def _smooth(persons: np.ndarray, rows: np.ndarray, there: np.ndarray, stretches: Sequence[slice], layout: Layout, fps: float) -> None:
-    """Smooth those of ``rows`` of (P, T, V, C) that tremble, in place. All are there in the frames ``there``, (T,) bool; ``stretches`` are longer than 3."""
+    """Smooth the noisy ones of ``rows`` of (P, T, V, C) in place. All are present in the frames ``there``, (T,) bool; ``stretches`` are longer than 3."""
     if not len(rows) or sum(len(there[stretch]) for stretch in stretches) < 8:
         return
     lower, upper = (persons[rows][:, there][:, :, list(ends)].mean(axis=2) for ends in layout.torso)
@@ -243,7 +242,7 @@ def _smooth(persons: np.ndarray, rows: np.ndarray, there: np.ndarray, stretches:
 
 
 def _noise(stretches: Sequence[np.ndarray], layout: Layout) -> np.ndarray:
-    """(P,) standard deviation of the white noise on each coordinate of persons, from stretches (P, T, V, C) of them."""
+    """(P,) standard deviation of the white noise on each coordinate of persons, from intervals (P, T, V, C) of frames."""
     child, parent = np.array(layout.bones).T
     jumps = [np.abs(np.diff(joints, n=3, axis=1)) for joints in stretches]
     bones = [np.abs(np.diff(_length(joints[:, :, child] - joints[:, :, parent]), n=2, axis=1)) for joints in stretches]
@@ -252,7 +251,7 @@ def _noise(stretches: Sequence[np.ndarray], layout: Layout) -> np.ndarray:
 
 
 def _together(path: np.ndarray, noise: float) -> np.ndarray:
-    """(T, V, C) with the principal components of the joints' places that white noise of this spread leaves, each as large as it was without."""
+    """(T, V, C) after shrinking the singular values of the joint positions for white noise of this standard deviation."""
     places = path.reshape(len(path), -1)
     mean = places.mean(axis=0)
     left, values, right = np.linalg.svd(places - mean, full_matrices=False)
@@ -263,8 +262,8 @@ def _together(path: np.ndarray, noise: float) -> np.ndarray:
 
 
 def _blurred(path: np.ndarray, spread: float) -> np.ndarray:
-    """(T, V, C) smoothed through time by a Gaussian of ``spread`` frames; the ends are repeated."""
-    spread = min(spread, float(len(path)))  # wider is the mean
+    """(T, V, C) smoothed over time by a Gaussian of ``spread`` frames; the first and the last frame are repeated beyond the ends."""
+    spread = min(spread, float(len(path)))  # a wider Gaussian gives the mean
     reach = int(np.ceil(3 * spread))
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(spread, 1e-9)) ** 2)
     longer = np.concatenate([np.repeat(path[:1], reach, 0), path, np.repeat(path[-1:], reach, 0)])
@@ -273,9 +272,9 @@ def _blurred(path: np.ndarray, spread: float) -> np.ndarray:
 
 @_one_or_many
 def resample(joints: np.ndarray, frames: int) -> np.ndarray:
-    """Linear interpolation to ``frames`` frames, evenly spaced from the first to the last; a single frame is repeated.
+    """Linear interpolation to ``frames`` frames, evenly spaced from the first to the last. A single frame is repeated.
 
-    Between a frame in which a person is there and one in which not, the nearer one is taken: half a person is nobody.
+    Between a frame with a person and one without, the nearer frame is used, so no person is interpolated with zeros.
 
     Example:
         >>> joints = np.arange(1.0, 4.0).reshape(1, 3, 1, 1)  # one joint with one coordinate: 1, 2, 3
@@ -294,7 +293,7 @@ def resample(joints: np.ndarray, frames: int) -> np.ndarray:
 
 @_one_or_many
 def center(joints: np.ndarray, layout: Layout) -> np.ndarray:
-    """Subtract where the lead's hips (the lower end of the torso) are in its first frame, from everybody in all frames."""
+    """Subtract the position of the lead's hips (the lower end of the torso) in its first frame from all persons in all frames."""
     lead, there = _lead(joints)
     root = lead[np.arange(len(lead)), there.argmax(axis=1)][:, list(layout.torso[0])].mean(axis=1)
     return np.where(_present(joints)[..., None, None], joints - root[:, None, None, None], 0.0)
@@ -302,20 +301,20 @@ def center(joints: np.ndarray, layout: Layout) -> np.ndarray:
 
 @_one_or_many
 def align(joints: np.ndarray, layout: Layout, mode: str) -> np.ndarray:
-    """Turn everybody about the origin so that the lead stands upright and faces the same way in every clip.
+    """Rotate all persons about the origin so that the lead is upright and faces the same direction in every clip.
 
     Torso (lower to upper end) and shoulder line (left to right) are means over the first tenth of the lead's frames.
 
     Args:
         joints: (M, T, V, C), or (N, M, T, V, C).
-        layout: names the torso and the shoulders.
-        mode: "body": the torso goes to +y and the part of the shoulder line square to it to +x. "yaw": turn about the
-            vertical of the sensor until the horizontal part of the shoulder line is +x; whoever bends or lies still does.
-            "none": nothing. In 2-D "body" turns in the image until the torso is +y; a picture has no yaw to undo, so "yaw"
-            only points y upward.
+        layout: defines the torso and the shoulders.
+        mode: "body": the torso is rotated to +y, and the part of the shoulder line perpendicular to it to +x. "yaw": rotate about the
+            sensor's vertical until the horizontal part of the shoulder line is +x; the inclination of the body is kept.
+            "none": no rotation. In 2-D, "body" rotates in the picture until the torso is +y; a picture has no yaw, so "yaw"
+            only makes y point upward.
 
-    When the torso, or what is left of the shoulder line, is shorter than a thousandth of all bones together, its direction
-    means nothing and no rotation is made.
+    If the torso, or the relevant part of the shoulder line, is shorter than a thousandth of the sum of all bones, its direction is undefined and no rotation
+    is applied.
     """
     if mode == "none":
         return joints
@@ -323,7 +322,7 @@ def align(joints: np.ndarray, layout: Layout, mode: str) -> np.ndarray:
     first = there & (np.cumsum(there, axis=1) <= np.maximum(1, np.round(there.sum(axis=1) / 10))[:, None])
 
     def mean(of: np.ndarray) -> np.ndarray:
-        """(N, C) of (N, T, J, C), in those frames."""
+        """Mean (N, C) of (N, T, J, C) over these frames."""
         return (of * first[:, :, None, None]).sum(axis=(1, 2)) / (of.shape[2] * first.sum(axis=1))[:, None]
 
     lower, upper = (mean(lead[:, :, list(ends)]) for ends in layout.torso)
@@ -347,7 +346,7 @@ def scale(joints: np.ndarray, layout: Layout) -> np.ndarray:
 
 @_one_or_many
 def body_size(joints: np.ndarray, layout: Layout) -> np.ndarray:
-    """The lead's bone lengths, summed, median over the frames in which the lead is there: () or (N,)."""
+    """Sum of the lead's bone lengths, median over the frames in which the lead is present: () or (N,)."""
     child, parent = np.array(layout.bones).T
     lead, there = _lead(joints)
     length = _length(lead[:, :, child] - lead[:, :, parent]).sum(axis=-1)
@@ -356,12 +355,12 @@ def body_size(joints: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def _present(joints: np.ndarray) -> np.ndarray:
-    """(..., M, T) bool."""
+    """Whether each person is present in each frame, (..., M, T) bool."""
     return joints.any(axis=(-2, -1))
 
 
 def _lead(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N, T, V, C): the first person who is ever there, and the frames (N, T) in which; of nobody, whose joints all stand at the origin, all frames."""
+    """(N, T, V, C): the first person who is ever present, and the frames (N, T) of presence; all frames if no person is present (all joints are zero)."""
     present, row = _present(joints), np.arange(len(joints))
     first = present.any(axis=2).argmax(axis=1)
     there = present[row, first]
@@ -369,18 +368,18 @@ def _lead(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _length(vectors: np.ndarray) -> np.ndarray:
-    """(...) of (..., C), the numbers of numpy.linalg.norm in a third of its time."""
+    """(...) of (..., C), equal to numpy.linalg.norm in a third of its time."""
     square = vectors * vectors
     return np.sqrt(sum((square[..., axis] for axis in range(1, square.shape[-1])), square[..., 0]))
 
 
 def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(N, 1) of (N, C) vectors."""
+    """(N, 1) dot products of (N, C) vectors."""
     return (one[:, None] @ other[:, :, None])[:, 0]
 
 
 def _frame(up: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(N, 3, 3) rotations that take ``up`` to +y and what of ``right`` is square to it to +x; none where either is too short."""
+    """(N, 3, 3) rotations of ``up`` to +y and of the part of ``right`` perpendicular to it to +x; identity if either is too short."""
     height = np.sqrt(_dot(up, up))
     up = up / np.where(height > _SHORTEST, height, 1.0)
     right = right - _dot(right, up) * up
@@ -391,7 +390,7 @@ def _frame(up: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def _plane(torso: np.ndarray, layout: Layout, mode: str) -> np.ndarray:
-    """(N, 2, 2) matrices that point y upward and, for "body", then turn the torso to +y, where it is long enough."""
+    """(N, 2, 2) matrices that make y point upward and, for "body", then rotate the torso to +y if it is long enough."""
     flip = np.diag([1.0, layout.up[1]])
     x, y = (torso @ flip).T
     length = np.hypot(x, y)

@@ -1,6 +1,6 @@
-"""What the door says of bodies: the order of axes and joints, units, the axis that points up, mirrored bodies.
+"""Remarks on bodies for :mod:`tdsm.data.door`: the order of axes and joints, units, the upward axis, mirrored bodies.
 
-What holds for a data set is decided by the majority of its clips, never for one clip alone. :mod:`tdsm.data.posture` measures the bodies.
+Properties of a data set are decided by the majority of its clips, never for a single clip. :mod:`tdsm.data.posture` measures the bodies.
 """
 
 import warnings
@@ -16,9 +16,9 @@ from tdsm.data.layouts import OPENPOSE_25, Layout
 
 __all__ = ["Mend", "Remark", "remarks_on_axes", "remarks_on_bodies", "sampled", "share_of", "spread"]
 
-_FRAMES, _CLIPS = 24, 2000  # looked at, per clip and per set
-_MISFIT = 0.19  # see posture.misfit
-_MIXED = 0.3  # of the clips: fewer that disagree with the others are noise
+_FRAMES, _CLIPS = 24, 2000  # frames per clip and clips per set that are checked
+_MISFIT = 0.19  # limit of posture.misfit
+_MIXED = 0.3  # share of the clips; a smaller share that differs is treated as noise
 _BODY_25B = (0, 17, 6, 8, 10, 5, 7, 9, None, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3, *range(19, 25))  # COCO's 17, upper neck, head top, feet
 _HEAD_FIRST = (3, 2, 1, 0, *range(4, 20))
 _OTHER_ORDERS = {OPENPOSE_25.name: {"OpenPose's BODY_25B": _BODY_25B}, "kinect-20": {"UTD-MHAD (head first)": _HEAD_FIRST}}
@@ -26,11 +26,11 @@ _OTHER_ORDERS = {OPENPOSE_25.name: {"OpenPose's BODY_25B": _BODY_25B}, "kinect-2
 
 @dataclass(frozen=True)
 class Mend:
-    """What removes a doubt.
+    """A fix of a problem.
 
     Attributes:
-        how: what is done, in words.
-        joints: (M, T, V, C) to the mended (M, T, V, C).
+        how: description of the fix.
+        joints: function from joints (M, T, V, C) to fixed joints (M, T, V, C).
     """
 
     how: str
@@ -39,15 +39,15 @@ class Mend:
 
 @dataclass(frozen=True)
 class Remark:
-    """One doubt about a set of clips; ``str`` gives it as one line.
+    """One kind of problem in a set of clips; ``str`` gives it as one line.
 
     Attributes:
-        kind: a short name of the doubt, such as "mirrored".
-        clips: how many clips show it.
-        what: what was seen, in how many of how many clips, and what was assumed.
+        kind: short name of the problem, such as "mirrored".
+        clips: number of clips with the problem.
+        what: the observation, with the number of clips, and the assumption.
         remedy: what to do.
-        mend: what ``tdsm prepare --fix`` does; None where it cannot be known.
-        fatal: the clips are certainly not what they were read as, so that they are refused.
+        mend: the fix that ``tdsm prepare --fix`` applies; None if it is unknown.
+        fatal: the clips certainly do not match their layout and are refused.
     """
 
     kind: str
@@ -62,12 +62,12 @@ class Remark:
 
 
 def sampled(clips: Sequence[Clip]) -> list[Clip]:
-    """The clips that are looked at, spread over the set."""
+    """The clips that are checked, spread over the set."""
     return [clips[row] for row in spread(len(clips), _CLIPS)]
 
 
 def spread(count: int, most: int) -> np.ndarray:
-    """At most so many of ``count`` numbers from 0, the first and the last among them."""
+    """At most ``most`` numbers below ``count``, evenly spread, including the first and the last."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
@@ -77,18 +77,18 @@ def share_of(some: int, clips: Sequence | int) -> str:
 
 
 def remarks_on_axes(clips: ClipSet) -> list[Remark]:
-    """What says that the axes of the arrays are in another order: one remark or none."""
+    """Remarks on a wrong order of the arrays' axes: one or none."""
     remark = _frames_as_persons(clips) or _channels_as_persons(clips)
     return [remark] if remark else []
 
 
 def _frames_as_persons(clips: ClipSet) -> Remark | None:
-    """More persons than frames, and each person stands where the one before stood: the persons are frames."""
+    """There are more persons than frames, and each person is where the previous one was: the persons are frames."""
     some = sampled(clips)
     wrong = [clip for clip in some if clip.joints.shape[0] > max(2, clip.frames) and _like_frames(clip.joints[:, 0])]
     if 2 * len(wrong) <= len(some):
         return None
-    what = f"the first axis of {share_of(len(wrong), some)} runs through time, not persons: (T, M, V, C) where (M, T, V, C) is expected"
+    what = f"the first axis of {share_of(len(wrong), some)} is time, not persons: (T, M, V, C) instead of (M, T, V, C)"
     mend = Mend("the first two axes exchanged", lambda joints: joints.swapaxes(0, 1))
     return Remark("axes", len(wrong), what, "exchange these axes of every clip (numpy.swapaxes), or use tdsm prepare --fix", mend, fatal=True)
 
@@ -98,29 +98,29 @@ def _like_frames(joints: Float[np.ndarray, "t v c"]) -> bool:
     if len(joints) < 3:
         return False
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # joints that are never seen
+        warnings.simplefilter("ignore", RuntimeWarning)  # joints that are always missing
         step = np.nanmedian(np.linalg.norm(np.diff(joints, axis=0), axis=-1))
         size = np.nanmedian(np.linalg.norm(joints - np.nanmean(joints, axis=1, keepdims=True), axis=-1))
     return bool(step < 0.2 * size)
 
 
 def _channels_as_persons(clips: ClipSet) -> Remark | None:
-    """(C, T, V, M) of the GCN family, read as (M, T, V, C), is no upright human body; with its axes exchanged it is one."""
+    """(C, T, V, M) of the GCN family, read as (M, T, V, C), is not an upright human body; with exchanged axes it is one."""
     layout = clips.layout
     if not posture.can_be_measured(layout):
         return None
     some = [clip for clip in sampled(clips) if clip.joints.shape[0] in (layout.dims, layout.dims + 1)]
-    mend = Mend("axes (C, T, V, M) brought to (M, T, V, C)", lambda joints: _from_channels(joints, layout.dims))
+    mend = Mend("axes (C, T, V, M) converted to (M, T, V, C)", lambda joints: _from_channels(joints, layout.dims))
     wrong = sum(_bodiless(clip.joints, layout) > 0.6 and _bodiless(mend.joints(clip.joints), layout) < 0.3 for clip in some)
     if 2 * wrong <= len(clips[:_CLIPS]):
         return None
-    what = f"coordinates are on the axis of persons in {share_of(wrong, len(sampled(clips)))}: (C, T, V, M) where (M, T, V, C) is expected"
+    what = f"coordinates are on the person axis in {share_of(wrong, len(sampled(clips)))}: (C, T, V, M) instead of (M, T, V, C)"
     remedy = "give persons first and coordinates last (numpy.moveaxis), add an array order='NCTVM' to the .npz, or use tdsm prepare --fix"
     return Remark("axes", wrong, what, remedy, mend, fatal=True)
 
 
 def _from_channels(joints: np.ndarray, dims: int) -> np.ndarray:
-    """(C or C + 1, T, V, M) to (M, T, V, C); a further channel is the confidence, 0 for what was not seen."""
+    """(C or C + 1, T, V, M) to (M, T, V, C). An additional channel is the confidence, 0 for a missing joint."""
     joints = joints.transpose(3, 1, 2, 0)
     unseen = joints[..., dims:] == 0
     absent = ~np.nan_to_num(joints[..., :dims]).any(axis=(2, 3), keepdims=True)
@@ -128,7 +128,7 @@ def _from_channels(joints: np.ndarray, dims: int) -> np.ndarray:
 
 
 def _bodiless(joints: np.ndarray, layout: Layout) -> float:
-    """The share of the persons there who do not stand upright or have no human proportions."""
+    """Share of the present persons who are not upright or have no human proportions."""
     bodies = joints[:, spread(joints.shape[1], _FRAMES)]
     bodies = bodies[bodies.any(axis=(1, 2, 3))]
     bodies = np.where(bodies.any(axis=(2, 3), keepdims=True), bodies, np.nan)
@@ -138,12 +138,12 @@ def _bodiless(joints: np.ndarray, layout: Layout) -> float:
 
 
 def remarks_on_bodies(clips: ClipSet) -> list[Remark]:
-    """What is odd about the bodies. Of these the first explains the ones after it, except for a mirrored body."""
+    """Remarks on bodies. The first one explains those after it, except for a mirrored body."""
     layout, some = clips.layout, sampled(clips)
     if not posture.can_be_measured(layout):
         return []
     bodies = np.full((len(some), _FRAMES, len(layout), layout.dims), np.nan, np.float32)
-    for body, clip in zip(bodies, some, strict=True):  # the person who is there longest
+    for body, clip in zip(bodies, some, strict=True):  # the person who is present longest
         joints = clip.joints[:, spread(clip.frames, _FRAMES)]
         present = joints.any(axis=(2, 3))
         longest = present.sum(axis=1).argmax()
@@ -164,15 +164,15 @@ def _joint_order(bodies: posture.Bodies, layout: Layout) -> Remark | None:
     what = f"the bones do not have the proportions of a human body in {share_of(wrong, judged)}"
     for name, order in _OTHER_ORDERS.get(layout.name, {}).items():
         if np.nanmedian(posture.misfit(_ordered(bodies, order), layout)) < _MISFIT:
-            mend = Mend(f"joints brought from the order of {name} to that of {layout.name}", lambda joints, order=order: _ordered(joints, order))
-            what += f", but have them in the joint order of {name}: read in the order of {layout.name}"
-            return Remark("joints", wrong, what, f"bring the joints into the order of tdsm.data.layouts ({layout.name}), or use tdsm prepare --fix", mend)
-    what += f", so that the joints are in another order than that of {layout.name}: read as they are"
-    return Remark("joints", wrong, what, f"compare the names in tdsm.data.layouts ({layout.name}) with your data, and reorder them or name another layout")
+            mend = Mend(f"joints converted from the order of {name} to that of {layout.name}", lambda joints, order=order: _ordered(joints, order))
+            what += f", but do in the joint order of {name}: read in the order of {layout.name}"
+            return Remark("joints", wrong, what, f"put the joints in the order of tdsm.data.layouts ({layout.name}), or use tdsm prepare --fix", mend)
+    what += f", so the joints are probably not in the order of {layout.name}: read unchanged"
+    return Remark("joints", wrong, what, f"compare the names in tdsm.data.layouts ({layout.name}) with your data, and reorder them or choose another layout")
 
 
 def _ordered(joints: np.ndarray, order: Sequence[int | None]) -> np.ndarray:
-    """Joints taken in ``order``; None: a joint that is not there, NaN where its person is."""
+    """Joints in ``order``; None stands for an absent joint, which becomes NaN if its person is present."""
     taken = joints[:, :, [joint or 0 for joint in order]].copy()
     lost = np.array([joint is None for joint in order])
     taken[:, :, lost] = np.where(joints.any(axis=(2, 3), keepdims=True), np.nan, 0)
@@ -180,7 +180,7 @@ def _ordered(joints: np.ndarray, order: Sequence[int | None]) -> np.ndarray:
 
 
 def _image_landmarks(bodies: posture.Bodies, layout: Layout) -> Remark | None:
-    """MediaPipe gives landmarks twice: in metres about the middle of the hips, and in fractions of the picture."""
+    """MediaPipe writes two kinds of landmarks: in metres about the midpoint of the hips, and as fractions of the picture."""
     if layout.name != "mediapipe-33":
         return None
     plane = bodies[..., :2]
@@ -190,7 +190,7 @@ def _image_landmarks(bodies: posture.Bodies, layout: Layout) -> Remark | None:
     wrong, judged = int((small & (hips > 0.1) & (inside > 0.95)).sum()), int((~np.isnan(hips)).sum())
     if 2 * wrong <= judged:
         return None
-    what = f"x and y are fractions of a picture in {share_of(wrong, judged)}, so these are MediaPipe's image landmarks, whose proportions are lost"
+    what = f"x and y are fractions of the picture in {share_of(wrong, judged)}, so these are MediaPipe's image landmarks, which lose proportions"
     what += ": read as metres"
     return Remark("image landmarks", wrong, what, "write pose_world_landmarks instead of pose_landmarks")
 
@@ -201,42 +201,42 @@ def _unit(bodies: posture.Bodies, layout: Layout) -> Remark | None:
     if 2 * wrong <= judged:
         return None
     typical = float(np.nanmedian(tall))
-    what = f"bodies are not 0.5 to 2.5 m tall in {share_of(wrong, judged)} but {typical:.3g}"
+    what = f"bodies are {typical:.3g} tall instead of 0.5 to 2.5 m in {share_of(wrong, judged)}"
     for name, factor in (("millimetres", 1000.0), ("centimetres", 100.0), ("inches", 39.37), ("feet", 3.281)):
         if 1.0 <= typical / factor <= 2.3:
             mend = Mend(f"divided by {factor:g}", lambda joints, factor=factor: joints / np.float32(factor))
             return Remark("unit", wrong, f"{what}, so these are {name}: read as metres", f"divide by {factor:g}, or use tdsm prepare --fix", mend)
-    return Remark("unit", wrong, f"{what}: read as metres, of an unknown scale", "give metres; every clip is scaled to one size before it is encoded")
+    return Remark("unit", wrong, f"{what}: read as metres, with an unknown scale", "give metres; clips are scaled to one size before they are encoded")
 
 
 def _scaled(bodies: posture.Bodies, layout: Layout) -> Remark | None:
     wrong, judged = _count(posture.height(bodies, layout), lambda pixels: pixels < 10)
     if 2 * wrong <= judged:
         return None
-    what = f"coordinates are no pixels in {share_of(wrong, judged)}, and if x and y were scaled apart, the picture's aspect is lost"
-    what += ": read as of a square picture"
-    return Remark("scaled", wrong, what, "give the size of the picture (size=(1920, 1080), --size 1920x1080), by which x and y are multiplied")
+    what = f"coordinates are not pixels in {share_of(wrong, judged)}; if x and y were scaled separately, the aspect ratio is lost"
+    what += ": read as parts of a square picture"
+    return Remark("scaled", wrong, what, "give the size of the picture (size=(1920, 1080), --size 1920x1080)to multiply x and y by it")
 
 
 def _up(bodies: posture.Bodies, layout: Layout) -> Remark | None:
     axis, sign = layout.up
     direction = posture.upward(bodies, layout)
-    judged = int((np.abs(direction).max(axis=1) > 0.7).sum())  # elsewhere people lie and turn
+    judged = int((np.abs(direction).max(axis=1) > 0.7).sum())  # the other bodies lie or turn
     counts = {(up, side): int((side * direction[:, up] > 0.7).sum()) for up in range(layout.dims) for side in (1, -1)}
     (up, side), count = max(counts.items(), key=lambda item: item[1])
     if (up, side) == (axis, sign) or 2 * count <= judged:
         return None
     names = {1: "", -1: "-"}
-    what = f"the bodies stand along {names[side]}{'xyz'[up]} in {share_of(count, judged)}, not along {names[sign]}{'xyz'[axis]}: read as lying or upside down"
-    mend = Mend(f"turned so that {names[side]}{'xyz'[up]} becomes {names[sign]}{'xyz'[axis]}", lambda joints: joints @ _turn(layout, up, side).T)
-    return Remark("up axis", count, what, "turn the coordinates, or use tdsm prepare --fix", mend)
+    what = f"bodies are upright along {names[side]}{'xyz'[up]} in {share_of(count, judged)}, not along {names[sign]}{'xyz'[axis]}: read as lying or upside down"
+    mend = Mend(f"rotated so that {names[side]}{'xyz'[up]} becomes {names[sign]}{'xyz'[axis]}", lambda joints: joints @ _turn(layout, up, side).T)
+    return Remark("up axis", count, what, "rotate the coordinates, or use tdsm prepare --fix", mend)
 
 
 def _turn(layout: Layout, up: int, side: int) -> np.ndarray:
-    """(C, C) that takes the axis the bodies stand along to the layout's; a rotation in space, in a picture the change of y's sign where that is all."""
+    """(C, C) rotation of the bodies' upward axis to the layout's; in a picture, a change of y's sign if that suffices."""
     axis, sign = layout.up
     start, end = side * np.eye(layout.dims)[up], sign * np.eye(layout.dims)[axis]
-    if up == axis:  # half a turn about the line of sight; but a picture whose y points the other way is no turned picture
+    if up == axis:  # half a turn about the line of sight; in 2-D only y is negated
         flipped = (axis, 1 if axis == 0 else 0) if layout.dims == 3 else (axis,)
         return np.diag([-1.0 if index in flipped else 1.0 for index in range(layout.dims)]).astype(np.float32)
     turn = np.eye(layout.dims) - np.outer(start, start) - np.outer(end, end)
@@ -247,38 +247,38 @@ def _mirrored(bodies: posture.Bodies, layout: Layout) -> Remark | None:
     wrong, judged = _count(posture.facing(bodies, layout), lambda toes: toes < 0)
     if not judged or wrong / judged < _MIXED:
         return None
-    share = f"the toes or forearms point to the back in {share_of(wrong, judged)}"
+    share = f"the toes or forearms point backwards in {share_of(wrong, judged)}"
     if wrong / judged <= 0.5:
-        return Remark("mirrored", wrong, f"{share}, in the others to the front: read as they are", "load each source of these clips by itself")
-    what = f"{share}, so the bodies are mirrored or their left and right joints exchanged: read as they are"
-    return Remark("mirrored", wrong, what, "mend them with tdsm prepare --fix", _unmirrored(bodies, layout))
+        return Remark("mirrored", wrong, f"{share}, in the others forwards: read unchanged", "load the clips of each source separately")
+    what = f"{share}, so the bodies are mirrored or their left and right joints exchanged: read unchanged"
+    return Remark("mirrored", wrong, what, "fix them with tdsm prepare --fix", _unmirrored(bodies, layout))
 
 
 def _mirrored_picture(bodies: posture.Bodies, layout: Layout) -> Remark | None:
     wrong, judged = _count(posture.backward(bodies, layout), lambda share: share > 0.75)
     if 4 * wrong <= 3 * judged:
         return None
-    what = f"the bodies show their backs though their faces are seen in {share_of(wrong, judged)}: read as filmed from behind"
+    what = f"the bodies show their backs although their faces are visible in {share_of(wrong, judged)}: read as filmed from behind"
     remedy = "if the pictures are mirrored or left and right exchanged, use tdsm prepare --fix; if not, ignore this"
     return Remark("mirrored", wrong, what, remedy, _unmirrored(bodies, layout))
 
 
 def _unmirrored(bodies: posture.Bodies, layout: Layout) -> Mend:
-    """Mirroring and exchanged sides look alike in a body, but not in many: nine people in ten use the right hand for what takes one."""
+    """Mirrored bodies and exchanged sides look the same in one body but not in many: nine in ten people use the right hand for one-handed actions."""
     right, judged = _count(posture.right_handed(bodies, layout), lambda hand: hand == 1)
-    one_handed = f"one-handed movements are done by the right hand in {share_of(right, judged)}"
+    one_handed = f"one-handed movements use the right hand in {share_of(right, judged)}"
     if judged >= 8 and right / judged < 0.25:
         order = list(layout.mirror)
-        return Mend(f"left and right joints exchanged, as {one_handed}", lambda joints: joints[:, :, order])
+        return Mend(f"left and right joints exchanged, because {one_handed}", lambda joints: joints[:, :, order])
     across = np.ones(layout.dims, np.float32)
     across[0 if layout.up[0] else 1] = -1
-    how = f"{'x' if layout.up[0] else 'y'} negated, left and right joints kept, as {one_handed}"
+    how = f"{'x' if layout.up[0] else 'y'} negated, left and right joints kept, because {one_handed}"
     if judged < 8 or right / judged < 0.75:
-        how += "; that does not rule out exchanged sides: if actions of the right hand are now done by the left, exchange the joints instead"
+        how += "; the sides may still be exchanged: if actions of the right hand now use the left, exchange the joints instead"
     return Mend(how, lambda joints: joints * across)
 
 
 def _count(values: np.ndarray, wrong: Callable[[float], bool]) -> tuple[int, int]:
-    """How many are wrong, and how many are not NaN."""
+    """Number of wrong values, and number of values that are not NaN."""
     known = values[~np.isnan(values)]
     return sum(bool(wrong(value)) for value in known.tolist()), len(known)

@@ -1,13 +1,11 @@
-"""Synthetic clips: the data set that needs no download.
+"""Synthetic clips: a data set that needs no download.
 
-A body of NTU-25 performs everyday actions in front of a sensor. An action is a row of :data:`ACTIONS`: it names the
-controls of the body (:mod:`tdsm.data.kinematics`) that move and the key poses through which each goes, over and
-over. Rows share their pieces, so that the unseen actions are new combinations of seen motion: another hand, another
-body part, two motions at once. :data:`UNSEEN` was chosen on that ground alone, before any training.
+A body of NTU-25 performs everyday actions in front of a sensor. An action is a row of :data:`ACTIONS`: it lists the controls of the body
+(:mod:`tdsm.data.kinematics`) that move, and the key poses that each control repeats. Rows share their parts, so the unseen actions are new combinations of
+seen motion: another hand, another body part, or two motions at once. :data:`UNSEEN` was chosen by this criterion alone, before any training.
 
-What varies between clips: the body (8 subjects), frames, number of repetitions, where in the motion a clip begins, how
-wide the movement is, posture, view angle, place, and the sensor's noise. It is a teaching and testing set: its numbers
-say nothing about recordings of real people.
+Clips vary in the body (8 subjects), number of frames, number of repetitions, starting point in the motion, extent of the movement, posture, view angle,
+place, and sensor noise. The set is for teaching and testing; its numbers do not predict results on recordings of real people.
 """
 
 import difflib
@@ -39,11 +37,11 @@ SUBJECTS = {
 
 @dataclass(frozen=True)
 class Action:
-    """What moves and how: key poses of each control, run through in equal times, ``cycles`` times; one pose is held.
+    """An action: key poses of each control, repeated ``cycles`` times in equal time steps; a single pose is held.
 
     Attributes:
-        cycles: how often the poses are run through in a clip.
-        left_hand ... pelvis: see :mod:`tdsm.data.kinematics`; left out: at rest.
+        cycles: number of repetitions in a clip.
+        left_hand ... pelvis: see :mod:`tdsm.data.kinematics`; default: at rest.
     """
 
     cycles: int = 1
@@ -58,7 +56,7 @@ class Action:
     pelvis: Poses = (REST["pelvis"],)
 
 
-# Arms: wrist (out, up, forward) in arm lengths from the shoulder, and where the elbow points.
+# Arms: wrist (out, up, forward) in arm lengths from the shoulder, and the direction of the elbow.
 HANG = REST["left_hand"]
 WAVE = ((0.72, 0.42, 0.20), (0.10, 0.52, 0.30))
 WAVE_ELBOW = ((0.55, -0.80, 0.0),)
@@ -77,7 +75,7 @@ SWING = ((0.10, -0.95, 0.05), (0.05, -0.86, 0.42), (0.10, -0.95, 0.05), (0.14, -
 PUMP = ((0.05, -0.48, 0.22), (-0.02, -0.22, 0.50), (0.05, -0.48, 0.22), (0.15, -0.56, -0.14))
 JACK = (HANG, (0.98, 0.00, 0.08), (0.25, 0.95, 0.08), (0.98, 0.00, 0.08))
 
-# Legs: ankle (out, up, forward) in leg lengths from where it stands.
+# Legs: ankle (out, up, forward) in leg lengths from its rest position.
 STAND = (0.0, 0.0, 0.0)
 KICK = (STAND, (0.0, 0.22, -0.15), (0.0, 0.64, 0.90), (0.0, 0.22, 0.15))
 KICK_ASIDE = (STAND, (0.30, 0.15, 0.0), (0.78, 0.48, 0.0), (0.30, 0.15, 0.0))
@@ -182,16 +180,16 @@ SEEN = tuple(label for label in ACTIONS if label not in UNSEEN)
 
 @dataclass(frozen=True)
 class Take:
-    """How an action is performed once; the defaults are a plain performance that faces the sensor.
+    """One performance of an action; the defaults are a plain performance that faces the sensor.
 
     Attributes:
         frames: T.
-        cycles: how often the poses are run through; None: as often as the action says.
-        start: where in the cycle the clip begins, in cycles.
+        cycles: number of repetitions; None: that of the action.
+        start: starting point in the cycle, in cycles.
         width: factor on the distance of every pose from rest.
-        yaw: degrees by which the body is turned away from the sensor, to its left.
-        place: the point of the floor under the body, in the sensor's (x, y, z), metres.
-        posture: what to add to a control in every frame, (3,) each.
+        yaw: angle in degrees by which the body is turned away from the sensor, to its left.
+        place: point on the floor under the body, in the sensor's (x, y, z), in metres.
+        posture: offset of a control in every frame, (3,) each.
     """
 
     frames: int = 60
@@ -204,12 +202,12 @@ class Take:
 
 
 def synthetic_clips(clips_per_class: int = 24, seed: int = 0, actions: Sequence[str] | None = None) -> ClipSet:
-    """Draw clips of every action (or of ``actions``), in the space of a sensor: x to the person's right, y up, z depth, metres, 30 fps.
+    """Generate clips of every action (or of ``actions``) in a sensor's space: x to the person's right, y up, z depth, in metres, 30 fps.
 
-    A clip depends on the seed, its action and its number only: fewer actions or fewer clips give a part of the same set.
+    A clip depends only on the seed, its action and its number, so fewer actions or fewer clips give a subset of the same set.
 
     Raises:
-        InputError: an unknown action, none at all, or ``clips_per_class`` below 1.
+        InputError: an unknown action, no action, or ``clips_per_class`` below 1.
 
     Example:
         >>> synthetic_clips(2, actions=["bow", "jump"])[0]
@@ -243,14 +241,14 @@ def perform(label: str, body: Body = SUBJECTS["p4"], take: Take = Take()) -> np.
         ease = smooth(np.minimum(time, 1 - time) / (0.33 if len(poses) == 1 else 0.25))
         controls[name] = follow(name, poses, phase, ease, take.width) + take.posture.get(name, 0.0)
     left, up, forward = np.moveaxis(pose_body(body, controls), -1, 0)
-    left, forward = turn_left(left, forward, np.radians(take.yaw))  # of the person, who faces the sensor: left is its -x, forward its -z
+    left, forward = turn_left(left, forward, np.radians(take.yaw))  # the person faces the sensor: left is -x, forward is -z
     return np.stack([-left, up, -forward], -1) + take.place
 
 
 def _known(label: str) -> Action:
     if label not in ACTIONS:
         near = difflib.get_close_matches(str(label), ACTIONS, n=3, cutoff=0)
-        raise InputError("synthetic", f"no action {label!r}", f"the nearest names are: {', '.join(near)}")
+        raise InputError("synthetic", f"no action {label!r}", f"similar names are: {', '.join(near)}")
     return ACTIONS[label]
 
 

@@ -1,17 +1,17 @@
 """CrossDiT: a diffusion transformer that denoises a skeleton feature under a text prompt (paper, section 3.3).
 
-Skeleton tokens and text tokens have projections of their own and meet in one softmax attention. Two ways to let them meet, with the
-same parameters under the same names as the paper's release, so that its checkpoints load:
+Skeleton tokens and text tokens have separate projections and share one softmax attention. There are two ways to combine them. Both have the same
+parameters, with the same names as in the paper's release, so its checkpoints can be loaded:
 
 ``joint``
-    the paper's. Text tokens attend to the skeleton as well and are scaled and shifted by the timestep, so every (clip, label, noise)
-    pays for all text tokens in every block.
+    the paper's. Text tokens also attend to the skeleton, and the timestep scales and shifts them, so every (clip, label, noise) triple
+    computes all text tokens in every block.
 ``cached``
-    ours. Text tokens attend to text alone and are scaled and shifted by the prompt's z_g without the timestep. A label's keys and values
-    are then the same for all clips, noises and steps: :meth:`CrossDiT.encode_text` computes them once, and each (clip, label, noise)
-    pays for its skeleton tokens only.
+    ours. Text tokens attend to text only, and z_g scales and shifts them without the timestep. A label's keys and values are then the same
+    for all clips, noises and steps. :meth:`CrossDiT.encode_text` computes them once, and each (clip, label, noise) triple computes only its
+    skeleton tokens.
 
-Reading order: ``encode_text`` turns K labels into a :class:`TextStream`; ``denoise`` runs R rows of skeleton tokens under each of them.
+Order of the computation: ``encode_text`` turns K labels into a :class:`TextStream`; ``denoise`` runs R rows of skeleton tokens under each label.
 """
 
 import zipfile
@@ -36,7 +36,7 @@ __all__ = ["CrossDiT", "TextStream", "Vectors", "official_denoiser"]
 
 @dataclass(frozen=True)
 class Vectors:
-    """What adaLN makes of f_c: shift, scale and gate, twice a block; shift and scale of the final layer. Leading axes (K, R), R = 1 where rows share them."""
+    """adaLN's vectors, computed from f_c: shift, scale and gate, two of each per block; shift and scale of the final layer. Leading axes (K, R or 1)."""
 
     skeleton: tuple[Tensor, ...]  # for each block (K, R, 6, D)
     text: tuple[Tensor, ...]  # the same for text tokens when joint; empty when cached
@@ -45,22 +45,22 @@ class Vectors:
 
 @dataclass(frozen=True)
 class TextStream:
-    """What the denoiser knows of K labels before it sees a clip."""
+    """Features of K labels that do not depend on a clip."""
 
-    condition: Tensor  # (K, D) embedding of z_g, one half of f_c
-    tokens: Tensor | None  # (K, M_l, D) embedded z_l, what the joint blocks start from; None when cached
-    keys: tuple[Tensor, ...]  # for each block (K, heads, D / heads, M_l), as a product with queries reads them; empty when joint
+    condition: Tensor  # (K, D) embedding of z_g, one of the two terms of f_c
+    tokens: Tensor | None  # (K, M_l, D) embedded z_l, the input of the joint blocks; None when cached
+    keys: tuple[Tensor, ...]  # for each block (K, heads, D / heads, M_l), transposed for the product with queries; empty when joint
     values: tuple[Tensor, ...]  # for each block (K, heads, M_l, D / heads)
-    hidden: Tensor  # (K, M_l) True for padding that nobody may attend to
-    prior: Tensor | None = None  # (K, C) what the prediction starts from, with :attr:`tdsm.config.ModelConfig.prior`; else None
-    vectors: Vectors | None = None  # where all clips are scored at one timestep
-    t: int | None = None  # that timestep
+    hidden: Tensor  # (K, M_l) True for padding that is hidden from attention
+    prior: Tensor | None = None  # (K, C) added to the prediction if :attr:`tdsm.config.ModelConfig.prior` is set; else None
+    vectors: Vectors | None = None  # precomputed if all clips are scored at one timestep
+    t: int | None = None  # this timestep
 
     def __len__(self) -> int:
         return len(self.condition)
 
     def select(self, labels: Int[Tensor, " label"] | slice) -> "TextStream":
-        """Some of the labels; a slice copies nothing."""
+        """The text stream of some of the labels. A slice copies no data."""
         return TextStream(**{field.name: _select(getattr(self, field.name), labels) for field in fields(self)})
 
 
@@ -77,13 +77,14 @@ class CrossDiT(nn.Module):
 
     Args:
         features: C, channels of z_x (256).
-        text_channels, text_tokens: channels of z_g and of z_l (they are equal in every encoder of :mod:`tdsm.text`), and M_l.
+        text_channels: channels of z_g and of z_l, which are equal in every encoder of :mod:`tdsm.text`.
+        text_tokens: M_l, tokens of z_l.
         config: stream and sizes.
 
     Attributes:
-        precision: "no", or "bf16": when clips are scored, the products of the blocks are of bfloat16 numbers, which CPUs with AMX or AVX512-BF16 and GPUs
-            multiply several times as fast; texts, embeddings and the final layer stay float32. An error then differs by about 1e-3 of its size, so that an
-            answer can change where two labels are that near.
+        precision: "no" or "bf16". With "bf16", the matrix products of the blocks use bfloat16 when clips are scored; CPUs with AMX or AVX512-BF16 and
+            GPUs compute these several times as fast. Texts, embeddings and the final layer stay float32. Errors change by about 1e-3 of their size, so the
+            answer can change where two labels are that close.
 
     Example:
         >>> model = CrossDiT(features=8, text_channels=12, text_tokens=5, config=ModelConfig(width=16, depth=1, heads=2, prior=False))
@@ -107,7 +108,7 @@ class CrossDiT(nn.Module):
         self.fl_pos_embed = nn.Parameter(torch.zeros(1, text_tokens, width))
         self.blocks = nn.ModuleList(CrossBlock(width, config.heads) for _ in range(config.depth))
         self.final_layer = FinalLayer(width, features)
-        if not self.fl_pos_embed.is_meta:  # where sizes alone are asked, drawing numbers would load torch's compiler, which takes seconds
+        if not self.fl_pos_embed.is_meta:  # on meta only sizes are needed; random numbers would load torch's compiler
             self._initialise()
 
     def _initialise(self) -> None:
@@ -132,12 +133,12 @@ class CrossDiT(nn.Module):
         mask: Bool[Tensor, "label word"],
         t: int | None = None,
     ) -> TextStream:
-        """What can be known of K labels without a clip.
+        """Compute everything about K labels that does not depend on a clip.
 
         Args:
-            z_g, z_l: global and local text features.
-            mask: True for tokens that may be attended to.
-            t: the timestep of every clip to come, where there is only one: adaLN's vectors then belong to the label, too.
+            z_g, z_l: global and local text features, (K, C_text) and (K, M_l, C_text).
+            mask: True for tokens that can be attended to, (K, M_l).
+            t: the timestep of all clips, if there is only one. adaLN's vectors are then computed per label, too.
         """
         condition, tokens = self.fc_embedder(z_g), self.fl_embedder(z_l) + self.fl_pos_embed
         prior = z_g if self.config.prior else None
@@ -148,7 +149,7 @@ class CrossDiT(nn.Module):
         return text if t is None else self.at(text, t)
 
     def _words(self, tokens: Tensor, condition: Tensor, mask: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """The cached stream's keys and values of each block."""
+        """Keys and values of each block of the cached stream."""
         keys, values = [], []
         for index, block in enumerate(self.blocks):
             tokens, key, value = block.text_alone(tokens, condition, ~mask, last=index == len(self.blocks) - 1)
@@ -157,20 +158,20 @@ class CrossDiT(nn.Module):
         return tuple(keys), tuple(values)
 
     def at(self, text: TextStream, t: int) -> TextStream:
-        """The same labels for clips that are scored at timestep ``t``: only adaLN's vectors depend on it."""
+        """The same labels for clips at timestep ``t``. Only adaLN's vectors depend on it."""
         if text.t == t:
             return text
         time = self.t_embedder(torch.full((1,), t, device=text.condition.device))
         return replace(text, vectors=self.vectors(text.condition[:, None] + time), t=t)
 
     def rows_at_once(self, tokens: int) -> int:
-        """How many rows of ``tokens`` skeleton tokens to score at once: large products are fast, and a layer makes some MB of them (on a GPU: 1 GB)."""
+        """Number of rows of ``tokens`` skeleton tokens to score at once, so that the activations of a layer take some MB (on a GPU: 1 GB)."""
         joint = self.config.stream == "joint"
         numbers = 2**25 if self.fl_pos_embed.is_cuda else 2 ** (20 + joint)
         return max(1, numbers // (self.config.width * (tokens + joint * self.fl_pos_embed.shape[1])))
 
     def vectors(self, f_c: Float[Tensor, "label row width"]) -> Vectors:
-        """Everything that adaLN makes of f_c."""
+        """adaLN's vectors of all blocks and of the final layer, computed from f_c."""
         active = F.silu(f_c)
 
         def parts(layer: nn.Sequential, count: int) -> Tensor:
@@ -185,11 +186,14 @@ class CrossDiT(nn.Module):
         """Predict the target for R rows under each of K labels.
 
         Args:
-            z_xt: noisy features; an axis of 1 in place of K: the same rows under every label.
-            t: their timesteps; None: the one that ``text`` was read for.
+            z_xt: noisy features (K, R, M_x, C); (1, R, M_x, C) uses the same rows for every label.
+            t: timesteps (K, R); None: the timestep that ``text`` was encoded for.
             text: K labels.
+
+        Returns:
+            Predictions (K, R, M_x, C).
         """
-        if not torch.is_grad_enabled() and not any(part.any() for part in self.final_layer.linear.parameters()):  # untrained: nothing is added to the prior
+        if not torch.is_grad_enabled() and not any(part.any() for part in self.final_layer.linear.parameters()):  # untrained: the prediction is the prior
             start = z_xt.new_zeros(len(text), 1, 1, 1) if text.prior is None else text.prior[:, None, None]
             return start.expand(-1, *z_xt.shape[1:])
         prediction = self.final_layer(*self.hidden(z_xt, t, text))
@@ -198,7 +202,7 @@ class CrossDiT(nn.Module):
     def hidden(
         self, z_xt: Float[Tensor, "#label row token channel"], t: Int[Tensor, "label row"] | None, text: TextStream
     ) -> tuple[Float[Tensor, "label row token width"], Tensor]:
-        """Skeleton tokens after the last block, where clip and label have met, and the final layer's vectors (label, row, 2, width); as :meth:`denoise`."""
+        """Skeleton tokens after the last block, and the vectors of the final layer (K, R, 2, D). The arguments are those of :meth:`denoise`."""
         vectors = text.vectors if t is None else self.vectors(self.t_embedder(t.flatten()).unflatten(0, t.shape) + text.condition[:, None])
         tokens = None if text.tokens is None else text.tokens[:, None]
         hidden = text.hidden if tokens is None else text.hidden[:, None]
@@ -224,10 +228,10 @@ class CrossDiT(nn.Module):
         z_l: Float[Tensor, "label word text_channel"],
         mask: Bool[Tensor, "label word"],
     ) -> Float[Tensor, "*prompt row token channel"]:
-        """Training entry: each row under one label or several, which share its features, timestep and noise; the text of all K labels is read once.
+        """Training forward pass: each row under one or several labels, which share its features, timestep and noise. The K texts are encoded once.
 
-        Rows of the text are taken by index_select, whose gradient adds them in order on a CPU: that of plain indexing adds them as threads come, and a run
-        would not repeat its own bits.
+        Rows of the text are selected by index_select: on a CPU its gradient adds them in a fixed order. The gradient of plain indexing adds them in the
+        order of the threads, so a run could not be repeated bit by bit.
         """
         text, flat = self.encode_text(z_g, z_l, mask), labels.flatten()
 
@@ -247,14 +251,14 @@ class CrossDiT(nn.Module):
 
 
 def official_denoiser(path: str | Path, heads: int = 12) -> CrossDiT:
-    """The denoiser in a checkpoint of the paper's release: same parameter names, sizes read off the weights.
+    """Load the denoiser from a checkpoint of the paper's release. Parameter names are the same, and sizes are inferred from the weights.
 
     Args:
-        path: .safetensors, or .pt / .bin holding nothing but tensors (unpickled with ``weights_only``, so no code runs).
-        heads: attention heads, which no weight tells (12 in the release).
+        path: a .safetensors file, or a .pt / .bin file that holds only tensors (loaded with ``weights_only``, so no code is executed).
+        heads: number of attention heads, which cannot be inferred from the weights (12 in the release).
 
     Raises:
-        InputError: unreadable, more than tensors inside, or not a CrossDiT.
+        InputError: the file cannot be read, holds anything other than tensors, or is not a CrossDiT state dict.
 
     Example:
         >>> weights = CrossDiT(8, 12, 5, ModelConfig("joint", width=16, depth=2, heads=2, prior=False)).state_dict()
@@ -271,7 +275,7 @@ def official_denoiser(path: str | Path, heads: int = 12) -> CrossDiT:
         if blocks != set(range(len(blocks))):
             raise ValueError(f"its {len(blocks)} blocks are not numbered from 0")
         sizes = features, weights["fl_embedder.weight"].shape[1], weights["fl_pos_embed"].shape[1], ModelConfig("joint", width, len(blocks), heads, prior=False)
-        with torch.device("meta"):  # no memory is taken before all sizes are known to fit
+        with torch.device("meta"):  # allocate no memory before all sizes are checked
             expected = CrossDiT(*sizes).state_dict()
         check_weights(expected, weights, path)
         model = CrossDiT(*sizes)
@@ -284,15 +288,15 @@ def official_denoiser(path: str | Path, heads: int = 12) -> CrossDiT:
 
 
 def _checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, by name; pickles are read with ``weights_only``."""
+    """The tensors of a checkpoint, by name. Pickled files are loaded with ``weights_only``."""
     size, remedy = check_file(path), "save a state_dict with safetensors or torch.save"
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 if sum(info.file_size for info in archive.infolist()) > size:
-                    raise ValueError("claims to hold more than the file")
+                    raise ValueError("declares more bytes than the file has")
         weights = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what unpickling raises of a damaged file has no common kind
+    except Exception as error:  # unpickling a damaged file can raise almost any exception
         raise InputError(path, f"not a checkpoint of plain tensors ({_first_line(error)})", remedy) from error
     if not isinstance(weights, dict) or not weights or not all(isinstance(value, Tensor) and value.is_floating_point() for value in weights.values()):
         raise InputError(path, "not a checkpoint of plain tensors (it holds something else)", remedy)

@@ -1,7 +1,7 @@
-"""The layers of CrossDiT: one block in both text streams, and what stands before and after the blocks.
+"""The layers of CrossDiT: the block, used by both text streams, and the layers before and after the blocks.
 
-Skeleton tokens x are (K, R, M_x, D), R rows under each of K labels, text tokens (K, R, M_l, D), and adaLN's vectors (K, R, 6, D); an axis of 1 stands for
-what is the same for all labels or rows, so that it is computed once. In training K is the number of prompts per row.
+Shapes: skeleton tokens x (K, R, M_x, D), with R rows under each of K labels; text tokens (K, R, M_l, D); adaLN's vectors (K, R, 6, D). An axis of
+size 1 means that the values are the same for all labels or rows and are computed once. In training K is the number of prompts per row.
 """
 
 import math
@@ -17,14 +17,14 @@ __all__ = ["CrossBlock", "FinalLayer", "Groups", "TimestepEmbedder", "adaln"]
 
 @dataclass(frozen=True)
 class Groups:
-    """Rows gathered by label, so that each label's keys and values are read once; short groups are filled up with row 0, which nothing reads."""
+    """Rows grouped by label, so that each label's keys and values are read once. Short groups are padded with row 0, and the padding is ignored."""
 
-    places: Tensor  # (K, R) numbers of rows
-    back: Tensor  # (rows,) where each row went in the flattened places
+    places: Tensor  # (K, R) row indices of each label
+    back: Tensor  # (rows,) index of each row in the flattened places
 
     @classmethod
     def of(cls, labels: Int[Tensor, " row"], count: int) -> "Groups":
-        """The groups of rows under ``count`` labels."""
+        """Group rows by their label, from 0 to ``count`` - 1."""
         order, sizes = labels.argsort(stable=True), labels.bincount(minlength=count)
         sorted_labels = labels[order]
         column = torch.arange(len(labels), device=labels.device) - (sizes.cumsum(0) - sizes)[sorted_labels]
@@ -48,16 +48,16 @@ class Attention(nn.Module):
 
     @staticmethod
     def merge(heads: Float[Tensor, "*batch head token part"]) -> Float[Tensor, "*batch token width"]:
-        """Heads back side by side."""
+        """Concatenate the heads."""
         return heads.transpose(-3, -2).flatten(-2)
 
 
 _LINEAR, _CUBIC = 2 * math.sqrt(2 / math.pi), 0.044715
-_SLAB = 2**17  # numbers that stay in a core's cache between one elementwise operation and the next
+_SLAB = 2**17  # elements per slab, which stays in a core's cache between elementwise operations
 
 
 def _gelu_(y: Tensor, bias: Tensor) -> Tensor:
-    """GELU (tanh) of y + bias in the place of y, for scoring on a CPU: y sigmoid(a y (1 + b y^2)), the same number as torch's in less time and memory."""
+    """GELU (tanh) of y + bias, in place, for scoring on a CPU: y sigmoid(a y (1 + b y^2)). Equal to torch's GELU, with less time and memory."""
     rows = max(1, _SLAB // y.shape[-1])
     room = y.new_empty(rows, y.shape[-1])
     for part in y.view(-1, y.shape[-1]).split(rows):
@@ -68,39 +68,39 @@ def _gelu_(y: Tensor, bias: Tensor) -> Tensor:
 
 
 class MLP(nn.Module):
-    """Linear, GELU (tanh), Linear; four times as wide inside."""
+    """Linear, GELU (tanh), Linear, with a hidden layer four times as wide."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.fc1, self.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
     def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
-        """Same shape in and out."""
+        """Input and output have the same shape."""
         if x.is_cuda or torch.is_grad_enabled():
             return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
         return self.fc2(_gelu_(F.linear(x, self.fc1.weight), self.fc1.bias))
 
 
 def modulate(x: Float[Tensor, "*#batch token width"], shift: Float[Tensor, "*#batch width"], scale: Float[Tensor, "*#batch width"]) -> Tensor:
-    """LayerNorm without parameters, then scale and shift, the same for all tokens of a row."""
+    """LayerNorm without parameters, then scale and shift with the same values for all tokens of a row."""
     return torch.addcmul(shift.unsqueeze(-2), F.layer_norm(x, x.shape[-1:], eps=1e-6), (1 + scale).unsqueeze(-2))
 
 
 def gated(x: Float[Tensor, "*#batch token width"], gate: Float[Tensor, "*#batch width"], change: Float[Tensor, "*#batch token width"]) -> Tensor:
-    """x and a gated change of it."""
+    """x + gate * change."""
     return torch.addcmul(x, gate.unsqueeze(-2), change)
 
 
 def adaln(width: int, parts: int) -> nn.Sequential:
-    """SiLU and a linear layer that makes ``parts`` vectors from f_c; starts at zero (adaLN-zero)."""
+    """SiLU and a linear layer that computes ``parts`` vectors from f_c; its weights are initialised to zero (adaLN-zero)."""
     return nn.Sequential(nn.SiLU(), nn.Linear(width, parts * width))
 
 
 class CrossBlock(nn.Module):
     """One CrossDiT block.
 
-    Skeleton tokens x are (K, R, M_x, D), R rows under each of K labels, text tokens (K, R, M_l, D), and adaLN's vectors (K, R, 6, D); an axis of 1 stands
-    for what is the same for all labels or rows.
+    Shapes: skeleton tokens x (K, R, M_x, D), with R rows under each of K labels; text tokens (K, R, M_l, D); adaLN's vectors (K, R, 6, D). An axis of
+    size 1 means that the values are the same for all labels or rows.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -110,7 +110,7 @@ class CrossBlock(nn.Module):
         self.adaLN_modulation, self.adaLN_modulation_c = adaln(width, 6), adaln(width, 6)
 
     def joint(self, x: Tensor, text: Tensor, vectors: Tensor, vectors_c: Tensor, hidden: Tensor, last: bool) -> tuple[Tensor, Tensor]:
-        """The paper's block. The last block's text is never read, so that only its keys and values are made."""
+        """The paper's block. The output text of the last block is not used, so only its keys and values are computed."""
         shift, scale, gate, shift2, scale2, gate2 = vectors.unbind(-2)
         shift_c, scale_c, gate_c, shift2_c, scale2_c, gate2_c = vectors_c.unbind(-2)
         own, words = self.attn.qkv(modulate(x, shift, scale)), self._words(modulate(text, shift_c, scale_c), last)
@@ -132,13 +132,13 @@ class CrossBlock(nn.Module):
         return x, text
 
     def _words(self, text: Tensor, last: bool) -> Tensor:
-        """Queries, keys and values of text tokens side by side; no queries in the last block, where nothing asks for what they would find."""
+        """Queries, keys and values of text tokens, concatenated. The last block has no text queries, because their output is not used."""
         layer = self.attn.qkv_c
         skipped = layer.in_features if last else 0
         return F.linear(text, layer.weight[skipped:], layer.bias[skipped:])
 
     def text_alone(self, text: Tensor, condition: Tensor, hidden: Tensor, last: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """The cached stream's text half, (K, M_l, D): next text tokens, and the keys and values that skeletons will attend to."""
+        """Text half of the cached stream, (K, M_l, D): the next text tokens, and the keys and values for the skeleton tokens."""
         shift, scale, gate, shift2, scale2, gate2 = self.adaLN_modulation_c(condition).chunk(6, dim=-1)
         words = self._words(modulate(text, shift, scale), last)
         *q, k, v = self.attn.split(words, 2 if last else 3)
@@ -149,9 +149,9 @@ class CrossBlock(nn.Module):
         return text, k.transpose(-2, -1).contiguous(), v.contiguous()
 
     def skeleton(self, x: Tensor, vectors: Tensor, keys: Tensor, values: Tensor, hidden: Tensor, groups: Groups | None) -> Tensor:
-        """The cached stream's skeleton half: x attends to its own row and to its label's keys (K, heads, D / heads, M_l).
+        """Skeleton half of the cached stream: x attends to the tokens of its own row and to the keys of its label (K, heads, D / heads, M_l).
 
-        ``groups`` says where the rows of each label are; None: the first axis of x is the label's.
+        ``groups`` holds the rows of each label; if it is None, the first axis of x is the label.
         """
         shift, scale, gate, shift2, scale2, gate2 = vectors.unbind(-2)
         own = self.attn.qkv(modulate(x, shift, scale))
@@ -165,13 +165,13 @@ class CrossBlock(nn.Module):
         return gated(x, gate2, self.mlp(modulate(x, shift2, scale2)))
 
     def _attend(self, own: tuple[Tensor, Tensor, Tensor], keys: Tensor, values: Tensor, hidden: Tensor) -> Tensor:
-        """One softmax over own tokens and words, without copying the words to every row: (K, R, M_x, D)."""
+        """One softmax over a row's own tokens and the words, without copying the words to every row: (K, R, M_x, D)."""
         q, k, v = own  # (K, R, heads, M_x, part)
         q = q / math.sqrt(q.shape[-1])
         rows, tokens = q.shape[1], q.shape[3]
         flat = q.transpose(1, 2).flatten(2, 3)  # (K, heads, R * M_x, part)
         to_words = (flat @ keys).masked_fill(hidden[:, None, None, :], float("-inf"))
-        alone = tokens == 1  # thousands of products of one number each are slower than their sum
+        alone = tokens == 1  # an elementwise product and sum is faster than many 1 x 1 matrix products
         to_own = (q * k).sum(-1, keepdim=True) if alone else q @ k.transpose(-2, -1)
         weights = torch.cat((to_own.transpose(1, 2).flatten(2, 3), to_words), dim=-1).softmax(dim=-1)
         to_own = weights[..., :tokens].unflatten(2, (rows, tokens)).transpose(1, 2)
@@ -181,21 +181,21 @@ class CrossBlock(nn.Module):
 
 
 class TimestepEmbedder(nn.Module):
-    """Sinusoids of t (256 of them), then Linear, SiLU, Linear."""
+    """256 sinusoids of t, then Linear, SiLU, Linear."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.mlp = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, t: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
-        """One vector a row."""
+        """One vector per row."""
         frequencies = torch.exp(-math.log(10000.0) * torch.arange(128, device=t.device, dtype=torch.float32) / 128)
         angles = t[:, None].float() * frequencies
         return self.mlp(torch.cat((angles.cos(), angles.sin()), dim=-1).to(self.mlp[0].weight.dtype))
 
 
 class FinalLayer(nn.Module):
-    """LayerNorm, scale and shift, Linear back to the feature's width."""
+    """LayerNorm, scale and shift, and a linear layer back to the feature width."""
 
     def __init__(self, width: int, features: int) -> None:
         super().__init__()
@@ -203,5 +203,5 @@ class FinalLayer(nn.Module):
         self.adaLN_modulation = adaln(width, 2)
 
     def forward(self, x: Float[Tensor, "*#batch token width"], vectors: Float[Tensor, "*#batch 2 width"]) -> Float[Tensor, "*#batch token features"]:
-        """The prediction; ``vectors`` are shift and scale."""
+        """Predict the target. ``vectors`` are shift and scale."""
         return self.linear(modulate(x, *vectors.unbind(-2)))

@@ -58,7 +58,7 @@ def sure_of(recognizer: Recognizer, clips: Sequence[Clip], labels: Sequence[str 
     if not any(clip.joints.any() for clip in clips):
         return given, none
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*cannot be used")
+        warnings.filterwarnings("ignore", message=".*are not usable")
         try:
             z_x, used = recognizer.usable(clips)
         except InputError:  # too little of anybody in all of them

@@ -1,14 +1,14 @@
-"""Labels to text features: z_g, one vector a class, and z_l, one vector a token (Sec. 3 of the paper, E_d).
+"""Labels to text features: z_g, one vector per class, and z_l, one vector per token (paper, section 3, E_d).
 
-A class is described by one or several prompts: its label, and, if there is one, a sentence that describes the movement. Each prompt is read
-alone by a frozen language model, padded and truncated to ``TextConfig.tokens``, and only then joined with the others of its class. So the
-feature of a class depends on its own prompts and on nothing else: not on the other classes, their number or their order.
+A class is described by one or several prompts: its label and, if there is one, a sentence that describes the movement. A frozen language model encodes
+each prompt separately, padded and truncated to ``TextConfig.tokens``. The prompts of a class are joined afterwards. The features of a class therefore
+depend only on its own prompts, not on the other classes, their number or their order.
 
-Because a prompt is read alone it can be kept: with a cache folder, each is one small file named after the sha256 of all that decides its
-content (the model's files, the settings, the words). The language model is loaded only for a prompt that has no file yet.
+Encoded prompts can be cached: in a cache folder, each prompt is one small file, named by the sha256 of everything that determines its content (the
+model's files, the settings, the text). The language model is loaded only if a prompt has no file yet.
 
-Padding: the paper's release passes no attention mask, so that padding counts as text (``mask_padding=False``). With ``mask_padding=True``
-the language model does not attend to padding, and z_l is zero and ``mask`` False there.
+Padding: the paper's release passes no attention mask, so padding is treated as text (``mask_padding=False``). With ``mask_padding=True`` the language
+model does not attend to padding; z_l is zero and ``mask`` is False at padding.
 """
 
 import hashlib
@@ -40,24 +40,24 @@ from tdsm.util.weights import cached_tensors
 
 __all__ = ["LabelReading", "TextEncoder", "TextFeatures", "TextModel", "TextWarning", "cache_folder", "class_prompts", "directions", "load_prompts"]
 
-_LONGEST = 64  # tokens of a sentence for alignment
-_MANY, _TOGETHER = 1000, 1024  # sentences whose reading shows progress, and tokens that are read together
-CACHE_FORMAT = 3  # raise it when the computation changes, so that files of the old one are left alone
+_LONGEST = 64  # most tokens of a sentence for alignment
+_MANY, _TOGETHER = 1000, 1024  # number of sentences above which a bar is shown; tokens per forward pass
+CACHE_FORMAT = 3  # raise it when the computation changes, so that old cache files are not used
 
 
 def cache_folder() -> Path:
-    """Where prompts are kept if nothing else is given: tdsm/text in the user's cache folder."""
+    """The default folder for encoded prompts: tdsm/text in the user's cache folder."""
     return user_cache() / "text"
 
 
 @dataclass(frozen=True, eq=False)
 class TextFeatures:
-    """What the denoiser knows of K classes.
+    """Text features of K classes, the condition of the denoiser.
 
     Attributes:
         z_g: (K, C_g) float32, global.
         z_l: (K, M_l, C_l) float32, local.
-        mask: (K, M_l) bool, True where a token may be attended to.
+        mask: (K, M_l) bool, True where a token can be attended to.
     """
 
     z_g: Float[Tensor, "K C_g"]
@@ -78,18 +78,18 @@ class TextFeatures:
 
 
 class TextWarning(UserWarning):
-    """A text is not read as its writer may expect: it is cut, unknown to the text encoder, or read as another one is."""
+    """A text may not be interpreted as intended: it is truncated, unknown to the text encoder, or has the same tokens as another text."""
 
 
 @dataclass(frozen=True)
 class LabelReading:
-    """What the text encoder makes of one label; ``str`` gives it as one line.
+    """How the text encoder interprets a label; ``str`` gives it as one line.
 
     Attributes:
-        how: what it is read from: "name", "description" (with the name, in the paper's mode), "prompts" (its own list), "lexicon" (the description predicted
-            from its name) or "description+lexicon".
-        remarks: what is not understood of it, one phrase each.
-        near: the action of the dictionary with the most similar name, and its sentence; if it is not what was meant, give the label a description.
+        how: the texts used: "name", "description" (with the name, in the paper's recipe), "prompts" (the label's own list), "lexicon" (the description
+            predicted from its name) or "description+lexicon".
+        remarks: problems with the label's texts, one phrase each.
+        near: the action of the dictionary with the most similar name, and its sentence. If it is not the intended action, give the label a description.
     """
 
     label: Label
@@ -102,7 +102,7 @@ class LabelReading:
 
 
 class _Tokens(NamedTuple):
-    """Of one text: the tokens that are read, how many there are in all, and how many of those read are known."""
+    """Tokens of one text: those that are used, the number of all tokens, and the number of used tokens that the model knows."""
 
     read: tuple[int, ...]
     total: int
@@ -116,37 +116,37 @@ class _Prompt(NamedTuple):
 
 
 class TextModel(ABC):
-    """What reads labels: :class:`TextEncoder`, or a subclass of your own; ``config`` are its settings, where it has such."""
+    """Base class of text encoders: :class:`TextEncoder`, or a subclass of your own. ``config`` holds its settings, if it has any."""
 
     config: TextConfig | None = None
 
     @property
     @abstractmethod
     def identity(self) -> str:
-        """Equal for two models only if they compute the same; a part of the keys of caches, and kept with a trained recognizer."""
+        """Identifies what the model computes: equal only for models with equal results. Part of cache keys, and stored with a trained recognizer."""
 
     @abstractmethod
     def encode(self, prompts: Sequence[Sequence[str]], prompts_per_class: int | None = None) -> "TextFeatures":
-        """Features of K classes, each with one or more prompts, see :meth:`TextEncoder.encode`."""
+        """Features of K classes, each with one or more prompts. See :meth:`TextEncoder.encode`."""
 
     @abstractmethod
     def read_sentences(self, sentences: Sequence[str]) -> Float[Tensor, "sentence word"]:
-        """Two views of each sentence side by side, of the same width and each of length 1, for the aligned backbone; see :meth:`TextEncoder.read_sentences`."""
+        """Two views of each sentence, concatenated, of equal width and each of length 1, for the aligned backbone. See :meth:`TextEncoder.read_sentences`."""
 
     def check(self) -> None:  # noqa: B027
-        """Raise now what would otherwise be raised in the middle of a run."""
+        """Raise errors such as missing model files now instead of in the middle of a run."""
 
     def examine(self, labels: Sequence[Label], lexicon: bool = False, *, aligned: bool = False) -> "tuple[LabelReading, ...]":
-        """How each label is read and what is not understood of it, see :meth:`TextEncoder.examine`; nothing is said of either here."""
+        """How each label is interpreted, see :meth:`TextEncoder.examine`. This default returns nothing."""
         return ()
 
 
 class TextEncoder(TextModel):
-    """E_d: prompts to features, by a frozen language model that is loaded when first needed.
+    """E_d: encodes prompts with a frozen language model, which is loaded when first needed.
 
     Args:
-        config: which model, and how a class's prompts are joined.
-        cache: folder (a file is an :class:`InputError`) for the prompts' features; None keeps them in memory only.
+        config: the model, and how prompts are encoded.
+        cache: folder for encoded prompts; None keeps them in memory only.
     """
 
     def __init__(self, config: TextConfig, cache: str | Path | None = None) -> None:
@@ -154,22 +154,22 @@ class TextEncoder(TextModel):
         self.cache = None if cache is None else Path(cache)
         self._known: dict[str, _Prompt] = {}
         if self.cache and self.cache.exists() and not self.cache.is_dir():
-            raise InputError(self.cache, "text cache is a file", "give a folder")
+            raise InputError(self.cache, "the text cache is a file", "give a folder")
 
     def encode(self, prompts: Sequence[Sequence[str]], prompts_per_class: int | None = None) -> TextFeatures:
         """Features of K classes, each described by one or more prompts.
 
-        The number of prompts P sets the shape: they are joined along the channels, C_g = C_l = P·C. A class with fewer prompts repeats its first one.
+        The number of prompts P determines the shape: prompts are joined along the channels, C_g = C_l = P·C. A class with fewer prompts repeats its first.
 
-        Warns (:class:`TextWarning`) of prompts that are cut, of a class of which no token is known, and of classes that are read as the same tokens.
+        Warns (:class:`TextWarning`) about truncated prompts, classes without a known token, and classes with the same tokens.
 
         Args:
             prompts: K sequences of prompts, as from :func:`tdsm.data.prompts.class_prompts`.
-            prompts_per_class: P; None takes the most that any of these classes has. Give it when the classes must fit a trained model.
+            prompts_per_class: P; None takes the largest number of prompts of a class. Set it if the classes must fit a trained model.
 
         Raises:
-            InputError: no class, a class without prompt, a prompt without words, more prompts than P, two classes of which the model knows no token, a
-                model that cannot be had or does not fit the settings, or a cache folder that cannot be written.
+            InputError: no class, a class without a prompt, a prompt without words, more prompts than P, two classes without a known token, a
+                model that is not available or does not fit the settings, or a cache folder that cannot be written.
         """
         count = _check_prompts(prompts, prompts_per_class)
         self._warn(prompts)
@@ -178,11 +178,11 @@ class TextEncoder(TextModel):
 
     @torch.no_grad()
     def read_sentences(self, sentences: Sequence[str], batch: int = 128) -> Float[Tensor, "sentence word"]:
-        """Two views of many sentences side by side (:mod:`tdsm.backbones.aligned`), each of length 1: z_g, and the mean of the words' input embeddings.
+        """Two views of sentences, concatenated and each of length 1 (:mod:`tdsm.backbones.aligned`): z_g, and the mean of the words' input embeddings.
 
-        The second knows which words there are, before context has blended them. Sentences may be 64 tokens long; those of one length are read together,
-        ``batch`` or 1024 tokens at most, so that none is padded; what is longer is cut (:meth:`examine` says so of labels). What is said several times is
-        read once. Nothing is cached.
+        The second view identifies the words before attention mixes them with their context. A sentence may have 64 tokens; longer ones are truncated
+        (:meth:`examine` reports this for labels). Sentences of equal length are encoded together, at most ``batch`` sentences and 1024 tokens, so no
+        padding is needed. Repeated sentences are encoded once. Results are not cached.
 
         Raises:
             InputError: a sentence without a token.
@@ -202,25 +202,25 @@ class TextEncoder(TextModel):
             ids = torch.tensor(chunk)
             output = model(input_ids=ids)
             z_g = output.pooler_output if self.config.family == "clip" else output.last_hidden_state.mean(1)
-            words = model.get_input_embeddings()(ids[:, 1:-1]).mean(1)  # without the marks of beginning and end
+            words = model.get_input_embeddings()(ids[:, 1:-1]).mean(1)  # without the start and end tokens
             read.append(torch.cat([F.normalize(view, dim=1) for view in (z_g, words)], dim=1))
         row = {words: number for number, words in enumerate(distinct)}
         return torch.cat(read)[[row[tokens[sentence]] for sentence in sentences]]
 
     def check(self) -> None:
-        """Find the model's files now, before any work depends on them; :class:`InputError` if they cannot be had."""
+        """Find the model's files now, before any work depends on them. Raises InputError: they are not available."""
         _ = self._source
 
     def examine(self, labels: Sequence[str | Label], lexicon: bool = False, *, aligned: bool = False) -> tuple[LabelReading, ...]:
-        """What is made of each label, and what is not understood of it.
+        """How each label is interpreted, and which problems its texts have.
 
         Args:
-            labels: as :func:`tdsm.data.labels.as_labels` takes them.
-            lexicon: labels are read by an aligned backbone with a lexicon (:mod:`tdsm.backbones.lexicon`).
-            aligned: they are read by an aligned backbone (:meth:`read_sentences`); else by :meth:`encode`.
+            labels: see :func:`tdsm.data.labels.as_labels`.
+            lexicon: an aligned backbone with a lexicon encodes the labels (:mod:`tdsm.backbones.lexicon`).
+            aligned: an aligned backbone encodes the labels with :meth:`read_sentences`; otherwise they are encoded with :meth:`encode`.
 
         Raises:
-            InputError: labels that cannot be used, a text without a token, or two labels of which no token is known, so that they look alike.
+            InputError: labels that cannot be used, a text without a token, or two labels without a known token, which would be identical.
         """
         asked = as_labels(labels)
         limit = _LONGEST if aligned or lexicon else self.config.tokens
@@ -233,12 +233,12 @@ class TextEncoder(TextModel):
             remarks = [remark for text, what in of_label for remark in self._remarks(text, what, tokens[text])]
             only_number = any(map(str.isdigit, label.name)) and not any(map(str.isalpha, label.name))
             remarks += ["its name is only a number"] if label.description is None and only_number else []
-            remarks += [f"reads equal to {_listed([repr(name) for name in equal[label.name]])}"] if label.name in equal else []
+            remarks += [f"has the same tokens as {_listed([repr(name) for name in equal[label.name]])}"] if label.name in equal else []
             readings.append(LabelReading(label, _how(label, lexicon), tuple(dict.fromkeys(remarks))))
         return tuple(readings)
 
     def _remarks(self, text: str, what: str, tokens: _Tokens) -> list[str]:
-        """What is not understood of one text of a label."""
+        """Problems with one text of a label, one phrase each."""
         unknown, remarks = len(tokens.read) - tokens.known, []
         if not tokens.known:
             remarks.append(f"the text encoder knows no word of its {what}")
@@ -246,32 +246,32 @@ class TextEncoder(TextModel):
             remarks.append(f"{unknown} of {len(tokens.read)} tokens of its {what} are unknown to the text encoder")
         if tokens.total > len(tokens.read):
             end = self._words.decode(tokens.read[-4:]).strip()
-            remarks.append(f"its {what} is cut: {len(tokens.read)} of {tokens.total} tokens are read, up to '... {end}'")
+            remarks.append(f"its {what} is truncated: {len(tokens.read)} of {tokens.total} tokens are used, up to '... {end}'")
         if negation := _NEGATION.search(text):
             remarks.append(f"negation ({negation[0]!r}) is not understood")
         english = self.config.repo == "minilm-wheel" or self.config.family == "clip"
         if script := _foreign_script(text) if english and not text.isascii() else None:
-            remarks.append(f"its {what} is in {script} script, the text encoder has learned English")
+            remarks.append(f"its {what} is in {script} script; the text encoder was trained on English")
         return remarks
 
     def _warn(self, prompts: Sequence[Sequence[str]]) -> None:
-        """One warning per kind of doubt about the prompts of classes."""
+        """Warn once per kind of problem with the prompts."""
         tokens = self._tokens({text for of_class in prompts for text in of_class}, self.config.tokens)
         names, of_classes = [_shown(of_class[0]) for of_class in prompts], [[tokens[text] for text in of_class] for of_class in prompts]
         _refuse_unknown(names, of_classes)
         lines = []
         if cut := [text for text, counted in tokens.items() if counted.total > len(counted.read)]:
             read, total = len(tokens[cut[0]].read), tokens[cut[0]].total
-            lines.append(f"{len(cut)} of {len(tokens)} prompts are cut, the first, {_shown(cut[0])}, to {read} of its {total} tokens; give shorter sentences")
+            lines.append(f"{len(cut)} of {len(tokens)} prompts are truncated, the first, {_shown(cut[0])}, to {read} of {total} tokens; shorten them")
         lines += [f"the text encoder knows no word of {name}; give a description or another name" for name in _unknown(names, of_classes)]
         for row, others in _equal(range(len(prompts)), [tuple(text.read for text in of_class) for of_class in of_classes]).items():
             if row < others[0]:
-                lines.append(f"{_listed([names[place] for place in (row, *others)])} are read as the same tokens and cannot be distinguished")
+                lines.append(f"{_listed([names[place] for place in (row, *others)])} have the same tokens and cannot be distinguished; use other names")
         for line in lines:
             warnings.warn(line, TextWarning, stacklevel=3)
 
     def _tokens(self, texts: Iterable[str], limit: int) -> dict[str, _Tokens]:
-        """The tokens of each text, without the marks of beginning and end."""
+        """The tokens of each text, without the start and end tokens."""
         texts = sorted(texts)
         special, room = self._words.special, limit - self._words.marks
         tokens = {}
@@ -290,7 +290,7 @@ class TextEncoder(TextModel):
             self._known[text] = self._read_alone(text)
         return self._known[text]
 
-    # One prompt a call, not a batch: as fast on a CPU, and not a bit of a prompt's feature depends on the prompts beside it.
+    # One prompt per call instead of a batch: equally fast on a CPU, and the features of a prompt do not depend on other prompts in any bit.
     @torch.no_grad()
     def _read_alone(self, text: str) -> _Prompt:
         read = self._words([text], self.config.tokens)[0]
@@ -304,7 +304,7 @@ class TextEncoder(TextModel):
 
     @property
     def identity(self) -> str:
-        """Equal for two encoders only if their model files are equal; for the keys of caches."""
+        """Equal for two encoders only if their model files are equal; used in cache keys."""
         return self._source.identity
 
     @cached_property
@@ -321,7 +321,7 @@ class TextEncoder(TextModel):
 
 
 def directions(read: Float[Tensor, "sentence word"], center: Float[Tensor, " word"]) -> Float[Tensor, "sentence word"]:
-    """Readings of :meth:`TextEncoder.read_sentences` without what they share (``center``), of length 1; their two views count alike."""
+    """Output of :meth:`TextEncoder.read_sentences` minus the common part ``center``, scaled to length 1; both views have equal weight."""
     return (F.normalize((read - center).unflatten(-1, (2, -1)), dim=-1) / 2**0.5).flatten(-2)
 
 
@@ -329,7 +329,7 @@ _NEGATION = re.compile(r"\b(?:not|no|never|without|neither|nor|cannot)\b|\b\w+n[
 
 
 def _texts_of(label: Label, aligned: bool, lexicon: bool) -> list[tuple[str, str]]:
-    """The texts that are read for a label, and what each is."""
+    """The texts used for a label, each with its kind."""
     if label.description is None:
         return [(spoken(label.name), "name")]
     prompts = label.prompts[-1:] if aligned else label.prompts
@@ -351,11 +351,11 @@ def _unknown(names: Sequence[str], tokens: Sequence[Sequence[_Tokens]]) -> list[
 def _refuse_unknown(names: Sequence[str], tokens: Sequence[Sequence[_Tokens]]) -> None:
     unknown = _unknown(names, tokens)
     if len(unknown) > 1:
-        raise InputError("labels", f"the text encoder knows no word of {_listed(unknown)}, so it cannot tell them apart", "give descriptions or other names")
+        raise InputError("labels", f"the text encoder knows no word of {_listed(unknown)}, so they cannot be distinguished", "give descriptions or other names")
 
 
 def _equal(names: Sequence, keys: Sequence[tuple]) -> dict:
-    """Of each name that shares its key, the others that have the same."""
+    """Maps each name that shares its key to the other names with the same key."""
     groups = defaultdict(list)
     for name, key in zip(names, keys, strict=True):
         groups[key].append(name)
@@ -363,7 +363,7 @@ def _equal(names: Sequence, keys: Sequence[tuple]) -> dict:
 
 
 def _foreign_script(text: str) -> str | None:
-    """The first script in a text that is not Latin, such as "Cyrillic"."""
+    """Name of the first non-Latin script in a text, such as "Cyrillic"."""
     letters = (char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) in ("Lu", "Ll", "Lt", "Lo"))
     scripts = (unicodedata.name(char, "UNKNOWN").split()[0] for char in letters)
     script = next((script for script in scripts if script not in ("LATIN", "FEMININE", "MASCULINE")), None)
@@ -371,7 +371,7 @@ def _foreign_script(text: str) -> str | None:
 
 
 def _no_words(text: str) -> InputError:
-    return InputError("labels", f"{_shown(text)} holds nothing that the text encoder can read", "give it words")
+    return InputError("labels", f"{_shown(text)} has no token for the text encoder", "give it words")
 
 
 def _shown(text: str) -> str:
@@ -387,14 +387,14 @@ def _check_prompts(prompts: Sequence[Sequence[str]], prompts_per_class: int | No
         raise InputError("prompts", "no class", "give at least one")
     for index, of_class in enumerate(prompts):
         if isinstance(of_class, str) or not of_class or not all(isinstance(text, str) and text.strip() for text in of_class):
-            raise InputError("prompts", f"class {index} is {of_class!r}", 'give each class a list of non-empty texts, e.g. ["sit down"]')
+            raise InputError("prompts", f"class {index} is {of_class!r}", 'give each class a list of non-empty texts, such as ["sit down"]')
     most = max(len(of_class) for of_class in prompts)
     if prompts_per_class is not None and most > prompts_per_class:
-        raise InputError("prompts", f"a class has {most}, prompts_per_class is {prompts_per_class}", "leave prompts out or raise prompts_per_class")
+        raise InputError("prompts", f"a class has {most} prompts, but prompts_per_class is {prompts_per_class}", "remove prompts or increase prompts_per_class")
     return prompts_per_class or most
 
 
 def _join(prompts: list[_Prompt], count: int) -> _Prompt:
-    """A class's prompts side by side on the channels, in the shape that ``count`` prompts have."""
+    """The prompts of a class, joined along the channels and repeated to ``count`` prompts."""
     z_g, z_l, mask = zip(*prompts, *[prompts[0]] * (count - len(prompts)), strict=True)
     return _Prompt(torch.cat(z_g), torch.cat(z_l, dim=1), torch.stack(mask).any(0))

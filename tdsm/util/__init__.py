@@ -1,1 +1,1 @@
-"""What every module may use: one-line errors, files written whole or not at all, progress bars, HTML tables, provenance."""
+"""Shared utilities: one-line errors, atomic file writing, checksums, progress bars, HTML tables, provenance."""

@@ -1,4 +1,4 @@
-"""sha256 of the content of files and folders, for the keys of what is computed from them."""
+"""sha256 of the content of files and folders, used as keys of cached results."""
 
 import hashlib
 import os
@@ -12,24 +12,23 @@ from tdsm.util.progress import progress_bar
 
 __all__ = ["digest_of"]
 
-_SHOWN = 2**30  # bytes to be read from which on a bar is shown
-_SETTLED = 2.0  # seconds after its last change from which on a file's time tells it from a later version of itself
-_Entries = dict[str, list[int | str]]  # path -> size, two times and inode of a file, and its sha256
+_SHOWN = 2**30  # a progress bar is shown from this number of bytes on
+_SETTLED = 2.0  # seconds after its last change; a file's times identify its content only if it is older
+_Entries = dict[str, list[int | str]]  # path -> [size, mtime, ctime, inode, sha256]
 
 
 def digest_of(paths: Sequence[Path], cache: Path | None = None) -> str:
-    """sha256 over names and content of all files in folders, and over the content of single files, zips among them.
+    """sha256 over the names and contents of all files in folders, and over the contents of single files such as zips.
 
-    Each file is read once: its sha256 is kept in the user's cache folder together with its size, the times of its last change and its inode, and is computed
-    again when one of these is another. (The time at which the system recorded a change cannot be set by any program, so that copying an old time does not
-    hide a new content.)
+    Each file is read once. Its sha256 is kept in the user's cache folder together with the file's size, modification time, change time and inode, and is
+    computed again when one of these differs. (No program can set the change time, so copying an old modification time does not hide new content.)
 
     Args:
-        paths: files and folders; the order counts.
-        cache: folder of the kept digests; left out: the user's.
+        paths: files and folders; their order matters.
+        cache: folder of the kept digests; default: a folder in the user's cache.
 
     Raises:
-        InputError: a path does not exist, or a file in it cannot be read.
+        InputError: a path does not exist, or a file cannot be read.
     """
     digest = hashlib.sha256()
     for path in paths:
@@ -39,7 +38,7 @@ def digest_of(paths: Sequence[Path], cache: Path | None = None) -> str:
 
 
 def _entries(path: Path, cache: Path) -> list[tuple[str, str]]:
-    """(name relative to ``path``, sha256) of each file, by name."""
+    """(name relative to ``path``, sha256) of each file, sorted by name."""
     if not path.exists():
         raise InputError(path, "no such file or folder", "check the path")
     kept = cache / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]}.json"
@@ -70,11 +69,11 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "make it readable, or take another copy") from error
+        raise InputError(path, f"cannot be read ({error.strerror})", "make it readable, or get another copy") from error
 
 
 def _known(kept: Path) -> _Entries:
-    """What is kept; a damaged file counts as none, since all of it can be computed again."""
+    """The kept digests. A damaged file is ignored, because the digests can be computed again."""
     if not os.path.lexists(kept):
         return {}
     try:

@@ -1,11 +1,11 @@
-"""The one kind of error that a user can mend."""
+"""The one kind of error that a user can fix."""
 
 
 class InputError(ValueError):
-    """Bad input from outside: a file, a field, an option.
+    """Invalid input from outside: a file, a field or an option.
 
-    The message is one line that names the file (or option), the field in it, and the remedy, because the command line
-    prints it alone, without a traceback, and exits with code 2.
+    The message is one line that names the file (or option), the field in it, and the remedy. The command line prints only this line, without a
+    traceback, and exits with code 2.
 
     Example:
         >>> raise InputError("clips.csv", "column file is missing", "add it")

@@ -1,4 +1,4 @@
-"""Reading and writing small files: written whole or not at all, read with every fault as one line, shared between processes by a lock."""
+"""Reading and writing small files: atomic writing, one-line errors when reading, and locks between processes."""
 
 import errno
 import fcntl
@@ -24,28 +24,28 @@ __all__ = [
     "write_json", "write_sealed", "write_text",
 ]  # fmt: skip
 
-AGAIN = "take another copy of the file"
+AGAIN = "get another copy of the file"
 TEXT_LIMIT = 256 * 2**20
-"""Bytes of the largest file that is read as text."""
+"""Size in bytes of the largest file that is read as text."""
 
 
 def user_cache() -> Path:
-    """The package's folder in the user's cache folder (XDG_CACHE_HOME, or ~/.cache)."""
+    """The package's folder in the user's cache (XDG_CACHE_HOME, or ~/.cache)."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tdsm"
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A neighbour of ``path`` to write to; it takes the place of ``path`` at the end, and is removed if anything is raised.
+    """A temporary path next to ``path`` to write to. It replaces ``path`` at the end, and is removed if an exception is raised.
 
-    No reader ever sees half a file, and neither does the next run after a kill. Two processes may write the same file at once, because the neighbour's
-    name holds the process number; the last one wins.
+    A reader never sees a partly written file, even after the process was killed. Two processes can write the same file at the same time, because the
+    temporary name contains the process number; the last one wins.
 
     Args:
         path: the file; its folder is created if needed.
 
     Raises:
-        InputError: the disk refuses to write; the old file, if any, is unchanged.
+        InputError: the file cannot be written; the old file, if any, is unchanged.
     """
     path = Path(path)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
@@ -61,51 +61,51 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def disk_faults(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses while ``path``, a file or folder, is written into one line.
+    """Convert errors of the disk while ``path``, a file or folder, is written into a one-line error.
 
     Raises:
-        InputError: in place of an OSError, or of what safetensors raises when it cannot write.
+        InputError: in place of an OSError, or of the exception that safetensors raises when it cannot write.
     """
     try:
         yield
     except OSError as error:
         where = path if error.filename is None or str(error.filename).endswith(".partial") else error.filename
-        raise InputError(where, f"the disk refuses: {error.strerror or error}", _remedy(error.errno)) from error
+        raise InputError(where, f"cannot be written: {error.strerror or error}", _remedy(error.errno)) from error
     except SafetensorError as error:
-        raise InputError(path, f"the disk refuses: {error}", _remedy(errno.ENOSPC)) from error
+        raise InputError(path, f"cannot be written: {error}", _remedy(errno.ENOSPC)) from error
 
 
 def _remedy(code: int | None) -> str:
     if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "free space, or choose a folder on another disk"
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "choose a folder that you may write to"
+        return "choose a folder with write permission"
     if code == errno.ENAMETOOLONG:
         return "choose a shorter name"
     return "check the path and the disk"
 
 
 def check_space(folder: Path, size: int) -> None:
-    """Refuse to begin what cannot end: ``size`` bytes on the disk of ``folder``, which need not exist yet. Raises InputError: less is free."""
+    """Check that ``size`` bytes are free on the disk of ``folder``, which may not exist yet. Raises InputError: there is less free space."""
     home = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if size > (free := shutil.disk_usage(home).free):
         raise InputError(folder, f"{size / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free", "free space, or choose a folder on another disk")
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write UTF-8 text, atomically; returns the path."""
+    """Write UTF-8 text atomically; returns the path."""
     with atomic(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
 
 
 def write_json(path: Path, values: object) -> Path:
-    """`write_text` of indented JSON."""
+    """:func:`write_text` of indented JSON."""
     return write_text(path, json.dumps(values, indent=2) + "\n")
 
 
 def write_sealed(path: Path, values: Mapping[str, object]) -> Path:
-    """A JSON object with a checksum, for files that only the package itself reads and writes; written atomically."""
+    """Write a JSON object with a checksum, atomically. For files that only the package itself reads and writes."""
     return write_json(path, dict(values) | {"sha256": _seal(values)})
 
 
@@ -114,10 +114,10 @@ def _seal(values: Mapping[str, object]) -> str:
 
 
 def check_file(path: Path, remedy: str = "check the path") -> int:
-    """Size in bytes of a regular file; a pipe or a device, which could be read forever, is refused.
+    """Size in bytes of a regular file. A pipe or a device, which could be read without end, is refused.
 
     Raises:
-        InputError: there is no such file, it is no regular file, or it may not be looked at.
+        InputError: the file does not exist, is not a regular file, or cannot be accessed.
     """
     try:
         if path.is_file():
@@ -129,19 +129,19 @@ def check_file(path: Path, remedy: str = "check the path") -> int:
 
 
 def read_text(path: Path, remedy: str = AGAIN, limit: int = TEXT_LIMIT) -> str:
-    """A UTF-8 file, with or without a byte order mark.
+    """The text of a UTF-8 file, with or without a byte order mark.
 
     Args:
         path: the file.
-        remedy: what to do about a file that cannot be read, for the message.
-        limit: bytes; a larger file is refused unread.
+        remedy: remedy in the error message if the file cannot be read.
+        limit: size in bytes; a larger file is refused before it is read.
 
     Raises:
-        InputError: missing, too large, in another encoding, or not readable.
+        InputError: the file is missing, too large, in another encoding, or cannot be read.
     """
     size = check_file(path, remedy)
     if size > limit:
-        raise InputError(path, f"has {size / 1e6:.0f} MB, more than the {limit / 1e6:.0f} MB that a text file may have", remedy)
+        raise InputError(path, f"has {size / 1e6:.0f} MB; text files are limited to {limit / 1e6:.0f} MB", remedy)
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -150,24 +150,24 @@ def read_text(path: Path, remedy: str = AGAIN, limit: int = TEXT_LIMIT) -> str:
 
 
 def parse_json(text: str | bytes, where: object, remedy: str = AGAIN) -> object:
-    """JSON, strictly: a name given twice, NaN, infinity, and text that is no Unicode are refused.
+    """Parse JSON strictly: duplicate names, NaN, infinity and invalid Unicode are refused.
 
     Args:
-        text: JSON; bytes are UTF-8.
-        where: what to name in the message.
-        remedy: what to do, for the message.
+        text: JSON; bytes are decoded as UTF-8.
+        where: source named in the error message.
+        remedy: remedy in the error message.
 
     Raises:
-        InputError: not JSON, or with numbers or a depth beyond what can be read.
+        InputError: not JSON, or its numbers or nesting exceed what can be read.
     """
     try:
         text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
         values = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite)
         if "\\ud" in text.lower():
-            json.dumps(values, ensure_ascii=False).encode()  # half of a surrogate pair could never be printed or saved
+            json.dumps(values, ensure_ascii=False).encode()  # a lone surrogate cannot be printed or saved
     except RecursionError as error:
         raise InputError(where, "not JSON (nested too deeply)", remedy) from error
-    except ValueError as error:  # with JSONDecodeError, UnicodeError and the limit on digits of a number
+    except ValueError as error:  # includes JSONDecodeError, UnicodeError and Python's limit on digits
         raise InputError(where, f"not JSON ({error})", remedy) from error
     return values
 
@@ -192,7 +192,7 @@ def _finite(text: str) -> float:
 
 
 def read_object(path: Path, remedy: str = AGAIN, limit: int = TEXT_LIMIT) -> dict[str, object]:
-    """A JSON object; the arguments are those of :func:`read_text`. Raises InputError: not readable, not JSON, or no object."""
+    """A JSON object from a file. Arguments as in :func:`read_text`. Raises InputError: the file cannot be read, is not JSON, or is not an object."""
     values = parse_json(read_text(path, remedy, limit), path, remedy)
     if not isinstance(values, dict):
         raise InputError(path, f"holds a {type(values).__name__}, not an object", remedy)
@@ -200,29 +200,29 @@ def read_object(path: Path, remedy: str = AGAIN, limit: int = TEXT_LIMIT) -> dic
 
 
 def read_sealed(path: Path, remedy: str = AGAIN) -> dict[str, object]:
-    """What :func:`write_sealed` wrote. Raises InputError: not readable, or changed since it was written."""
+    """Read an object that :func:`write_sealed` wrote. Raises InputError: the file cannot be read, or was changed after it was written."""
     values = read_object(path, remedy, limit=2**31)
     if "sha256" not in values:
-        raise InputError(path, "has no checksum: it is none of the package's files, or of an earlier version of it", remedy)
+        raise InputError(path, "has no checksum; tdsm did not write it, or an earlier version did", remedy)
     if values.pop("sha256") != _seal(values):
-        raise InputError(path, "damaged: its checksum is wrong", remedy)
+        raise InputError(path, "is damaged (wrong checksum)", remedy)
     return values
 
 
 @contextmanager
 def locked(path: Path, wait: bool = True, note: str = "another process is working in it") -> Iterator[None]:
-    """Work on a file or folder that other processes may want to work on too, one at a time; they all must use this.
+    """Lock a file or folder, so that only one process at a time works on it. It works only if all of these processes use this function.
 
-    The lock is held on a file ``path.lock``, which is removed at the end; if the process is killed, the file stays, but no longer locks anything. A process
-    that holds the lock must not ask for it again.
+    The lock is held on a file ``path.lock``, which is removed at the end. If the process is killed, the file remains but no longer locks anything. A process
+    that holds the lock must not request it again.
 
     Args:
         path: the file or folder; it need not exist.
-        wait: until another process is done; one line on stderr says so after a second. False: refuse instead.
-        note: what another process is doing, for the message.
+        wait: True: wait until the lock is free; after one second a line on stderr reports it. False: raise an error instead.
+        note: what the other process is doing, for the message.
 
     Raises:
-        InputError: another process holds the lock and ``wait`` is False, or the disk refuses.
+        InputError: another process holds the lock and ``wait`` is False, or the lock file cannot be written.
     """
     path = Path(path)
     lock = path.with_name(f"{path.name}.lock")
@@ -238,7 +238,7 @@ def locked(path: Path, wait: bool = True, note: str = "another process is workin
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process is inside :func:`locked` of this file or folder now; True as well where that cannot be seen (a lock file, but no locks)."""
+    """Whether a process holds the lock of this file or folder now. Also True if this cannot be determined: a lock file on a file system without locks."""
     try:
         with path.with_name(f"{path.name}.lock").open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -256,13 +256,13 @@ def _acquire(lock: Path, path: Path, wait: bool, note: str) -> BinaryIO:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat()):
-                return file  # else its holder has just removed it, and the next process will look for a new one
+                return file  # otherwise its holder has just removed it, and other processes will lock a new file
         except FileNotFoundError:
-            pass  # removed between the two looks at it
+            pass  # removed between the two checks
         except BlockingIOError:
             if not wait:
                 file.close()
-                raise InputError(path, note, "wait until it has ended, or name another folder") from None
+                raise InputError(path, note, "wait until it has ended, or give another folder") from None
             if not announced and time.monotonic() - start > 1:
                 print(f"tdsm: {path}: {note}; waiting for it", file=sys.stderr)
                 announced = True
@@ -271,6 +271,6 @@ def _acquire(lock: Path, path: Path, wait: bool, note: str) -> BinaryIO:
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
                 file.close()
                 raise
-            warnings.warn(f"{path}: this file system has no locks; let only one process work in it", stacklevel=4)
+            warnings.warn(f"{path}: this file system does not support locks; let only one process work in it", stacklevel=4)
             return file
         file.close()

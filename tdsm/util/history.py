@@ -1,4 +1,4 @@
-"""history.csv: the logged steps of a training, written once it has ended."""
+"""history.csv: the logged steps of a training, written when the training has ended."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ History = dict[str, list[dict[str, int | float]]]
 
 
 def write_history(path: Path, stages: dict[str, list[dict[str, int | float]]]) -> Path:
-    """history.csv: one row for each logged step of each stage, with the columns of all stages."""
+    """Write history.csv: one row per logged step of each stage, with the columns of all stages."""
     columns = ["stage", *dict.fromkeys(name for rows in stages.values() for row in rows for name in row)]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
@@ -25,14 +25,14 @@ def write_history(path: Path, stages: dict[str, list[dict[str, int | float]]]) -
 
 
 def read_history(path: Path) -> History:
-    """What :func:`write_history` wrote; an empty cell is left out of its row. Raises InputError: no such table, or one that was cut off or changed."""
-    again = "copy the run again, or delete this file to do without it"
+    """Read a table of :func:`write_history`. An empty cell is omitted from its row. Raises InputError: not such a table, truncated or changed."""
+    again = "copy the run again, or delete this file if you do not need it"
     text = read_text(path)
     if not text.endswith("\n"):
-        raise InputError(path, "was cut off: its last line has no end", again)
+        raise InputError(path, "is truncated: its last line has no line end", again)
     columns, *lines = (line.split(",") for line in text.splitlines())
     if columns[:2] != ["stage", "step"]:
-        raise InputError(f"{path} line 1", "is not the head of a history, which begins with stage,step", again)
+        raise InputError(f"{path} line 1", "is not the header of a history, which begins with stage,step", again)
     stages: History = {}
     for number, (stage, *cells) in enumerate(lines, 2):
         where = f"{path} line {number}"
@@ -42,5 +42,5 @@ def read_history(path: Path) -> History:
             row = {name: float(cell) for name, cell in zip(columns[1:], cells, strict=True) if cell}
             stages.setdefault(stage, []).append(row | {"step": int(cells[0])})
         except ValueError as error:
-            raise InputError(where, f"holds something that is no number ({error})", again) from error
+            raise InputError(where, f"has a value that is not a number ({error})", again) from error
     return stages

@@ -1,6 +1,6 @@
-"""Small HTML tables, in which objects show themselves in a notebook.
+"""Small HTML tables, used to display objects in notebooks.
 
-Labels, names and notes come out of users' files, so every cell is escaped here and nowhere else: no text can become markup.
+Labels, names and notes come from users' files, so every cell is escaped here, and only here: no text can become markup.
 """
 
 import html
@@ -9,17 +9,17 @@ from collections.abc import Iterable, Sequence
 __all__ = ["html_table", "shortened"]
 
 SHOWN = 10
-"""How many classes or names a table lists before it says how many more there are."""
+"""Number of classes or names that a table lists before it only counts the remaining ones."""
 
 
 def html_table(rows: Iterable[Sequence[object]], head: Sequence[object] = (), title: str = "", note: str = "") -> str:
-    """One table; words stand left, numbers right.
+    """An HTML table; text is aligned left, numbers right.
 
     Args:
-        rows: cells of each row, anything that ``str`` takes.
-        head: titles of the columns.
-        title: in bold above.
-        note: small below.
+        rows: cells of each row; each cell is converted with ``str``.
+        head: column titles.
+        title: bold title above the table.
+        note: small text below the table.
     """
     lines = [_row("th", head)] if head else []
     lines += [_row("td", row) for row in rows]
@@ -29,7 +29,7 @@ def html_table(rows: Iterable[Sequence[object]], head: Sequence[object] = (), ti
 
 
 def shortened(names: Sequence[str], shown: int = SHOWN) -> str:
-    """The first names and how many more there are: "squat, bow and 40 more"."""
+    """The first names and the number of remaining ones: "squat, bow and 40 more"."""
     more = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 

@@ -9,10 +9,12 @@ __all__ = ["fetched", "hub_folder"]
 
 
 def hub_folder(place: str | Path, files: Sequence[str]) -> Path:
-    """``place`` itself if it is a path, or the local copy of ``files`` of the Hub repository of that id ("owner/name"); never code, never pickled weights.
+    """The local folder ``place`` if it is a path; otherwise a local copy of ``files`` from the Hub repository with that id ("owner/name").
+
+    Code and pickled weights are never downloaded.
 
     Raises:
-        InputError: an id that the Hub does not know, or no network.
+        InputError: the Hub does not know the id, or there is no network.
     """
     if isinstance(place, Path) or Path(place).exists() or place.count("/") != 1 or place.startswith((".", "/", "~")):
         return Path(place)
@@ -27,9 +29,9 @@ def hub_folder(place: str | Path, files: Sequence[str]) -> Path:
 
 
 def fetched(repo: str, files: Sequence[str], where: object, remedy: str, **options: str | None) -> Path:
-    """The local copy of ``files`` (patterns) of a Hub repository; ``where`` and ``remedy`` are what a message says.
+    """The local copy of ``files`` (patterns) of a Hub repository. ``where`` and ``remedy`` are used in the error message.
 
-    ``options`` go to ``huggingface_hub.snapshot_download``. Raises InputError: it is not to be had.
+    ``options`` are passed to ``huggingface_hub.snapshot_download``. Raises InputError: the files cannot be downloaded.
     """
     from huggingface_hub import snapshot_download
 
@@ -37,4 +39,4 @@ def fetched(repo: str, files: Sequence[str], where: object, remedy: str, **optio
         return Path(snapshot_download(repo, allow_patterns=list(files), **options))
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise InputError(where, f"neither a local folder nor to be had from the Hub ({reason:.150})", remedy) from error
+        raise InputError(where, f"neither a local folder nor available from the Hub ({reason:.150})", remedy) from error

@@ -1,8 +1,7 @@
-"""The training loop, which knows nothing of the model.
+"""The training loop, which is independent of the model.
 
-Everything random in step i is drawn from (seed, i) and nothing else, so a run that was killed goes on exactly where its last checkpoint
-stands, without saving any generator's state, and every process of a multi-GPU run draws the same global batch and takes its share of it.
-A run has a fixed number of steps: nothing is selected on any clip.
+All random numbers of step i depend on (seed, i) only. A killed run therefore resumes exactly from its last checkpoint without saved generator states, and
+every process of a multi-GPU run draws the same global batch and uses its share of it. A run has a fixed number of steps: no step is selected on any clip.
 """
 
 import hashlib
@@ -41,20 +40,20 @@ def fit(
     seed: int = 0,
     title: str = "train",
 ) -> list[Logged]:
-    """Train ``module`` in place for ``steps`` steps; returns the history, a row for every tenth step.
+    """Train ``module`` in place for ``steps`` steps; returns the history, one row per ten steps.
 
     Args:
-        loss_of_step: ``(module, step, share)`` to named losses of the global batch, of which "loss" is minimised; ``share`` picks this process's
-            rows (:mod:`tdsm.util.processes`).
-        lr, warmup: of :func:`warmup_cosine`.
-        checkpoint: where to save every ``save_every`` steps (atomically); an existing one is resumed, a complete one is only loaded.
-        identity: what the run was made from; a checkpoint with another identity is refused.
+        loss_of_step: maps ``(module, step, share)`` to named losses of the global batch; "loss" is minimised. ``share`` selects the rows of this
+            process (:mod:`tdsm.util.processes`).
+        lr, warmup: arguments of :func:`warmup_cosine`.
+        checkpoint: file in which to save every ``save_every`` steps (atomically). An incomplete existing checkpoint is resumed, a complete one only loaded.
+        identity: identifies the data and settings of the run; a checkpoint with another identity is refused.
         precision: "no" or "bf16".
 
     Raises:
         InputError: the checkpoint is damaged or belongs to another run, or the loss is not finite.
     """
-    from accelerate import Accelerator  # slow to import, and only training needs it
+    from accelerate import Accelerator  # slow to import, needed only for training
     from accelerate.utils import DistributedDataParallelKwargs
 
     start, history = _load(checkpoint, module, optimizer, identity) if checkpoint is not None and checkpoint.exists() else (0, [])
@@ -87,7 +86,7 @@ def fit(
 
 
 def warmup_cosine(step: int, lr: float, warmup: int, steps: int) -> float:
-    """Learning rate of a step: linear from 0 over ``warmup`` steps, then half a cosine to 0."""
+    """Learning rate of a step: linear warm-up from 0 over ``warmup`` steps, then half a cosine to 0."""
     if step < warmup:
         return lr * step / warmup
     return lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
@@ -102,23 +101,23 @@ def fingerprint(*parts: object) -> str:
 
 
 def device() -> torch.device:
-    """This process's GPU, or the CPU."""
+    """The GPU of this process, or the CPU."""
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def check_seed(seed: int) -> None:
-    """Refuse (InputError) what no generator takes, before any work."""
+    """Raise InputError for a seed that the random generators do not accept."""
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise InputError("seed", f"is {seed!r:.60}", "give a whole number from 0 to 4294967295")
 
 
 def mix(seed: int, step: int) -> int:
-    """One seed for (seed, step), far from that of neighbours."""
+    """A seed for (seed, step); neighbouring values give unrelated seeds."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{step}".encode()).digest()[:7], "big")
 
 
 def batch_rows(clips: int, batch: int, seed: int, step: int) -> Tensor:
-    """Row numbers of a global batch: epochs are shuffles, their incomplete last batch is dropped."""
+    """Row indices of a global batch. Each epoch is a shuffle, whose incomplete last batch is dropped."""
     batch = min(batch, clips)
     epoch, place = divmod(step, clips // batch)
     order = torch.randperm(clips, generator=torch.Generator().manual_seed(mix(seed, -1 - epoch)))

@@ -1,9 +1,9 @@
-"""Several processes of one training: each computes a share of the rows of a batch, and together they get the gradient that one process gets.
+"""Training in several processes: each computes a share of the rows of a batch, and together they obtain the gradient of a single process.
 
-Process p of n has rows p, p + n, p + 2n, ... of the global batch (``share`` of :func:`tdsm.util.loop.fit`). What depends on more than one row is computed
-from all of them: losses and negatives after :func:`joined`, batch normalisation under :func:`synced_norms`. Every process then has the same loss; its
-gradients go back to the process that a row came from, and the mean over processes, which DistributedDataParallel takes, is the gradient of one process.
-In one process nothing here changes a bit. Masks of dropout are the exception: each process draws them for its own rows.
+Process p of n has rows p, p + n, p + 2n, ... of the global batch (``share`` of :func:`tdsm.util.loop.fit`). Values that depend on more than one row are
+computed from all rows: losses and negatives after :func:`joined`, batch normalisation under :func:`synced_norms`. Every process then has the same loss.
+The gradients are returned to the process of each row, and their mean over processes, which DistributedDataParallel computes, equals the gradient of a
+single process. With a single process nothing here changes the result. Dropout masks are the exception: each process draws them for its own rows.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ __all__ = ["joined", "synced_norms"]
 
 
 class _Sum(torch.autograd.Function):
-    """Sum over processes; so is its gradient."""
+    """Sum over processes; the gradient is summed over processes, too."""
 
     @staticmethod
     def forward(ctx: object, x: Tensor) -> Tensor:
@@ -36,12 +36,12 @@ def _several() -> bool:
 
 
 def joined(part: Tensor) -> Tensor:
-    """Rows of all processes in the order of the global batch, of which each process has its share; in one process ``part`` itself.
+    """Gather the rows of all processes in the order of the global batch. With a single process this returns ``part`` itself.
 
-    Every process has to call it, and as often as the others.
+    Every process has to call this function equally often.
 
     Args:
-        part: (rows, ...), numbers or bools; the numbers of rows of the processes differ by one at most.
+        part: rows of this process, (rows, ...), numbers or bools; the numbers of rows differ by at most one between processes.
     """
     if not _several():
         return part
@@ -54,7 +54,7 @@ def joined(part: Tensor) -> Tensor:
 
 @contextmanager
 def synced_norms(module: nn.Module) -> Iterator[None]:
-    """Batch normalisation of ``module`` in training is over the rows of all processes; in one process nothing changes."""
+    """Compute batch normalisation of ``module`` in training over the rows of all processes. With a single process nothing changes."""
     norms = {norm: type(norm) for norm in module.modules() if isinstance(norm, _BatchNorm)} if _several() else {}
     for norm, kind in norms.items():
         norm.__class__ = type(kind.__name__, (kind, _Synced), {})
@@ -66,7 +66,7 @@ def synced_norms(module: nn.Module) -> Iterator[None]:
 
 
 class _Synced(_BatchNorm):
-    """``nn.SyncBatchNorm`` for any device; that of torch needs a GPU."""
+    """``nn.SyncBatchNorm`` for any device; torch's own needs a GPU."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:

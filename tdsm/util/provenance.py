@@ -1,4 +1,4 @@
-"""Where a number comes from: command, date, commit, versions, seed and hardware."""
+"""Provenance of a number: command, date, commit, versions, seed and hardware."""
 
 import os
 import platform
@@ -13,12 +13,12 @@ __all__ = ["environment", "is_main_process"]
 
 
 def is_main_process() -> bool:
-    """False in all but the first process of a multi-process launch; only the first writes files."""
+    """False in all processes of a multi-process launch except the first, which alone writes files."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def environment(seed: int) -> dict[str, object]:
-    """Versions, commit, seed, date and hardware: what one must know to make a number again."""
+    """Versions, commit, seed, date and hardware, as needed to reproduce a number."""
     import torch
 
     return {
@@ -34,7 +34,7 @@ def environment(seed: int) -> dict[str, object]:
 
 
 def _commit() -> str:
-    """The checkout's commit, with "+changes" when the tree is not clean; "unknown" for an installed package outside git, or without git."""
+    """The commit of the checkout, with "+changes" if there are uncommitted changes; "unknown" without git or outside a repository."""
     folder = Path(__file__).resolve().parents[2]
     if not (folder / ".git").exists() or shutil.which("git") is None:
         return "unknown"

@@ -1,4 +1,4 @@
-"""Settings as nested frozen dataclasses: replacing some of their fields by plain values, as from JSON or the command line."""
+"""Settings as nested frozen dataclasses: replace some of their fields by plain values, such as those of JSON or the command line."""
 
 import dataclasses
 import typing
@@ -13,13 +13,13 @@ __all__ = ["assignments", "build", "names", "parse_size"]
 
 
 def build(base: object, values: object, where: str) -> typing.Any:
-    """``base``, a dataclass, with the fields that ``values`` names replaced, at any depth.
+    """``base``, a dataclass, with the fields in ``values`` replaced, at any depth.
 
     Raises:
         InputError: an unknown field, or a value of the wrong type or range.
     """
     if not isinstance(values, dict):
-        raise InputError(where, f"{values!r:.60} where an object belongs", f"give the fields of {type(base).__name__}")
+        raise InputError(where, f"{values!r:.60} is not an object", f"give the fields of {type(base).__name__}")
     hints = typing.get_type_hints(type(base))
     unknown = set(values) - set(hints)
     if unknown:
@@ -56,7 +56,7 @@ def names(values: Mapping[str, object], before: str = "") -> Iterator[str]:
 
 
 def assignments(texts: Sequence[str], where: str) -> dict[str, object]:
-    """Name -> value of texts such as "train.steps=300"; a value that is not JSON is text.
+    """Names and values of texts such as "train.steps=300". A value that is not JSON is kept as text.
 
     Raises:
         InputError: a text without "=".
@@ -68,7 +68,7 @@ def assignments(texts: Sequence[str], where: str) -> dict[str, object]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise InputError(where, f"{text!r}", "give NAME=VALUE, such as train.precision=bf16")
+            raise InputError(where, f"{text!r} has no =", "give NAME=VALUE, such as train.precision=bf16")
         try:
             values[name.strip()] = parse_json(value, where)
         except InputError:
@@ -77,7 +77,7 @@ def assignments(texts: Sequence[str], where: str) -> dict[str, object]:
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
-    """Width and height of a picture, as --size gives them; None for None. Raises InputError: no two whole numbers.
+    """Width and height of a picture in pixels, as given by --size; None for None. Raises InputError: not two whole numbers.
 
     Example:
         >>> parse_size("1920x1080")

@@ -1,4 +1,4 @@
-"""Shards: which part of the work belongs to one of several processes that know nothing of each other."""
+"""Shards: the part of the work of one of several processes that do not communicate."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Shard:
-    """Some of many items: those whose number, from 1, is one of ``numbers`` modulo ``of``. Written ``i/n``, or ``i,j,k/n`` for several.
+    """A part of many items: those whose number, from 1, is one of ``numbers`` modulo ``of``. Written ``i/n``, or ``i,j,k/n`` for several numbers.
 
     Example:
         >>> Shard.parse("2/3").pick("abcdefg")
@@ -28,22 +28,22 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str, where: str = "--shard") -> "Shard":
-        """Raises InputError: another form, or a number that is not from 1 to n."""
+        """Parse ``i/n``. Raises InputError: another form, or a number that is not from 1 to n."""
         left, _, right = text.partition("/")
         parts = [*left.split(","), right]
         if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-            raise InputError(where, f"{text!r:.60} is not of the form i/n", "give for instance 1/4, then 2/4, 3/4 and 4/4 in other processes")
+            raise InputError(where, f"{text!r:.60} is not of the form i/n", "give 1/4, for example, and 2/4, 3/4 and 4/4 in other processes")
         *numbers, of = map(int, parts)
         if not all(1 <= number <= of for number in numbers):
             raise InputError(where, f"{text!r:.60} has a number that is not from 1 to {of}", "number the shards from 1 to their count")
         return cls(tuple(numbers), of)
 
     def pick(self, items: Sequence[T]) -> list[T]:
-        """Those of ``items`` that belong to it, in order."""
+        """The items of this shard, in order."""
         return [item for place, item in enumerate(items) if place % self.of + 1 in self.numbers]
 
     def holds(self, name: str) -> bool:
-        """Whether it has the item of this name, by the hash of the name: the same on every machine, whatever other items there are."""
+        """Whether the item of this name belongs to the shard, by the hash of the name: independent of the machine and of the other items."""
         return int.from_bytes(hashlib.sha256(name.encode(errors="surrogateescape")).digest()[:8], "big") % self.of + 1 in self.numbers
 
     def __str__(self) -> str:

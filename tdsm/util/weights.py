@@ -1,7 +1,7 @@
-"""Tensors on disk: safetensors with a checksum, which holds named arrays and JSON, and nothing that could be executed.
+"""Tensors on disk: safetensors with a checksum. The files hold named arrays and JSON, and nothing that could be executed.
 
-The metadata of each file is one entry, ``tdsm``: ``{"sha256": ..., "about": {...}}``. The checksum is taken over names, types, shapes and content of all
-tensors, over ``about``, and over the file's ``key``, which says what the file is for: of two files that were exchanged, both are noticed.
+The metadata of each file has one entry, ``tdsm``: ``{"sha256": ..., "about": {...}}``. The checksum covers names, dtypes, shapes and content of all
+tensors, ``about``, and the file's ``key``, which identifies the purpose of the file. If two files were exchanged, both are therefore refused.
 """
 
 import hashlib
@@ -24,26 +24,26 @@ M = TypeVar("M", bound=nn.Module)
 __all__ = ["about_of", "cached_tensors", "check_weights", "load_tensors", "loaded", "save_tensors", "save_weights", "sizes_of"]
 
 _ENTRY = "tdsm"
-_AGAIN = "take another copy, or make the file again; pickled checkpoints (.pt) are not accepted"
+_AGAIN = "get another copy, or make the file again; pickled checkpoints (.pt) are not accepted"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, object] | None = None, key: str = "") -> Path:
-    """Write tensors, atomically, with a checksum; returns the path. The same content gives the same bytes.
+    """Write tensors with a checksum, atomically; returns the path. The same content gives the same bytes.
 
     Args:
         path: a .safetensors file.
-        tensors: by name; they may be on any device.
-        about: what else to keep, anything JSON can hold.
-        key: what the file is for; :func:`load_tensors` must be given the same.
+        tensors: tensors by name, on any device.
+        about: further values to store, anything that JSON can represent.
+        key: purpose of the file; :func:`load_tensors` must be given the same key.
 
     Raises:
-        InputError: the disk refuses.
+        InputError: the file cannot be written.
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     about = dict(about or {})
     entry = json.dumps({"sha256": _digest(tensors, about, key), "about": about})
     with atomic(path) as partial:
-        save_file(tensors, partial, metadata={_ENTRY: entry})  # one entry: safetensors writes several in an order that changes
+        save_file(tensors, partial, metadata={_ENTRY: entry})  # one entry: safetensors writes several entries in varying order
     return path
 
 
@@ -51,26 +51,26 @@ def load_tensors(path: Path, key: str = "", remedy: str = _AGAIN) -> tuple[dict[
     """(tensors by name, about) of a file that :func:`save_tensors` wrote.
 
     Raises:
-        InputError: missing, not a whole safetensors file, without a checksum, changed since it was written, or written for another ``key``.
+        InputError: the file is missing, truncated, has no checksum, was changed after it was written, or was written for another ``key``.
     """
-    check_file(path, "check the path, or take a complete copy of the folder")
+    check_file(path, "check the path, or get a complete copy of the folder")
     try:
-        with safe_open(path, framework="pt") as file:  # checks the sizes that the header claims against the file's
+        with safe_open(path, framework="pt") as file:  # compares the sizes in the header with the size of the file
             entry = (file.metadata() or {}).get(_ENTRY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:  # what an unknown dtype raises depends on the version
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:  # the exception for an unknown dtype depends on the version
         raise InputError(path, f"not a readable safetensors file ({error})", remedy) from error
     if entry is None:
-        raise InputError(path, "has no checksum, so that its content cannot be trusted", remedy)
+        raise InputError(path, "has no checksum, so its content cannot be verified", remedy)
     head = parse_json(entry, path, remedy)
     about = head.get("about") if isinstance(head, dict) else None
     if not isinstance(about, dict) or head.get("sha256") != _digest(tensors, about, key):
-        raise InputError(path, "damaged, or exchanged with another file: its checksum is wrong", remedy)
+        raise InputError(path, "is damaged or was exchanged with another file (wrong checksum)", remedy)
     return tensors, about
 
 
 def about_of(path: Path) -> dict[str, object]:
-    """What :func:`save_tensors` was told to keep beside the tensors; nothing else is read, and nothing verified. Empty where it cannot be read."""
+    """The ``about`` of a file of :func:`save_tensors`. Nothing else is read or verified. Empty if it cannot be read."""
     try:
         with safe_open(path, framework="pt") as file:
             head = parse_json((file.metadata() or {}).get(_ENTRY, "{}"), path)
@@ -81,16 +81,16 @@ def about_of(path: Path) -> dict[str, object]:
 
 
 def cached_tensors(path: Path, make: Callable[[], Mapping[str, Tensor]], *, remake: bool = True, collective: bool = False) -> dict[str, Tensor]:
-    """Tensors of a cache file, which is made if it is not there, by one process while others wait.
+    """Tensors of a cache file. If the file does not exist, one process creates it while others wait.
 
     Args:
-        path: the file, whose name says what is in it and so is its ``key``.
-        make: gives the tensors.
-        remake: make a damaged file anew, with one warning; False, for what takes minutes: refuse it.
-        collective: ``make`` takes all processes of a multi-process launch together, so that none may wait for another.
+        path: the file; its name identifies its content and is used as its ``key``.
+        make: computes the tensors.
+        remake: True: create a damaged file again, with one warning. False, for results that take minutes: refuse it.
+        collective: all processes of a multi-process launch compute ``make`` together, so none of them waits for another.
 
     Raises:
-        InputError: the disk refuses, or the file is damaged and ``remake`` is False.
+        InputError: the file cannot be written, or it is damaged and ``remake`` is False.
     """
     if (kept := _cached(path, remake)) is not None:
         return kept
@@ -104,12 +104,12 @@ def cached_tensors(path: Path, make: Callable[[], Mapping[str, Tensor]], *, rema
 
 def _cached(path: Path, remake: bool, quiet: bool = False) -> dict[str, Tensor] | None:
     try:
-        return load_tensors(path, path.name, "delete it, and it is made anew")[0] if path.exists() else None
+        return load_tensors(path, path.name, "delete it; it will be created again")[0] if path.exists() else None
     except InputError as error:
         if not remake:
             raise
         if not quiet:
-            warnings.warn(f"cache file is made anew: {error}", stacklevel=4)
+            warnings.warn(f"creating a cache file again: {error}", stacklevel=4)
         return None
 
 
@@ -123,15 +123,15 @@ def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, object], key: str
 
 
 def save_weights(module: nn.Module, path: Path, about: Mapping[str, object] | None = None) -> Path:
-    """Write a module's state (:func:`save_tensors`); returns the path."""
+    """Write the state of a module with :func:`save_tensors`; returns the path."""
     return save_tensors(path, module.state_dict(), about)
 
 
 def check_weights(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor], where: object) -> None:
-    """Refuse weights that do not have exactly these names and shapes, or are not finite.
+    """Check that weights have exactly the expected names and shapes, and are finite.
 
     Raises:
-        InputError: the first name, in alphabetical order, that is wrong.
+        InputError: names the first wrong weight, in alphabetical order.
     """
     for name in sorted(expected.keys() | tensors.keys()):
         have, want = tensors.get(name), expected.get(name)
@@ -139,20 +139,20 @@ def check_weights(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor],
             shape, needed = ("absent" if tensor is None else tuple(tensor.shape) for tensor in (have, want))
             raise InputError(where, f"{name} is {shape}, but the settings need {needed}", "use weights and settings of the same model")
         if not have.isfinite().all():
-            raise InputError(where, f"{name} is NaN or infinite", "take another copy, or train again with a lower lr")
+            raise InputError(where, f"{name} is NaN or infinite", "get another copy, or train again with a lower lr")
 
 
 def sizes_of(make: Callable[[], nn.Module]) -> dict[str, Tensor]:
-    """Names and shapes of a module's weights; no memory is taken for them."""
+    """Names and shapes of the weights of a module, without allocating memory for them."""
     with torch.device("meta"):
         return make().state_dict()
 
 
 def loaded(make: Callable[[], M], sizes: Mapping[str, Tensor], path: Path) -> M:
-    """A module of ``make`` with the weights of ``path`` (:func:`save_weights`), which has to have ``sizes`` (:func:`sizes_of`) before any memory is taken.
+    """The module of ``make`` with the weights of ``path`` (:func:`save_weights`). ``sizes`` (:func:`sizes_of`) are checked before memory is allocated.
 
     Raises:
-        InputError: missing, damaged, or weights of another model or size.
+        InputError: the file is missing or damaged, or holds weights of another model or size.
     """
     tensors, _ = load_tensors(path)
     check_weights(sizes, tensors, path)

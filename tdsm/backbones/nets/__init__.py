@@ -1,6 +1,6 @@
-"""Skeleton encoders E_x: clips ``(N, M, T, V, C)`` become features z_x.
+"""Skeleton encoders E_x: clips ``(N, M, T, V, C)`` to features z_x.
 
-Each is trained as a classifier of the seen classes (:mod:`tdsm.data.features`) and then read through ``tokens`` or ``pool``.
+Each is trained as a classifier of the seen classes (:mod:`tdsm.backbones.classifier`); afterwards ``pool`` or ``tokens`` computes its features.
 """
 
 from tdsm.backbones.nets.base import SkeletonEncoder
@@ -14,6 +14,6 @@ __all__ = ["STGCN", "TCN", "ShiftGCN", "SkeletonEncoder", "build_encoder"]
 
 
 def build_encoder(config: EncoderConfig, layout: Layout, bodies: int, classes: int) -> SkeletonEncoder | TCN:
-    """A new, untrained encoder of ``config``'s kind, width and features, for M = ``bodies`` of this layout and so many seen classes."""
+    """A new, untrained encoder with the kind, width and features of ``config``, for M = ``bodies`` of this layout and ``classes`` seen classes."""
     net = {"tcn": TCN, "st-gcn": STGCN, "shift-gcn": ShiftGCN}[config.kind]
     return net(layout, bodies, classes, config.width, config.features)

@@ -1,10 +1,9 @@
 """Shift-GCN (Cheng et al., CVPR 2020) in plain PyTorch, for any layout.
 
-A graph convolution without a graph: every channel is moved to another joint (channel c by c joints, round and round), so that a
-plain matrix product mixes the joints; and every channel is moved in time by its own learned, fractional number of frames, so
-that a plain matrix product mixes the frames. The released code does the latter in a CUDA extension. Here it is a depthwise
-convolution whose kernel has two taps other than zero, the weights of linear interpolation. The extension's joint-axis offset,
-which never receives a gradient, is left out.
+It replaces the graph convolution by shifts. Every channel is moved to another joint (channel c by c joints, cyclically), so a matrix product mixes the
+joints. Every channel is also moved in time by a learned, fractional number of frames, so a matrix product mixes the frames. The released code implements
+the temporal shift as a CUDA extension. Here it is a depthwise convolution whose kernel has two non-zero taps, the weights of linear interpolation. The
+extension's offset along the joint axis, which never receives a gradient, is omitted.
 """
 
 import math
@@ -21,7 +20,7 @@ __all__ = ["JointShift", "ShiftGCN", "TemporalShift"]
 
 
 class _Permute(torch.autograd.Function):
-    """Reorder the columns. PyTorch's own gradient of this adds into zeros, which takes twice as long as the reverse reordering."""
+    """Reorder the columns. PyTorch's own gradient adds into zeros, which takes twice as long as the reverse reordering."""
 
     @staticmethod
     def forward(ctx, x: Tensor, order: Tensor, reverse: Tensor) -> Tensor:  # noqa: ANN001
@@ -35,7 +34,7 @@ class _Permute(torch.autograd.Function):
 
 
 class JointShift(nn.Module):
-    """Channel c of joint v comes from joint v + c (direction 1) or v - c (direction -1, which undoes it), modulo V."""
+    """Channel c of joint v comes from joint v + c (direction 1) or v - c (direction -1, the inverse), modulo V."""
 
     order: Tensor
     reverse: Tensor
@@ -55,7 +54,7 @@ class JointShift(nn.Module):
 
 
 class _SignGradient(torch.autograd.Function):
-    """Identity whose gradient keeps its sign alone: +-0.01, and 0.0001 where it is zero."""
+    """Identity whose gradient keeps only its sign: +-0.01, and 0.0001 where it is zero."""
 
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:  # noqa: ANN001
@@ -67,22 +66,22 @@ class _SignGradient(torch.autograd.Function):
 
 
 class TemporalShift(nn.Module):
-    """Channel c of frame t comes from frame t + offset[c], between frames by linear interpolation, outside the clip 0.
+    """Channel c of frame t comes from frame t + offset[c], by linear interpolation between frames; values outside the clip are 0.
 
     Args:
         channels: C.
-        stride: 2 keeps every second frame (of an odd number the last too) and reads half a frame later.
-        sign_gradient: give the offsets the released kernel's gradient, +-0.01 by sign (0.0001 at zero), instead of the true one.
+        stride: 2 keeps every second frame (including the last one if their number is odd) and reads half a frame later.
+        sign_gradient: True: give the offsets the gradient of the released kernel, +-0.01 by sign (0.0001 at zero). False: the true gradient.
     """
 
     def __init__(self, channels: int, stride: int = 1, sign_gradient: bool = False) -> None:
         super().__init__()
         self.stride, self.sign_gradient = stride, sign_gradient
         self.offset = nn.Parameter(torch.empty(channels).uniform_(-1, 1))
-        self._made: tuple[Tensor, Tensor] | None = None  # offsets, and the kernel that was made of them without a gradient
+        self._cached: tuple[Tensor, Tensor] | None = None  # offsets, and the kernel computed from them without a gradient
 
     def kernel(self) -> Float[Tensor, "channel 1 tap 1"]:
-        """Interpolation weights, with the present frame at the middle tap."""
+        """Interpolation weights; the middle tap is the current frame."""
         offset = _SignGradient.apply(self.offset) if self.sign_gradient else self.offset
         offset = offset + (self.stride - 1) / 2
         whole = offset.detach().floor()
@@ -92,21 +91,21 @@ class TemporalShift(nn.Module):
         return ((ahead == 0) * (1 - part) + (ahead == 1) * part)[:, None, :, None]
 
     def forward(self, x: Float[Tensor, "body time joint channel"]) -> Float[Tensor, "body frame joint channel"]:
-        """Shift; T becomes T / stride, rounded up."""
+        """Shift in time; T becomes T / stride, rounded up."""
         kernel = (self.kernel() if torch.is_grad_enabled() else self._known_kernel()).to(x.dtype)
         x = F.conv2d(x.permute(0, 3, 1, 2), kernel, stride=(self.stride, 1), padding=(kernel.shape[2] // 2, 0), groups=len(kernel))
         return x.permute(0, 2, 3, 1)
 
     def _known_kernel(self) -> Tensor:
-        """The kernel, made again only where the offsets have changed: for one clip it takes as long as the shift itself."""
-        made = self._made
-        if made is None or made[0].device != self.offset.device or not torch.equal(made[0], self.offset):
-            self._made = made = (self.offset.detach().clone(), self.kernel())
-        return made[1]
+        """The kernel, computed again only if the offsets have changed; for one clip, computing it takes as long as the shift itself."""
+        cached = self._cached
+        if cached is None or cached[0].device != self.offset.device or not torch.equal(cached[0], self.offset):
+            self._cached = cached = (self.offset.detach().clone(), self.kernel())
+        return cached[1]
 
 
 class _SpatialUnit(nn.Module):
-    """Shift in, mask, matrix product, shift out, with a residual."""
+    """Shift, mask, matrix product and inverse shift, with a residual connection."""
 
     def __init__(self, joints: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -124,7 +123,7 @@ class _SpatialUnit(nn.Module):
 
 
 class _TemporalUnit(nn.Sequential):
-    """Shift, matrix product, shift; the second shift strides."""
+    """Shift, matrix product, shift; the second shift has the stride."""
 
     def __init__(self, channels: int, stride: int, sign_gradient: bool) -> None:
         super().__init__(
@@ -138,7 +137,7 @@ class _TemporalUnit(nn.Sequential):
 
 
 class _Unit(nn.Module):
-    """One of the ten: space, then time, with a residual around both (but none in the first)."""
+    """One of the ten units: space, then time, with a residual connection around both (except in the first unit)."""
 
     def __init__(self, joints: int, inputs: int, outputs: int, stride: int, residual: bool, sign_gradient: bool) -> None:
         super().__init__()
@@ -160,9 +159,9 @@ class ShiftGCN(SkeletonEncoder):
 
     Args:
         layout, bodies, classes: see :class:`SkeletonEncoder`; each body has its own normalisation of the input.
-        width: channels of units 1-4; units 5-7 have twice that.
-        features: channels of units 8-10, the width of z_x.
-        sign_gradient: train the offsets as the released kernel does; see :class:`TemporalShift`.
+        width: channels of units 1-4; units 5-7 have twice as many.
+        features: channels of units 8-10 and of z_x.
+        sign_gradient: train the offsets with the gradient of the released kernel; see :class:`TemporalShift`.
     """
 
     def __init__(self, layout: Layout, bodies: int, classes: int, width: int = 64, features: int = 256, sign_gradient: bool = False) -> None:
@@ -176,7 +175,7 @@ class ShiftGCN(SkeletonEncoder):
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
-    """A 1x1 convolution on the last axis, started as in the release."""
+    """A 1x1 convolution on the last axis, initialised as in the release."""
     linear = nn.Linear(inputs, outputs)
     nn.init.kaiming_normal_(linear.weight, mode="fan_out")
     nn.init.zeros_(linear.bias)

@@ -1,12 +1,12 @@
 """ST-GCN (Yan et al., AAAI 2018) in plain PyTorch, for any layout.
 
-Each unit mixes neighbouring joints, with one weight matrix for the joint itself, one for neighbours that are not nearer to the
-centre of the body and one for those that are, and then nine neighbouring frames.
+Each unit mixes neighbouring joints, then nine neighbouring frames. There are three weight matrices for joints: for the joint itself, for neighbours that
+are not nearer to the centre of the body, and for neighbours that are nearer.
 
-Two points of the released code, known from its users. Hop distances there are computed up to one hop only and all longer ones
-are infinite, hence equal: away from the centre both directions of a bone land in the second matrix, and the split of the paper
-exists only around the centre. That is reproduced here, because every published ST-GCN figure has it. Its NTU graph hangs each
-hand tip on the thumb; here bones are those of the layout, where the hand tip hangs on the hand (as in MMAction2), one bone an arm.
+Two known properties of the released code matter. First, it computes hop distances up to one hop only; all longer distances are infinite and therefore equal.
+Away from the centre, both directions of a bone use the second matrix, and the partition of the paper exists only around the centre. This is reproduced here,
+because every published ST-GCN result has it. Second, its NTU graph connects each hand tip to the thumb. Here the bones are those of the layout, which
+connects the hand tip to the hand (as in MMAction2); this changes one bone per arm.
 """
 
 import torch
@@ -23,10 +23,9 @@ FRAMES_MIXED = 9
 
 
 def spatial_partition(layout: Layout) -> Float[Tensor, "3 joint joint"]:
-    """Matrices A_k with ``out[w] = sum_v x[v] A_k[v, w]``: the joint itself, neighbours not nearer to the centre, nearer ones.
+    """Matrices A_k with ``out[w] = sum_v x[v] A_k[v, w]``: the joint itself, neighbours not nearer to the centre, nearer neighbours.
 
-    The columns of their sum add up to 1. The centre is the joint at the upper end of the torso, or the layout's root where
-    that end lies between joints.
+    The columns of their sum add up to 1. The centre is the joint at the upper end of the torso, or the layout's root if the torso ends between joints.
     """
     count = len(layout)
     upper = layout.torso[1]
@@ -42,10 +41,9 @@ def spatial_partition(layout: Layout) -> Float[Tensor, "3 joint joint"]:
 
 
 class _SpatialUnit(nn.Module):
-    """Gather each joint's three kinds of neighbour, with learned importance; then one matrix product for each kind, summed.
+    """Gather each joint's three kinds of neighbours, with learned importance, then sum one matrix product per kind.
 
-    The paper multiplies first and gathers afterwards. The result is the same, and the batched product over joints is cheaper on the
-    narrower side.
+    The paper multiplies before it gathers. The result is the same, and the batched product over joints costs less on the narrower side.
     """
 
     adjacency: Tensor
@@ -68,7 +66,7 @@ class _SpatialUnit(nn.Module):
 
 
 class _TemporalUnit(nn.Module):
-    """Normalise, convolve nine frames, normalise."""
+    """Normalise, convolve over nine frames, normalise."""
 
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
@@ -80,7 +78,7 @@ class _TemporalUnit(nn.Module):
 
 
 class _Unit(nn.Module):
-    """One of the ten: space, then time, with a residual around both (but none in the first)."""
+    """One of the ten units: space, then time, with a residual connection around both (except in the first unit)."""
 
     def __init__(self, adjacency: Tensor, inputs: int, outputs: int, stride: int, residual: bool) -> None:
         super().__init__()
@@ -102,9 +100,9 @@ class STGCN(SkeletonEncoder):
     """ST-GCN with spatial partition and learned edge importance (section 3 of its paper).
 
     Args:
-        layout, bodies, classes: see :class:`SkeletonEncoder`; bones are the graph, and bodies share the normalisation of the input.
-        width: channels of units 1-4; units 5-7 have twice that.
-        features: channels of units 8-10, the width of z_x.
+        layout, bodies, classes: see :class:`SkeletonEncoder`; the bones define the graph, and all bodies share the normalisation of the input.
+        width: channels of units 1-4; units 5-7 have twice as many.
+        features: channels of units 8-10 and of z_x.
     """
 
     def __init__(self, layout: Layout, bodies: int, classes: int, width: int = 64, features: int = 256) -> None:

@@ -1,7 +1,8 @@
-"""A small temporal convolutional net: joints and their speeds are channels, and time is convolved. No graph, 0.3 million weights, a tenth of a GCN's time.
+"""A small temporal convolutional net: the positions and velocities of the joints are channels, and it convolves over time. It has no graph and 0.3 million
+weights, and needs a tenth of a GCN's time.
 
-It reads what the graph networks have to find out, the whole body at once, and so needs few clips and few steps: what zero-shot work on small sets is
-short of. Its z_x is the mean and the maximum over time of the last map, so that a brief gesture is not averaged away.
+It sees the whole body at once, which graph networks must learn to combine, and therefore needs few clips and few steps; zero-shot work on small data sets
+has few clips. Its z_x is the mean and the maximum over time of the last feature map, so that a short gesture is not averaged away.
 """
 
 import torch
@@ -13,16 +14,16 @@ from tdsm.data.layouts import Layout
 
 __all__ = ["TCN"]
 
-_POSITION, _SPEED = 8.0, 32.0  # preprocessed bodies have bones that sum to 1; these bring both to about unit size at 32 frames
+_POSITION, _SPEED = 8.0, 32.0  # preprocessed bones sum to 1; these scale both inputs to about 1 at 32 frames
 
 
 class TCN(nn.Module):
-    """E_x: clips (N, M, T, V, C) to features, and to logits of the classes it is trained on.
+    """E_x: clips (N, M, T, V, C) to features, and to logits of the training classes.
 
     Args:
-        layout, bodies, classes: the body, which gives V and C; M, whose coordinates stand side by side on the channels; number of seen classes.
+        layout, bodies, classes: skeleton layout (V and C), M (coordinates of all bodies are joined along the channels), number of seen classes.
         width: channels of the first three convolutions.
-        features: width of z_x; half of it the mean over time, half the maximum.
+        features: channels of z_x; one half is the mean over time, the other half the maximum.
     """
 
     def __init__(self, layout: Layout, bodies: int, classes: int, width: int = 96, features: int = 256) -> None:
@@ -33,7 +34,7 @@ class TCN(nn.Module):
         self.head = nn.Linear(features, classes)
 
     def tokens(self, x: Float[Tensor, "clip person time joint coord"]) -> Float[Tensor, "clip token feature"]:
-        """One vector of ``features / 2`` for each of T / 4 stretches of time. See :func:`~tdsm.backbones.nets.base.check_clips`."""
+        """One vector of ``features / 2`` channels for each of T / 4 intervals of time. See :func:`~tdsm.backbones.nets.base.check_clips`."""
         check_clips(x, self.layout, self.bodies)
         place = x.transpose(1, 2).flatten(2).transpose(1, 2)  # (N, M * V * C, T)
         speed = torch.diff(place, dim=2, prepend=place[..., :1])

@@ -1,10 +1,10 @@
-"""What is this, is it whole, and what can be done with it? For downloads, features, prompts, and what this package wrote itself.
+"""Identify a file or folder, check that it is complete, and report what it can be used for: downloads, features, prompts, and files of this package.
 
-What stands inside decides, never the name of a file or folder. It is meant to be quick: of raw recordings only the names are looked at (NTU RGB+D
-120 has 114,480), of large files the headers and the small tables; nothing is unpacked, and nothing that a file holds is ever executed.
+The content decides, never the name of the file or folder. The check is fast: for raw recordings it looks only at file names (NTU RGB+D 120 has 114,480
+files), for large files at headers and small tables. Nothing is unpacked, and no content is ever executed.
 
-:mod:`~tdsm.catalogue.doctor.raw` knows downloads, :mod:`~tdsm.catalogue.doctor.derived` what was made of them, and :mod:`~tdsm.catalogue.doctor.finding` holds
-both against the protocols.
+:mod:`~tdsm.catalogue.doctor.raw` handles downloads, :mod:`~tdsm.catalogue.doctor.derived` files made from them, and
+:mod:`~tdsm.catalogue.doctor.finding` compares both with the protocols.
 """
 
 import re
@@ -36,13 +36,13 @@ from tdsm.util.errors import InputError
 __all__ = ["Finding", "benchmark_table", "inspect", "present"]
 
 _ARCHIVES = (".zip", ".npz", ".pkl", ".pickle")
-_RESULTS = "what a pose estimator wrote"
+_RESULTS = "output of a pose estimator"
 _MOTION = "motion capture"
 _MSR_SCREEN = re.compile(r"a\d\d_s\d\d_e\d\d_skeleton\.txt")
 
 
 def inspect(path: str | Path) -> Finding:
-    """What a file or folder is; faults of its content are part of the answer, never an exception. Raises InputError: no such path."""
+    """Identify a file or folder. Defects of its content are part of the result and raise no exception. Raises InputError: the path does not exist."""
     path = Path(path)
     if not path.exists():
         raise InputError(path, "no such file or folder", "check the path")
@@ -50,7 +50,7 @@ def inspect(path: str | Path) -> Finding:
 
 
 def present(root: str | Path) -> list[Finding]:
-    """What stands in a folder, one level deep; the folder itself where a data set is spread over it. Raises InputError: no such path."""
+    """Identify the contents of a folder, one level deep, or the folder itself if a data set is spread over it. Raises InputError: no such path."""
     root = Path(root)
     whole = inspect(root)
     if root.is_file():
@@ -59,12 +59,12 @@ def present(root: str | Path) -> list[Finding]:
     parts = [inspect(child) for child in children]
     if not whole.dataset and not whole.benchmarks:
         return parts
-    same = [part for part in parts if part.dataset == whole.dataset and part.clips == whole.clips]  # all of it is in one child
+    same = [part for part in parts if part.dataset == whole.dataset and part.clips == whole.clips]  # one child holds all of it
     return (same or [whole]) + [part for part in parts if part.dataset != whole.dataset or part.kind != whole.kind]
 
 
 def benchmark_table(root: str | Path | None = None) -> str:
-    """All rows of published tables as text; with a folder, also what of their data is in it, and where to get the rest. Raises InputError: no such folder."""
+    """All rows of published tables as text. With a folder, also which of their data it holds and where to get the rest. Raises InputError: no such folder."""
     findings = present(root) if root is not None else []
     rows = [["row", "lists", "classes", "partition", "encoder", "TDSM", "paper", *(["here"] if root is not None else [])]]
     pages, lacking = {source.name: source.page for source in sources()}, {}
@@ -105,7 +105,7 @@ def _members(files: Files, otherwise: str) -> Finding:
         return findings[0]
     if findings:
         names = " and ".join(item.dataset or item.kind for item in findings)
-        return Finding(files.path, f"several data sets: {names}", problems=("they cannot be read together; give the path of one of them",))
+        return Finding(files.path, f"several data sets: {names}", problems=("they cannot be read together; give the path of one data set",))
     with Archive(files.path) as archive:
         if holds_motion(archive):
             return read_clips(files.path, _MOTION)
@@ -118,12 +118,12 @@ def _unknown(files: Files) -> str:
     if not files.names:
         return "it is empty; download it again"
     if any(map(_MSR_SCREEN.fullmatch, files.bases)):
-        return "MSR-Action3D in screen coordinates, which hold no true proportions; take the archive of skeleton3D.txt files"
+        return "MSR-Action3D in screen coordinates, which do not preserve proportions; use the archive of skeleton3D.txt files"
     inside = sorted({name.rpartition("/")[0] or "." for name, base in zip(files.names, files.bases, strict=True) if base == "train.npy"})
     if inside:
-        return f"features stand deeper; give one of {', '.join(inside[:8])}{' ...' if len(inside) > 8 else ''}"
+        return f"features are in subfolders; give one of {', '.join(inside[:8])}{' ...' if len(inside) > 8 else ''}"
     first = list(dict.fromkeys(name.partition("/")[0] for name in files.names))
-    return f"nothing known by the names of its files; give what is inside: {', '.join(first[:8])}{' ...' if len(first) > 8 else ''}"
+    return f"no known file names; give one of its entries: {', '.join(first[:8])}{' ...' if len(first) > 8 else ''}"
 
 
 def _file(path: Path) -> Finding:
@@ -160,7 +160,7 @@ def _unless_damaged(path: Path, look: Callable[[Path], Finding]) -> Finding:
     try:
         return look(path)
     except DAMAGED as error:
-        return Finding(path, "a file that is cut off or damaged", problems=(f"{error}; download it again",))
+        return Finding(path, "a truncated or damaged file", problems=(f"{error}; download it again",))
 
 
 def _zip(path: Path) -> Finding:
@@ -178,7 +178,7 @@ def _zip(path: Path) -> Finding:
     if {"joints", "layout"} <= keys:
         return read_clips(path, "clips in one .npz")
     if {"x_train", "y_train"} <= keys:
-        remedy = "the names of the clips are lost in them, and the partition with them; take the .skeleton files or a pickle"
+        remedy = "they hold no clip names, which the partition needs; use the .skeleton files or a pickle"
         return Finding(path, "arrays of the GCN family (CTR-GCN's .npz)", problems=(remedy,))
     problem = "it holds neither clips nor features; tdsm/data/clips.py says what clips need"
     return Finding(path, f"an .npz of {', '.join(sorted(keys)[:6])}", problems=(problem,))

@@ -1,4 +1,4 @@
-"""What was made of a data set: clips, features, prompts, trained recognizers; by us or by others."""
+"""Files made from a data set: clips, features, prompts, trained recognizers; ours or those of others."""
 
 import csv
 import json
@@ -26,11 +26,11 @@ __all__ = ["DAMAGED", "door", "features", "is_class_list", "own_clips", "prompts
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, KeyError, RuntimeError, NotImplementedError)
 DAMAGED += (MemoryError, OverflowError, TypeError, SyntaxError, tokenize.TokenError)  # headers of arrays
-"""What opening a damaged zip or array raises (RuntimeError: encrypted)."""
+"""Exceptions when a damaged zip or array is opened (RuntimeError: encrypted)."""
 
 
 def door(path: Path) -> tuple[ClipSet | None, tuple[str, ...]]:
-    """The clips as :func:`~tdsm.data.readers.load_clips` reads them and what it says of them, a line each; None with the reason where it refuses them."""
+    """The clips of :func:`~tdsm.data.readers.load_clips` and its remarks, one line each; None and the reason if it refuses them."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -41,7 +41,7 @@ def door(path: Path) -> tuple[ClipSet | None, tuple[str, ...]]:
 
 
 def read_clips(path: Path, kind: str) -> Finding:
-    """A clip store, or clips in one .npz."""
+    """Identify a clip store, or clips in one .npz."""
     clips, problems = door(path)
     if clips is None:
         return Finding(path, kind, problems=problems)
@@ -51,22 +51,22 @@ def read_clips(path: Path, kind: str) -> Finding:
 
 
 def own_clips(path: Path) -> Finding:
-    """A folder with clips.csv."""
+    """Identify a folder with clips.csv."""
     try:
         with (path / TABLE).open(encoding="utf-8-sig", newline="") as file:
             rows = [{(key or "").strip(): value for key, value in row.items()} for row in csv.DictReader(file)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        return Finding(path, f"clips with {TABLE}", problems=(f"{TABLE} is no UTF-8 table with commas ({error}); save it again",))
+        return Finding(path, f"clips with {TABLE}", problems=(f"{TABLE} is not a UTF-8 table with commas ({error}); save it again",))
     names, labels = ([str(row.get(column) or "").strip() for row in rows] for column in ("file", "label"))
     lost = [name for name in names if not (path / name).is_file()]
-    problems = [f"{len(lost)} files of {TABLE} are not there, first {lost[0]!r}; correct the names"] if lost else []
-    clips, remarks = door(path)  # the tables of result files may name videos
+    problems = [f"{len(lost)} files of {TABLE} are missing, first {lost[0]!r}; correct the names"] if lost else []
+    clips, remarks = door(path)  # for result files the table may name videos
     problems = problems if clips is None and problems else remarks
     return finding_of_clips(path, f"your own clips, a folder with {TABLE}", "", names, labels, (), problems=problems)
 
 
 def features(path: Path) -> Finding:
-    """A folder of the SynSE family, an .npz of Flora, or our own; their labels say which rows they fit."""
+    """Identify features: a folder of the SynSE family, an .npz of Flora, or our own. Their labels determine which rows they fit."""
     try:
         published = read_features(path)
     except InputError as error:
@@ -74,33 +74,33 @@ def features(path: Path) -> Finding:
     fitting = _fitting(published, path)
     known = [remark for remarks in fitting.values() for remark in remarks]
     if any("officially" in remark for remark in known):
-        known.append("features need not hold the official numbers: those of SynSE do not (16,392 of 16,487 test clips of NTU-60)")
+        known.append("features may have fewer clips than officially stated; those of SynSE do (16,392 of 16,487 test clips of NTU-60)")
     train, test = len(published.y_train), len(published.y_unseen)
     kind = f"features: {train:,} clips of {len(published.seen)} seen classes, {test:,} of {len(published.unseen)} unseen ones"
     datasets = {row.dataset for row in all_benchmarks() if row.name in fitting}
-    problems = () if fitting else ("its labels are the class lists of no published row; docs/BENCHMARKS.md has them",)
+    problems = () if fitting else ("its labels match the class lists of no published row; see docs/BENCHMARKS.md",)
     command = f"tdsm reproduce {next(iter(fitting))} --data {shlex.quote(str(path))}" if fitting else ""
     dataset = published.dataset or (min(datasets) if len(datasets) == 1 else "")
     return Finding(path, kind, dataset, train + test, benchmarks=tuple(fitting), known=tuple(known), problems=problems, next=command)
 
 
 def _fitting(published: FeatureSet, path: Path) -> dict[str, list[str]]:
-    """Row -> remarks, for the rows whose class lists these features have; those of another partition only when no other fits."""
+    """Remarks by row, for the rows whose class lists match these features. Rows of another partition are included only if no other row fits."""
     fitting = {}
     for row, draw in fitting_benchmarks(published):
         which = [f"{row.name}: class list {draw + 1} of {len(row.draws)}"] if len(row.draws) > 1 else []
         fitting[row.name] = which + [f"{row.name}: {remark}" for remark in check_against(published, row, draw, path)]
-    return {name: remarks for name, remarks in fitting.items() if not any("another partition" in remark for remark in remarks)} or fitting
+    return {name: remarks for name, remarks in fitting.items() if not any("the partition may not be" in remark for remark in remarks)} or fitting
 
 
 def is_class_list(path: Path) -> bool:
-    """Whether a file starts as SA-DVAE's tables do."""
+    """Whether a file starts like a table of SA-DVAE."""
     with path.open("rb") as file:
         return file.readline(100).strip().removeprefix(b"\xef\xbb\xbf").startswith(b"idx,label")
 
 
 def prompts(path: Path, kind: str) -> Finding:
-    """Published prompts: for which data sets do they serve?"""
+    """Identify published prompts and the data sets that they fit."""
     fits, faults = [], []
     for dataset in dataset_facts():
         try:
@@ -115,13 +115,13 @@ def prompts(path: Path, kind: str) -> Finding:
 
 
 def recognizer(path: Path, kind: str) -> Finding:
-    """What save_pretrained wrote."""
+    """Identify a folder that save_pretrained wrote."""
     try:
         about = json.loads((path / "backbone.json").read_text(encoding="utf-8"))
-        seen = f"{len(about['seen'])} classes: {', '.join(about['seen'])}" if about["seen"] else "generated movement alone"
+        seen = f"{len(about['seen'])} classes: {', '.join(about['seen'])}" if about["seen"] else "generated movement only"
         known = (f"trained on {seen}", f"layout {about['layout']}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         return Finding(path, kind, problems=(f"backbone.json cannot be read ({error!r}); save it again",))
     lacking = [name for name in ("backbone.safetensors", "matcher.safetensors") if not (path / name).is_file()]
-    problems = tuple(f"{name} is missing; take a complete copy" for name in lacking)
+    problems = tuple(f"{name} is missing; get a complete copy" for name in lacking)
     return Finding(path, kind, known=known, problems=problems, next=f"tdsm predict {shlex.quote(str(path))} YOUR_CLIPS --labels 'any name, another name'")

@@ -1,4 +1,4 @@
-"""What the doctor found at a path, and how it stands to the protocols: counts, partitions, which rows of published tables it serves."""
+"""The result of the doctor for a path, and its comparison with the protocols: counts, partitions, and the rows of published tables that it serves."""
 
 import shlex
 from collections import Counter
@@ -19,19 +19,19 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """What a path is; shows itself as text and, in a notebook, as a table.
+    """What a path is. It is displayed as text and, in a notebook, as a table.
 
     Attributes:
-        path: what was looked at.
-        kind: what it is, in words.
+        path: the file or folder.
+        kind: a description of it.
         dataset: the data set it belongs to, or "".
-        clips: how many clips it should give, or None where only reading would tell.
-        classes: class name -> clips, as far as names or small tables tell.
-        parts: official partition -> (training clips, test clips), by the clips' names.
+        clips: expected number of clips, or None if only reading all files would show it.
+        classes: clips per class, as far as names or small tables show.
+        parts: official partition -> (training clips, test clips), from the clips' names.
         benchmarks: names of the rows of published tables that it serves.
-        known: what to know, none of it a fault.
+        known: further information that is not a problem.
         problems: what is wrong or missing, each with its remedy.
-        next: the command to go on with, "" when there is none.
+        next: the command to continue with, or "".
     """
 
     path: Path
@@ -46,11 +46,11 @@ class Finding:
     next: str = ""
 
     def _lines(self) -> list[tuple[str, str]]:
-        """(heading, text) of everything there is to say."""
+        """All information as (heading, text)."""
         lines = [("what", self.kind + (f" ({self.dataset})" if self.dataset else ""))]
         if self.clips is not None:
             held = [count for count in self.classes.values() if count]
-            spread = f" of {len(held)} classes, {' to '.join(f'{count:,}' for count in sorted({min(held), max(held)}))} a class" if held else ""
+            spread = f" of {len(held)} classes, {' to '.join(f'{count:,}' for count in sorted({min(held), max(held)}))} per class" if held else ""
             lines.append(("clips", f"{self.clips:,}" + spread))
         official = dataset_facts()[self.dataset].parts if self.dataset in dataset_facts() else {}
         for name, (train, test) in self.parts.items():
@@ -71,34 +71,36 @@ def finding_of_clips(
     path: Path, kind: str, dataset: str, names: Sequence[str], labels: Iterable[str | None], classes: Sequence[str],
     *, known: Sequence[str] = (), problems: Sequence[str] = (), raw: bool = False,
 ) -> Finding:  # fmt: skip
-    """What these clips are, held against the protocols of their data set if it has any.
+    """The finding for these clips, compared with the protocols of their data set if it has any.
 
     Args:
-        names: of the clips.
-        labels: their class names, None or "" where unknown.
+        path, kind, dataset: see :class:`Finding`.
+        names: names of the clips.
+        labels: their class names, None or "" if unknown.
         classes: all class names of the data set, in order.
-        raw: these are recordings as handed out, so that those that hold nobody are still among them.
+        known, problems: see :class:`Finding`.
+        raw: True for original recordings, which still include those without a body.
     """
     counts = Counter(label for label in labels if label)
     per_class = {label: counts[label] for label in classes or sorted(counts)}
     parts, outside = _count_parts(dataset, names)
     more_known, faults = _against_facts(dataset, len(names), raw)
     if dataset in dataset_facts():
-        faults += [_listed("no clip of {} of the classes: {}; complete the download", [label for label, count in per_class.items() if not count])]
-    faults.append(_listed("{} clips are in no official part: {}; leave them out", outside))
+        faults += [_listed("{} classes have no clip: {}; complete the download", [label for label, count in per_class.items() if not count])]
+    faults.append(_listed("{} clips are in no official part: {}; remove them", outside))
     wrong = tuple(text for text in (*problems, *faults) if text)
     command = next_command(path, dataset, bool(counts))
     return Finding(path, kind, dataset, len(names), per_class, parts, rows_served(dataset), (*known, *more_known), wrong, command)
 
 
 def rows_served(dataset: str) -> tuple[str, ...]:
-    """Names of the rows that clips of this data set are enough for: its own, then those of a set that is a part of it."""
+    """Names of the rows that clips of this data set can serve: its own rows, then those of a data set that it contains."""
     parts = [name for name, (whole, _) in SUBSETS.items() if whole == dataset]
     return tuple(row.name for name in (dataset, *parts) for row in all_benchmarks() if row.dataset == name)
 
 
 def next_command(path: Path, dataset: str, labelled: bool = True) -> str:
-    """What to do with clips at a path."""
+    """The command to continue with, for clips at a path."""
     place, rows = shlex.quote(str(path)), rows_served(dataset)
     if dataset in ("utd-mhad", "nw-ucla"):
         return f"tdsm evaluate {place}"
@@ -110,7 +112,7 @@ def next_command(path: Path, dataset: str, labelled: bool = True) -> str:
 
 
 def _count_parts(dataset: str, names: Sequence[str]) -> tuple[dict[str, tuple[int, int]], list[str]]:
-    """Partition -> (training, test), and the names that are in neither part of some partition."""
+    """Partition -> (training, test), and the names that are in neither part of a partition."""
     parts, outside = {}, {}
     for partition in partitions_of(dataset):
         rule, train, test = PARTITIONS[dataset, partition], 0, 0
@@ -126,24 +128,24 @@ def _count_parts(dataset: str, names: Sequence[str]) -> tuple[dict[str, tuple[in
 
 
 def _against_facts(dataset: str, clips: int, raw: bool) -> tuple[list[str], list[str]]:
-    """(what is known, what is wrong) about a number of clips."""
+    """(information, problems) about a number of clips."""
     facts = dataset_facts().get(dataset)
     if facts is None or facts.clips is None:
         return [], []
     whole, without = facts.clips, facts.without_skeleton
     if without and clips == whole - without:
-        return [f"{clips:,} is the official number without the {without:,} recordings that are listed as without a skeleton"], []
+        return [f"{clips:,} is the official number without the {without:,} recordings that are listed as having no skeleton"], []
     if clips == whole:
-        stay = f"; {without:,} of them are listed as without a skeleton: {whole - without:,} stay" if without else ""
+        stay = f"; {without:,} of them are listed as having no skeleton, {whole - without:,} remain" if without else ""
         return [f"{clips:,} is the official number{stay}"], []
     if not raw and whole - without < clips < whole:
-        return [f"{clips:,} clips; {whole:,} were recorded, of which {without:,} are listed as without a skeleton"], []
+        return [f"{clips:,} clips; {whole:,} were recorded, of which {without:,} are listed as having no skeleton"], []
     if clips < whole - without:
         return [], [f"{clips:,} of {whole - without:,} clips; complete the download"]
     return [], [f"{clips:,} clips, officially {whole:,}; complete the download, or keep one copy of each file"]
 
 
 def _listed(text: str, names: Sequence[str]) -> str:
-    """``text`` with the number of names and the first of them; "" when there are none."""
+    """``text`` with the number of names and the first names; "" if there are none."""
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return text.format(len(names), ", ".join(names[:_MOST_NAMED]) + more) if names else ""

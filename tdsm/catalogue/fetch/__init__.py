@@ -1,4 +1,4 @@
-"""Data sets from the places where their owners publish them: what is open is downloaded, for the rest the steps are said."""
+"""Data sets from their owners' sites: open files are downloaded; for the others, the required steps are printed."""
 
 import re
 from pathlib import Path
@@ -11,19 +11,19 @@ __all__ = ["Patience", "RemoteFile", "Source", "fetch", "fetch_source", "sources
 
 
 def fetch(name: str, folder: str | Path = "data", *, progress: bool = True, unpack: bool = False, patience: Patience = Patience()) -> list[Path]:
-    """Print the terms and steps of a source, and download what is open of it to ``folder/name``.
+    """Print the terms and steps of a source, and download its open files to ``folder/name``.
 
     Returns:
-        The files in the source's order, none when a person must get them; with ``unpack`` the unpacked folder in place of each archive.
+        The files in the source's order; empty if a person must download them. With ``unpack``, the unpacked folder replaces each archive.
 
     Raises:
-        InputError: no such source, or whatever :func:`fetch_source` finds.
+        InputError: no such source, or an error of :func:`fetch_source`.
     """
     source = source_named(name)
     print(steps(name, folder))
     paths = fetch_source(source, folder, progress=progress, patience=patience)
     for place, path in enumerate(paths if unpack else ()):
-        folder = path.with_name(re.sub(r"\.(zip|tar|tgz|tar\.\w+)$", "", path.name))  # an archive's name without its ending; other files as they are
+        folder = path.with_name(re.sub(r"\.(zip|tar|tgz|tar\.\w+)$", "", path.name))  # archives lose their suffix; other files keep their name
         if folder != path and not folder.exists():
             unpack_archive(path, folder)
         paths[place] = folder

@@ -1,6 +1,6 @@
-"""What can be had and from where: ``sources.json`` as objects, and in words.
+"""Sources of data sets: the entries of ``sources.json`` as objects and as text.
 
-The file holds facts: addresses that the owners publish, terms, what to cite and, where it is known, size and SHA-256 of each file.
+The file lists addresses that the owners publish, terms, citations and, if known, size and SHA-256 of each file.
 """
 
 import importlib.resources
@@ -18,9 +18,9 @@ class RemoteFile:
     """A file that may be downloaded.
 
     Attributes:
-        name: where it goes, relative to the source's folder, with forward slashes.
-        urls: addresses of the same file, the first that answers is taken.
-        size, sha256: as published; None where nobody says.
+        name: path relative to the source's folder, with forward slashes.
+        urls: addresses of the same file; the first that answers is used.
+        size, sha256: as published; None if unknown.
     """
 
     name: str
@@ -34,15 +34,15 @@ class Source:
     """A data set, or a part of one, at one place.
 
     Attributes:
-        name: what a user types.
-        datasets: names of the data sets it belongs to, as the readers give them.
+        name: name that the user gives.
+        datasets: names of the data sets it belongs to, as the readers name them.
         page: the owners' page.
-        licence, citation: their terms, and what to cite.
-        next: the command to go on with; ``{folder}`` is where the files are.
-        files: what :func:`fetch` downloads; empty when an agreement, an account or a browser is needed.
+        licence, citation: the terms, and what to cite.
+        next: the command to continue with; ``{folder}`` is the folder of the files.
+        files: files that :func:`fetch` downloads; empty if an agreement, an account or a browser is needed.
         steps: what a person has to do, in order.
         look_for: names of the files that a person will find there.
-        note: what else there is to know.
+        note: further information.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Source:
 
 
 def sources() -> list[Source]:
-    """All sources, the open ones first."""
+    """All sources, open ones first."""
     rows = json.loads((importlib.resources.files("tdsm.catalogue.fetch") / "sources.json").read_text(encoding="utf-8"))["sources"]
     every = []
     for row in rows:
@@ -71,7 +71,7 @@ def sources() -> list[Source]:
 
 
 def source_named(name: str) -> Source:
-    """The source of this name. Raises InputError: no such source."""
+    """The source with this name. Raises InputError: no such source."""
     by_name = {source.name: source for source in sources()}
     if name not in by_name:
         raise InputError("fetch", f"no source is called {name!r}", f"choose among: {', '.join(by_name)}")
@@ -79,10 +79,10 @@ def source_named(name: str) -> Source:
 
 
 def steps(name: str, folder: str | Path = "data") -> str:
-    """What a person must know and do for one source, as text: terms, what to cite, the steps, and the command to go on with.
+    """Terms, citation, steps and the next command of one source, as text.
 
     Args:
-        name: of the source.
+        name: name of the source.
         folder: the files go to ``folder/name``.
 
     Raises:
@@ -92,7 +92,7 @@ def steps(name: str, folder: str | Path = "data") -> str:
     lines = [source.title, f"  terms: {source.licence}", f"  cite:  {source.citation}", f"  page:  {source.page}"]
     lines += [f"  note:  {source.note}"] if source.note else []
     files = source.files[0].name if len(source.files) == 1 else f"{len(source.files)} files"
-    lines += [f"  `tdsm fetch {name}` downloads {files} to {home}"] if source.files else ["  not for a program to download:"]
+    lines += [f"  `tdsm fetch {name}` downloads {files} to {home}"] if source.files else ["  must be downloaded by hand:"]
     lines += [f"  {number}. {step.format(folder=home)}" for number, step in enumerate(source.steps, 1)]
     lines += [f"  look for: {', '.join(source.look_for)}"] if source.look_for else []
     return "\n".join([*lines, f"  then: {source.next.format(folder=home)}"])

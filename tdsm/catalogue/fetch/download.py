@@ -1,9 +1,9 @@
-"""Downloads over a bad line.
+"""Downloads that survive unreliable connections.
 
-A file arrives as ``NAME.part``, with what the server said about it in ``NAME.part.json``; it is renamed when it is whole and checked, and noted
-in ``fetched.json`` beside it (address, date, size, SHA-256), against which later runs check it. A broken download goes on where it stopped if
-the server still has the same file: the request carries ``Range`` with ``If-Range``, and the answer's ``Content-Range``, total and ``ETag`` must
-fit what is there (RFC 9110, sections 13.1.5 and 14). Otherwise it starts over. Only http and https are spoken, also after redirects.
+A file is received as ``NAME.part``, with the server's description in ``NAME.part.json``. When it is complete and verified it is renamed and recorded in
+``fetched.json`` next to it (address, date, size, SHA-256); later runs check it against this record. An interrupted download resumes if the server still has
+the same file: the request sends ``Range`` with ``If-Range``, and ``Content-Range``, total size and ``ETag`` of the answer must match the existing part
+(RFC 9110, sections 13.1.5 and 14). Otherwise it starts over. Only http and https are used, also after redirects.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _CHUNK = 1 << 18
 
 @dataclass(frozen=True)
 class Patience:
-    """With a bad line: ``attempts`` in all, pauses of ``wait`` seconds that double up to a minute, ``timeout`` seconds of silence."""
+    """Retries: ``attempts`` in total, pauses of ``wait`` seconds that double up to one minute, and a timeout after ``timeout`` seconds of silence."""
 
     attempts: int = 6
     wait: float = 1.0
@@ -40,19 +40,19 @@ class Patience:
 
 
 class _Dropped(Exception):
-    """The line broke, or the server asks to come back: worth another attempt."""
+    """The connection broke, or the server asks to retry later."""
 
 
 class _Unavailable(Exception):
-    """This address will not give the file, however often it is asked."""
+    """The address will not deliver the file, even after a retry."""
 
 
 def fetch_source(source: Source, folder: str | Path, *, progress: bool = True, patience: Patience = Patience()) -> list[Path]:
-    """Download the files of a source to ``folder/source.name``. What is there already is checked and not downloaded again.
+    """Download the files of a source to ``folder/source.name``. Existing files are verified and not downloaded again.
 
     Raises:
-        InputError: no address gives the file, the line broke too often (what came is kept, the next call goes on), the file is not
-            what it should be, the disk is full or not writable, or another file stands in the way. Nothing that was there before is touched.
+        InputError: no address delivers the file, the connection broke too often (the received part is kept, and the next call resumes), the file has
+            unexpected content, the disk is full or read-only, or another file has its name. Existing files are never changed.
     """
     home = Path(folder) / source.name
     done: list[Path] = []
@@ -76,15 +76,15 @@ def _check_present(file: RemoteFile, path: Path, note: object) -> None:
     noted = note if isinstance(note, dict) else {}
     size, digest = file.size or noted.get("size"), file.sha256 or noted.get("sha256")
     if size is None and digest is None:
-        raise InputError(path, "is there already, and no size or checksum is known to check it by", "use it as it is, or move it away and fetch again")
+        raise InputError(path, "already exists, and no size or checksum is known to verify it", "use it as it is, or move it away and fetch again")
     if size is not None and path.stat().st_size != size:
-        raise InputError(path, f"is there already with {path.stat().st_size} bytes, not {size}", "move it away and fetch again")
+        raise InputError(path, f"already exists with {path.stat().st_size} bytes, not {size}", "move it away and fetch again")
     if digest is not None and (actual := _digest(path)) != digest:
-        raise InputError(path, f"is there already with sha256 {actual}, not {digest}", "move it away and fetch again")
+        raise InputError(path, f"already exists with sha256 {actual}, not {digest}", "move it away and fetch again")
 
 
 def _download(file: RemoteFile, path: Path, page: str, progress: bool, patience: Patience) -> dict[str, object]:
-    """Get one file from the first address that gives it; returns its entry in the note."""
+    """Download one file from the first address that delivers it; returns its entry for the record."""
     part = path.with_name(path.name + ".part")
     faults = []
     for url in file.urls:
@@ -98,26 +98,26 @@ def _download(file: RemoteFile, path: Path, page: str, progress: bool, patience:
         part.replace(path)
         _discard(part)
         return {"url": url, "date": datetime.now(UTC).isoformat(timespec="seconds"), "size": size, "sha256": digest}
-    raise InputError(path, "; ".join(faults), f"try again later, or look at {page} in a browser and put the file there yourself")
+    raise InputError(path, "; ".join(faults), f"try again later, or download the file from {page} with a browser")
 
 
 def _check_content(file: RemoteFile, part: Path, path: Path) -> str:
-    """The SHA-256 of a whole file that is what it should be."""
+    """The SHA-256 of a received file, after checking its content."""
     with part.open("rb") as content:
         start = content.read(256).lstrip().lower()
     if not start or start.startswith((b"<!doctype html", b"<html")):
         _discard(part)
-        raise _Unavailable(f"gives {'a web page' if start else 'nothing'} in place of the file")
+        raise _Unavailable(f"returns {'a web page' if start else 'nothing'} instead of the file")
     digest = _digest(part)
     size = part.stat().st_size
     if file.sha256 not in (None, digest) or file.size not in (None, size):
         aside = part.replace(path.with_name(path.name + ".wrong"))
         _discard(part)
-        what = f"what came has {size} bytes and sha256 {digest}; expected: {file.size or 'any number of'} bytes, sha256 {file.sha256 or 'unknown'}"
-        raise InputError(path, what, f"it is kept as {aside.name}: see whether the owners changed the file, or fetch again")
+        what = f"the received file has {size} bytes and sha256 {digest}; expected: {file.size or 'any number of'} bytes, sha256 {file.sha256 or 'unknown'}"
+        raise InputError(path, what, f"it is kept as {aside.name}; check whether the owners changed the file, or fetch again")
     if path.suffix in (".zip", ".xlsx") and not zipfile.is_zipfile(part):
         _discard(part)
-        raise _Unavailable("gives something that is not a whole zip")
+        raise _Unavailable("returns something that is not a complete zip")
     return digest
 
 
@@ -133,11 +133,11 @@ def _receive_all(url: str, file: RemoteFile, part: Path, progress: bool, patienc
     if not part.exists() or not part.stat().st_size:
         raise _Unavailable(f"{fault} ({patience.attempts} attempts)")
     kept = f"{part.stat().st_size} bytes are kept in {part.name}"
-    raise InputError(part.with_suffix(""), f"{url} {fault} ({patience.attempts} attempts)", f"{kept}: fetch again to go on from there")
+    raise InputError(part.with_suffix(""), f"{url} {fault} ({patience.attempts} attempts)", f"{kept}; fetch again to resume")
 
 
 def _receive(url: str, file: RemoteFile, part: Path, progress: bool, timeout: float) -> None:
-    """One attempt: brings ``part`` to the whole length, or raises."""
+    """One attempt: complete ``part``, or raise an exception."""
     have, facts = _resumable(url, part)
     if have and have == facts["total"]:
         return
@@ -163,7 +163,7 @@ def _receive(url: str, file: RemoteFile, part: Path, progress: bool, timeout: fl
 
 
 def _resumable(url: str, part: Path) -> tuple[int, dict]:
-    """(bytes that may be kept, what the server said about the file)."""
+    """(bytes of the part that can be kept, the server's description of the file)."""
     facts = _read_json(_facts_of(part))
     have = part.stat().st_size if part.exists() else 0
     tag, total = facts.get("tag"), facts.get("total")
@@ -172,7 +172,7 @@ def _resumable(url: str, part: Path) -> tuple[int, dict]:
 
 
 def _start(answer: http.client.HTTPResponse, have: int, facts: dict, part: Path) -> int:
-    """The position of the answer's first byte: ``have`` when the server goes on, 0 when it starts over."""
+    """The position of the answer's first byte: ``have`` if the server resumes, 0 if it starts over."""
     if answer.status == 200:
         return 0
     span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
@@ -180,18 +180,18 @@ def _start(answer: http.client.HTTPResponse, have: int, facts: dict, part: Path)
         raise _Unavailable(f"answers {answer.status} {answer.reason} without the file")
     if int(span[1]) != have or _tag(answer) not in (None, facts["tag"]) or (facts["total"] is not None and span[2] not in ("*", str(facts["total"]))):
         _discard(part)
-        raise _Dropped("has another file by now")
+        raise _Dropped("now has a different file")
     return have
 
 
 def _tag(answer: http.client.HTTPResponse) -> str | None:
-    """What ``If-Range`` may carry: a strong ETag, else the date of the last change."""
+    """The value for ``If-Range``: a strong ETag, otherwise the date of the last change."""
     tag = answer.headers.get("ETag", "")
     return tag if tag.startswith('"') else answer.headers.get("Last-Modified")
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows to http and https only, and never from https back to http."""
+    """Follows redirects to http and https only, and never from https to http."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # noqa: ANN001  (as in the base class)
         if urlsplit(newurl).scheme not in {"http": ("http", "https")}.get(urlsplit(req.full_url).scheme, ("https",)):
@@ -206,7 +206,7 @@ def _answer(request: urllib.request.Request, part: Path, timeout: float) -> http
         return urllib.request.build_opener(_Redirects()).open(request, timeout=timeout)
     except HTTPError as error:
         error.close()
-        if error.code == 416:  # nothing from there on: the file has shrunk
+        if error.code == 416:  # the file on the server is now shorter than the part
             _discard(part)
         kind = _Dropped if error.code in (408, 416, 425, 429) or error.code >= 500 else _Unavailable
         raise kind(f"answers {error.code} {error.reason}") from error
@@ -234,7 +234,7 @@ def _discard(part: Path) -> None:
 
 
 def _read_json(path: Path) -> dict:
-    """The object in a JSON file; empty when there is none, or nothing to be made of it: then nothing is known."""
+    """The object in a JSON file; empty if the file is missing or invalid."""
     try:
         return read_object(path)
     except InputError:

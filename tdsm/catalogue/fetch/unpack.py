@@ -1,6 +1,6 @@
-"""Archives from strangers: every name is checked before anything is written.
+"""Unpacking of untrusted archives: every name is checked before anything is written.
 
-Unpacking is only done on request, since the readers read zips.
+Archives are unpacked only on request, because the readers read zips directly.
 """
 
 import lzma
@@ -22,11 +22,11 @@ from tdsm.util.files import check_space, disk_faults
 __all__ = ["unpack"]
 
 _CHUNK = 1 << 18
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, UnicodeError, RuntimeError)  # last: encrypted
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, UnicodeError, RuntimeError)  # the last one: encrypted
 
 
 class _Entry(NamedTuple):
-    """A member of an archive; ``kind`` is "file", "folder" or what else it is."""
+    """A member of an archive; ``kind`` is "file", "folder" or "link or device"."""
 
     name: str
     size: int
@@ -39,26 +39,26 @@ class _Entry(NamedTuple):
 
 
 def unpack(archive: str | Path, folder: str | Path, *, most_bytes: int = 200 << 30, most_ratio: float = 200) -> list[Path]:
-    """Unpack a zip or a tar (plain or compressed) into a new folder, which appears when all of it is there.
+    """Unpack a zip or a tar (plain or compressed) into a new folder, which appears only when it is complete.
 
-    Before anything is written, all names are checked: none may lead out of the folder (absolute, ``..``, drive letters, backslashes), be a
-    link or device, or stand for the same file as another where case does not count. Nothing but plain files is ever made.
+    All names are checked before anything is written. A name must not lead out of the folder (absolute paths, ``..``, drive letters, backslashes), be a link
+    or device, or differ from another name only in case. Only plain files are created.
 
     Args:
         archive: the file.
-        folder: must not exist yet.
-        most_bytes: what all files may come to.
-        most_ratio: how many times the archive's own size that may be, beyond 100 MiB.
+        folder: the new folder, which must not exist.
+        most_bytes: largest total size of the files.
+        most_ratio: largest total size relative to the archive's size, beyond 100 MiB.
 
     Returns:
         The files, in the archive's order.
 
     Raises:
-        InputError: no zip or tar, damaged or encrypted, a name or size as above, ``folder`` exists, or the disk is full.
+        InputError: not a zip or tar, damaged or encrypted, an unsafe name or size, ``folder`` exists, or the disk is full.
     """
     archive, folder = Path(archive), Path(folder)
     if folder.exists():
-        raise InputError(folder, "exists already", "name a folder that does not, or remove it")
+        raise InputError(folder, "already exists", "give a new folder, or remove it")
     partial = folder.with_name(folder.name + ".partial")
     with disk_faults(folder), _opened(archive) as entries:
         checked = _checked(archive, entries, min(most_bytes, max(100 << 20, int(most_ratio * archive.stat().st_size))))
@@ -80,7 +80,7 @@ def unpack(archive: str | Path, folder: str | Path, *, most_bytes: int = 200 << 
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[Iterable[_Entry]]:
-    """The members; damage that shows while they are read is one line."""
+    """The members; an error for damage that is found while they are read is one line."""
     if not archive.is_file():
         raise InputError(archive, "no such file", "check the path")
     try:
@@ -93,7 +93,7 @@ def _opened(archive: Path) -> Iterator[Iterable[_Entry]]:
         else:
             raise InputError(archive, "is neither a zip nor a tar", "unpack .7z and .rar with 7-Zip (`7z x`) or `unar`")
     except (*_DAMAGED, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the disk's; those of gzip and bz2 have no number
+        if isinstance(error, OSError) and error.errno is not None:  # an error of the disk; those of gzip and bz2 have no errno
             raise
         raise InputError(archive, f"cannot be unpacked ({error})", "download it again") from error
 
@@ -109,12 +109,12 @@ def _tar_entries(content: tarfile.TarFile) -> Iterator[_Entry]:
     for info in content:
         kind = "folder" if info.isdir() else "file" if info.isreg() and not info.issparse() else "link or device"
         yield _Entry(info.name, info.size, kind, lambda info=info: content.extractfile(info))
-    if content.fileobj.read(1 << 20) and content.fileobj.read(1):  # to the end, where a compressed tar has its checksum
-        raise tarfile.ReadError("more behind the end of the archive")
+    if content.fileobj.read(1 << 20) and content.fileobj.read(1):  # read to the end, where a compressed tar has its checksum
+        raise tarfile.ReadError("data after the end of the archive")
 
 
 def _checked(archive: Path, entries: Iterable[_Entry], most: int) -> list[_Entry]:
-    """The entries, all of them harmless. Sizes are summed on the way, so that a bomb is not even listed to its end."""
+    """The entries, after checking all of them. Sizes are summed meanwhile, so a zip bomb is detected before all its entries are listed."""
     total, files, folders = 0, set(), set()
     checked = []
     for entry in entries:
@@ -124,11 +124,11 @@ def _checked(archive: Path, entries: Iterable[_Entry], most: int) -> list[_Entry
             raise InputError(archive, f"entry {entry.name!r} {what}", "do not unpack it; ask its owners")
         total += entry.size
         if total > most:
-            raise InputError(archive, f"unpacks to more than {most} bytes, too many for its size", "do not unpack it, or raise the limits if you trust it")
+            raise InputError(archive, f"unpacks to more than {most} bytes, too much for its size", "do not unpack it, or raise the limits if you trust it")
         keys = [unicodedata.normalize("NFC", "/".join(entry.parts[:depth])).casefold() for depth in range(1, 1 + len(entry.parts))]
         if entry.kind == "file":
             if keys[-1] in files | folders:
-                raise InputError(archive, f"entry {entry.name!r} is there twice, or differs from another in case alone", "unpack it by hand and choose")
+                raise InputError(archive, f"entry {entry.name!r} occurs twice, or differs from another only in case", "unpack it by hand and choose")
             files.add(keys.pop())
         folders.update(keys)
         checked.append(entry)

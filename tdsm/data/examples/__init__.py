@@ -1,19 +1,19 @@
-"""Real clips to try a recognizer on: twelve short recordings of the CMU motion capture data base, and wrong labels to offer beside the right ones.
+"""Real clips for trying a recognizer: twelve short recordings of the CMU motion capture database, and wrong labels to offer next to the right ones.
 
-Source: takes of the Carnegie Mellon University Graphics Lab Motion Capture Database, http://mocap.cs.cmu.edu. The data base is free for all uses; its data may
-be included in products that are sold, but may not be resold directly, even in converted form. This holds for ``cmu.npz`` too, whatever the licence of the
-package. Whoever publishes results with the clips is asked to add:
+Source: takes of the Carnegie Mellon University Graphics Lab Motion Capture Database, http://mocap.cs.cmu.edu. The database is free for all uses. Its data may
+be included in products that are sold, but may not be resold directly, even in converted form. This also applies to ``cmu.npz``, whatever the licence of the
+package is. If you publish results with the clips, please add:
 
     The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF EIA-0196217.
 
-What was done to the takes: 120 frames a second became 30, and joints were computed in the order of the layout smpl-22 (for subjects 05 to 07 from takes in
-BVH form; collars and "spine 3" are filled in from their neighbours, not measured). A stretch was cut out, from the first to the second time in the clip's
-name, turned about the vertical, so that the body faces +z in the first half second, and moved, so that the floor of its take is at y = 0 and the pelvis
-starts at x = z = 0. Coordinates are rounded to millimetres; nothing was smoothed or repaired for the clips. The subject is CMU's number; one person may
-appear under more than one.
+Processing of the takes: 120 frames per second were reduced to 30. Joints were computed in the order of the layout smpl-22 (for subjects 05 to 07 from takes in
+BVH format; collars and "spine 3" are filled in from their neighbours, not measured). An interval was cut out, from the first to the second time in the clip's
+name. It was rotated about the vertical so that the body faces +z in the first half second, and translated so that the floor of its take is at y = 0 and the
+pelvis starts at x = z = 0. Coordinates are rounded to millimetres; the clips were not smoothed or repaired. The subject is CMU's number; one person may have
+several numbers.
 
-The labels are our own words for what is seen in the clip, which is a part of the take only, and not CMU's descriptions. No other person and no object was
-recorded: ball, ladder, bar, seat, sword and water are inferred from the movement and from CMU's description of the whole take.
+The labels are our own words for what the clip shows. They are not CMU's descriptions, because a clip is only a part of its take. No other person and no
+object was recorded: ball, ladder, bar, seat, sword and water are inferred from the movement and from CMU's description of the whole take.
 """
 
 from pathlib import Path
@@ -36,11 +36,11 @@ RIVALS = {
     "dance ballet": ("practise karate", "throw a frisbee", "keep balance on a narrow beam"),
     "swing a sword with both hands": ("rake dry leaves", "dig a hole with a spade", "hit a baseball with a bat"),
 }
-"""Label of each clip -> wrong labels that share something with the movement. They were written by common sense, before any recognizer was asked."""
+"""Label of each clip -> wrong labels with similar movements. They were written from common sense, before any recognizer was tested on them."""
 
 
 def example_clips() -> ClipSet:
-    """The clips: 2 to 6 seconds at 30 frames a second, layout smpl-22, one clip a label, in the order of :data:`RIVALS`.
+    """The clips: 2 to 6 seconds at 30 frames per second, layout smpl-22, one clip per label, in the order of :data:`RIVALS`.
 
     Example:
         >>> clips = example_clips()

@@ -1,13 +1,13 @@
-"""Random movements and sentences that describe them: as many (clip, description) pairs as wanted, of no class of any data set.
+"""Random movements and sentences that describe them: any number of (clip, description) pairs, none of which is a class of any data set.
 
-A movement has one or two segments, and a segment moves one to three of: hands, torso, legs, level (crouching and sitting), or the body stoops
-with a hand to the floor. Each part draws numbers (places by height and direction, paths, angles, sides, how often) and says them in
-words, and no class name or description is looked up. The right side is the person's own. A pair is good for learning which words go with which motion:
-its label is its sentence, so that a :class:`~tdsm.data.clips.ClipSet` of pairs has as many classes as there are different sentences.
+A movement has one or two segments. A segment moves one to three of: hands, torso, legs, level (crouching and sitting); or the body stoops with a hand to the
+floor. Each part draws numbers (heights and directions of places, paths, angles, sides, repetitions) and describes them in words; no class name or description
+is used. "Right" is the right side of the person. The pairs teach which words describe which motion. The label of a clip is its sentence, so a
+:class:`~tdsm.data.clips.ClipSet` of pairs has as many classes as there are different sentences.
 
-The kinds of movement and the first wording were chosen by somebody who had read the packaged class descriptions (:mod:`tdsm.data.prompts`); the
-wording was then moved away from them, and the tests hold that no six words in a row are the same in both. Whoever scores zero-shot recognition
-after training on these pairs should say so.
+The kinds of movement and the first wording were chosen by a person who had read the packaged class descriptions (:mod:`tdsm.data.prompts`). The wording was
+then changed, and the tests verify that no six consecutive words are the same in both. State this if you report zero-shot recognition after training on these
+pairs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,19 +30,19 @@ from tdsm.util.progress import progress_bar
 __all__ = ["Take", "clips_of", "draw_movement", "draw_take", "perform", "perform_all", "procedural_clip", "procedural_clips"]
 
 _FRAMES, _FPS = 48, 15.0
-_MANY, _TOGETHER = 1000, 64  # clips whose generation shows progress, and that are posed together
+_MANY, _TOGETHER = 1000, 64  # number of clips above which a bar is shown; clips posed together
 
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """Who performs a movement, and how.
+    """The performer and the manner of a movement.
 
     Attributes:
         body: proportions.
-        times: (T,) moments of the movement, 0 to 1; not quite even, and a clip may begin late or end early.
+        times: (T,) times in the movement, 0 to 1; slightly uneven, and a clip may start late or end early.
         width: factor on the distance of every pose from rest.
-        yaw: degrees by which the body is turned away from the sensor, to its left.
-        posture: what to add to a control in every frame, (3,) each.
+        yaw: angle in degrees by which the body is turned away from the sensor, to its left.
+        posture: offset of a control in every frame, (3,) each.
     """
 
     body: Body
@@ -53,13 +53,13 @@ class Take:
 
 
 def procedural_clips(count: int, seed: int = 0, layout: Layout = NTU_25) -> ClipSet:
-    """``count`` pairs of a clip and the sentence that describes it (its label), 48 frames each, 15 fps, metres, one person.
+    """``count`` pairs of a clip and the sentence that describes it (its label): 48 frames each, 15 fps, metres, one person.
 
-    Pair i depends on (seed, i) only: fewer pairs are the beginning of more. Classes are the different sentences in order of appearance.
-    The sensor's space is that of :mod:`tdsm.data.synthetic`, converted to ``layout`` by :mod:`tdsm.data.convert`.
+    Pair i depends on (seed, i) only, so a smaller set is the beginning of a larger one. Classes are the different sentences in order of appearance.
+    The coordinate system is that of :mod:`tdsm.data.synthetic`, converted to ``layout`` by :mod:`tdsm.data.convert`.
 
     Raises:
-        InputError: ``count`` below 1, a seed below 0, or a layout that NTU-25 cannot be converted to.
+        InputError: ``count`` below 1, a seed below 0, or a layout to which NTU-25 cannot be converted.
     """
     if count < 1:
         raise InputError("procedural", f"count is {count}", "give 1 or more")
@@ -70,19 +70,19 @@ def procedural_clips(count: int, seed: int = 0, layout: Layout = NTU_25) -> Clip
 
 
 def procedural_clip(number: int, seed: int = 0, layout: Layout = NTU_25) -> Clip:
-    """Pair ``number`` of ``seed``: see :func:`procedural_clips`.
+    """Pair ``number`` of ``seed``; see :func:`procedural_clips`.
 
     Raises:
-        InputError: a number or seed below 0, or a layout that NTU-25 cannot be converted to.
+        InputError: a number or seed below 0, or a layout to which NTU-25 cannot be converted.
     """
     return clips_of([number], seed, layout)[0]
 
 
 def clips_of(numbers: Sequence[int], seed: int, layout: Layout) -> list[Clip]:
-    """:func:`procedural_clip` of some numbers, which are drawn one by one and posed together, so that some dozens take a quarter of the time each.
+    """:func:`procedural_clip` for several numbers. They are drawn one by one and posed together, which takes a quarter of the time per clip for some dozens.
 
     Raises:
-        InputError: a number or seed below 0, or a layout that NTU-25 cannot be converted to.
+        InputError: a number or seed below 0, or a layout to which NTU-25 cannot be converted.
     """
     if min(numbers) < 0 or seed < 0:
         raise InputError("procedural", f"number is {min(numbers)} and seed is {seed}", "give 0 or more")
@@ -118,7 +118,7 @@ def draw_movement(rng: np.random.Generator) -> tuple[Draft, str]:
 
 
 def _sit(draft: Draft) -> None:
-    """The person sits from the beginning, mostly as on a chair, else low over the heels."""
+    """The person sits from the beginning, usually as on a chair, otherwise low over the heels."""
     depth, back = (draft.between(0.42, 0.58), 0.42) if draft.chance(0.8) else (draft.between(0.3, 0.55), 0.18)
     draft.seat = np.array([0, -depth, -back])
     draft.move("pelvis", [0.0], [draft.seat])
@@ -137,7 +137,7 @@ def _subject(draft: Draft, seated: bool) -> str:
 
 
 def _segment(draft: Draft, start: float, end: float, rises: bool) -> str:
-    """One to three parts at a time, in words."""
+    """Move one to three parts at the same time; returns their description."""
     parts = [rise, move_hands] if rises and draft.chance(0.25) else [rise] if rises else _parts(draft)
     clauses = [part(draft, start, end) for part in parts]
     words = clauses[0]
@@ -147,7 +147,7 @@ def _segment(draft: Draft, start: float, end: float, rises: bool) -> str:
 
 
 def _parts(draft: Draft) -> list:
-    """Which parts of the body move together; never two that both need the legs."""
+    """The parts of the body that move together; never two that both need the legs."""
     names = [draft.pick("hands", "hands", "hands", "hands", "hands", "hands", "torso", "legs", "level", "stoop")]
     names = ["hands"] if names[0] in draft.blocked else names
     while names[0] != "stoop" and len(names) < 3 and draft.chance(0.33):
@@ -176,7 +176,7 @@ def perform(draft: Draft, take: Take) -> np.ndarray:
 
 
 def perform_all(drafts: Sequence[Draft], takes: Sequence[Take]) -> np.ndarray:
-    """:func:`perform` of N movements, whose takes have the same number of frames: (N, T, 25, 3)."""
+    """:func:`perform` for N movements whose takes have the same number of frames: (N, T, 25, 3)."""
     times, bodies = np.array([take.times for take in takes]), [take.body for take in takes]
     controls, travel = controls_at(drafts, times, np.array([take.width for take in takes]), [take.posture for take in takes])
     in_each_frame = (np.repeat([getattr(body, part.name) for body in bodies], times.shape[1]) for part in fields(Body))

@@ -1,7 +1,7 @@
-"""Actions of the dictionary, acted: performances of a choreography (:mod:`tdsm.data.procedural.choreography`) that differ in body, width, speed, side and cut.
+"""Acted actions of the dictionary: performances of a choreography (:mod:`tdsm.data.procedural.choreography`) that vary in body, width, speed, side and cut.
 
 The texts of a performance are the action's name, its other names and its sentence. A performance may be the mirror image of the choreography; "left" and
-"right" change places in its texts then, if they are in them.
+"right" in its texts must then be exchanged.
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from tdsm.data.procedural.choreography import MOST_TIMES, Score, read_way, score
 __all__ = ["act", "perform_score"]
 
 _OTHER = {f"{side}_{part}": f"{other}_{part}" for side, other in (("left", "right"), ("right", "left")) for part in ("hand", "elbow", "foot")}
-_SIGNS = {"torso": (1, -1, -1), "head": (1, -1, -1), "pelvis": (-1, 1, 1), "travel": (-1, 1, -1), "whole": (1, -1, 1)}  # of a mirror image
+_SIGNS = {"torso": (1, -1, -1), "head": (1, -1, -1), "pelvis": (-1, 1, 1), "travel": (-1, 1, -1), "whole": (1, -1, 1)}  # signs of a mirror image
 _SCATTER = {"hand": 0.06, "elbow": 0.12, "foot": 0.03, "torso": 4.0, "head": 6.0, "pelvis": 0.025, "travel": 0.0, "whole": 3.0}
-_CUT = 0.35  # share of repeated movements that are seen from the middle of one repetition to that of another
-_TIPPED, _LYING = 5.0, 25.0  # degrees of the whole body from which on it is put to the floor: not at all, and wholly
+_CUT = 0.35  # share of repeated movements that are cut in the middle of repetitions
+_TIPPED, _LYING = 5.0, 25.0  # tilt in degrees: below the first the body is not lowered to the floor, above the second fully
 
 
 def act(way: Mapping[str, object], rng: np.random.Generator) -> tuple[np.ndarray, bool]:
-    """One performance of a way: (T, 25, 3) joints of NTU-25 in metres, in the space of :func:`tdsm.data.procedural.perform`, and whether it is mirrored.
+    """One performance of a way: joints (T, 25, 3) of NTU-25 in metres, in the space of :func:`tdsm.data.procedural.perform`, and whether it is mirrored.
 
     Example:
         >>> joints, mirrored = act({"keys": [{"R": "up"}]}, np.random.default_rng(0))
@@ -45,14 +45,14 @@ def act(way: Mapping[str, object], rng: np.random.Generator) -> tuple[np.ndarray
 
 
 def _varied(score: Score, rng: np.random.Generator) -> Score:
-    """The same movement by somebody else: other tempo, width and places, and perhaps a pause before and after."""
+    """The same movement by another performer: other tempo, width and places, and possibly a pause before and after."""
     steps = score.steps * np.exp(rng.normal(0, 0.25, len(score.steps)))
     steps[0] *= rng.uniform(0.7, 1.5)
     width, knots = rng.uniform(0.8, 1.1), {}
     for control, poses in score.knots.items():
         scatter = _SCATTER[control.rpartition("_")[2]]
         moved = np.abs(poses - poses[:1]).max(axis=1, keepdims=True) > 0
-        _, alike = np.unique(poses, axis=0, return_inverse=True)  # a pose that comes again is missed by the same amount, nearly
+        _, alike = np.unique(poses, axis=0, return_inverse=True)  # a repeated pose gets nearly the same deviation
         alike = alike.ravel()
         missed = rng.normal(0, scatter, (alike.max() + 1, 3))[alike] + rng.normal(0, 0.3 * scatter, poses.shape)
         if control not in ("travel", "whole", "pelvis"):
@@ -64,7 +64,7 @@ def _varied(score: Score, rng: np.random.Generator) -> Score:
 
 
 def perform_score(score: Score, take: Take, t: np.ndarray) -> np.ndarray:
-    """A score at times (T,) from 0 to 1, without sensor noise: (T, 25, 3) metres. Whoever is tipped over lies on the floor with the lowest joint."""
+    """A score at times (T,) from 0 to 1, without sensor noise: (T, 25, 3) metres. The lowest joint of a tilted body lies on the floor."""
     controls = score_at(score, t)
     travel, whole = controls.pop("travel"), controls.pop("whole")
     joints = pose_body(take.body, {control: path + take.posture.get(control, 0.0) for control, path in controls.items()})
@@ -81,7 +81,7 @@ def perform_score(score: Score, take: Take, t: np.ndarray) -> np.ndarray:
 
 
 def _tipped(joints: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """(T, V, 3) pitched forward and rolled to the left by (T, 3) radians, about the point of the floor under the pelvis."""
+    """Joints (T, V, 3) pitched forward and rolled to the left by (T, 3) radians, about the point on the floor under the pelvis."""
     pitch, roll = whole[:, :1], whole[:, 1:2]
     left, up, forward = np.moveaxis(joints, -1, 0)
     up, forward = np.cos(pitch) * up - np.sin(pitch) * forward, np.sin(pitch) * up + np.cos(pitch) * forward

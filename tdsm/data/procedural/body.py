@@ -1,7 +1,7 @@
-"""What the trunk and the hips do: bend, lean and twist; crouch, sit and rise; reach down to the floor.
+"""Movements of trunk and hips: bending, leaning, twisting, crouching, sitting, rising, and reaching down to the floor.
 
-Each function draws its own numbers, adds its tracks between ``start`` and ``end``, and returns what follows the subject of a sentence.
-What is large or small is said where the number lies at an end of its range.
+Each function draws its own numbers, adds its tracks between ``start`` and ``end``, and returns the part of a sentence that follows the subject. Sizes are
+described ("a little", "far") if the number is near an end of its range.
 """
 
 from numbers import Real
@@ -15,12 +15,12 @@ __all__ = ["crouch", "move_torso", "reach_down", "rise", "take_seat"]
 
 
 def degree(draft: Draft, value: Real, small: Real, large: Real) -> str:
-    """ "a little " below ``small``, "far " above ``large``, nothing between them."""
+    """ "a little " below ``small``, "far " above ``large``, "" between them."""
     return draft.pick("slightly ", "a little ") if value < small else draft.pick("far ", "a long way ") if value > large else ""
 
 
 def move_torso(draft: Draft, start: float, end: float) -> str:
-    """Bend, lean or twist: once, several times, to stay, or to both sides by turns."""
+    """Bend, lean or twist: once, several times, permanently, or to both sides alternately."""
     axis, side = draft.pick(0, 0, 1, 2, 2), draft.pick("left", "right")
     angle = (draft.between(25, 100), draft.between(14, 38), draft.between(25, 60))[axis]
     times, stays = int(draft.pick(1, 1, 1, 2, 3)), draft.chance(0.3)
@@ -30,7 +30,7 @@ def move_torso(draft: Draft, start: float, end: float) -> str:
     moments, shares = to_and_fro(draft, start, end, times, stays)
     sign = 1 if axis == 0 or side == "left" else -1
     draft.move("torso", moments, [sign * angle * share * np.eye(3)[axis] for share in shares])
-    if axis == 0:  # the hips go back, or the person would fall
+    if axis == 0:  # the hips move back for balance
         draft.move("pelvis", moments, [np.array([0, -0.02, -0.14]) * share * angle / 100 for share in shares])
     words = _torso_words(draft, axis, side, angle)
     if stays:
@@ -51,7 +51,7 @@ def _torso_words(draft: Draft, axis: int, side: str, angle: float) -> str:
 
 
 def _sway(draft: Draft, start: float, end: float, axis: int, angle: float, times: int) -> str:
-    """To the left and to the right, several times."""
+    """Lean or twist to the left and to the right, several times."""
     sign = draft.pick(1, -1)
     shares = [0.0] + [sign * 1.0, -sign * 1.0] * times + [0.0]
     draft.move("torso", np.linspace(start, end, len(shares)).tolist(), [share * angle * np.eye(3)[axis] for share in shares])
@@ -61,7 +61,7 @@ def _sway(draft: Draft, start: float, end: float, axis: int, angle: float, times
 
 
 def crouch(draft: Draft, start: float, end: float) -> str:
-    """The hips go down over bent knees: to stay, or up again, once or several times."""
+    """Lower the hips over bent knees, permanently, or once or several times with rising."""
     depth, stays = draft.between(0.15, 0.60), draft.chance(0.25)
     lean = depth * draft.between(20, 90)
     times = 1 if stays else int(draft.pick(1, 1, 2, 3))
@@ -78,7 +78,7 @@ def crouch(draft: Draft, start: float, end: float) -> str:
 
 
 def take_seat(draft: Draft, start: float, end: float) -> str:
-    """The hips go down and back, to stay or to come up again."""
+    """Move the hips down and back, permanently or with rising."""
     depth, lean, stays = draft.between(0.42, 0.58), draft.between(5, 25), draft.chance(0.75)
     moments, shares = to_and_fro(draft, start, end, 1, stays)
     draft.move("pelvis", moments, [share * np.array([0, -depth, -0.8 * depth]) for share in shares])
@@ -92,7 +92,7 @@ def take_seat(draft: Draft, start: float, end: float) -> str:
 
 
 def rise(draft: Draft, start: float, end: float) -> str:
-    """Who sat at first stands up."""
+    """Stand up from sitting."""
     begin, lean = draft.between(-0.1, 0.15) + start, draft.between(15, 45)
     draft.move("pelvis", [begin, end], [np.zeros(3), -draft.seat])
     draft.move("torso", [begin, (begin + end) / 2, end], [(0, 0, 0), (lean, 0, 0), (0, 0, 0)])
@@ -103,7 +103,7 @@ def rise(draft: Draft, start: float, end: float) -> str:
 
 
 def reach_down(draft: Draft, start: float, end: float) -> str:
-    """The body bends so far that a hand or both come low: to the knees, the shins, the floor."""
+    """Bend the body so far that one or both hands come low: to the knees, the shins or the floor."""
     bend, depth, stays = draft.between(55, 115), draft.between(0.0, 0.45), draft.chance(0.25)
     how = draft.pick("left", "right", "both", "both")
     share_at = [0.0, 1.0, 1.0, float(stays)]
@@ -125,7 +125,7 @@ def reach_down(draft: Draft, start: float, end: float) -> str:
 
 
 def _low_point(draft: Draft, bend: float) -> np.ndarray:
-    """A wrist below the shoulder of a chest that is bent by so many degrees, in the axes of that chest."""
+    """A wrist position below the shoulder of a chest that is bent by ``bend`` degrees, in the axes of that chest."""
     angle, out, forward = np.radians(bend), draft.between(-0.1, 0.15), draft.between(-0.1, 0.35)
     low = np.array([out, -np.cos(angle) + forward * np.sin(angle), np.sin(angle) + forward * np.cos(angle)])
     return low * draft.between(0.9, 0.99) / np.linalg.norm(low)

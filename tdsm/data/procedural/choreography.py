@@ -1,21 +1,21 @@
 """Choreographies: actions of the dictionary (:mod:`tdsm.data.prompts.dictionary`) as key poses of the body of :mod:`tdsm.data.kinematics`.
 
-A choreography is a list of ways to do an action, each a JSON object:
+A choreography is a list of ways to perform an action, each a JSON object:
 
 ====  ====================================================================================================================================
 key   value
 ====  ====================================================================================================================================
 from  the pose before the movement; controls that it does not name are at rest
-keys  poses, one after the other; a control that a pose does not name stays as it was; "d": the time it takes to reach the pose, relative to
+keys  poses in order; a control that a pose does not name keeps its value; "d": the time it takes to reach the pose, relative to
       the usual time
-n     how often the keys are gone through; left out: once
-to    the pose after the movement, as a change of the last key; left out: ``from`` again
+n     number of repetitions of the keys; default: 1
+to    the pose after the movement, as a change of the last key; default: ``from``
 ====  ====================================================================================================================================
 
 A pose names controls: ``L`` and ``R`` (wrists), ``LR`` (both), ``l``, ``r``, ``lr`` (ankles), ``EL``, ``ER``, ``E`` (directions of the elbows), ``T``
-(torso), ``H`` (head), ``P`` (pelvis), ``W`` (leg lengths walked to the left and forward, degrees turned to the left, since the beginning) and ``B`` (degrees
-by which the whole body is pitched forward and rolled to its left). Values are three numbers as in :mod:`tdsm.data.kinematics` (``B``: two), or for a wrist
-the name of a place of :data:`PLACES`. Where a pose names both sides and one of them, the one has its own value.
+(torso), ``H`` (head), ``P`` (pelvis), ``W`` (since the beginning: leg lengths walked to the left and forward, degrees turned to the left) and ``B`` (degrees
+by which the whole body is pitched forward and rolled to its left). A value is three numbers as in :mod:`tdsm.data.kinematics` (``B``: two), or for a wrist
+the name of a place in :data:`PLACES`. If a pose names both sides and one of them, the single side has its own value.
 """
 
 from collections.abc import Mapping
@@ -33,10 +33,10 @@ PLACES = {
     "crown": (-0.16, 0.52, 0.02), "nape": (-0.10, 0.40, -0.20), "shoulder": (0.10, -0.02, 0.30), "across": (-0.60, -0.05, 0.40), "lap": (0.02, -0.68, 0.42),
     "back": (-0.20, -0.58, -0.25), "low": (-0.12, -0.82, 0.42), "clasp": (-0.30, -0.25, 0.50), "behind": (0.25, -0.80, -0.50),
 }  # fmt: skip
-"""Wrist (out, up, forward) in arm lengths from the shoulder, axes of the chest. Two more, "down" and "rest", hang to the floor however the chest is bent."""
+"""Wrist (out, up, forward) in arm lengths from the shoulder, axes of the chest. "down" and "rest" hang vertically, whatever the bend of the chest."""
 
 MOST_TIMES = 50
-"""How often the keys of a way may be gone through."""
+"""Largest number of repetitions of the keys of a way."""
 
 _CONTROLS = {
     "L": "left_hand", "R": "right_hand", "l": "left_foot", "r": "right_foot", "EL": "left_elbow", "ER": "right_elbow", "T": "torso", "H": "head", "P": "pelvis",
@@ -44,17 +44,17 @@ _CONTROLS = {
 }  # fmt: skip
 _BOTH = {"LR": ("L", "R"), "lr": ("l", "r"), "E": ("EL", "ER")}
 _STILL = REST | {"left_hand": "rest", "right_hand": "rest", "travel": (0.0, 0.0, 0.0), "whole": (0.0, 0.0, 0.0)}
-_LONGEST = 1.25  # arm lengths; what is longer than the arm is reached as far as it goes
+_LONGEST = 1.25  # arm lengths; beyond 1 the arm is fully stretched
 _MOST = {"torso": 150.0, "head": 90.0, "pelvis": 1.2, "travel": 800.0, "whole": 360.0, "left_foot": 1.6, "right_foot": 1.6}
-_MOST_HANGING = 115.0  # degrees of the torso up to which hands hang to the floor
+_MOST_HANGING = 115.0  # bend of the torso in degrees up to which hands hang vertically
 
 
 class Score:
-    """One way to do an action, as numbers.
+    """One way to perform an action, as numbers.
 
     Attributes:
-        knots: control -> (K, 3), a row for each pose.
-        steps: (K - 1,) times between poses, in any unit.
+        knots: control -> (K, 3), one row per pose.
+        steps: (K - 1,) durations between poses, in any unit.
     """
 
     def __init__(self, knots: Mapping[str, np.ndarray], steps: np.ndarray) -> None:
@@ -66,8 +66,8 @@ def read_way(way: Mapping[str, object], name: str = "choreography", times: int |
 
     Args:
         way: see the top of this module.
-        name: what messages name.
-        times: how often the keys are gone through; left out: as the way says.
+        name: source named in messages.
+        times: number of repetitions of the keys; default: that of the way.
 
     Raises:
         InputError: an unknown key, control or place, or a value that no body can reach.
@@ -78,7 +78,7 @@ def read_way(way: Mapping[str, object], name: str = "choreography", times: int |
         ((6, 3), (5,))
     """
     if not isinstance(way, Mapping) or not way.keys() <= {"from", "keys", "n", "to"} or not isinstance(way.get("keys"), list) or not way["keys"]:
-        raise InputError(name, f"{way!r:.80} is no way to do it", 'give {"from": pose, "keys": [pose, ...], "n": times, "to": pose}')
+        raise InputError(name, f"{way!r:.80} does not describe a way", 'give {"from": pose, "keys": [pose, ...], "n": times, "to": pose}')
     count = way.get("n", 1) if times is None else times
     if not isinstance(count, int) or not 1 <= count <= MOST_TIMES:
         raise InputError(name, f"n is {count!r:.40}", f"give a whole number from 1 to {MOST_TIMES}")
@@ -106,14 +106,14 @@ def score_at(score: Score, t: np.ndarray) -> dict[str, np.ndarray]:
 def _duration(key: Mapping[str, object], name: str) -> float:
     value = key.get("d", 1.0)
     if not isinstance(value, int | float) or not 0 < value <= 10:
-        raise InputError(name, f"d is {value!r:.40}", "give a number above 0, 10 at most")
+        raise InputError(name, f"d is {value!r:.40}", "give a number above 0 and at most 10")
     return float(value)
 
 
 def _pose(given: object, before: Mapping[str, object], name: str) -> dict[str, object]:
-    """The pose ``before`` with what ``given`` names changed."""
+    """The pose ``before`` with the changes in ``given``."""
     if not isinstance(given, Mapping):
-        raise InputError(name, f"{given!r:.80} is no pose", "give an object of controls")
+        raise InputError(name, f"{given!r:.80} is not a pose", "give an object of controls")
     pose = dict(before)
     for key in sorted((key for key in given if key != "d"), key=lambda key: key not in _BOTH):
         for short in _BOTH.get(key, (key,)):
@@ -130,9 +130,9 @@ def _checked(value: object, control: str, name: str) -> tuple[float, ...] | str:
     numbers = tuple(value) if isinstance(value, list | tuple) else ()
     numbers = (*numbers, 0.0) if control == "whole" and len(numbers) == 2 else numbers
     if len(numbers) != 3 or not all(isinstance(number, int | float) and abs(number) <= _MOST.get(control, 10.0) for number in numbers):
-        raise InputError(name, f"{control} is {value!r:.60}", f"give three numbers of {_MOST.get(control, 10.0):g} at most, or for a wrist the name of a place")
+        raise InputError(name, f"{control} is {value!r:.60}", f"give three numbers of at most {_MOST.get(control, 10.0):g}, or for a wrist the name of a place")
     if hand and np.linalg.norm(numbers) > _LONGEST:
-        raise InputError(name, f"{control} is {value!r:.60}, longer than an arm", "give numbers whose length is 1 at most")
+        raise InputError(name, f"{control} is {value!r:.60}, longer than an arm", "give a vector of length at most 1")
     return numbers
 
 
@@ -145,7 +145,7 @@ def _numbers(pose: Mapping[str, object], control: str) -> tuple[float, ...]:
 
 
 def _through(times: np.ndarray, knots: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """(K,) times, (K, C) values -> (T, C): a cubic through them that never overshoots, and rests at both ends and where it turns back."""
+    """(K,) times, (K, C) values -> (T, C): a cubic through the values that does not overshoot and has zero slope at both ends and at turning points."""
     step, width = np.diff(knots, axis=0), np.diff(times)[:, None]
     before, after = (step / width)[:-1], (step / width)[1:]
     onward = before * after > 0

@@ -1,8 +1,8 @@
-"""A movement in the making: what was drawn so far, as functions of time that :mod:`tdsm.data.kinematics` can pose.
+"""A movement under construction: everything drawn so far, as functions of time that :mod:`tdsm.data.kinematics` can pose.
 
-Time runs from 0 to 1 over a clip. Every part of a movement adds *tracks*: a control of the body and how far it is from rest at each time.
-Tracks of one control add up. Hands are different: they go through *knots*, and stay where the last one left them until another part moves
-them. ``blocked`` names the parts that may not come next, because the body has not come back: nobody crouches who already sits.
+Time runs from 0 to 1 over a clip. Every part of a movement adds *tracks*: a control of the body and its distance from rest at each time. Tracks of the same
+control are added. Hands are different: they go through *knots* and stay at the last one until another part moves them. ``blocked`` lists the parts that must
+not follow, because the body has not returned to rest: a sitting person cannot crouch, for example.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Knots(NamedTuple):
-    """Poses (K, C) to be gone through, and the times (K,) at which."""
+    """Poses (K, C), and the times (K,) at which they are reached."""
 
     times: np.ndarray
     poses: np.ndarray
@@ -28,21 +28,21 @@ class Knots(NamedTuple):
 Track = Knots | Callable[[np.ndarray], np.ndarray]  # distance from rest: at knots, or of times (T,) as (T, 3)
 
 OTHER = {"left": "right", "right": "left"}
-LOWER = frozenset({"legs", "level", "stoop"})  # parts of a movement that need both legs standing
+LOWER = frozenset({"legs", "level", "stoop"})  # parts of a movement that need both feet on the floor
 _NEVER = 1e9  # a time that is not reached
-_MOST_BEND, _LESS_BEND = 115.0, 60.0  # degrees of the torso when several parts bend it, and how much less for a leg length that the hips are lower
+_MOST_BEND, _LESS_BEND = 115.0, 60.0  # most bend of the torso in degrees, and its reduction per leg length by which the hips are lower
 
 
 class Draft:
-    """Random numbers, and what they have moved so far.
+    """Random numbers, and the movement drawn from them so far.
 
     Attributes:
-        rng: where all chance comes from.
-        tracks: (control, track) pairs. Beside the controls of the body there are "left_swing" and "right_swing", which move a hand only
-            while it hangs, and "travel": leg lengths to the left and forward, and degrees turned to the left.
-        hands: for each side (time, wrist, elbow), as in the controls of the body.
-        blocked: parts that may not come next.
-        seat: where the pelvis is at first, for a person who sits.
+        rng: the random generator.
+        tracks: (control, track) pairs. In addition to the controls of the body there are "left_swing" and "right_swing", which move a hand only while it
+            hangs, and "travel": leg lengths to the left and forward, and degrees turned to the left.
+        hands: (time, wrist, elbow) for each side, as in the controls of the body.
+        blocked: parts that must not follow.
+        seat: initial position of the pelvis of a sitting person.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -53,35 +53,35 @@ class Draft:
         self.seat = np.zeros(3)
 
     def pick(self, *options: T) -> T:
-        """One of them, all equally likely; what is written twice is twice as likely."""
+        """One of the options, all with equal probability; an option listed twice is twice as likely."""
         return options[self.rng.integers(len(options))]
 
     def chance(self, probability: float) -> bool:
-        """True that often."""
+        """True with this probability."""
         return bool(self.rng.random() < probability)
 
     def between(self, low: Real, high: Real) -> float:
-        """A number, uniform."""
+        """A uniformly distributed number."""
         return float(self.rng.uniform(low, high))
 
     def move(self, control: str, times: Sequence[float], offsets: Sequence[Sequence[Real] | np.ndarray]) -> None:
-        """Let a control go through offsets (K, 3) from rest at K times."""
+        """Move a control through offsets (K, 3) from rest at K times."""
         self.tracks.append((control, Knots(np.array(times), np.array(offsets, float))))
 
     def move_hand(self, side: str, times: Sequence[float], wrists: Sequence[np.ndarray], elbow: np.ndarray) -> None:
-        """Let a hand stay where it is until the first of K times, then go through the K - 1 wrists (K - 1, 3), one at each of the others."""
+        """Keep a hand in place until the first of K times, then move it through wrists (K - 1, 3) at the other times."""
         self.hands[side].append((times[0], *self.hands[side][-1][1:]))
         self.hands[side] += [(time, wrist, elbow) for time, wrist in zip(times[1:], wrists, strict=True)]
 
     def drop_hands(self, start: float) -> None:
-        """Both hands go home from ``start`` to the end of the clip."""
+        """Return both hands to rest between ``start`` and the end of the clip."""
         for side in OTHER:
             wrist, elbow = _resting(side)
             self.move_hand(side, [start, 1.0], [wrist], elbow)
 
 
 def to_and_fro(draft: Draft, start: float, end: float, times: int, stays: bool) -> tuple[list[float], list[float]]:
-    """Moments, and shares (0 at rest, 1 in full) of something done several times, or once and kept."""
+    """Times, and fractions (0 at rest, 1 in full), of a movement done several times, or once and kept."""
     if times == 1 and not stays and draft.chance(0.5):
         return [start, start + 0.35 * (end - start), start + 0.6 * (end - start), end], [0.0, 1.0, 1.0, 0.0]
     shares = [0.0, 1.0] if stays else [0.0] + [1.0, 0.0] * times
@@ -89,7 +89,7 @@ def to_and_fro(draft: Draft, start: float, end: float, times: int, stays: bool) 
 
 
 def how_often(draft: Draft, times: int) -> str:
-    """ " three times": a number, or a word for several."""
+    """The number of repetitions in words, such as " three times"."""
     if times == 1:
         return draft.pick("", "", " once")
     if times == 2:
@@ -101,13 +101,13 @@ def how_often(draft: Draft, times: int) -> str:
 def controls_at(
     drafts: Sequence[Draft], t: np.ndarray, width: np.ndarray, postures: Sequence[Mapping[str, np.ndarray]]
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Every control of N bodies at times (N, T), each (N, T, 3), and where the persons have travelled, (N, T, 3).
+    """Every control of N bodies at times (N, T), each (N, T, 3), and the distance travelled, (N, T, 3).
 
     Args:
         drafts: the movements.
         t: (N, T) from 0 to 1.
-        width: (N,) factors on what moves, but for the pelvis and the way travelled.
-        postures: what to add to a control in every frame, (3,) each, of each body.
+        width: (N,) factors on the movement, except that of the pelvis and the distance travelled.
+        postures: offsets of controls in every frame, (3,) each, for each body.
     """
     controls = {name: np.tile(np.array(rest, float), (*t.shape, 1)) for name, rest in REST.items()}
     controls |= {name: np.zeros((*t.shape, 3)) for name in ("left_swing", "right_swing", "travel")}
@@ -128,7 +128,7 @@ def controls_at(
 
 
 def _hand_at(drafts: Sequence[Draft], side: str, t: np.ndarray, bend: np.ndarray, swing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Wrist and elbow (N, T, 3): through the knots, on arcs about the shoulder, hanging straight down from a bent chest while at rest."""
+    """Wrist and elbow (N, T, 3): through the knots, on arcs about the shoulder; at rest, hanging vertically from a bent chest."""
     knots = []
     for draft in drafts:
         times, wrists, elbows = (np.array(column) for column in zip(*draft.hands[side], strict=True))
@@ -148,7 +148,7 @@ def _resting(side: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _glide(knots: Sequence[Knots], t: np.ndarray) -> np.ndarray:
-    """(P, T, C): through each of P knots, at its own times (P, T), a cubic that never overshoots a pose, still before the first and after the last."""
+    """(P, T, C): a cubic through each of P knots, at its own times (P, T), which does not overshoot and is constant before the first and after the last."""
     times, poses, count = _padded(knots)
     row = np.arange(len(knots))[:, None]
     gap = np.where(np.arange(1, times.shape[1]) < count, np.diff(times, axis=1), 1.0)[..., None]
@@ -165,7 +165,7 @@ def _glide(knots: Sequence[Knots], t: np.ndarray) -> np.ndarray:
 
 
 def _padded(knots: Sequence[Knots]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Times (P, K), poses (P, K, C) and number (P, 1) of knots without those that follow another at once; behind them the last pose, at no time."""
+    """Times (P, K), poses (P, K, C) and number (P, 1) of knots without coinciding ones, padded with the last pose."""
     most = max(2, *(len(one.times) for one in knots))
     times, poses = np.empty((len(knots), most)), np.empty((len(knots), most, knots[0].poses.shape[1]))
     for row, one in enumerate(knots):

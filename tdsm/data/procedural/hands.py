@@ -1,4 +1,4 @@
-"""What hands do: go to a place and stay, move between places, circle, draw lines, or rock to and fro, one hand, both, or in turn."""
+"""Movements of the hands: going to a place, moving between places, circling, drawing lines, rocking; one hand, both hands, or in turn."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,16 +18,16 @@ _VERBS = {
     "forward": ("stretches", "thrusts", "extends", "sends"),
     "back": ("pulls", "draws", "brings", "swings"),
 }
-_LONG = 0.7  # of a clip; shorter is too short for many repetitions
-_CHEST = 0.30  # half the distance of the shoulders, arm lengths
+_LONG = 0.7  # of a clip; shorter segments have no room for many repetitions
+_CHEST = 0.30  # half the distance between the shoulders, in arm lengths
 
 
 @dataclass(frozen=True)
 class _Hands:
-    """Which hands move, and how to speak of them."""
+    """The moving hands, and the words for them."""
 
-    how: str  # "left" or "right" (that one alone), "both" (mirror images), "together" (side by side), or "turn" (one after the other)
-    lead: str  # the side whose path is drawn; the other hand follows from it
+    how: str  # "left" or "right" (only this hand), "both" (mirror images), "together" (side by side), or "turn" (one after the other)
+    lead: str  # the side whose path is drawn; it determines the path of the other hand
     who: str  # for tdsm.data.procedural.places
     noun: str  # "both hands"; the pronouns and the elbows follow from `how`
 
@@ -36,24 +36,24 @@ class _Hands:
         return "it" if self.how in OTHER else "them"
 
     def elbows(self, straight: bool) -> str:
-        """ ", elbow bent,"."""
+        """A phrase for the elbows, such as ", elbow bent,"."""
         kind = "straight" if straight else "bent"
         return f", elbow {kind}," if self.how in OTHER else f", elbows {kind},"
 
 
 @dataclass(frozen=True, eq=False)
 class _Path:
-    """Points (out, up, forward) for the leading hand and the words for them."""
+    """Points (out, up, forward) of the leading hand, and the words for them."""
 
     points: list[np.ndarray]
     elbow: np.ndarray
-    closes: bool  # does every repetition begin again at the first point (a circle), or go back the way it came?
+    closes: bool  # True: each repetition starts again at the first point (a circle); False: it goes back the same way
     times: int
     words: str
 
 
 def move_hands(draft: Draft, start: float, end: float) -> str:
-    """Move a hand or both, and describe it."""
+    """Move one or both hands; returns a description."""
     hands = _draw_hands(draft)
     times = min(int(draft.pick(1, 1, 1, 2, 2, 3, 4, 5)), 5 if end - start > _LONG else 3)
     between, chain = partial(_through, count=2), partial(_through, count=3)
@@ -84,7 +84,7 @@ def _hold(draft: Draft, hands: _Hands, times: int) -> _Path:
 
 
 def _through(draft: Draft, hands: _Hands, times: int, count: int) -> _Path:
-    """From place to place, ``count`` of them, at least half an arm apart."""
+    """Move between ``count`` places that are at least half an arm apart."""
     places = [draw_place(draft)]
     while len(places) < count:
         new = draw_place(draft)
@@ -110,7 +110,7 @@ def _through(draft: Draft, hands: _Hands, times: int, count: int) -> _Path:
 
 
 def _rock(draft: Draft, hands: _Hands, times: int) -> _Path:
-    """To and fro about a place."""
+    """Rock about a place."""
     place, axis, size = draw_place(draft), int(draft.rng.integers(3)), draft.between(0.12, 0.40)
     half = np.eye(3)[axis] * size / 2
     way = ("apart and together" if hands.how == "both" else "left and right", "up and down", "forth and back")[axis]
@@ -123,7 +123,7 @@ def _rock(draft: Draft, hands: _Hands, times: int) -> _Path:
 
 
 def _plane(draft: Draft) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
-    """A plane to draw in: its centre, its two axes, and words for it."""
+    """A plane for drawing: its centre, its two axes, and words for it."""
     out, up, forward = np.eye(3)
     height = draft.pick("waist", "chest", "chest", "shoulder", "shoulder", "head")
     facing = np.array([draft.between(-0.25, 0.15), HEIGHTS[height] + 0.05, draft.between(0.55, 0.75)])
@@ -133,7 +133,7 @@ def _plane(draft: Draft) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
 
 
 def _circle(draft: Draft, hands: _Hands, times: int) -> _Path:
-    """Round in a circle, in either direction, from any of its four sides."""
+    """Circle in either direction, starting at any of four sides."""
     centre, across, along, where = _plane(draft)
     size, turn = draft.between(0.22, 0.55), draft.pick(1, -1)
     angles = 2 * np.pi * (draft.pick(0, 1, 2, 3) / 4 + turn * np.linspace(0, 1, 9))
@@ -145,7 +145,7 @@ def _circle(draft: Draft, hands: _Hands, times: int) -> _Path:
 
 
 def _lines(draft: Draft, hands: _Hands, times: int) -> _Path:
-    """Along two to four straight lines."""
+    """Move along two to four straight lines."""
     centre, across, along, where = _plane(draft)
     size, corners = draft.between(0.22, 0.55), [draft.rng.uniform(-1, 1, 2)]
     count = int(draft.pick(2, 3, 3, 4, 4))
@@ -164,7 +164,7 @@ def _lines(draft: Draft, hands: _Hands, times: int) -> _Path:
 
 
 def _write(draft: Draft, hands: _Hands, path: _Path, start: float, end: float) -> None:
-    """Give each hand that moves its knots: from where it is to the first point, then through the repetitions."""
+    """Give each moving hand its knots: from its current place to the first point, then through the repetitions."""
     come = start + draft.between(0.15, 0.30) * (end - start)
     returns = draft.chance(0.5)
     for side in (hands.lead,) if hands.how in OTHER else OTHER:
@@ -178,7 +178,7 @@ def _write(draft: Draft, hands: _Hands, path: _Path, start: float, end: float) -
 
 
 def _repeat(points: list[np.ndarray], closes: bool, times: int, returns: bool) -> list[np.ndarray]:
-    """The points ``times`` times; what goes back and forth ends at either end."""
+    """The points repeated ``times`` times; a path back and forth may end at either end."""
     if not closes:
         return points * times + (points[:1] if returns and times > 1 else [])
     shut = np.linalg.norm(points[0] - points[-1]) < 0.05
@@ -186,7 +186,7 @@ def _repeat(points: list[np.ndarray], closes: bool, times: int, returns: bool) -
 
 
 def _share_of_time(hands: _Hands, path: _Path, side: str, come: float, end: float) -> tuple[float, float]:
-    """When a hand begins and ends: hands that move in turn share the time, half a repetition apart."""
+    """Start and end time of a hand; hands that move in turn share the time, half a repetition apart."""
     if hands.how != "turn":
         return come, end
     if path.times == 1:

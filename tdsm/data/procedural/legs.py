@@ -1,4 +1,4 @@
-"""What legs do: lift a knee, kick, step out, jump, or go from foot to foot, on the spot and across the floor."""
+"""Movements of the legs: lifting a knee, kicking, stepping out, jumping, and walking, on the spot and across the floor."""
 
 from itertools import pairwise
 from numbers import Real
@@ -15,7 +15,7 @@ _HEADINGS = {"forward": (0, 1), "backward": (0, -1), "left": (1, 0), "right": (-
 
 
 def move_legs(draft: Draft, start: float, end: float) -> str:
-    """Move a leg or both, and describe it."""
+    """Move one or both legs; returns a description."""
     return draft.pick(_tread, _tread, _tread, _lift_knee, _kick, _step, _step, _jump)(draft, start, end)
 
 
@@ -40,7 +40,7 @@ def _kick(draft: Draft, start: float, end: float) -> str:
 
 
 def _swing_foot(draft: Draft, start: float, end: float, side: str, full: tuple[Real, Real, Real]) -> str:
-    """Out and back, once or several times; how often in words."""
+    """Move a foot out and back, once or several times; returns the number of repetitions in words."""
     times = int(draft.pick(1, 1, 2, 3))
     moments, shares = to_and_fro(draft, start, end, times, False)
     draft.move(f"{side}_foot", moments, [np.array(full) * share for share in shares])
@@ -48,7 +48,7 @@ def _swing_foot(draft: Draft, start: float, end: float, side: str, full: tuple[R
 
 
 def _step(draft: Draft, start: float, end: float) -> str:
-    """A foot is lifted and set down elsewhere, the hips half way to it: to stay, or back again."""
+    """Lift a foot and set it down elsewhere, with the hips half way to it, permanently or with returning."""
     side, way, stays = draft.pick("left", "right"), draft.pick("forward", "forward", "backward", "side"), draft.chance(0.3)
     length, sink, times = draft.between(0.3, 0.75), draft.between(0.0, 0.32), 1 if stays else int(draft.pick(1, 1, 2, 3))
     aside, ahead = {"forward": (0, 1), "backward": (0, -1), "side": (1, 0)}[way]
@@ -71,7 +71,7 @@ def _step(draft: Draft, start: float, end: float) -> str:
 
 
 def _jump(draft: Draft, start: float, end: float) -> str:
-    """Down over the knees, up off the floor, and down again."""
+    """Bend the knees, leave the floor, and land."""
     times, height, dip = int(draft.pick(1, 1, 2, 3)), draft.between(0.12, 0.35), draft.between(0.12, 0.3)
     moments = np.linspace(start, end, 5 * times + 1).tolist()
     draft.move("pelvis", moments, [(0, up, 0) for up in [0.0] + [-dip, 0.0, height, 0.0, 0.0] * times])
@@ -83,7 +83,7 @@ def _jump(draft: Draft, start: float, end: float) -> str:
 
 
 def _tread(draft: Draft, start: float, end: float) -> str:
-    """Left and right foot by turns, on the spot or across the floor; hanging arms may swing along."""
+    """Step with left and right foot alternately, on the spot or across the floor; hanging arms may swing."""
     pace, lift, swing = draft.between(2.3, 6.8), draft.between(0.08, 0.36), draft.between(0.0, 0.45)
     cycles = pace * (end - start)
     bounce, bent = (draft.between(0, 0.05), draft.chance(0.5)) if lift > 0.2 else (0.0, False)
@@ -124,7 +124,7 @@ def _on_the_spot(draft: Draft, pace: float, lift: float, bounce: float) -> str:
 
 
 def _across(draft: Draft, start: float, end: float, way: str, length: float) -> str:
-    """The way over the floor, so many leg lengths, straight or turning."""
+    """Walk over the floor by ``length`` leg lengths, straight or turning."""
     turn = draft.pick(0, 0, 1, -1) * draft.between(40, 200)
     total = np.array([*np.multiply(_HEADINGS[way], length), turn])
     draft.tracks.append(("travel", lambda t: ((np.clip(t, start, end) - start) / (end - start))[:, None] * total))

@@ -1,10 +1,10 @@
 """Places and directions of a hand, as numbers and in words.
 
-Numbers are those of the hand controls (:mod:`tdsm.data.kinematics`): out, up, forward, in arm lengths from the shoulder. A place is one of
-six heights and five ways out from the body, with some scatter. Words are relative to what the sentence is about:
+Numbers are those of the hand controls (:mod:`tdsm.data.kinematics`): out, up, forward, in arm lengths from the shoulder. A place has one of six heights and
+one of five directions from the body, with some scatter. Words depend on the subject of the sentence:
 
 ==========  =============================================  ==================================
-``who``     the noun of the sentence                        out from the body, and across it
+``who``     subject of the sentence                         outward, and inward
 ==========  =============================================  ==================================
 "left"      the left hand (and "right" the right hand)      "to the left", "to the right"
 "one"       one hand, or each hand in its turn              "to its own side", "to the other side"
@@ -22,20 +22,20 @@ from tdsm.data.procedural.draft import OTHER, Draft
 __all__ = ["HEIGHTS", "Place", "draw_place", "main_way", "say_level", "say_place", "say_step"]
 
 HEIGHTS = {"hip": -0.93, "waist": -0.62, "chest": -0.28, "shoulder": 0.02, "head": 0.40, "overhead": 0.88}
-"""Height of the wrist above the shoulder, arm lengths."""
+"""Height of the wrist above the shoulder, in arm lengths."""
 
 _WAYS = {"front": (0.0, 1.0), "side": (1.0, 0.12), "across": (-0.75, 0.66), "back": (0.35, -0.94), "near": (0.5, 0.6)}  # out, forward
-_LEAST = {"front": 0.3, "side": 0.3, "across": 0.55, "back": 0.3, "near": 0.15}  # arm lengths aside: less would be another place
+_LEAST = {"front": 0.3, "side": 0.3, "across": 0.55, "back": 0.3, "near": 0.15}  # least horizontal distance in arm lengths; closer is another place
 _NAMES = {"hip": "hips", "waist": "waist", "chest": "chest", "shoulder": "shoulders", "head": "face"}
 
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where a hand is.
+    """Position of a hand.
 
     Attributes:
         height, way: keys of the tables above.
-        straight: is the arm stretched?
+        straight: whether the arm is stretched.
         wrist, elbow: (3,) as in the controls of the body.
     """
 
@@ -47,7 +47,7 @@ class Place:
 
 
 def draw_place(draft: Draft) -> Place:
-    """A place at random."""
+    """A random place."""
     height, way, straight = draft.pick(*HEIGHTS), draft.pick(*_WAYS), draft.chance(0.5)
     up = HEIGHTS[height] + draft.rng.normal(0, 0.05)
     reach = draft.between(0.32, 0.50) if way == "near" else draft.between(0.90, 0.99) if straight else draft.between(0.45, 0.68)
@@ -58,14 +58,14 @@ def draw_place(draft: Draft) -> Place:
 
 
 def say_level(draft: Draft, height: str) -> str:
-    """A height: "at chest level"."""
+    """A height in words: "at chest level"."""
     if height == "overhead":
         return draft.pick("above head level", "up above head level")
     return draft.pick(f"at {height} level", f"level with the {_NAMES[height]}")
 
 
 def say_place(draft: Draft, place: Place, who: str) -> str:
-    """A place, as what follows "holds the left hand"."""
+    """A place in words that follow "holds the left hand"."""
     level = say_level(draft, place.height)
     if place.way == "front":
         return f"{'straight ahead' if place.straight and place.height in ('chest', 'shoulder') else 'in front'} {level}"
@@ -88,7 +88,7 @@ def main_way(step: np.ndarray) -> str:
 
 
 def say_step(draft: Draft, step: np.ndarray, who: str) -> str:
-    """The direction of (out, up, forward), mostly with the second of its main axes: "upward and to the left"."""
+    """The direction of (out, up, forward) in words, usually with the second of its main axes: "upward and to the left"."""
     sides = {"both": ("together", "apart"), "one": ("inward", "outward")}.get(who, (f"to the {OTHER.get(who, '')}", f"to the {who}"))
     words = (sides, ("downward", "upward"), ("backward", "forward"))
     axes = np.argsort(-np.abs(step))[: 2 if draft.chance(0.8) else 1]

@@ -1,10 +1,10 @@
-"""What each class is called and, in one sentence a class, how the body moves in it.
+"""Names of the classes of each data set, and one sentence per class that describes the movement of the body.
 
-One JSON file a data set. The sentences were written from the class names alone, before any evaluation with them, in one voice: posture,
-body part, direction, height, path, repetition; never a purpose. Each fits the 35 tokens that the paper reads. There is also a clause for
-each body part ("parts": head, hands, torso, legs) and for each stretch of time ("phases": start, middle, end).
+There is one JSON file per data set. The sentences were written from the class names alone, before any evaluation with them, in a uniform style: posture,
+body part, direction, height, path, repetition; never a purpose. Each fits the 35 tokens that the paper uses. There is also a clause for each body part
+("parts": head, hands, torso, legs) and for each phase ("phases": start, middle, end).
 
-The prompts that papers published are read by :mod:`tdsm.data.prompts.published`, from the files of those who have them.
+:mod:`tdsm.data.prompts.published` reads the prompts that papers published, from files that you provide.
 """
 
 import importlib.resources
@@ -18,10 +18,10 @@ from tdsm.util.errors import InputError
 __all__ = ["SUBSETS", "Descriptions", "Motion", "class_prompts", "load_motions", "load_prompts", "packaged_prompts"]
 
 SUBSETS = {"ntu-60": ("ntu-120", 60), "kinetics-200": ("kinetics-400", 200)}
-"""Data set -> the larger one whose first classes it has, and how many.
+"""Data set -> the larger data set whose first classes it has, and their number.
 
-NTU RGB+D 60 is so by definition. Kinetics-200 is an assumption: the files of PURLS give its unseen classes as numbers
-below 200 and no list of names, so we take the first 200 names in alphabetical order. (Mini-Kinetics-200 is another choice of 200.)
+For NTU RGB+D 60 this holds by definition. For Kinetics-200 it is an assumption: the files of PURLS give its unseen classes as numbers below 200 and no list
+of names, so we use the first 200 names in alphabetical order. (Mini-Kinetics-200 is another choice of 200.)
 """
 
 
@@ -41,7 +41,7 @@ class Motion:
 
 
 def load_prompts(dataset: str) -> dict[str, str]:
-    """Class name -> description of the movement, in the data set's own order, for a data set such as "utd-mhad".
+    """Class name -> description of the movement, for a data set such as "utd-mhad"; in the data set's own order.
 
     Raises:
         InputError: no descriptions for this data set.
@@ -88,12 +88,12 @@ def _rows(dataset: str) -> list[dict]:
 
 
 def class_prompts(labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> list[tuple[str, ...]]:
-    """The prompts of each class: (name, sentence) where the label has a sentence, its list of prompts where it has one, else (name,).
+    """The prompts of each class: (name, sentence) if the label has a sentence, its list of prompts if it has one, otherwise (name,).
 
-    Labels and descriptions are matched by normal form (:mod:`tdsm.data.labels`).
+    Labels and descriptions are matched in their normal form (:mod:`tdsm.data.labels`).
 
     Raises:
-        InputError: no label, a label or its description that is empty or not text, or two labels with the same normal form.
+        InputError: no label, a label or a description that is empty or not text, or two labels with the same normal form.
 
     Example:
         >>> class_prompts(["jump", "bow"], {"bow": "The torso bends forward."})

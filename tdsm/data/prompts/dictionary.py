@@ -1,19 +1,19 @@
-"""What people do, in words and in motion: some 4,000 actions with other names, one sentence each about how the body moves, and choreographies.
+"""The dictionary of actions: some 4,000 actions with other names, one sentence each that describes the movement, and choreographies.
 
-``actions/`` has ``everyday``, ``gesture``, ``movement`` and ``sport``, written on 2026-11-29, and ``basic`` (the plainest verbs), written on 2026-11-30, in
-several files, all from the names alone, before any evaluation with them and without a look at the descriptions or recordings of any data set; the
-choreographies (:mod:`tdsm.data.procedural.choreography`) and texts were written on 2026-11-30 from name and sentence. 136 actions of ``movement`` were added
-where the 2,435 descriptions of CMU's motion capture, taken as a list of what people do, had no name like them. Sentences are in the voice of
-:mod:`tdsm.data.prompts`: posture, body part, direction, height, path, repetition. Names are what users type; the other names are synonyms and everyday
-phrases; instructions, captions and plain descriptions are texts beside them. The names of ``basic`` are those of lists of human actions as anybody knows
-them, benchmarks' names among them.
+``actions/`` contains ``everyday``, ``gesture``, ``movement`` and ``sport``, written on 2026-11-29, and ``basic`` (the plainest verbs), written on 2026-11-30,
+in several files. All were written from the names alone, before any evaluation with them and without consulting the descriptions or recordings of any data
+set. The choreographies (:mod:`tdsm.data.procedural.choreography`) and texts were written on 2026-11-30 from name and sentence. 136 actions of ``movement``
+were added because the 2,435 descriptions of CMU's motion capture, used as a list of what people do, named actions without a similar name in the dictionary.
+Sentences have the style of :mod:`tdsm.data.prompts`: posture, body part, direction, height, path, repetition. Names are those that users would type; the
+other names are synonyms and everyday phrases; texts are instructions, captions and plain descriptions. The names of ``basic`` are those of commonly known
+lists of human actions, including names of benchmarks.
 
-**What may be used in a test.** A test of an action that the dictionary describes is no zero-shot test. :func:`load_dictionary` takes the names of the tested
-actions and leaves out each action of which one name has all content words of a tested name, or a name or text none but words of it: "right hand wave"
-leaves out "wave", "waving goodbye" and "wave with the left hand". Texts and sentences of others may use the words. Sides, limbs and numbers do not count; what
-stands in parentheses or beside a slash is a name of its own. It is the words that are compared:
-"salute" stays where "military greeting" is tested, unless one is a synonym of the other. An evaluation says which it used: the dictionary without the
-tested actions, or the whole of it, which is what a user has.
+**Use in tests.** A test of an action that the dictionary describes is not a zero-shot test. :func:`load_dictionary` takes the names of the tested actions and
+excludes every action if one of its names contains all content words of a tested name, or if one of its names or texts consists only of words of it: "right
+hand wave" excludes "wave", "waving goodbye" and "wave with the left hand". Texts and sentences of other actions may contain the words. Sides, limbs and
+numbers are ignored; parts in parentheses or separated by a slash are names of their own. Only words are compared: "salute" is kept if "military greeting" is
+tested, unless one is a synonym of the other. An evaluation states which it used: the dictionary without the tested actions, or the whole dictionary, which is
+what a user has.
 """
 
 import importlib.resources
@@ -37,7 +37,7 @@ _IRREGULAR = {
     "ate": "eat", "drew": "draw", "fell": "fall", "rose": "rise", "went": "go", "swam": "swim", "hung": "hang", "dug": "dig", "wrote": "write",
     "spun": "spin", "crept": "creep", "swept": "sweep",
 }  # fmt: skip
-_JOINED = 6  # letters from which on a tested name is also looked for with its spaces left out: "pushups" in "wall push-ups"
+_JOINED = 6  # from this length on, a tested name is also searched without spaces: "pushups" in "wall push-ups"
 _LIMBS = frozenset(("arm", "both", "foot", "hand", "left", "leg", "one", "right", "two"))
 
 
@@ -48,9 +48,9 @@ class Action:
     Attributes:
         name: as a user would type it.
         synonyms: other names and everyday phrases; at least one.
-        sentence: how the body moves.
-        texts: what else it may be called in a sentence: instructions, captions, plain descriptions.
-        ways: its choreography, one object for each way to do it (:func:`tdsm.data.procedural.choreography.read_way`).
+        sentence: description of the movement.
+        texts: other texts about the action: instructions, captions, plain descriptions.
+        ways: its choreography, one object per way to perform it (:func:`tdsm.data.procedural.choreography.read_way`).
     """
 
     name: str
@@ -64,7 +64,7 @@ def load_dictionary(without: Iterable[str] = ()) -> tuple[Action, ...]:
     """The actions of the dictionary, sorted by file and name.
 
     Args:
-        without: names of tested actions; whatever one of them names is left out.
+        without: names of tested actions; actions that match one of them are excluded.
 
     Example:
         >>> actions = {action.name: action for action in load_dictionary()}
@@ -74,7 +74,7 @@ def load_dictionary(without: Iterable[str] = ()) -> tuple[Action, ...]:
         True
 
     Raises:
-        InputError: ``without`` is one text, or holds what is none.
+        InputError: ``without`` is a single text, or contains something that is not text.
     """
     if isinstance(without, str):
         raise InputError("without", f"is the text {without!r:.60}", "give a list of names")
@@ -95,34 +95,34 @@ def _actions() -> tuple[Action, ...]:
 
 
 def _names_it(action: Action, tested: frozenset[str], joined: str) -> bool:
-    """Whether the action is what a tested name, given by its content words and joined into one, names."""
-    names, texts, together = _told(action)
+    """Whether a tested name, given by its content words and in joined form, names this action."""
+    names, texts, together = _words_of(action)
     if len(joined) >= _JOINED and any(joined in name for name in together):
         return True
     return any(tested <= words for words in names) or any(words <= tested for words in (*names, *texts))
 
 
 @cache
-def _told(action: Action) -> tuple[list[frozenset[str]], list[frozenset[str]], list[str]]:
-    """Content words of the names and of the texts of an action, and its names joined."""
+def _words_of(action: Action) -> tuple[list[frozenset[str]], list[frozenset[str]], list[str]]:
+    """Content words of the names and of the texts of an action, and its names in joined form."""
     both = (action.name, *action.synonyms), action.texts
-    names, texts = ([words for text in told if (words := _content(text))] for told in both)
+    names, texts = ([words for text in several if (words := _content(text))] for several in both)
     return names, texts, [_joined(name) for name in both[0]]
 
 
 def _joined(name: str) -> str:
-    """The letters of a name alone, without a plural's s."""
+    """The letters of a name, without a plural s."""
     return re.sub(r"\W", "", name.casefold()).removesuffix("s")
 
 
 def _content(name: str) -> frozenset[str]:
-    """The words of a name that carry its meaning, without endings: "Waving the hands" has those of "hand wave"; of "both hands" none are left out."""
+    """The content words of a name, without endings: "Waving the hands" has those of "hand wave". For "both hands" no word is removed."""
     words = frozenset(_stem(word) for word in re.findall(r"\w+", name.casefold()) if not _NO_CONTENT.fullmatch(word))
     return words - _LIMBS or words
 
 
 def _stem(word: str) -> str:
-    """Without the endings of plural and of verb forms; what is left need not be a word, only the same for all forms."""
+    """A word without endings of plural and verb forms. The result need not be a word, but it is the same for all forms."""
     word = _IRREGULAR.get(word, word)
     for ending in ("ing", "ies", "es", "ed", "er", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:

@@ -1,16 +1,16 @@
-"""The prompts that papers published, for those who have downloaded them. None of their text is part of this package.
+"""Prompts that papers published, for users who have downloaded them. None of their text is part of this package.
 
-Class lists of SA-DVAE (S.-W. Li et al., ECCV 2024; folder ``class_lists`` of its archive), which TDSM reads too:
+Class lists of SA-DVAE (S.-W. Li et al., ECCV 2024; folder ``class_lists`` of its archive), which TDSM also uses:
 
-- ``ntu60.csv``, ``ntu120.csv``, ``pku51.csv``: a header ``idx,label`` and a line a class. ``idx`` counts from 1 (NTU) or 0 (PKU-MMD). For
-  NTU the "label" is no class name but a description of the motion; for PKU-MMD it is the class name.
-- ``ntu60_llm.txt``, ``ntu120_llm.txt``: a line a class, a sentence that a language model wrote about it.
+- ``ntu60.csv``, ``ntu120.csv``, ``pku51.csv``: a header ``idx,label`` and one line per class. ``idx`` counts from 1 (NTU) or 0 (PKU-MMD). For NTU the
+  "label" is not a class name but a description of the motion; for PKU-MMD it is the class name.
+- ``ntu60_llm.txt``, ``ntu120_llm.txt``: one line per class, a sentence that a language model wrote about it.
 
-TDSM tells a class of NTU by two prompts, its line of ``ntu120.csv`` and its line of ``ntu120_llm.txt``, also for NTU-60; six lines of
-``ntu60.csv`` read differently.
+TDSM describes a class of NTU by two prompts, its line of ``ntu120.csv`` and its line of ``ntu120_llm.txt``, also for NTU-60. Six lines of ``ntu60.csv``
+differ from ``ntu120.csv``.
 
-Spreadsheet of PURLS (A. Zhu et al., CVPR 2024), ``gpt3_desc.xlsx``: a sheet a data set with the columns label, head, hands, torso, legs,
-start, middle, end and global description. Its labels are not always those of the data set ("Swipe left" in UTD-MHAD).
+Spreadsheet of PURLS (A. Zhu et al., CVPR 2024), ``gpt3_desc.xlsx``: one sheet per data set with the columns label, head, hands, torso, legs, start, middle,
+end and global description. Its labels sometimes differ from those of the data set ("Swipe left" in UTD-MHAD).
 """
 
 import csv
@@ -31,15 +31,15 @@ _HEADER = dict(zip("ABCDEFGHI", ("Action Labels", "Head", "Hands", "Torso", "Leg
 
 
 def published_prompts(path: str | Path, dataset: str) -> dict[str, tuple[str, ...]]:
-    """Class name -> its prompts as published, in the data set's own order; to be given as ``descriptions`` wherever these are asked for.
+    """Class name -> its published prompts, in the data set's own order. The result can be used wherever ``descriptions`` are accepted.
 
     Args:
-        path: the folder of class lists (its prompts are those of TDSM), one class list (one prompt a class), or PURLS's spreadsheet
+        path: the folder of class lists (gives the prompts of TDSM), a single class list (one prompt per class), or PURLS's spreadsheet
             (class name and global description).
-        dataset: such as "ntu-60"; its names are those of :func:`tdsm.data.prompts.load_prompts`.
+        dataset: data set such as "ntu-60"; its names are those of :func:`tdsm.data.prompts.load_prompts`.
 
     Raises:
-        InputError: no such path, no published prompts for this data set in it, or a file that does not fit the data set.
+        InputError: no such path, no published prompts for this data set in it, or a file that does not match the data set.
     """
     path = Path(path)
     if not path.exists():
@@ -55,10 +55,10 @@ def published_prompts(path: str | Path, dataset: str) -> dict[str, tuple[str, ..
 def read_class_list(path: str | Path, dataset: str) -> dict[str, str]:
     """Class name -> its text in a class list of SA-DVAE, .csv or .txt, in the data set's own order.
 
-    A list of NTU-120 serves for NTU-60 as well, a list of Kinetics-400 for Kinetics-200.
+    A list of NTU-120 can also be used for NTU-60, and a list of Kinetics-400 for Kinetics-200.
 
     Raises:
-        InputError: unreadable, not UTF-8, a malformed line, numbers that do not count up from 0 or 1, or not as many classes as the data
+        InputError: unreadable, not UTF-8, a malformed line, numbers that do not count up from 0 or 1, or another number of classes than the data
             set has.
     """
     path, names = Path(path), list(load_prompts(dataset))
@@ -66,15 +66,15 @@ def read_class_list(path: str | Path, dataset: str) -> dict[str, str]:
     texts = _csv_texts(path, text) if path.suffix.lower() == ".csv" else _lines(path, text)
     classes = names if len(texts) == len(names) else list(load_prompts(_whole(dataset)))
     if len(texts) != len(classes):
-        raise InputError(path, f"describes {len(texts)} classes, {dataset} has {len(names)}", "give the list of this data set")
+        raise InputError(path, f"describes {len(texts)} classes, but {dataset} has {len(names)}", "give the list of this data set")
     if texts != classes and sorted(texts) == sorted(classes):
         text, name = next(pair for pair in zip(texts, classes, strict=True) if pair[0] != pair[1])
-        raise InputError(path, f"has {text!r} where {dataset} has {name!r}", "put the names into the order of the data set")
+        raise InputError(path, f"has {text!r} instead of {name!r} of {dataset}", "put the names in the order of the data set")
     return dict(zip(names, texts[: len(names)], strict=True))
 
 
 def read_purls(path: str | Path, dataset: str) -> dict[str, Motion]:
-    """Class name -> PURLS's texts for it (global description, parts, phases), in the data set's own order.
+    """Class name -> its texts of PURLS (global description, parts, phases), in the data set's own order.
 
     Raises:
         InputError: not an .xlsx, no sheet for this data set, other columns, an empty cell, or rows that are not the classes of the data set.
@@ -87,7 +87,7 @@ def read_purls(path: str | Path, dataset: str) -> dict[str, Motion]:
     if not rows or {column: rows[0].get(column) for column in _HEADER} != _HEADER:
         raise InputError(where, f"the first row is not {', '.join(_HEADER.values())}", "give PURLS's gpt3_desc.xlsx")
     if len(rows) != len(names) + 1:
-        raise InputError(where, f"describes {len(rows) - 1} classes, {whole} has {len(names)}", "give PURLS's gpt3_desc.xlsx")
+        raise InputError(where, f"describes {len(rows) - 1} classes, but {whole} has {len(names)}", "give PURLS's gpt3_desc.xlsx")
     motions = {}
     for number, (name, row) in enumerate(zip(names, rows[1:], strict=True), start=1):
         _check_row(f"{where}, class {number}", row, name, names)
@@ -123,7 +123,7 @@ def _lines(path: Path, text: str) -> list[str]:
     lines = [line.strip() for line in text.rstrip().split("\n")]
     for number, line in enumerate(lines, start=1):
         if not line:
-            raise InputError(f"{path}, line {number}", "is empty", "give one line a class")
+            raise InputError(f"{path}, line {number}", "is empty", "give one line per class")
     return lines
 
 
@@ -133,7 +133,7 @@ def _csv_texts(path: Path, text: str) -> list[str]:
     except csv.Error as error:
         raise InputError(path, f"cannot be read as CSV ({error})", "download it again") from error
     if header != ["idx", "label"]:
-        raise InputError(f"{path}, line 1", f"the header is {','.join(header)!r}, not 'idx,label'", "give a class list of SA-DVAE")
+        raise InputError(f"{path}, line 1", f"the header is {','.join(header)!r} instead of 'idx,label'", "give a class list of SA-DVAE")
     base = 0 if rows and rows[0][:1] == ["0"] else 1
     for index, row in enumerate(rows):
         where = f"{path}, line {index + 2}"
@@ -145,7 +145,7 @@ def _csv_texts(path: Path, text: str) -> list[str]:
 
 
 def _check_row(where: str, row: dict[str, str], name: str, names: Sequence[str]) -> None:
-    """A row is complete and its label means the class that stands at its place."""
+    """Check that a row is complete and that its label matches the class at its position."""
     for column, title in _HEADER.items():
         if column not in row:
             raise InputError(where, f"{title!r} is empty (column {column})", "give PURLS's gpt3_desc.xlsx")
@@ -153,11 +153,11 @@ def _check_row(where: str, row: dict[str, str], name: str, names: Sequence[str])
     if _words(label) == _words(name):
         return
     if likeness == 0 or likeness < max(_likeness(label, other) for other in names):
-        raise InputError(where, f"is {label!r}, expected {name!r}", "put the rows into the order of the data set")
+        raise InputError(where, f"is {label!r}, expected {name!r}", "put the rows in the order of the data set")
 
 
 def _likeness(label: str, name: str) -> float:
-    """Share of the words of a label that begin a word of a class name: 1 for "Swipe left" and "right arm swipe to the left"."""
+    """Share of the words of a label that are the beginning of a word of a class name: 1 for "Swipe left" and "right arm swipe to the left"."""
     words = _words(label)
     return sum(any(own.startswith(word) for own in _words(name)) for word in words) / max(1, len(words))
 

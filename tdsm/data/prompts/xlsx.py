@@ -1,10 +1,9 @@
-"""Text of one sheet of an .xlsx spreadsheet, with the standard library alone.
+"""Text of one sheet of an .xlsx spreadsheet, using only the standard library.
 
 An .xlsx (ECMA-376, Office Open XML) is a zip of XML files. ``xl/workbook.xml`` names the sheets and gives each a relation id,
-``xl/_rels/workbook.xml.rels`` says which file that is, and most texts stand once in ``xl/sharedStrings.xml``, where cells refer to them
-by number. A few lines read that. A library would do more (dates, formulas, styles), but be one more dependency, and the usual one,
-openpyxl, leaves it to its user to guard against malicious XML. Here a file may not be large once unpacked nor declare a document type, so
-that no entity can expand.
+``xl/_rels/workbook.xml.rels`` maps the ids to files, and most texts are stored once in ``xl/sharedStrings.xml``, to which cells refer by number. A library
+would do more (dates, formulas, styles), but it would be another dependency, and the usual one, openpyxl, leaves protection against malicious XML to its user.
+Here the unpacked size is limited and document types are refused, so that no entity can expand.
 """
 
 import posixpath
@@ -18,13 +17,13 @@ from tdsm.util.errors import InputError
 
 __all__ = ["read_sheet"]
 
-_LARGEST = 8 * 2**20  # bytes of one XML file, unpacked; the largest of a sheet of 400 rows of sentences has 0.3 million
+_LARGEST = 8 * 2**20  # bytes of one unpacked XML file; a sheet of 400 rows of sentences has 0.3 million
 _BROKEN = (zipfile.BadZipFile, zlib.error, ElementTree.ParseError, LookupError, ValueError, EOFError, OSError, RuntimeError)  # RuntimeError: encrypted
-_REMEDY = "give the spreadsheet as it was downloaded, or save it as .xlsx once more"
+_REMEDY = "give the spreadsheet as it was downloaded, or save it as .xlsx again"
 
 
 def read_sheet(path: str | Path, sheet: str) -> list[dict[str, str]]:
-    """Rows of a sheet, from the top; each maps the column ("A", "B", ...) to the text there, without white space around it or empty cells.
+    """Rows of a sheet, from the top. Each maps columns ("A", "B", ...) to stripped text; empty cells are omitted.
 
     Raises:
         InputError: no such file, not an .xlsx, damaged or unsafe XML, or no sheet of this name.
@@ -46,7 +45,7 @@ def _sheet_files(book: zipfile.ZipFile) -> dict[str, str]:
     files = {}
     for sheet in _parse(book, "xl/workbook.xml").findall(".//{*}sheet"):
         (relation,) = (value for key, value in sheet.attrib.items() if key.endswith("}id"))
-        files[sheet.attrib["name"]] = posixpath.join("xl", targets[relation]).lstrip("/")  # a target is relative to xl/ or begins with /
+        files[sheet.attrib["name"]] = posixpath.join("xl", targets[relation]).lstrip("/")  # a target is relative to xl/ or starts with /
     return files
 
 
@@ -69,15 +68,15 @@ def _cell(cell: ElementTree.Element, shared: list[str]) -> str:
 
 
 def _text(item: ElementTree.Element) -> str:
-    """Plain text, or the runs of formatted text; not the phonetic notes that may follow."""
+    """Plain text, or the runs of formatted text, without phonetic notes."""
     return "".join(part.text or "" for part in item.findall("{*}t") + item.findall("{*}r/{*}t"))
 
 
 def _parse(book: zipfile.ZipFile, name: str) -> ElementTree.Element:
     size = book.getinfo(name).file_size
     if size > _LARGEST:
-        raise ValueError(f"{name} has {size} bytes unpacked, {_LARGEST} are allowed")
-    text = book.read(name).decode("utf-8-sig")  # text, not bytes: the parser then cannot see another encoding than this check does
+        raise ValueError(f"{name} has {size} bytes unpacked, more than the allowed {_LARGEST}")
+    text = book.read(name).decode("utf-8-sig")  # text, not bytes: the parser then uses the same encoding as this check
     if "<!DOCTYPE" in text:
         raise ValueError(f"{name} declares a document type")
     return ElementTree.fromstring(text)

@@ -1,4 +1,4 @@
-"""Data sets: one module each, from the download to a :class:`~tdsm.data.clips.ClipSet`."""
+"""Readers: one module per data set or file format. Each converts files to a :class:`~tdsm.data.clips.ClipSet`."""
 
 import math
 from dataclasses import replace
@@ -35,7 +35,7 @@ __all__ = [
     "read_pku_mmd", "read_pyskl", "read_results", "read_utd_mhad",
 ]  # fmt: skip
 
-_READERS = (  # data set, pattern of its files' names (with or without their folders), reader
+_READERS = (  # data set, pattern of its file names (with or without folders), reader
     ("UTD-MHAD", utd_mhad.MEMBER, read_utd_mhad),
     ("NW-UCLA", nw_ucla.MEMBER, read_nw_ucla),
     ("MSR-Action3D", msr_action3d.MEMBER, read_msr_action3d),
@@ -63,25 +63,25 @@ def load_clips(
     body_model: str | Path | None = None,
     reading: Reading = Reading(),
 ) -> ClipSet:
-    """Read skeleton clips, whatever the path is: what stands inside decides, never the name of the file or folder.
+    """Read skeleton clips from any supported path. The content decides the format, never the name of the file or folder.
 
     Args:
-        path: a data set (UTD-MHAD, NW-UCLA, MSR-Action3D, NTU RGB+D, PKU-MMD, Kinetics-skeleton) or what OpenPose wrote, as a zip or a folder, the
-            JSON or CSV of AlphaPose, MMPose, YOLO or MediaPipe (:mod:`tdsm.data.readers.results`) or motion as BVH, AMC with ASF, C3D, AMASS or
-            HumanML3D (:mod:`tdsm.data.readers.motion`) as a file, zip or folder, a pickle of pyskl or MMAction2, a ``.npz`` in the format of
-            :mod:`tdsm.data.clips`, a ``.npy`` with its ``layout``, a clip store (:mod:`tdsm.data.disk`, :mod:`tdsm.data.sharded`), or a folder of ``.npy`` with
-            ``clips.csv`` in the format of :mod:`tdsm.data.readers.folder`.
-        layout: layout name, for a ``.npy`` and for a folder whose table gives none.
-        size: (width, height) of the picture in pixels, for coordinates in the plane that are parts of these (0 to 1); nothing else says it.
-        fps: frames a second of the clips whose files do not state them; where they are left out, 30 is assumed and one warning says so.
-        strict: refuse clips that do not look as their layout promises (see :mod:`tdsm.data.door`), rather than warn.
-        fix: mend what can be known of such clips, in memory, and say so.
-        body_model: a .npz of SMPL-H or SMPL-X, for files of AMASS that hold parameters alone (:mod:`tdsm.data.readers.smpl_npz`).
-        reading: how to go through many files, and whether to keep the clips in a store.
+        path: a data set (UTD-MHAD, NW-UCLA, MSR-Action3D, NTU RGB+D, PKU-MMD, Kinetics-skeleton) or output of OpenPose, as a zip or a folder; JSON or
+            CSV of AlphaPose, MMPose, YOLO or MediaPipe (:mod:`tdsm.data.readers.results`) or motion as BVH, AMC with ASF, C3D, AMASS or HumanML3D
+            (:mod:`tdsm.data.readers.motion`), as a file, zip or folder; a pickle of pyskl or MMAction2; a ``.npz`` in the format of
+            :mod:`tdsm.data.clips`; a ``.npy`` with its ``layout``; a clip store (:mod:`tdsm.data.disk`, :mod:`tdsm.data.sharded`); or a folder of ``.npy``
+            with ``clips.csv`` in the format of :mod:`tdsm.data.readers.folder`.
+        layout: layout name, for a ``.npy`` and for a folder whose table has no layout.
+        size: (width, height) of the picture in pixels, for 2-D coordinates that are fractions of these (0 to 1); no file states it.
+        fps: frames per second of clips whose files do not state it. If omitted, 30 is assumed and one warning says so.
+        strict: raise an error instead of a warning for clips that do not match their layout (see :mod:`tdsm.data.door`).
+        fix: fix such clips in memory as far as possible, and report each fix.
+        body_model: a .npz of SMPL-H or SMPL-X, for files of AMASS that hold only parameters (:mod:`tdsm.data.readers.smpl_npz`).
+        reading: how to process many files, and whether to keep the clips in a store.
 
     Raises:
-        InputError: nothing known is inside, more than one data set is inside, the clips have another layout than asked
-            for, the reader found a fault, or (``strict``) there is a remark about the clips.
+        InputError: the path holds nothing known or more than one data set, the clips have another layout than requested, the reader found an error, or
+            (``strict``) there is a remark about the clips.
 
     Example:
         >>> from tdsm.data.synthetic import synthetic_clips
@@ -91,9 +91,9 @@ def load_clips(
     """
     for key, value in (("size", size), ("fps", fps)):
         if value is not None and reading.store is not None:
-            raise InputError(path, f"{key} was given together with a store, which holds clips as they were read", "leave the store out, and save the clips")
+            raise InputError(path, f"{key} cannot be used with a store, which holds clips as they were read", "remove the store option, and save the clips")
     if fps is not None and not 0 < fps < math.inf:
-        raise InputError(path, f"fps is {fps!r:.60}", "give frames a second, a finite number above 0")
+        raise InputError(path, f"fps is {fps!r:.60}", "give frames per second, a finite number above 0")
     model = None if body_model is None else load_body_model(body_model)
     clips = _load(check_path(path), layout, size is not None, fps, model, reading)
     if size is not None:
@@ -102,7 +102,7 @@ def load_clips(
         rated = (replace(clip, fps=float(fps), fps_assumed=False) if clip.fps_assumed else clip for clip in clips)
         clips = ClipSet(tuple(rated), clips.classes, clips.name)
     if layout is not None and clips.layout.name != layout:
-        raise InputError(path, f"its clips have layout {clips.layout.name}, not {layout}", "leave the layout out: the data say it")
+        raise InputError(path, f"its clips have layout {clips.layout.name}, not {layout}", "remove the layout option; the data determine it")
     return admit(clips, strict=strict, fix=fix)
 
 
@@ -135,7 +135,7 @@ def _load(path: Path, layout: str | None, sized: bool, fps: float | None, model:
     if kind == "folder" and TABLE in names and set(fitting) != {"OpenPose"}:
         return read_folder(path, layout, reading=reading)
     if len(fitting) > 1:
-        raise InputError(path, f"holds both {' and '.join(fitting)}", "give the path of one of them")
+        raise InputError(path, f"holds both {' and '.join(fitting)}", "give the path of one of these data sets")
     if not fitting:
         raise InputError(path, f"none of its {len(bases)} files belongs to a known data set", _SUPPORTED)
     (read,) = fitting.values()
@@ -145,17 +145,17 @@ def _load(path: Path, layout: str | None, sized: bool, fps: float | None, model:
 
 
 def _in_pixels(clips: ClipSet, size: tuple[int, int], path: Path) -> ClipSet:
-    """Clips whose coordinates are parts of the picture's width and height, times these."""
+    """Multiply coordinates that are fractions of the picture's width and height by these."""
     if len(size) != 2 or not all(0 < side < 1e6 for side in size):
         raise InputError(path, f"size is {size!r:.60}", "give (width, height) in pixels")
     if clips.layout.dims != 2 or any(np.nanmax(np.abs(clip.joints)) > 3 for clip in clips):
-        raise InputError(path, "size was given, but coordinates are not parts of a picture's width and height", "leave the size out")
+        raise InputError(path, "size is given, but coordinates are not fractions of a picture's width and height", "remove the size")
     scaled = tuple(replace(clip, joints=clip.joints * np.array(size, np.float32)) for clip in clips)
     return ClipSet(scaled, clips.classes, clips.name)
 
 
 def _kept(clips: ClipSet, path: Path, reading: Reading) -> ClipSet:
-    """What came from one file: as it is, or copied to the store that the reading asks for, which remembers the file and its content."""
+    """The clips of one file: unchanged, or copied to the store of ``reading``, which records the file and its content."""
     reading.refuse_shard(path)
     if reading.store is None:
         return clips

@@ -1,7 +1,7 @@
-"""Files of a data set, whether it is still a zip or already unpacked.
+"""Files of a data set, in a zip or in an unpacked folder.
 
-A reader need not care whether its user unpacked a data set: it asks an :class:`Archive` for the members whose base names match a pattern, and reads them as
-bytes. All that can be wrong with what was downloaded (no such path, nothing in it, cut off in the middle, something else altogether) is reported here.
+Readers do not depend on whether a data set was unpacked: an :class:`Archive` lists the members whose base names match a pattern, and reads them as bytes. Every
+problem with a download (missing path, empty, truncated, or another kind of file) is reported here.
 """
 
 import lzma
@@ -16,21 +16,21 @@ from tdsm.util.errors import InputError
 
 __all__ = ["LARGEST", "Archive"]
 
-LARGEST = 32 << 20  # bytes of one member; the largest of the data sets are videos of PKU-MMD with about 20 MB
+LARGEST = 32 << 20  # most bytes of one member; the largest are videos of PKU-MMD with about 20 MB
 
 _UNREADABLE = (zipfile.BadZipFile, NotImplementedError, struct.error, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
-"""What opening or reading a damaged zip raises (RuntimeError: encrypted; NotImplementedError: packed in an unknown way)."""
+"""Exceptions when a damaged zip is opened or read (RuntimeError: encrypted; NotImplementedError: unknown compression)."""
 
 
 class Archive:
-    """The member files of a zip or of a folder; a context manager.
+    """The member files of a zip or a folder; used as a context manager.
 
     Attributes:
         path: the zip or the folder.
         names: member names relative to it, with forward slashes, sorted.
 
     Raises:
-        InputError: no such path, an empty file, or a file that is not a whole zip (what it is instead is said).
+        InputError: no such path, an empty file, or a file that is not a complete zip (the message says what it is).
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -56,14 +56,14 @@ class Archive:
             self._zip.close()
 
     def size(self, name: str) -> int:
-        """Bytes of one member, unpacked, by the zip's own table."""
+        """Unpacked size of a member in bytes, from the zip's directory."""
         return (self.path / name).stat().st_size if self._zip is None else self._zip.getinfo(name).file_size
 
     def head(self, name: str, count: int) -> bytes:
-        """The first bytes of one member, which may be empty.
+        """The first bytes of a member, which may be empty.
 
         Raises:
-            InputError: it cannot be read.
+            InputError: the member cannot be read.
         """
         try:
             with (self.path / name).open("rb") if self._zip is None else self._zip.open(name) as file:
@@ -75,8 +75,8 @@ class Archive:
         """Content of one member.
 
         Args:
-            name: of the member.
-            largest: bytes that it may have, unpacked; more is refused before anything is read.
+            name: name of the member.
+            largest: most bytes, unpacked; a larger member is refused before anything is read.
 
         Raises:
             InputError: the member is empty, damaged, encrypted or too large.
@@ -84,7 +84,7 @@ class Archive:
         try:
             size = self.size(name)
             if size > largest:
-                raise InputError(self.path / name, f"has {size / 1e6:,.0f} MB, where {largest / 1e6:,.0f} MB are the most that such a file has", "leave it out")
+                raise InputError(self.path / name, f"has {size / 1e6:,.0f} MB, more than the {largest / 1e6:,.0f} MB of such files", "remove it")
             content = (self.path / name).read_bytes() if self._zip is None else self._zip.read(name)
         except (InputError, KeyError):
             raise
@@ -95,23 +95,23 @@ class Archive:
         return content
 
     def matching(self, pattern: re.Pattern, example: str) -> list[tuple[str, re.Match]]:
-        """(member name, match) for members whose base name matches all of ``pattern``, ordered by the numbers it captures.
+        """(member name, match) for members whose base name matches all of ``pattern``, ordered by the numbers in the groups.
 
         Args:
-            pattern: its groups are all numbers.
-            example: a name that matches, for the message.
+            pattern: a pattern whose groups are all numbers.
+            example: a matching name, for the message.
 
         Raises:
-            InputError: no member matches, or one base name stands in two folders.
+            InputError: no member matches, or a base name occurs in two folders.
         """
         members: dict[str, tuple[str, re.Match]] = {}
         for name in self.names:
             match = pattern.fullmatch(PurePosixPath(name).name)
             if match and match[0] in members:
-                raise InputError(self.path, f"{match[0]} is there twice, as {members[match[0]][0]} and {name}", "keep one copy")
+                raise InputError(self.path, f"{match[0]} occurs twice, as {members[match[0]][0]} and {name}", "keep one copy")
             if match:
                 members[match[0]] = (name, match)
         if not members:
             first = f"the first is {self.names[0]}" if self.names else "it is empty"
-            raise InputError(self.path, f"none of its {len(self.names)} files is named like {example} ({first})", "give the archive or folder that holds them")
+            raise InputError(self.path, f"none of its {len(self.names)} files is called like {example} ({first})", "give the archive or folder that holds them")
         return sorted(members.values(), key=lambda member: tuple(map(int, member[1].groups())))

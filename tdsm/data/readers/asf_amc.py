@@ -1,11 +1,12 @@
-"""ASF and AMC, the files of Acclaim: a body's bones (``02.asf``) and the angles of a take (``02_04.amc``), as CMU and HDM05 give them.
+"""ASF and AMC, the files of Acclaim: the bones of a body (``02.asf``) and the angles of a take (``02_04.amc``), as in CMU and HDM05.
 
-A bone runs from its parent's end along ``direction`` for ``length``. In its own axes, which ``axis`` turns, a take's angles turn it, in the order of ``dof``,
-the first innermost; so does ``axis`` itself. Joints are the bones' starts. ``length`` under ``:units`` says how the numbers were scaled: with CMU's 0.45 a
-metre is 0.45 / 0.0254 of them; with 1 nothing is said, and the body's size decides. AMC does not say its frames a second (CMU's and HDM05's takes have 120).
+A bone extends from its parent's end along ``direction`` for ``length``. The angles of a take rotate it in its own axes, which ``axis`` rotates. Rotations are
+applied in the order of ``dof``, the first one innermost; the same holds for ``axis``. Joints are the starting points of the bones. ``length`` under
+``:units`` defines the scale: with CMU's 0.45, a metre is 0.45 / 0.0254 units; with 1 the unit is unknown and the body's size determines it. AMC does not
+state the frame rate (takes of CMU and HDM05 have 120 frames per second).
 """
 
-# A parser of our own: no kept-up package on PyPI reads the two files.
+# Our own parser, because no maintained package on PyPI reads the two formats.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,20 +21,20 @@ from tdsm.util.errors import InputError
 
 __all__ = ["Bone", "Skeleton", "asf_of", "parse_amc", "parse_asf", "read_amc", "starts"]
 
-_AGAIN = "take another copy of the file"
-_MOST = 500  # bones
+_AGAIN = "get another copy of the file"
+_MOST = 500  # most bones
 _CMU = 0.45
 
 
 @dataclass(frozen=True)
 class Bone:
-    """A bone; ``dof`` are the axes of its angles, in order.
+    """A bone.
 
     Attributes:
         name, parent: names.
-        reach: (3,) from start to end in the resting pose.
+        reach: (3,) from start to end in the rest pose.
         axes: (3, 3) its own axes.
-        dof: such as ("rx", "rz"); of the root also "tx", "ty" and "tz".
+        dof: axes of its angles in order, such as ("rx", "rz"); the root also has "tx", "ty" and "tz".
     """
 
     name: str
@@ -45,7 +46,7 @@ class Bone:
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Bones, each after its parent, the root first; metres of one unit, None where not known; whether angles are degrees."""
+    """Bones, each after its parent, root first; length of the unit in metres, or None if unknown; whether angles are in degrees."""
 
     bones: tuple[Bone, ...]
     metres: float | None
@@ -53,7 +54,7 @@ class Skeleton:
 
 
 def asf_of(amc: str, names: Sequence[str], where: object) -> str:
-    """The .asf of a take, among the names of files: the one in its folder whose name the take's begins with, else the only one there.
+    """The .asf of a take among the names of files: the one in its folder with whose name the take's name begins, otherwise the only one in the folder.
 
     Example:
         >>> asf_of("02/02_04.amc", ["02/02.asf", "02/02_04.amc", "05/05.asf"], "cmu.zip")
@@ -64,19 +65,19 @@ def asf_of(amc: str, names: Sequence[str], where: object) -> str:
     begun = [name for name in beside if take.stem.lower().startswith(PurePosixPath(name).stem.lower())]
     if begun or len(beside) == 1:
         return max(begun or beside, key=len)
-    what = f"holds angles alone, and its folder has {len(beside)} .asf files, none of which its name begins with"
-    raise InputError(where, what, "put the body's .asf beside it, such as 02.asf for 02_04.amc")
+    what = f"holds only angles, and none of the {len(beside)} .asf files in its folder matches its name"
+    raise InputError(where, what, "put the body's .asf next to it, such as 02.asf for 02_04.amc")
 
 
 def read_amc(amc: bytes, asf: bytes, where: object, body: object) -> Take:
-    """One take of one person.
+    """Read one take of one person.
 
     Args:
-        amc, asf: the files.
-        where, body: what to name in messages, for the take and for its body.
+        amc, asf: contents of the files.
+        where, body: sources named in messages, for the take and for its body.
 
     Raises:
-        InputError: a fault in either file, angles that do not fit the bones, or bones that are not understood.
+        InputError: an error in either file, angles that do not match the bones, or unknown bones.
     """
     skeleton = parse_asf(asf, body)
     wanted = joints_by_name([bone.name for bone in skeleton.bones], body)
@@ -94,10 +95,10 @@ def _in_degrees(bone: Bone, angles: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def parse_asf(content: bytes, where: object) -> Skeleton:
-    """The body.
+    """Parse the body.
 
     Raises:
-        InputError: a section that is missing, a bone without a parent, or something that is no number.
+        InputError: a missing section, a bone without a parent, or a value that is not a number.
     """
     sections: dict[str, list[list[str]]] = {}
     part: list[list[str]] = []
@@ -117,7 +118,7 @@ def parse_asf(content: bytes, where: object) -> Skeleton:
         bones = [_root(sections[":root"], degrees), *_bones(sections[":bonedata"], parents, degrees)]
         length = float(units.get("length", 1))
     except (ValueError, LookupError) as error:
-        raise InputError(where, f"a bone is not as the format has it ({str(error)[:80]})", _AGAIN) from error
+        raise InputError(where, f"a bone does not match the format ({str(error)[:80]})", _AGAIN) from error
     return Skeleton(_ordered(bones, where), 0.0254 / length if length == _CMU else None, degrees)
 
 
@@ -157,7 +158,7 @@ def _axes(angles: Sequence[str], order: str, degrees: bool) -> np.ndarray:
 
 
 def _ordered(bones: Sequence[Bone], where: object) -> tuple[Bone, ...]:
-    """Parents first."""
+    """The bones, parents first."""
     by_name = {bone.name: bone for bone in bones}
     children: dict[str, list[Bone]] = {}
     for bone in bones[1:]:
@@ -168,15 +169,15 @@ def _ordered(bones: Sequence[Bone], where: object) -> tuple[Bone, ...]:
     if len(ordered) != len(bones) or len(by_name) != len(bones) or len(bones) > _MOST:
         led = {bone.name for bone in ordered}
         lost = next((bone.name for bone in bones if bone.name not in led), bones[-1].name)
-        raise InputError(where, f"bone {lost[:60]!r} has no way to the root in :hierarchy, is there twice, or is one of more than {_MOST}", _AGAIN)
+        raise InputError(where, f"bone {lost[:60]!r} is not connected to the root in :hierarchy, occurs twice, or is one of more than {_MOST}", _AGAIN)
     return tuple(ordered)
 
 
 def parse_amc(content: bytes, skeleton: Skeleton, where: object) -> tuple[dict[str, np.ndarray], bool]:
-    """Numbers (T, dof) by bone, in the order of its dof, and whether angles are degrees; 0 for bones that the take does not name.
+    """Numbers (T, dof) by bone, in the order of its dof, and whether angles are in degrees; 0 for bones that the take does not name.
 
     Raises:
-        InputError: no frame, frames that do not follow one another, a frame that lacks a bone, an unknown bone, or another count of numbers than its dof.
+        InputError: no frame, frames that are not consecutive, a frame without a bone, an unknown bone, or another count of numbers than its dof.
     """
     bones, degrees = _by_name(skeleton), skeleton.degrees
     frames: list[dict[str, list[float]]] = []
@@ -196,7 +197,7 @@ def parse_amc(content: bytes, skeleton: Skeleton, where: object) -> tuple[dict[s
             _add(words, frames, bones, f"{where} line {place}")
     lacking = next((number for number, frame in enumerate(frames) if set(frame) != set(frames[0])), None)
     if not frames or not frames[0] or lacking is not None:
-        what = "has no frame" if lacking is None else f"frame {first + lacking} has not the bones of the first, so that the file was cut off"
+        what = "has no frame" if lacking is None else f"frame {first + lacking} does not have the bones of the first, so the file is truncated"
         raise InputError(where, what, _AGAIN)
     return {name: np.array([frame.get(name, [0.0] * len(bone.dof)) for frame in frames]) for name, bone in bones.items()}, degrees
 
@@ -204,21 +205,21 @@ def parse_amc(content: bytes, skeleton: Skeleton, where: object) -> tuple[dict[s
 def _add(words: Sequence[str], frames: list[dict[str, list[float]]], bones: dict[str, Bone], where: str) -> None:
     bone = bones.get(words[0])
     if bone is None or not frames:
-        what = f"{words[0][:60]!r} is no bone of its .asf" if frames else "numbers before the first frame"
+        what = f"{words[0][:60]!r} is not a bone of its .asf" if frames else "numbers before the first frame"
         raise InputError(where, what, "give the .asf of the same person")
     if len(words) - 1 != len(bone.dof):
         raise InputError(where, f"{bone.name} has {len(words) - 1} numbers for {len(bone.dof)} dof", "give the .asf of the same person, or another copy")
     try:
         numbers = list(map(float, words[1:]))
     except ValueError as error:
-        raise InputError(where, f"{bone.name} has something else than numbers ({str(error)[:60]})", _AGAIN) from error
+        raise InputError(where, f"{bone.name} has values that are not numbers ({str(error)[:60]})", _AGAIN) from error
     if not np.isfinite(numbers).all():
         raise InputError(where, f"{bone.name} has numbers that are not finite", _AGAIN)
     frames[-1][bone.name] = numbers
 
 
 def starts(skeleton: Skeleton, angles: dict[str, np.ndarray]) -> np.ndarray:
-    """(T, bones, 3) where each bone starts, from numbers (T, dof) by bone, angles in degrees."""
+    """Starting points of the bones (T, bones, 3), from numbers (T, dof) by bone, angles in degrees."""
     frames = len(next(iter(angles.values())))
     turns, ends, at = {}, {"": np.zeros((frames, 3))}, []
     for bone in skeleton.bones:

@@ -1,11 +1,11 @@
-"""BVH: a tree of joints with offsets, and a row of angles a frame.
+"""BVH: a tree of joints with offsets, and a row of angles per frame.
 
-A joint's matrix is the product of its channels' rotations in the order in which they are named, the first outermost, in degrees. Position channels, of the
-root or of any joint, take the place of the joint's offset. ``Frame Time`` is taken as it stands: 0.033333 gives 30.0003 frames a second. End Sites are not
-read, as many exporters invent them. The format says neither unit nor axis: see :mod:`tdsm.data.readers.takes`.
+A joint's matrix is the product of its channels' rotations in the given order, the first outermost, in degrees. Position channels, of the root or of any joint,
+replace the joint's offset. ``Frame Time`` is used exactly: 0.033333 gives 30.0003 frames per second. End Sites are not read, as many exporters invent them.
+The format states neither unit nor axes: see :mod:`tdsm.data.readers.takes`.
 """
 
-# A parser of our own: of the packages for BVH one rounds frame times by their number of digits and others refuse tabs or read short files without a word.
+# Our own parser: of the packages for BVH, one rounds frame times by their number of digits, and others refuse tabs or read truncated files without an error.
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -20,14 +20,14 @@ from tdsm.util.errors import InputError
 __all__ = ["Joint", "cross_matrices", "parse_bvh", "pose", "read_bvh", "rotation"]
 
 _AGAIN = "export it again"
-_MOST = 2000  # joints
-_BLOCK = 4096  # frames
+_MOST = 2000  # most joints
+_BLOCK = 4096  # frames processed together
 _MOTION = re.compile(rb"^[ \t]*MOTION[ \t\r]*$", re.MULTILINE | re.IGNORECASE)
 _CHANNEL = re.compile(r"([XYZ])(position|rotation)", re.IGNORECASE)
 
 
 class Joint(NamedTuple):
-    """A joint, which stands after its parent; ``channels`` are (axis, whether it turns, column of the row of numbers)."""
+    """A joint, which follows its parent in the list; ``channels`` are (axis, whether it is a rotation, column in the row of numbers)."""
 
     name: str
     parent: int
@@ -36,15 +36,15 @@ class Joint(NamedTuple):
 
 
 def read_bvh(content: bytes, where: object) -> Take:
-    """One file; several roots are several persons. A root that is no body, such as a prop, is left out with a note if another one is.
+    """Read one file. Several roots are several persons. A root that is not a body, such as a prop, is skipped with a note if another root is a body.
 
     Args:
         content: the file.
-        where: what to name in a message.
+        where: source named in messages.
 
     Raises:
-        InputError: no hierarchy, a row of another length than the channels, fewer or more rows than the file says, something that is no number, or joints
-            that are not understood.
+        InputError: no hierarchy, a row with another length than the channels, another number of rows than stated, a value that is not a number, or unknown
+            joints.
     """
     joints, rows, fps = parse_bvh(content, where)
     persons, stands, faults = [], [], {}
@@ -60,33 +60,33 @@ def read_bvh(content: bytes, where: object) -> Take:
         stands.append(_rest(joints, wanted))
     if not persons:
         raise faults[max(faults, key=lambda root: root[1] - root[0])]
-    left = (f"the root {joints[first].name!r} was left out: {_reason(error, where)}" for (first, _), error in faults.items())
+    left = (f"the root {joints[first].name!r} was skipped: {_reason(error, where)}" for (first, _), error in faults.items())
     return Take(np.stack(persons), fps, rest=stands[0], left_out=tuple(left))
 
 
 def _reason(error: InputError, where: object) -> str:
-    """What a message says is wrong, without the file and the remedy."""
+    """The problem stated by a message, without the file and the remedy."""
     return str(error).removeprefix(f"{where}: ").rsplit("; ", 1)[0]
 
 
 def parse_bvh(content: bytes, where: object) -> tuple[list[Joint], Float[np.ndarray, "t n"], float]:
-    """Joints, numbers by frame and channel, and frames a second.
+    """Joints, numbers by frame and channel, and frames per second.
 
     Raises:
-        InputError: as :func:`read_bvh`, but for the names of the joints.
+        InputError: as :func:`read_bvh`, except for joint names.
     """
     start = _MOTION.search(content)
     if start is None:
-        raise InputError(where, "has no line MOTION, so that it was cut off or holds a body without movement", _AGAIN)
+        raise InputError(where, "has no line MOTION; it is truncated or holds a body without movement", _AGAIN)
     joints = _hierarchy(content[: start.start()].decode("utf-8-sig", "replace"), where)
     lines = [line for line in content[start.end() :].split(b"\n") if line.strip()]
     frames = _field(lines[:1], b"frames", where)
     seconds = _field(lines[1:2], b"frame time", where)
     width = sum(len(joint.channels) for joint in joints)
     if frames != len(lines) - 2 or not frames:
-        raise InputError(where, f"says that it has {frames:g} frames and has {max(0, len(lines) - 2):,}", "export it again, or correct the line Frames")
+        raise InputError(where, f"declares {frames:g} frames but has {max(0, len(lines) - 2):,}", "export it again, or correct the line Frames")
     if not 0 < seconds < 1000:
-        raise InputError(where, f"Frame Time is {seconds:g}", "give the seconds from one frame to the next")
+        raise InputError(where, f"Frame Time is {seconds:g}", "give the seconds between frames")
     return joints, _rows(lines[2:], width, where), 1.0 / seconds
 
 
@@ -107,7 +107,7 @@ def _rows(lines: Sequence[bytes], width: int, where: object) -> np.ndarray:
         try:
             rows[number] = fields
         except ValueError as error:
-            raise InputError(where, f"frame {number + 1} holds something else than numbers ({str(error)[:60]})", _AGAIN) from error
+            raise InputError(where, f"frame {number + 1} has values that are not numbers ({str(error)[:60]})", _AGAIN) from error
     if np.isinf(rows).any():
         raise InputError(where, "holds infinite numbers", _AGAIN)
     return rows
@@ -120,7 +120,7 @@ def _hierarchy(text: str, where: object) -> list[Joint]:
         key = words[0].upper()
         if key in ("ROOT", "JOINT"):
             if len(words) < 2 or len(names) > _MOST or (key == "JOINT" and not path):
-                raise InputError(where, f"{key} without a name or parent, or more than {_MOST} joints", _AGAIN)
+                raise InputError(where, f"{key} has no name or parent, or there are more than {_MOST} joints", _AGAIN)
             names.append((" ".join(words[1:]), path[-1] if path else -1))
             offsets.append((0.0, 0.0, 0.0))
             channels.append(())
@@ -139,14 +139,14 @@ def _hierarchy(text: str, where: object) -> list[Joint]:
             channels[path[-1]] = _channels(words[1:], column, where)
             column += len(channels[path[-1]])
         elif key not in ("HIERARCHY", "OFFSET"):
-            raise InputError(where, f"{' '.join(words)[:60]!r} is no line of a hierarchy", _AGAIN)
+            raise InputError(where, f"{' '.join(words)[:60]!r} is not a line of a hierarchy", _AGAIN)
     if path or not names:
         raise InputError(where, "its hierarchy has no root or is not closed", _AGAIN)
     return [Joint(name, parent, offset, each) for (name, parent), offset, each in zip(names, offsets, channels, strict=True)]
 
 
 def _lines(text: str) -> Iterator[list[str]]:
-    """Words of each line, braces on lines of their own."""
+    """Words of each line; braces are lines of their own."""
     for line in re.sub(r"([{}])", r"\n\1\n", text).splitlines():
         if words := line.split():
             yield words
@@ -156,7 +156,7 @@ def _numbers(words: Sequence[str], where: object) -> tuple[float, ...]:
     try:
         numbers = tuple(map(float, words))
     except ValueError as error:
-        raise InputError(where, f"OFFSET {' '.join(words)[:60]} holds something else than numbers", _AGAIN) from error
+        raise InputError(where, f"OFFSET {' '.join(words)[:60]} has values that are not numbers", _AGAIN) from error
     if len(numbers) != 3 or not np.isfinite(numbers).all():
         raise InputError(where, f"OFFSET {' '.join(words)[:60]} is not three finite numbers", _AGAIN)
     return numbers
@@ -165,25 +165,25 @@ def _numbers(words: Sequence[str], where: object) -> tuple[float, ...]:
 def _channels(words: Sequence[str], column: int, where: object) -> tuple[tuple[int, bool, int], ...]:
     found = [_CHANNEL.fullmatch(word) for word in words[1:]]
     if not all(found) or words[:1] != [str(len(found))]:
-        raise InputError(where, f"CHANNELS {' '.join(words)[:80]} is not a number and as many of Xposition to Zrotation", _AGAIN)
+        raise InputError(where, f"CHANNELS {' '.join(words)[:80]} is not a number followed by as many names from Xposition to Zrotation", _AGAIN)
     return tuple(("XYZ".index(match[1].upper()), match[2].lower() == "rotation", column + place) for place, match in enumerate(found))
 
 
 def _persons(joints: Sequence[Joint]) -> Iterator[tuple[int, int]]:
-    """First joint of each root's tree, and the one after its last."""
+    """First joint of each root's tree, and the one after its last joint."""
     roots = [index for index, joint in enumerate(joints) if joint.parent < 0]
     return zip(roots, [*roots[1:], len(joints)], strict=True)
 
 
 def cross_matrices(axes: Float[np.ndarray, "t 3"]) -> Float[np.ndarray, "t 3 3"]:
-    """Matrices that take a vector v to axis x v, the cross product."""
+    """Matrices that map a vector v to axis x v, the cross product."""
     x, y, z = axes.T
     zero = 0 * x
     return np.moveaxis(np.array([[zero, -z, y], [z, zero, -x], [-y, x, zero]]), 2, 0)
 
 
 def rotation(axis: int, degrees: np.ndarray) -> Float[np.ndarray, "t 3 3"]:
-    """Matrices that turn columns by (T,) degrees about a coordinate axis, right-handed.
+    """Matrices that rotate column vectors by (T,) degrees about a coordinate axis, right-handed.
 
     Example:
         >>> (rotation(2, np.array([90.0])) @ [1.0, 0.0, 0.0]).round(6)[0]
@@ -199,7 +199,7 @@ def rotation(axis: int, degrees: np.ndarray) -> Float[np.ndarray, "t 3 3"]:
 
 
 def pose(joints: Sequence[Joint], rows: Float[np.ndarray, "t n"], wanted: Sequence[int]) -> Float[np.ndarray, "t w 3"]:
-    """Where the wanted joints are in each frame, in the file's unit.
+    """Positions of the wanted joints in each frame, in the file's unit.
 
     Example:
         >>> arm = [Joint("upper", -1, (0, 0, 0), ((2, True, 0),)), Joint("lower", 0, (1, 0, 0), ((2, True, 1),)), Joint("hand", 1, (1, 0, 0), ())]
@@ -231,7 +231,7 @@ def pose(joints: Sequence[Joint], rows: Float[np.ndarray, "t n"], wanted: Sequen
 
 
 def _rest(joints: Sequence[Joint], wanted: dict[str, int]) -> tuple[int, int] | None:
-    """The axis along which the body stands when all angles are 0; None when it does not stand: many exporters lay all bones along one axis."""
+    """The upward axis of the body if all angles are 0. None if the body is not upright then: many exporters lay all bones along one axis."""
     still = pose([joint._replace(channels=()) for joint in joints], np.zeros((1, 0)), list(wanted.values()))[0]
     at = dict(zip(wanted, still, strict=True))
     hips = (at["left hip"] + at["right hip"]) / 2

@@ -1,11 +1,11 @@
 """C3D (c3d.org): markers of optical motion capture, from Vicon, Qualisys, OptiTrack and others; integers or floats of Intel, DEC and MIPS machines.
 
-A marker was not seen where its residual is below 0, where a coordinate is NaN, and where all three are exactly 0. Units are those of ``POINT:UNITS``, frames a
-second those of ``POINT:RATE``. Analog channels are skipped. How many frames there are is said in 16 bits, in up to four places; a take of more than 65,535 is
-read whole, by the file's size. Joints come from the markers: see :mod:`tdsm.data.readers.markers`.
+A marker is missing if its residual is below 0, a coordinate is NaN, or all three are exactly 0. The unit is ``POINT:UNITS``, the frame rate ``POINT:RATE``.
+Analog channels are skipped. The number of frames is stored in 16 bits, in up to four places; a take of more than 65,535 frames is read completely, using the
+file's size. Joints are computed from the markers: see :mod:`tdsm.data.readers.markers`.
 """
 
-# A parser of our own: of the packages for C3D one gives 65,535 frames of longer takes without a word, the other none.
+# Our own parser: of the packages for C3D, one truncates longer takes to 65,535 frames without a warning, the other reads no frames of them.
 import math
 import struct
 from typing import NamedTuple
@@ -31,9 +31,9 @@ class Recording(NamedTuple):
 
     Attributes:
         labels: n names.
-        places: (T, n, 3) in the file's unit, NaN where a marker was not seen.
-        fps: frames a second.
-        unit: as the file has it, "" where it does not say.
+        places: (T, n, 3) in the file's unit, NaN for a missing marker.
+        fps: frames per second.
+        unit: name of the unit in the file, "" if not stated.
     """
 
     labels: tuple[str, ...]
@@ -44,23 +44,23 @@ class Recording(NamedTuple):
 
 class _Head(NamedTuple):
     points: int
-    analog: int  # numbers a frame
+    analog: int  # numbers per frame
     first: int
     last: int
     scale: float
-    data: int  # byte
+    data: int  # byte offset
     rate: float
 
 
 def read_c3d(content: bytes, where: object) -> Take:
-    """One file; markers of several people are several persons.
+    """Read one file. Markers of several people give several persons.
 
     Args:
         content: the file.
-        where: what to name in a message.
+        where: source named in messages.
 
     Raises:
-        InputError: no C3D, one that was cut off, no frame, or markers of no known set.
+        InputError: not a C3D file, truncated, no frame, or markers of no known set.
     """
     recording = parse_c3d(content, where)
     joints, left = persons_of(recording.labels, recording.places, where)
@@ -69,13 +69,13 @@ def read_c3d(content: bytes, where: object) -> Take:
 
 
 def parse_c3d(content: bytes, where: object) -> Recording:
-    """Labels, places and rate. What the header claims is compared with the file's size before anything is made of it.
+    """Labels, positions and rate. Sizes in the header are compared with the file's size before they are used.
 
     Raises:
-        InputError: as :func:`read_c3d`, but for the set of markers.
+        InputError: as :func:`read_c3d`, except for the set of markers.
     """
     if not content or kind_of_bytes(content[:HEAD]).name != "c3d":
-        raise InputError(where, "is no C3D file, or was cut off in its header", "take another copy")
+        raise InputError(where, "is not a C3D file, or its header is truncated", "get another copy")
     start = _BLOCK * (content[0] - 1)
     machine = content[start + 3]
     try:
@@ -83,7 +83,7 @@ def parse_c3d(content: bytes, where: object) -> Recording:
         known = _parameters(content[start : start + _BLOCK * max(1, content[start + 2])], machine)
         data = _BLOCK * (int(_first(known, "POINT:DATA_START", 0)) - 1)
     except (struct.error, ValueError, IndexError, OverflowError) as error:
-        raise InputError(where, f"its header is damaged ({str(error)[:60]})", "take another copy") from error
+        raise InputError(where, f"its header is damaged ({str(error)[:60]})", "get another copy") from error
     head = head if data <= 0 or head.data > 0 else head._replace(data=data)
     labels = _labels(known, head.points, where)
     floats = head.scale < 0
@@ -94,13 +94,13 @@ def parse_c3d(content: bytes, where: object) -> Recording:
         places = places[: max(_MANY, frames - _padding(content, head.data, size))]
     fps = float(_first(known, "POINT:RATE", head.rate)) or head.rate
     if not (math.isfinite(fps) and fps > 0):
-        raise InputError(where, f"its frames a second (POINT:RATE) are {fps:g}", "correct them in the program that exported it")
+        raise InputError(where, f"its frame rate (POINT:RATE) is {fps:g}", "correct it in the program that exported it")
     unit = known.get("POINT:UNITS")
     return Recording(labels, places, fps, unit[0].strip() if unit and isinstance(unit[0], str) else "")
 
 
 def _padding(content: bytes, data: int, size: int) -> int:
-    """How many frames of nothing but zeros are in the last block, which is filled up with them."""
+    """Number of frames in the last block that contain only zeros, which are padding."""
     count = (len(content) - data) // size
     rest = (len(content) - data) - count * size
     zeros = 0
@@ -114,7 +114,7 @@ def _order(machine: int) -> str:
 
 
 def _float(content: bytes, machine: int) -> np.ndarray:
-    """4-byte floats; those of DEC have their halves exchanged and are 4 times as large."""
+    """4-byte floats; those of DEC have exchanged halves and are 4 times as large."""
     if machine != _DEC:
         return np.frombuffer(content, f"{_order(machine)}f4")
     halves = np.frombuffer(content, "<u2").reshape(-1, 2)[:, ::-1]
@@ -126,12 +126,12 @@ def _head(content: bytes, machine: int) -> _Head:
     scale, rate = _float(content[12:16], machine)[0], _float(content[20:24], machine)[0]
     (block,) = struct.unpack_from(f"{_order(machine)}H", content, 16)
     if block < 2 or not math.isfinite(scale) or scale == 0:
-        raise ValueError("no place of its data, or no scale")
+        raise ValueError("no offset of its data, or no scale")
     return _Head(points, analog, first, last, float(scale), _BLOCK * (block - 1), float(rate))
 
 
 def _parameters(section: bytes, machine: int) -> dict[str, list]:
-    """GROUP:NAME to its values, texts or numbers, in file order."""
+    """GROUP:NAME -> its values, texts or numbers, in file order."""
     groups: dict[int, str] = {}
     found: list[tuple[int, str, list]] = []
     at = 4
@@ -173,25 +173,25 @@ def _first(known: dict[str, list], name: str, otherwise: int | float) -> int | f
 def _labels(known: dict[str, list], points: int, where: object) -> tuple[str, ...]:
     labels = [label for number in range(1, 10) for label in known.get(f"POINT:LABELS{'' if number == 1 else number}", ())]
     if not points or len(labels) < points or not all(isinstance(label, str) for label in labels):
-        raise InputError(where, f"has {points} markers and {len(labels)} names for them (POINT:LABELS)", "name the markers in the program that recorded them")
+        raise InputError(where, f"has {points} markers but {len(labels)} names (POINT:LABELS)", "name the markers in the program that recorded them")
     return tuple(labels[:points])
 
 
 def _frames(head: _Head, known: dict[str, list], room: int, where: object) -> int:
-    """How many frames there are: as the file says, or as many as it holds where it cannot say."""
-    said = head.last - head.first + 1
-    if head.last == _MANY:  # it may be more; other places are believed only then, as programs that cut a take leave them as they were
+    """Number of frames: as stated, or as many as the file holds if it cannot state more."""
+    declared = head.last - head.first + 1
+    if head.last == _MANY:  # there may be more; only then use the other places, which programs that cut a take do not update
         ends = [known.get(f"TRIAL:ACTUAL_{end}_FIELD") for end in ("START", "END")]
         long = [int(_first(known, "POINT:LONG_FRAMES", 0))]
         if all(end and len(end) > 1 and not isinstance(end[0], str) for end in ends):
             first, last = (int(end[0]) + 65_536 * int(end[1]) for end in ends)
             long.append(last - first + 1)
-        said = next((frames for frames in long if _MANY < frames <= room), max(said, room))
-    if said < 1 or room < 1:
-        raise InputError(where, f"says that it has {max(0, said):,} frames, and holds {max(0, room):,}", _AGAIN)
-    if said > room:
-        raise InputError(where, f"says that it has {said:,} frames, and holds {max(0, room):,}, so that it was cut off", "take another copy")
-    return said
+        declared = next((frames for frames in long if _MANY < frames <= room), max(declared, room))
+    if declared < 1 or room < 1:
+        raise InputError(where, f"declares {max(0, declared):,} frames but holds {max(0, room):,}", _AGAIN)
+    if declared > room:
+        raise InputError(where, f"declares {declared:,} frames but holds {max(0, room):,}, so it is truncated", "get another copy")
+    return declared
 
 
 def _places(rows: np.ndarray, head: _Head, machine: int, floats: bool) -> Float[np.ndarray, "t n 3"]:

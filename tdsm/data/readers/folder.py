@@ -14,16 +14,16 @@
 ========  ==========================================================================================================
 column    meaning
 ========  ==========================================================================================================
-file      an array (T, V, C) of one person or (M, T, V, C) of several, path relative to the folder, inside it; in the plane a third channel
+file      an array (T, V, C) of one person or (M, T, V, C) of several, path relative to the folder, inside it; in 2-D a third channel
           between 0 and 1 is the confidence of each joint (:mod:`tdsm.data.readers.npy`)
-label     class name; leave the column out when labels are unknown, but do not leave a single cell empty
-subject   who moves (may be left out or empty)
-fps       frames a second (may be left out or empty: not known)
-layout    a name of :data:`tdsm.data.layouts.LAYOUTS`, the order of the joints; may be given by ``layout=`` instead
+label     class name; omit the column if labels are unknown, but leave no single cell empty
+subject   person who moves (optional)
+fps       frames per second (optional; empty: unknown)
+layout    a name of :data:`tdsm.data.layouts.LAYOUTS`, the order of the joints; or use ``layout=``
 ========  ==========================================================================================================
 
-The table is UTF-8 with commas. T frames, V joints, C = 3 coordinates (metres) or 2 (pixels, y down). A person who is not
-there in a frame is all zeros in it. Every ``.npy`` in the folder must stand in the table, so that no clip is forgotten.
+The table is UTF-8 with commas. T frames, V joints, C = 3 coordinates (metres) or 2 (pixels, y down). A person who is absent in a frame is all zeros in it.
+Every ``.npy`` in the folder must be listed in the table, so that no clip is forgotten.
 """
 
 import csv
@@ -54,19 +54,19 @@ _COLUMNS = ("file", "label", "subject", "fps", "layout")
 
 
 def read_folder(path: str | Path, layout: str | None = None, *, reading: Reading = Reading()) -> ClipSet:
-    """Read a folder in the format at the top of this module. Nothing in it is ever executed.
+    """Read a folder in the format at the top of this module. Its content is never executed.
 
     Args:
         path: the folder.
-        layout: layout name of rows that give none.
-        reading: how to go through the arrays.
+        layout: layout name for rows without one.
+        reading: how to process the arrays.
 
     Returns:
-        ClipSet named after the folder, clips in the order of the table, named by their files, classes sorted by name.
+        ClipSet named after the folder; clips in the order of the table, named by their files; classes sorted by name.
 
     Raises:
-        InputError: a missing table, column, file or cell, an unknown layout or two of them, a path that leaves the folder, an
-            array file that the table does not list, no usable array, or what :class:`~tdsm.data.readers.reading.Reading` raises.
+        InputError: a missing table, column, file or cell, an unknown layout or two layouts, a path outside the folder, an
+            array file that the table does not list, no usable array, or an error of :class:`~tdsm.data.readers.reading.Reading`.
     """
     folder = Path(path)
     table = folder / TABLE
@@ -77,7 +77,7 @@ def read_folder(path: str | Path, layout: str | None = None, *, reading: Reading
     listed = {row["file"]: listed_in(row, where) for where, row in rows}
     layouts = {body.name: body for body in (_layout_of(row.get("layout") or layout, where) for where, row in rows)}
     if len(layouts) > 1:
-        raise InputError(table, f"mixes layouts {sorted(layouts)}", "put the clips of each layout into a folder of their own")
+        raise InputError(table, f"mixes layouts {sorted(layouts)}", "put the clips of each layout in a separate folder")
     (body,) = layouts.values()
     _say_confidence(folder, list(listed), body)
     classes = sorted({about.label for about in listed.values() if about.label})
@@ -88,20 +88,20 @@ def read_folder(path: str | Path, layout: str | None = None, *, reading: Reading
 
 
 def _say_confidence(folder: Path, names: Sequence[str], layout: Layout) -> None:
-    """One warning when arrays have a third channel that is taken as a confidence, by the first array that can be read."""
+    """Warn once if arrays have a third channel that is used as confidence, judged by the first readable array."""
     for name in names if layout.dims == 2 else ():
         try:
             _, scored = without_confidence(read_array(folder / name), layout)
         except InputError:
-            continue  # is reported when it is read with the others
+            continue  # its error is reported when it is read with the others
         if scored:
-            what = "a third channel between 0 and 1 is taken as the confidence of each joint; where it is 0 the joint was not found"
-            warnings.warn(f"{folder}: {what}; save x and y alone if it is something else", stacklevel=4)
+            what = "the third channel, between 0 and 1, is used as the confidence of each joint; 0 means missing"
+            warnings.warn(f"{folder}: {what}; save only x and y if it is something else", stacklevel=4)
         return
 
 
 class Listed(NamedTuple):
-    """What a table says of a clip or a video; None: nothing."""
+    """Entries of a table for a clip or a video; None if not given."""
 
     label: str | None = None
     subject: str | None = None
@@ -109,26 +109,26 @@ class Listed(NamedTuple):
 
 
 def listed_in(row: dict[str, str], where: str) -> Listed:
-    """What a row of :func:`parse_table` says.
+    """The entries of a row of :func:`parse_table`.
 
     Raises:
-        InputError: an empty label where there is a column of labels, or ``fps`` that is no number above 0.
+        InputError: an empty label if there is a column of labels, or ``fps`` that is not a number above 0.
     """
     if "label" in row and not row["label"]:
-        raise InputError(where, f"label of {row['file'][:100]!r} is empty", "name its class, or leave the whole column out")
+        raise InputError(where, f"label of {row['file'][:100]!r} is empty", "name its class, or remove the whole column")
     fps = row.get("fps") or None
     try:
         rate = None if fps is None else float(fps)
     except ValueError:
         rate = 0.0
     if rate is not None and not 0 < rate < math.inf:
-        raise InputError(where, f"fps {fps!r} is not a number above 0", "give frames a second, or leave it empty")
+        raise InputError(where, f"fps {fps!r} is not a number above 0", "give frames per second, or leave it empty")
     return Listed(row.get("label"), row.get("subject") or None, rate)
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads one array; ``table`` is the digest of the table, so that a store is not gone on with when the table has changed."""
+    """Reads one array. ``table`` is the digest of the table, so that a store is not continued after the table has changed."""
 
     listed: Mapping[str, Listed] = field(repr=False)
     layout: Layout = field(repr=False)
@@ -140,14 +140,14 @@ class _Reader:
 
 
 def parse_table(content: bytes, path: Path) -> list[tuple[str, dict[str, str]]]:
-    """(table and line, cells by column) of each row of a table in the form at the top of this module.
+    """(table and line, cells by column) for each row of a table in the format at the top of this module.
 
     Args:
         content: the file.
-        path: what to name in messages.
+        path: source named in messages.
 
     Raises:
-        InputError: not UTF-8, no table with commas, a missing or unknown column, no row, or more cells than columns.
+        InputError: not UTF-8, not a table with commas, a missing or unknown column, no row, or more cells than columns.
     """
     try:
         # -sig: spreadsheets write a byte order mark
@@ -159,12 +159,12 @@ def parse_table(content: bytes, path: Path) -> list[tuple[str, dict[str, str]]]:
         raise InputError(path, f"column 'file' is missing (columns: {', '.join(columns) or 'none'})", "add it; separate columns by commas")
     for name in columns:
         if name not in _COLUMNS or columns.count(name) > 1:
-            raise InputError(path, f"column {name!r} is unknown or there twice", f"use each of {', '.join(_COLUMNS)} at most once")
+            raise InputError(path, f"column {name!r} is unknown or occurs twice", f"use each of {', '.join(_COLUMNS)} at most once")
     if not rows:
-        raise InputError(path, "lists no clip", "add one row for each clip")
+        raise InputError(path, "lists no clip", "add one row per clip")
     for where, row in rows:
         if "" in row:
-            raise InputError(where, "more cells than columns", "put cells that hold commas in double quotes")
+            raise InputError(where, "more cells than columns", "put double quotes around cells that contain commas")
     return [(where, {name.strip(): cell.strip() for name, cell in row.items()}) for where, row in rows]
 
 
@@ -174,10 +174,10 @@ def _file_of(folder: Path, row: dict[str, str], where: str) -> Path:
     try:
         file = (folder / row["file"]).resolve()
         exists = file.is_file()
-    except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, links in a circle: is reported when it is read
+    except (OSError, ValueError, RuntimeError):  # too long, NUL or circular links: reported when the file is read
         return folder / row["file"]
     if not file.is_relative_to(folder.resolve()):
-        raise InputError(where, f"file {row['file']!r} lies outside the folder", "copy it into the folder and give a relative path")
+        raise InputError(where, f"file {row['file']!r} is outside the folder", "copy it into the folder and give a relative path")
     if not exists:
         raise InputError(where, f"file {row['file']!r} does not exist", "correct the name, or delete the row")
     return file
@@ -187,7 +187,7 @@ def _check_all_listed(folder: Path, files: list[Path]) -> None:
     listed = set(files)
     if len(listed) < len(files):
         twice = Counter(files).most_common(1)[0][0]
-        raise InputError(folder / TABLE, f"lists {twice.name} twice", "keep one row for each file")
+        raise InputError(folder / TABLE, f"lists {twice.name} twice", "keep one row per file")
     for file in sorted(folder.rglob("*.npy")):
         if file.is_file() and file.resolve() not in listed:
             raise InputError(folder / TABLE, f"does not list {file.relative_to(folder).as_posix()}", "add a row for it, or move it out of the folder")

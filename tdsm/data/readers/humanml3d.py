@@ -1,8 +1,8 @@
-"""HumanML3D's motions: joints (T, 22, 3), ``new_joints/000000.npy``, or the 263 numbers a frame made of them, ``new_joint_vecs/000000.npy``.
+"""HumanML3D's motions: joints (T, 22, 3), ``new_joints/000000.npy``, or 263 numbers per frame computed from them, ``new_joint_vecs/000000.npy``.
 
-22 joints of SMPL, metres, y up, 20 frames a second (which the data set says, not its files). Of the 263 numbers, which are in the body's own frame, joints
-are recovered as the data set's authors do: the first holds half the turn about y to the next frame, two the step on the floor, one the height of the pelvis,
-and 63 the other joints from the point under the pelvis. Vectors that were normalised by mean and standard deviation for training are refused.
+22 joints of SMPL, metres, y up, 20 frames per second (stated by the data set, not by its files). The 263 numbers are relative to the body. Joints are recovered
+as in the authors' code: the first number is half the rotation about y to the next frame, two are the step on the floor, one is the height of the pelvis, and 63
+are the other joints relative to the point under the pelvis. Vectors that were normalised by mean and standard deviation for training are refused.
 """
 
 import numpy as np
@@ -17,23 +17,23 @@ __all__ = ["FPS", "is_humanml3d", "joints_of_vectors", "read_humanml3d", "take_o
 
 FPS = 20.0
 _WIDTH = 263
-_NOTE = "taken as HumanML3D's: 22 joints of SMPL in metres, y up; if they are not, give the layout"
+_NOTE = "read as HumanML3D: 22 joints of SMPL in metres, y up; if this is wrong, give the layout"
 
 
 def is_humanml3d(array: np.ndarray) -> bool:
-    """Whether an array has the form of a file of HumanML3D."""
+    """Whether an array has the shape of a file of HumanML3D."""
     return array.dtype.kind == "f" and array.ndim in (2, 3) and array.shape[1:] in ((len(SMPL_22), 3), (_WIDTH,))
 
 
 def read_humanml3d(content: bytes, where: object) -> Take:
-    """One file.
+    """Read one file.
 
     Args:
         content: the file.
-        where: what to name in a message.
+        where: source named in messages.
 
     Raises:
-        InputError: no array of such a form, no frame, or normalised vectors.
+        InputError: not an array of such a shape, no frame, or normalised vectors.
     """
     array = npz.read_npy(content, where)
     if not is_humanml3d(array):
@@ -42,22 +42,22 @@ def read_humanml3d(content: bytes, where: object) -> Take:
 
 
 def take_of(array: np.ndarray, where: object) -> Take:
-    """The take in an array of either form; messages name ``where``."""
+    """The take in an array of either shape; ``where`` is the source named in messages."""
     if not len(array):
-        raise InputError(where, "has 0 frames", "leave the file out")
+        raise InputError(where, "has 0 frames", "remove the file")
     joints = array if array.ndim == 3 else joints_of_vectors(array.astype(float))
     bones = np.linalg.norm(np.stack([joints[:, child] - joints[:, parent] for child, parent in SMPL_22.bones]), axis=-1)
     if array.ndim == 2 and not (bones.std(axis=1) < 0.1 * bones.mean(axis=1)).all():
-        what = "its bones change their length, as of vectors that were normalised for training"
+        what = "its bones change their length, so the vectors seem to be normalised for training"
         raise InputError(where, what, "multiply them by Std.npy and add Mean.npy, or give the files of new_joints")
     return Take(joints[None], None, 1.0, (1, 1), notes=(_NOTE,), usual_fps=FPS)
 
 
 def joints_of_vectors(vectors: Float[np.ndarray, "t 263"]) -> Float[np.ndarray, "t 22 3"]:
-    """Joints in metres; the first frame stands over the origin and faces +z."""
+    """Joints in metres; in the first frame the body is above the origin and faces +z."""
     half = np.concatenate([[0.0], np.cumsum(vectors[:-1, 0])])
     sine, cosine = np.sin(2 * half), np.cos(2 * half)
-    turn = np.zeros((len(vectors), 3, 3))  # about y, backwards
+    turn = np.zeros((len(vectors), 3, 3))  # about y, inverse
     turn[:, 1, 1] = 1
     turn[:, 0, 0] = turn[:, 2, 2] = cosine
     turn[:, 0, 2], turn[:, 2, 0] = -sine, sine

@@ -1,10 +1,10 @@
-"""Which joint of a motion file is which joint of smpl-22, by the names that exporters give.
+"""Mapping of a motion file's joints to smpl-22, by the names that exporters give them.
 
-Known are the names of Mixamo, MotionBuilder, LAFAN1 and Perception Neuron (LeftUpLeg, LeftForeArm), CMU's as BVH and as ASF (lfemur, lradius), Xsens and
+Supported are the names of Mixamo, MotionBuilder, LAFAN1 and Perception Neuron (LeftUpLeg, LeftForeArm), CMU's as BVH and as ASF (lfemur, lradius), Xsens and
 Biovision (LeftHip, LeftElbow), Bandai-Namco, VRM and Unity (UpperLeg_L, LowerArm_L), Rokoko (LeftThigh, LeftShin), 3ds Max, Unreal and Blender (L Calf,
-upperarm_l, forearm.L) and SMPL (left_hip). Prefixes such as ``mixamorig:``, and what all names begin with, are dropped. One word means two joints in two
-families ("LeftShoulder" is the shoulder for Xsens and the collar for Mixamo), so that arms and legs are each read by a family of which every joint is there.
-Left and right are taken from the names alone.
+upperarm_l, forearm.L) and SMPL (left_hip). Prefixes such as ``mixamorig:``, and a common beginning of all names, are removed. The same word can mean different
+joints in two families ("LeftShoulder" is the shoulder for Xsens and the collar for Mixamo), so arms and legs are each read with a family of which every joint
+is present. Left and right are determined by the names only.
 """
 
 import re
@@ -19,10 +19,10 @@ _REMEDY = (
     "name them as Mixamo, CMU, Xsens, Rokoko, Bandai-Namco, Unity or SMPL do, or save the joints in metres as a .npy of shape (T, 22, 3), with layout smpl-22"
 )
 _PREFIX = re.compile(r"(?:.*:|mixamorig\d*_?|character\d+_|bip(?:ed)?_?\d+[ _]?(?=.))", re.IGNORECASE)
-_SHARED = re.compile(r".*[_:. -]")  # what all names begin with, to its last mark
+_SHARED = re.compile(r".*[_:. -]")  # common beginning of all names, up to its last separator
 _TOES = ("toe", "toes", "toebase", "toe0", "ball")
 
-# Joints of smpl-22 on either side, and the words for each. A joint with "?" may be lacking.
+# Joints of smpl-22 on either side, and the words for each. A joint with "?" is optional.
 _LEGS = (
     {"hip": ("upleg",), "knee": ("leg",), "ankle": ("foot",), "foot?": _TOES},
     {"hip": ("hip",), "knee": ("knee",), "ankle": ("ankle",), "foot?": (*_TOES, "foot")},
@@ -36,7 +36,7 @@ _ARMS = (
     {"shoulder": ("upperarm", "shldr"), "elbow": ("lowerarm", "forearm"), "wrist": ("hand",), "collar?": ("shoulder", "collar", "clavicle")},
     {"shoulder": ("humerus",), "elbow": ("radius",), "wrist": ("wrist",)},  # a bone of ASF starts at its parent's end: the collar bones at the neck
 )
-# Three joints of the spine, from the lowest up, "" where there is none: the first row of which all are there.
+# Three joints of the spine, from the lowest up, "" if there is none: the first row of which all are present is used.
 _SPINES = (
     *(("spine", "spine1", "spine2"), ("spine1", "spine2", "spine3"), ("spine", "spine1", ""), ("spine1", "spine2", "")),
     *(("chest", "chest3", "chest4"), ("spine", "chest", "upperchest"), ("spine", "chest", ""), ("chest", "chest2", ""), ("upperback", "thorax", "")),
@@ -46,14 +46,14 @@ _TRUNK = {"pelvis": ("hips", "pelvis", "hip", "root"), "neck": ("neck", "lowerne
 
 
 def joints_by_name(names: Sequence[str], where: object) -> dict[str, int]:
-    """Joint of smpl-22 to the place in ``names`` of the joint that stands for it; joints of the trunk, collars and feet may be lacking.
+    """Joint of smpl-22 -> index in ``names`` of the corresponding joint. Joints of the trunk, collars and feet are optional.
 
     Args:
-        names: of a file's joints, in any order.
-        where: what to name in a message.
+        names: names of a file's joints, in any order.
+        where: source named in messages.
 
     Raises:
-        InputError: hips, knees, ankles, shoulders, elbows or wrists are not found, or may be two joints each.
+        InputError: hips, knees, ankles, shoulders, elbows or wrists are not found or are ambiguous.
 
     Example:
         >>> names = [f"{side}{joint}" for side in ("Left", "Right") for joint in ("UpLeg", "Leg", "Foot", "Arm", "ForeArm", "Hand")]
@@ -72,18 +72,18 @@ def joints_by_name(names: Sequence[str], where: object) -> dict[str, int]:
     twice = next((word for word in words.values() if len(found.get(word, ())) > 1), None)
     if twice is not None:
         both = " and ".join(names[index] for index in found[twice][:2])
-        raise InputError(where, f"two of its joints bear one name ({both})", "give each joint a name of its own, and each person a file")
+        raise InputError(where, f"two of its joints have the same name ({both})", "give each joint a unique name, and each person a file")
     return {joint: found[word][0] for joint, word in words.items() if word}
 
 
 def _plain(name: str) -> str:
-    """Small letters and digits, without a prefix: "mixamorig:Spine_01" gives "spine1"."""
+    """Lower-case letters and digits, without a prefix: "mixamorig:Spine_01" gives "spine1"."""
     rest = _PREFIX.sub("", name.strip(), count=1) or name
     return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"[^0-9a-z]", "", rest.lower()))
 
 
 def _family(families: Sequence[dict[str, tuple[str, ...]]], found: dict, names: Sequence[str], where: object) -> dict[str, str]:
-    """Joint, with its side, to the word for it, by the one family all of whose joints are there."""
+    """Joint, with its side -> the word for it, from the one family of which all joints are present."""
     best, fitting = [], []
     for family in families:
         words = {f"{side} {joint.strip('?')}": _word(cores, side, found) for side in ("left", "right") for joint, cores in family.items()}
@@ -96,7 +96,7 @@ def _family(families: Sequence[dict[str, tuple[str, ...]]], found: dict, names: 
         return fitting[0]
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     if fitting:
-        raise InputError(where, f"its joints ({shown}) fit two ways of naming a body, which differ", _REMEDY)
+        raise InputError(where, f"its joints ({shown}) match two naming schemes that differ", _REMEDY)
     raise InputError(where, f"none of its {len(names)} joints ({shown[:300]}) is known as {' or '.join(best[:3])}", _REMEDY)
 
 

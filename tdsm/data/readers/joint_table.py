@@ -1,8 +1,8 @@
-"""A clip as a table (CSV) that spreadsheets and other languages read: what :func:`tdsm.data.motion_files.save_csv` writes.
+"""A clip as a table (CSV) for spreadsheets and other languages, as written by :func:`tdsm.data.motion_files.save_csv`.
 
-One row for each frame and person. ``frame`` and ``person`` count from 0; ``fps`` and ``layout`` are the same in all rows (``fps`` is empty where it is not
-known); then come the coordinates of each joint in the layout's order and unit, such as ``left_hip_x``. Empty is "not seen", a row of empty coordinates a frame
-without that person.
+One row per frame and person. ``frame`` and ``person`` count from 0; ``fps`` and ``layout`` are the same in all rows (``fps`` is empty if unknown). Then follow
+the coordinates of each joint in the layout's order and unit, such as ``left_hip_x``. Empty cells mean a missing joint; if all coordinates are empty, the person
+is absent in that frame.
 """
 
 import math
@@ -21,7 +21,7 @@ _AGAIN = "give the table as save_csv wrote it"
 
 
 def columns(layout: Layout) -> list[str]:
-    """Names of the coordinates' columns, joint by joint.
+    """Names of the coordinate columns, joint by joint.
 
     Example:
         >>> from tdsm.data.layouts import BODY_15
@@ -37,10 +37,10 @@ def fits(value: object) -> bool:
 
 
 def frames(rows: Rows, where: object) -> Film:
-    """The clip in a table of this form.
+    """The clip in such a table.
 
     Raises:
-        InputError: no row, an unknown layout, a missing column, a cell that is no number, or two rows of one frame and person.
+        InputError: no row, an unknown layout, a missing column, a cell that is not a number, or two rows for the same frame and person.
     """
     if not rows:
         raise InputError(where, "has no row", _AGAIN)
@@ -56,11 +56,11 @@ def frames(rows: Rows, where: object) -> Film:
             frame, number = int(row["frame"]), int(row["person"])
             places = np.array([float(row[name].strip() or "nan") for name in names])
         except ValueError as error:
-            raise InputError(f"{where} row {place}", f"holds something else than numbers ({str(error)[:60]})", _AGAIN) from error
+            raise InputError(f"{where} row {place}", f"has values that are not numbers ({str(error)[:60]})", _AGAIN) from error
         if np.isinf(places).any() or frame < 0 or row["layout"].strip() != layout.name:
             raise InputError(f"{where} row {place}", "holds an infinite number, a frame below 0, or another layout", _AGAIN)
         if (frame, number) in given:
-            raise InputError(f"{where} row {place}", f"frame {frame} of person {number} is there twice", "keep one row for each frame and person")
+            raise InputError(f"{where} row {place}", f"frame {frame} of person {number} occurs twice", "keep one row per frame and person")
         given.add((frame, number))
         body = person(places.reshape(len(layout), layout.dims), None, number)
         found.setdefault(frame, []).extend([body] if body else [])
@@ -75,5 +75,5 @@ def _fps(cell: str, where: object) -> float | None:
     except ValueError:
         fps = math.nan
     if not 0 < fps < math.inf:
-        raise InputError(where, f"column fps: {cell[:40]!r} is not a number above 0", "give frames a second, or leave it empty")
+        raise InputError(where, f"column fps: {cell[:40]!r} is not a number above 0", "give frames per second, or leave it empty")
     return fps

@@ -1,9 +1,9 @@
-"""Joints from the markers of optical systems: Vicon's Plug-in Gait, and the sets of CMU and HDM05, which share its names.
+"""Joints from the markers of optical systems: Vicon's Plug-in Gait, and the sets of CMU and HDM05, which use its names.
 
-Joints are means of markers on the skin (:data:`_MEANS`), which stand some centimetres outside the true joints: shoulders too high, elbows, knees and ankles
-too far out. Hips alone are computed from the pelvis, by the regression of Bell, Pedersen and Brand (Journal of Biomechanics 23, 1990): from the middle of the
-two front markers 0.36 of their distance to the side, 0.19 to the back, 0.30 down. A joint is not seen where one of its markers is not. Of several
-markers that may stand for a joint, those that are ever seen are taken. Left and right are taken from the names alone.
+Joints are means of skin markers (:data:`_MEANS`), which are some centimetres outside the true joints: shoulders are too high; elbows, knees and ankles are too
+far out. Only the hips are computed from the pelvis, by the regression of Bell, Pedersen and Brand (Journal of Biomechanics 23, 1990): from the midpoint of the
+two front markers, 0.36 of their distance to the side, 0.19 to the back, 0.30 down. A joint is missing if one of its markers is missing. If several sets of
+markers can represent a joint, one that is present in some frame is used. Left and right are determined by the names only.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +17,7 @@ from tdsm.util.errors import InputError
 __all__ = ["NOTE", "persons_of"]
 
 NOTE = "its joints are estimated from markers on the skin: means of markers, hips by a regression from the pelvis"
-# "?" stands for the side, L or R. Of each joint the first row of which all markers are there; with "!" the joint must be there.
+# "?" stands for the side, L or R. For each joint, the first row of which all markers are present is used; a joint with "!" is required.
 _MEANS = {
     "? shoulder!": (("?SHO",), ("?SHOULDER",), ("?ACR",)),
     "? elbow!": (("?ELB", "?ELBM"), ("?ELB", "?MELB"), ("?ELB", "?IEL"), ("?ELB",), ("?LEL", "?MEL")),
@@ -31,7 +31,7 @@ _TRUNK = {
     "spine 2": (("T10", "STRN"),),
     "skull": (("LFHD", "RFHD", "LBHD", "RBHD"), ("LFHD", "RFHD"), ("LBHD", "RBHD"), ("ARIEL",)),
 }
-_PELVIS = (  # left front, right front, and one or two at the back
+_PELVIS = (  # left front, right front, and one or two back markers
     *((f"L{front}", f"R{front}", f"L{back}", f"R{back}") for front, back in (("ASI", "PSI"), ("ASIS", "PSIS"), ("FWT", "BWT"), ("IAS", "IPS"))),
     *(("LASI", "RASI", back) for back in ("SACR", "SACRUM", "VSAC")),
 )
@@ -39,24 +39,24 @@ _REMEDY = "give a take with the full markers of Plug-in Gait or of CMU, or save 
 
 
 def persons_of(labels: Sequence[str], places: Float[np.ndarray, "t n 3"], where: object) -> tuple[Float[np.ndarray, "m t 22 3"], tuple[str, ...]]:
-    """Joints of everybody whose markers are there, and who was left out and why, a line each; before a colon labels may name the person.
+    """Joints of all persons whose markers are present, and one line per skipped person with the reason. A label may start with the person's name and a colon.
 
     Args:
         labels: n names of markers, in any order.
-        places: NaN where a marker was not seen.
-        where: what to name in a message.
+        places: positions, NaN for a missing marker.
+        where: source named in messages.
 
     Raises:
-        InputError: nobody has the markers of a known set.
+        InputError: no person has the markers of a known set.
 
     Example:
         >>> persons_of(["LFHD", "C7"], np.zeros((5, 2, 3)), "walk.c3d")
         Traceback (most recent call last):
         ...
-        tdsm.util.errors.InputError: walk.c3d: its 2 markers (LFHD, C7) are no set that is known: none stands for left shoulder; give a take with ...
+        tdsm.util.errors.InputError: walk.c3d: its 2 markers (LFHD, C7) are not a known set: none represents left shoulder; give a take with ...
     """
     people: dict[str, dict[str, np.ndarray]] = {}
-    names: dict[str, str] = {}  # as the file has them
+    names: dict[str, str] = {}  # as spelled in the file
     for index, label in enumerate(labels):
         name, _, marker = label.strip().rpartition(":")
         names.setdefault(name.upper(), name)
@@ -73,9 +73,9 @@ def persons_of(labels: Sequence[str], places: Float[np.ndarray, "t n 3"], where:
     if not persons:
         shown = ", ".join(label.strip() for label in labels[:12]) + (", ..." if len(labels) > 12 else "")
         lost = max(lacking.values(), default=(0, "any joint"))[1]
-        raise InputError(where, f"its {len(labels)} markers ({shown[:300]}) are no set that is known: none stands for {lost}", _REMEDY)
+        raise InputError(where, f"its {len(labels)} markers ({shown[:300]}) are not a known set: none represents {lost}", _REMEDY)
     left = (
-        f"{repr(names[name]) if name else 'somebody without a name'} was left out: none of {count} markers stands for {lost}"
+        f"{repr(names[name]) if name else 'a person without a name'} was skipped: none of {count} markers represents {lost}"
         for name, (count, lost) in lacking.items()
         if name or not _KNOWN.isdisjoint(people[name])
     )
@@ -83,7 +83,7 @@ def persons_of(labels: Sequence[str], places: Float[np.ndarray, "t n 3"], where:
 
 
 def _joints(markers: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], str | None]:
-    """Joints of smpl-22, and the first that must be there and is not."""
+    """Joints of smpl-22, and the first required joint that is absent."""
     found = {}
     seen = {marker for marker, places in markers.items() if _seen(places)}
     for joint, rows in _MEANS.items():
@@ -112,12 +112,12 @@ _KNOWN |= {marker for rows in (*_TRUNK.values(), _PELVIS) for row in rows for ma
 
 
 def _seen(places: np.ndarray | None) -> bool:
-    """Whether there is a marker that was seen in some frame."""
+    """Whether the marker exists and is present in some frame."""
     return places is not None and not np.isnan(places).any(axis=1).all()
 
 
 def _chosen(rows: Sequence[Sequence[str]], markers: Collection[str], seen: Collection[str]) -> Sequence[str] | None:
-    """The first row of markers that were all seen; without one the first whose names are there, and None without any."""
+    """The first row of markers that are all present in some frame; without one, the first row whose names all exist; otherwise None."""
     there = [row for row in rows if all(marker in markers for marker in row)]
     return next((row for row in there if all(marker in seen for marker in row)), next(iter(there), None))
 

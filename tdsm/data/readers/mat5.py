@@ -1,8 +1,8 @@
-"""One numeric array out of a MATLAB 5 ``.mat`` file.
+"""Reader for one numeric array of a MATLAB 5 ``.mat`` file.
 
-``scipy.io.loadmat`` reads the whole format in C and crashes the interpreter on some damaged files, so that no message can be given. Skeletons need only plain
-arrays, and those are simple: a 128-byte header, then elements, each a tag (type, size) and a body padded to 8 bytes. A variable is an element that holds four
-others: flags, shape, name, values. A compressed element is another one, deflated. Tests hold this against scipy on all of UTD-MHAD.
+``scipy.io.loadmat`` reads the complete format in C and crashes the interpreter on some damaged files, without an error message. Skeletons only need plain
+arrays, and these are simple: a 128-byte header, then elements, each a tag (type, size) and a body padded to 8 bytes. A variable is an element with four parts:
+flags, shape, name, values. A compressed element is a deflated element. Tests compare the result with scipy on all of UTD-MHAD.
 """
 
 import struct
@@ -19,16 +19,16 @@ _MATRIX, _COMPRESSED = 14, 15
 _VALUES = {1: "<i1", 2: "<u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
 _NUMERIC_CLASSES = range(6, 16)  # double, single, and the eight integers
 _COMPLEX = 0x0800
-_LARGEST = 1 << 26  # bytes of a file after decompression; a clip of UTD-MHAD has 0.1 MB
-_PARTS = 4  # of an array of numbers: flags, shape, name, values
+_LARGEST = 1 << 26  # most bytes after decompression; a clip of UTD-MHAD has 0.1 MB
+_PARTS = 4  # parts of an array: flags, shape, name, values
 
 
 def read_mat_array(content: bytes, name: str) -> np.ndarray | None:
-    """The array called ``name``, or None when the file holds no variable of that name.
+    """The array called ``name``, or None if the file has no such variable.
 
     Args:
-        content: a little-endian MATLAB 5 file, compressed or not (what MATLAB's ``save -v7`` and ``-v6`` write).
-        name: of the variable.
+        content: a little-endian MATLAB 5 file, compressed or not (as MATLAB's ``save -v7`` and ``-v6`` write it).
+        name: name of the variable.
 
     Raises:
         ValueError: not such a file, damaged, or the variable is not a real numeric array.
@@ -53,7 +53,7 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
     while at + 8 <= len(data):
         kind, size = struct.unpack_from("<II", data, at)
-        if kind >> 16:  # up to 4 bytes stand in the tag itself
+        if kind >> 16:  # up to 4 bytes are stored in the tag itself
             kind, size = kind & 0xFFFF, kind >> 16
             start, following = at + 4, at + 8
         else:

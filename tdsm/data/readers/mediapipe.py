@@ -1,25 +1,25 @@
-"""Landmarks of MediaPipe's pose models, as people save them: JSON or CSV.
+"""Landmarks of MediaPipe's pose models, in the JSON and CSV forms in which users save them.
 
-MediaPipe (0.8 to 0.10; https://ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker) writes no files. Read are:
+MediaPipe (0.8 to 0.10; https://ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker) writes no files. The following forms are read:
 
 JSON: a list of frames (or such a list under ``frames`` or another name). A frame is 33 landmarks, each ``{"x", "y", "z", "visibility"}`` or
-``[x, y, z, visibility]``, or a list of people of 33 landmarks each, or a dictionary that has them under ``pose_world_landmarks``, ``world_landmarks``,
-``pose_landmarks``, ``landmarks`` or ``landmark`` (in camel case, too; world landmarks are taken before the others) and perhaps its number under ``frame``;
-nothing, or null, is a frame with nobody.
+``[x, y, z, visibility]``; or a list of people with 33 landmarks each; or a dictionary that has them under ``pose_world_landmarks``, ``world_landmarks``,
+``pose_landmarks``, ``landmarks`` or ``landmark`` (also in camel case; world landmarks are preferred) and optionally its number under ``frame``. An empty frame
+or null has no person.
 
-CSV: a row a frame, columns ``x0, y0, z0, v0, x1, ...`` (from 0 or 1 on; ``x_0`` and ``0_x``, too) or ``NOSE_x, NOSE_y, NOSE_z, NOSE_visibility, ...``,
-and perhaps ``frame``.
+CSV: one row per frame, columns ``x0, y0, z0, v0, x1, ...`` (from 0 or 1; also ``x_0`` and ``0_x``) or ``NOSE_x, NOSE_y, NOSE_z, NOSE_visibility, ...``,
+and optionally ``frame``.
 
-**World or image.** World landmarks are metres from the middle of the hips: layout mediapipe-33. Image landmarks are parts of the picture's width and
-height and no body of true proportions; which of both stands in a file is seen from the hips, not from its name. Image landmarks are refused, unless the
-picture's size is given: then the 17 joints of COCO among them are read, in pixels.
+**World or image.** World landmarks are metres relative to the midpoint of the hips: layout mediapipe-33. Image landmarks are fractions of the picture's width
+and height and do not keep proportions. The position of the hips shows which kind a file contains; its names are not used. Image landmarks are refused, unless
+the picture's size is given: then the 17 joints of COCO among them are read, in pixels.
 
-**Time.** A frame or row may have its time, under ``timestamp_ms`` or ``time_ms`` (milliseconds), ``timestamp``, ``time`` or ``t`` (seconds where the median
-step is below 1, microseconds from 1000 on, else milliseconds). The frames a second are those of the mean step, without the steps that are longer than one and
-a half of the median. Where frames have no number, each step counts for as many frames as it is long, so that a gap in time is one of frames with nobody.
-Beside a list of frames there may be ``fps``.
+**Time.** A frame or row may have its time, under ``timestamp_ms`` or ``time_ms`` (milliseconds), ``timestamp``, ``time`` or ``t`` (seconds if the median step
+is below 1, microseconds from 1000, otherwise milliseconds). The frame rate is that of the mean step, without steps longer than one and a half times the median.
+If frames have no number, each step counts as its length in frames, so a gap in time becomes frames without a person. A list of frames may be accompanied by
+``fps``.
 
-A landmark of visibility 0.1 or less was not seen. Visibility that is left out or null is unknown.
+A landmark with visibility 0.1 or less is missing. An absent or null visibility is unknown.
 """
 
 import re
@@ -36,14 +36,14 @@ from tdsm.util.errors import InputError
 __all__ = ["fits", "frames"]
 
 _V = len(MEDIAPIPE_33)
-_UNSEEN = 0.1  # visibility
+_UNSEEN = 0.1  # visibility of a missing landmark, at most
 _KEYS = (
     "pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks", "pose_landmarks", "poseLandmarks", "landmarks", "landmark", "keypoints",
 )  # fmt: skip
 _FRAME = ("frame", "frame_id", "frame_index", "frame_number", "index")
 _TIME = ("timestamp_ms", "time_ms", "timestamp", "time", "t")
-_UNITS = ((1000.0, 1e6), (1.0, 1e3), (0.0, 1.0))  # from this median step on: units a second
-_LEAST, _MOST = 1e-6, 1e9  # step between two times, and frames between them: beyond, the times are no times
+_UNITS = ((1000.0, 1e6), (1.0, 1e3), (0.0, 1.0))  # (smallest median step, units per second)
+_LEAST, _MOST = 1e-6, 1e9  # smallest step between two times, and most frames between them, of valid times
 _COCO = [MEDIAPIPE_33.joints.index(joint) for joint in COCO_17.joints]
 _HIPS = list(MEDIAPIPE_33.hips)
 _AXIS = {"x": 0, "y": 1, "z": 2, "v": 3, "vis": 3, "visibility": 3}
@@ -52,22 +52,22 @@ _NAMED = re.compile(r"(?P<name>[a-z_ ]+)[_. ](?P<axis>x|y|z|v|vis|visibility)")
 
 
 def fits(value: object) -> bool:
-    """Whether a JSON file or table is of this kind."""
+    """Whether a JSON file or table has this format."""
     if isinstance(value, Rows):
         return _columns(value) is not None
     return any(_people(frame) for frame in _list(value)[:1000])
 
 
 def frames(value: object, where: object, sized: bool = False) -> Film:
-    """The people of each frame.
+    """The persons of each frame.
 
     Args:
         value: the JSON or the table.
-        where: what to name in a message.
-        sized: the picture's size is known, so that image landmarks may be read.
+        where: source named in messages.
+        sized: whether the picture's size is known, so that image landmarks can be read.
 
     Raises:
-        InputError: a frame of another form, times that do not rise, or image landmarks without the picture's size.
+        InputError: a frame in another form, times that do not increase, or image landmarks without the picture's size.
     """
     rows = _from_table(value, where) if isinstance(value, Rows) else _from_json(value, where)
     bodies_of, fps = _placed(rows)
@@ -78,12 +78,12 @@ def frames(value: object, where: object, sized: bool = False) -> Film:
     hips = hips[np.isfinite(hips).all(axis=1)]
     world = not len(hips) or np.median(np.linalg.norm(hips, axis=1)) < 0.05
     if not world and not sized and np.nanmax(np.abs(np.array(bodies)[:, :, :2])) <= 3:
-        what = "holds image landmarks, parts of the picture's width and height, not world landmarks in metres"
+        what = "holds image landmarks (fractions of the picture's width and height), not world landmarks in metres"
         raise InputError(where, what, "save pose_world_landmarks, or give the picture's size (size=(1920, 1080), --size 1920x1080)")
     kept, dims, layout = (slice(None), 3, MEDIAPIPE_33) if world else (_COCO, 2, COCO_17)
     placed: Frames = {}
     for number, bodies in bodies_of.items():
-        visibility = [np.where(body[kept, 3] <= _UNSEEN, 0.0, body[kept, 3]) for body in bodies]  # NaN, which is unknown, stays
+        visibility = [np.where(body[kept, 3] <= _UNSEEN, 0.0, body[kept, 3]) for body in bodies]  # NaN (unknown) is kept
         numbered = world and len(bodies) > 1
         people = [person(body[kept, :dims], seen, index if numbered else None) for index, (body, seen) in enumerate(zip(bodies, visibility, strict=True))]
         placed[number] = [each for each in people if each]
@@ -94,16 +94,16 @@ def frames(value: object, where: object, sized: bool = False) -> Film:
 
 
 class _Row(NamedTuple):
-    """A frame as it stands in the file; None: not given."""
+    """A frame of the file; None if not given."""
 
     where: str
     number: int | None
     time: tuple[str, object] | None  # key and value
-    bodies: list[np.ndarray]  # (33, 4) of each person
+    bodies: list[np.ndarray]  # (33, 4) per person
 
 
 def _placed(rows: Sequence[_Row]) -> tuple[dict[int, list[np.ndarray]], float | None]:
-    """The bodies of each frame by its number, and the frames a second if times say them."""
+    """The bodies of each frame by its number, and the frame rate if times determine it."""
     numbers = [row.number for row in rows if row.number is not None]
     timed = [row for row in rows if row.time is not None]
     if not timed:
@@ -113,18 +113,18 @@ def _placed(rows: Sequence[_Row]) -> tuple[dict[int, list[np.ndarray]], float | 
         return {row.number: row.bodies for row in rows}, _clocked(timed, [row.number for row in timed])[1]
     lost = next((row for row in rows if row.time is None and row.bodies), None)
     if lost is not None:
-        raise InputError(lost.where, f"has no {timed[0].time[0]}, as other frames have", "give the time of every frame, or number the frames")
+        raise InputError(lost.where, f"has no {timed[0].time[0]}, but other frames have one", "give the time of every frame, or number the frames")
     numbers, fps = _clocked(timed, None)
     return dict(zip(numbers, (row.bodies for row in timed), strict=True)), fps
 
 
 def _clocked(rows: Sequence[_Row], numbers: list[int] | None) -> tuple[list[int], float | None]:
-    """The frame number of each row, by its time where ``numbers`` is None, and the frames a second; None for one row alone."""
+    """The frame number of each row, from its time if ``numbers`` is None, and the frame rate; None for a single row."""
     times = [_seconds(row) for row in rows]
     steps = np.diff(times)
     if (steps < _LEAST).any():
         row = rows[int((steps < _LEAST).argmax()) + 1]
-        raise InputError(row.where, f"{row.time[0]} is {row.time[1]!s:.40}, not after that of the frame before", "give the time of every frame, rising")
+        raise InputError(row.where, f"{row.time[0]} is {row.time[1]!s:.40}, not after that of the previous frame", "give increasing times for all frames")
     if not len(steps):
         return numbers or [0], None
     each = steps if numbers is None else steps / np.diff(numbers)
@@ -144,7 +144,7 @@ def _seconds(row: _Row) -> float:
     except (ValueError, OverflowError):
         time = np.nan
     if not abs(time) < 1e18:
-        raise InputError(row.where, f"{key} is {value!r:.40}, no number", "give the time of every frame as a number, rising")
+        raise InputError(row.where, f"{key} is {value!r:.40}, not a number", "give increasing times for all frames")
     return time
 
 
@@ -161,7 +161,7 @@ def _list(value: object) -> list:
 
 
 def _people(frame: object) -> list[list] | None:
-    """The people of a frame, each a list of 33 landmarks; none for an empty frame, None for something else."""
+    """The people of a frame, each a list of 33 landmarks; an empty list for an empty frame, None for another form."""
     for _ in range(3):  # {"pose_landmarks": {"landmark": [...]}}
         if isinstance(frame, dict):
             frame = next((frame[key] for key in _KEYS if key in frame), frame)
@@ -193,9 +193,9 @@ def _from_json(value: object, where: object) -> list[_Row]:
         number = next((frame[key] for key in _FRAME if key in keys), row)
         people, place = _people(frame), f"{where} frame {row}"
         if numbered and people and not any(key in keys for key in _FRAME):
-            raise InputError(place, "has no number, though other frames have one", "number all frames, or none")
+            raise InputError(place, "has no number, but other frames have one", "number all frames, or none")
         if people is None or not isinstance(number, int) or not 0 <= number < 10**18 or number in taken:
-            raise InputError(place, f"is no frame of its own with {_V} landmarks of x, y and z", "save every frame alike, [] where nobody was found")
+            raise InputError(place, f"is not a frame with {_V} landmarks of x, y and z, or repeats one", "save all frames alike, [] without a person")
         taken.add(number)
         time = next(((key, frame[key]) for key in _TIME if key in keys), None)
         rows.append(_Row(place, number if numbered else None, time, [_body(body, place) for body in people]))
@@ -212,7 +212,7 @@ def _body(body: Sequence, where: str) -> np.ndarray:
 
 
 def _columns(table: Rows) -> dict[str, tuple[int, int]] | None:
-    """Column to (joint, axis); None when not all 33 have x, y and z."""
+    """Column -> (joint, axis); None if not all 33 have x, y and z."""
     names = {joint.replace(" ", "_"): index for index, joint in enumerate(MEDIAPIPE_33.joints)} | {"mouth_left": 9, "mouth_right": 10}
     targets: dict[str, tuple[int, int]] = {}
     for column in table.columns:
@@ -237,7 +237,7 @@ def _from_table(table: Rows, where: object) -> list[_Row]:
         place = f"{where} row {row + 1}"
         number = cells[numbered].partition(".")[0].strip() if numbered else str(row)
         if not number.isdecimal() or len(number) > 18 or int(number) in taken:
-            raise InputError(place, f"{numbered} is {cells[numbered or '']!r:.40}, no frame of its own", "number the frames")
+            raise InputError(place, f"{numbered} is {cells[numbered or '']!r:.40}, not a new frame number", "number the frames")
         taken.add(int(number))
         body = np.full((_V, 4), np.nan)
         for column, target in targets.items():
@@ -251,7 +251,7 @@ def _float(cell: str, where: str) -> float:
     try:
         value = float(cell.strip() or "nan")
     except ValueError as error:
-        raise InputError(where, f"is {cell!r:.40}, no number", "leave the cell empty where nothing was found") from error
+        raise InputError(where, f"is {cell!r:.40}, not a number", "leave the cell empty if nothing was found") from error
     if np.isinf(value):
-        raise InputError(where, "is infinite", "leave the cell empty where nothing was found")
+        raise InputError(where, "is infinite", "leave the cell empty if nothing was found")
     return value

@@ -1,14 +1,14 @@
 """Results of MMPose: the JSON of its inferencer and of its demos.
 
-MMPose 1.x (https://mmpose.readthedocs.io, "Inference with existing models") writes, with ``pred_out_dir`` or ``--save-predictions``, one JSON a film::
+MMPose 1.x (https://mmpose.readthedocs.io, "Inference with existing models") writes, with ``pred_out_dir`` or ``--save-predictions``, one JSON per video::
 
     [{"frame_id": 0, "instances": [{"keypoints": [[x, y], ...], "keypoint_scores": [...], "bbox": [...]}, ...]}, ...]      inferencer, video
     {"meta_info": {...}, "instance_info": [{"frame_id": 1, "instances": [...]}, ...]}                                   demo/topdown_demo_with_mmdet.py
     [{"keypoints": ..., "keypoint_scores": ...}, ...]                                                                   inferencer, one picture
 
-or it is given as the inferencer returns it, ``{"predictions": [[instance, ...], ...]}``. 17 joints of COCO are read, and the first 17 of 26 (Halpe), 133
-(COCO-WholeBody) and 136; where ``meta_info`` names the joints, they must be these. A joint of score 0 was not found. Poses lifted to space (three coordinates
-a joint, in the order of Human3.6M) are refused.
+or the object that the inferencer returns, ``{"predictions": [[instance, ...], ...]}``. 17 joints of COCO are read, or the first 17 of 26 (Halpe), 133
+(COCO-WholeBody) and 136; if ``meta_info`` names the joints, they must be these. A joint with score 0 is missing. Poses lifted to 3-D (three coordinates per
+joint, in the order of Human3.6M) are refused.
 """
 
 from collections.abc import Sequence
@@ -31,12 +31,12 @@ def _is_instance(value: object) -> bool:
 
 
 def single(value: object) -> bool:
-    """Whether this is one picture."""
+    """Whether this is a single picture."""
     return isinstance(value, list) and bool(value) and _is_instance(value[0])
 
 
 def fits(value: object) -> bool:
-    """Whether a JSON file is of this kind."""
+    """Whether a JSON file has this format."""
     if isinstance(value, dict):
         return "instance_info" in value or (isinstance(value.get("predictions"), list) and any(map(single, value["predictions"])))
     if not isinstance(value, list) or not value:
@@ -45,16 +45,16 @@ def fits(value: object) -> bool:
 
 
 def frames(value: object, where: object) -> Film:
-    """The people of each frame.
+    """The persons of each frame.
 
     Raises:
-        InputError: another form, other joints, or poses in space.
+        InputError: another form, other joints, or 3-D poses.
     """
     if isinstance(value, dict):
         _check_names(value.get("meta_info"), where)
         value = value.get("instance_info", value.get("predictions"))
     if not isinstance(value, list):
-        raise InputError(where, "instance_info is no list", _AGAIN)
+        raise InputError(where, "instance_info is not a list", _AGAIN)
     if single(value):
         value = [value]
     people: dict[int, list[Person]] = {}
@@ -62,7 +62,7 @@ def frames(value: object, where: object) -> Film:
         number, instances = (frame.get("frame_id"), frame.get("instances")) if isinstance(frame, dict) else (row, frame)
         place = f"{where} [{row}]"
         if not isinstance(number, int) or not 0 <= number < 10**18 or not isinstance(instances, list) or number in people:
-            raise InputError(place, "is no frame with a frame_id of its own and instances", _AGAIN)
+            raise InputError(place, "is not a frame with a unique frame_id and instances", _AGAIN)
         people[number] = [body for body in (_person(instance, place) for instance in instances) if body]
     return Film(COCO_17, people)
 
@@ -73,7 +73,7 @@ def _person(instance: object, where: str) -> Person | None:
     points, scores = instance["keypoints"], numbers(instance["keypoint_scores"], 1, "keypoint_scores", where)[:, 0]
     widths = {len(point) if isinstance(point, list) else 0 for point in points}
     if widths == {3}:
-        raise InputError(where, "holds poses lifted to space, in the order of Human3.6M", "give the key points in the picture (pose2d)")
+        raise InputError(where, "holds poses lifted to 3-D, in the order of Human3.6M", "give the 2-D key points (pose2d)")
     if widths != {2} or len(points) not in COUNTS or len(scores) != len(points):
         what = f"an instance has {len(points)} joints and {len(scores)} scores, not x and y of {', '.join(map(str, COUNTS))}"
         raise InputError(where, what, "use a model of COCO")
@@ -89,4 +89,4 @@ def _check_names(meta: object, where: object) -> None:
         theirs = [name.replace("_", " ").lower() if isinstance(name, str) else "" for name in names]
         if tuple(theirs) != COCO_17.joints:
             wrong = int(np.argmax([one != other for one, other in zip(theirs, COCO_17.joints, strict=True)]))
-            raise InputError(where, f"its joint {wrong} is {theirs[wrong][:40]!r}, where COCO has {COCO_17.joints[wrong]!r}", "use a model of COCO")
+            raise InputError(where, f"its joint {wrong} is {theirs[wrong][:40]!r}, but COCO has {COCO_17.joints[wrong]!r}", "use a model of COCO")

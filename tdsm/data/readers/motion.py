@@ -1,9 +1,9 @@
 """Motion files, one take each: BVH, ASF with AMC, C3D, .npz of AMASS and SMPL, and HumanML3D's .npy; a file, or a folder or zip of them.
 
-What a file is, its content says. Every take becomes a clip of layout smpl-22 in metres with y up (:mod:`tdsm.data.readers.takes`), named by its file and
-folders. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`); folders named by numbers are people. What was assumed of a take,
-such as its unit, is said once, for the first take of a folder. Which way is up, where files do not say it, is decided once for all of one kind in a folder, by
-most of those whose bodies show it. A file that is no take, such as AMASS's ``shape.npz``, is passed over.
+The content determines the format. Every take becomes a clip in the layout smpl-22, in metres with y up (:mod:`tdsm.data.readers.takes`), named by its file and
+folders. Labels can come from folders or from a table (:mod:`tdsm.data.readers.listing`); folders named by numbers are people. Assumptions about a take, such as
+its unit, are reported once, for the first take of a folder. If files do not state which axis points up, it is decided once for all files of one kind in a
+folder, by the majority of the bodies that show it. Files that are not takes, such as AMASS's ``shape.npz``, are ignored.
 """
 
 import io
@@ -34,15 +34,15 @@ from tdsm.util.errors import InputError
 __all__ = ["holds_motion", "is_motion", "read_motion", "read_motions"]
 
 _MEMBER = re.compile(r".+\.(?:bvh|amc|c3d|npz|npy)", re.IGNORECASE)
-_NO_TAKE = re.compile(r"(?:.*/)?(?:shape\.npz|[^/]*_stagei\.npz)")  # of AMASS: a shape alone
-_LARGEST = 512 << 20  # bytes of a take: an hour of BVH
-_SMALL = 64 << 20  # bytes of what is read to see what it is
-_ASKED = 50  # takes of one kind, evenly spread, that are asked which way is up
+_NO_TAKE = re.compile(r"(?:.*/)?(?:shape\.npz|[^/]*_stagei\.npz)")  # files of AMASS with a shape only
+_LARGEST = 512 << 20  # most bytes of a take: an hour of BVH
+_SMALL = 64 << 20  # most bytes of a file that is read to identify it
+_ASKED = 50  # takes of one kind, evenly spread, that decide which axis points up
 _MOTION = ("bvh", "amc", "asf", "c3d")
 
 
 def is_motion(path: Path, kind: Kind) -> bool:
-    """Whether a single file of this kind is a take, by what is in it."""
+    """Whether a single file of this kind is a take, judged by its content."""
     if kind.name == "zip":
         with Archive(path) as archive:
             return _is_npz(archive.names)
@@ -50,20 +50,20 @@ def is_motion(path: Path, kind: Kind) -> bool:
 
 
 def read_motion(path: Path, *, fps: float | None = None, model: BodyModel | None = None) -> ClipSet:
-    """One file as one clip.
+    """Read one file as one clip.
 
     Args:
-        path: the file; beside an .amc its .asf.
-        fps: frames a second where the file does not say; None: not known.
-        model: for parameters of SMPL.
+        path: the file; the .asf of an .amc must be next to it.
+        fps: frames per second if the file does not state them; None: unknown.
+        model: body model, for parameters of SMPL.
 
     Raises:
-        InputError: no take, or a fault in it.
+        InputError: not a take, or an error in it.
     """
     beside = [file.name for file in path.parent.iterdir() if file.suffix.lower() == ".asf"]
     take = _take(read_bytes(path), path, path.name, model, lambda name: read_bytes(path.parent / name), beside)
     if take is None:
-        raise InputError(path, "holds no movement", "give a take")
+        raise InputError(path, "has no movement", "give a take")
     joints, notes = placed(take, path)
     rate, assumed = rated(take, None, fps)
     _say(path, notes + assumed + take.left_out)
@@ -71,7 +71,7 @@ def read_motion(path: Path, *, fps: float | None = None, model: BodyModel | None
 
 
 def holds_motion(archive: Archive) -> bool:
-    """Whether one of its first files that may be takes is one. With a table, an array without a layout is none."""
+    """Whether one of the first files that may be takes is one. If there is a table, an array without a layout does not count."""
     members = [name for name in archive.names if _MEMBER.fullmatch(name) and not (TABLE in archive.names and name.lower().endswith(".npy"))]
     for name in members[:20]:
         try:
@@ -83,13 +83,13 @@ def holds_motion(archive: Archive) -> bool:
 
 
 def read_motions(path: str | Path, *, fps: float | None = None, model: BodyModel | None = None, reading: Reading = Reading()) -> ClipSet:
-    """A folder or zip of takes; the arguments are those of :func:`read_motion`.
+    """Read a folder or zip of takes. Arguments: see :func:`read_motion`.
 
     Returns:
         ClipSet named after the folder, clips named by their files and folders.
 
     Raises:
-        InputError: no usable take, a fault in the table, or what :class:`~tdsm.data.readers.reading.Reading` raises.
+        InputError: no usable take, an error in the table, or an error of :class:`~tdsm.data.readers.reading.Reading`.
     """
     with Archive(path) as archive:
         members = [name for name in archive.names if _MEMBER.fullmatch(name) and not _NO_TAKE.fullmatch(name)]
@@ -102,7 +102,7 @@ def read_motions(path: str | Path, *, fps: float | None = None, model: BodyModel
 
 
 def _listed(archive: Archive, members: Sequence[str]) -> Listing:
-    """By the table or the folders; folders whose names are all numbers are people, as CMU has them, and no labels."""
+    """Labels from the table or the folders. Folders whose names are all numbers are people, as in CMU, and not labels."""
     first = {name: PurePosixPath(name).parts[0] for name in members}
     if TABLE not in archive.names and first and all(folder.isdecimal() and folder != name for name, folder in first.items()):
         return Listing({name: Listed(subject=folder) for name, folder in first.items()}, (), "")
@@ -115,7 +115,7 @@ def _say(where: object, notes: Sequence[str]) -> None:
 
 
 def _ups(archive: Archive, members: Sequence[str], read: "_ReadTake") -> dict[str, tuple[int, int]]:
-    """Which way is up in files of each kind, by its ending, that do not say it: y, or z where more bodies show that; said where not all show y."""
+    """The upward axis of files of each kind (by suffix) that do not state it: y, or z if more bodies show it. A warning reports it unless all show y."""
     kinds: dict[str, list[str]] = {}
     for name in members:
         kinds.setdefault(_kind(name), []).append(name)
@@ -127,15 +127,15 @@ def _ups(archive: Archive, members: Sequence[str], read: "_ReadTake") -> dict[st
         y, z, where = votes[1, 1], votes[2, 1], f"{archive.path}, {len(names):,} {kind}"
         ups[kind] = (1, 1) if y >= z else (2, 1)
         if not y + z:
-            _say(where, ["their bodies do not show which way is up, so that y was taken to point up"])
+            _say(where, ["their bodies do not show the upward axis; y is assumed"])
         elif z:
-            axis, turned = ("y", "") if y >= z else ("z", ", and turned to y")
-            _say(where, [f"bodies stand along {axis} in {max(y, z)} of {y + z} takes that show it, so that {axis} was taken to point up in all{turned}"])
+            axis, turned = ("y", "") if y >= z else ("z", ", and rotated to y")
+            _say(where, [f"bodies are upright along {axis} in {max(y, z)} of {y + z} takes that show it; {axis} is taken as the upward axis of all{turned}"])
     return ups
 
 
 def _votes(archive: Archive, names: Sequence[str], read: "_ReadTake") -> Iterator[tuple[int, int] | None]:
-    """What is up in each take, None where it does not show it; from one that says it on, nothing."""
+    """The upward axis of each take, or None if the take does not show it. The iteration ends at a take that states it."""
     for name in names:
         try:
             take = _member(archive, name, read.bodies, read.model)
@@ -154,7 +154,7 @@ def _kind(name: str) -> str:
 
 
 def _say_first(archive: Archive, members: Sequence[str], read: "_ReadTake") -> None:
-    """What was assumed of the first take; of the others the same is assumed, each by its own body."""
+    """Report the assumptions about the first take. The same is assumed for the others, each according to its own body."""
     for name in members:
         try:
             take = _member(archive, name, read.bodies, read.model)
@@ -162,7 +162,7 @@ def _say_first(archive: Archive, members: Sequence[str], read: "_ReadTake") -> N
         except InputError:
             continue
         if take is not None:
-            _say(f"{archive.path / name}{' (and so on, each by its own body)' if len(members) > 1 and notes else ''}", notes)
+            _say(f"{archive.path / name}{' (and the others, each according to its own body)' if len(members) > 1 and notes else ''}", notes)
             return
 
 
@@ -200,7 +200,7 @@ def _is_take(archive: Archive, name: str) -> bool:
 
 
 def _names(archive: Archive, name: str) -> list[str]:
-    """Members of a zip in a folder or in a zip; none of one that is damaged."""
+    """Members of a zip inside a folder or zip; empty if it is damaged."""
     try:
         with zipfile.ZipFile(archive.path / name if archive.path.is_dir() else io.BytesIO(archive.read(name, _LARGEST))) as inner:
             return inner.namelist()
@@ -213,8 +213,8 @@ def _is_npz(names: Sequence[str]) -> bool:
 
 
 def _take(content: bytes, where: object, name: str, model: BodyModel | None, asf: Callable[[str], bytes], bodies: Sequence[str]) -> Take | None:
-    """The take in a file, whatever it is; ``asf`` reads a body's file, one of ``bodies``."""
-    kind = kind_of_bytes(content[:HEAD]) if content else Kind("empty", "empty (0 bytes)", "take another copy")
+    """The take in a file of any format. ``asf`` reads a body's file, one of ``bodies``."""
+    kind = kind_of_bytes(content[:HEAD]) if content else Kind("empty", "empty (0 bytes)", "get another copy")
     if kind.name == "zip":
         return smpl_npz.read_smpl_npz(content, where, model)
     if kind.name == "amc":

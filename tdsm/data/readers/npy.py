@@ -1,7 +1,7 @@
-"""Single ``.npy`` arrays: (T, V, C) of one person or (M, T, V, C) of several, with or without a confidence of each joint.
+"""Single ``.npy`` arrays: (T, V, C) of one person or (M, T, V, C) of several, with or without a confidence per joint.
 
-For a layout in the plane, a third channel between 0 and 1 is the confidence of each joint, as YOLO (``result.keypoints.data``) and others save it: a
-joint of confidence 0 was not found, all others count alike, and one warning says so.
+For a 2-D layout, a third channel between 0 and 1 is the confidence of each joint, as saved by YOLO (``result.keypoints.data``) and others. A joint with
+confidence 0 is missing; other confidences are ignored. One warning reports this.
 """
 
 import warnings
@@ -20,48 +20,48 @@ _REMEDY = "write it with numpy.save from a float array"
 
 
 def read_npy(path: Path, layout: str | None, fps: float | None = None) -> ClipSet:
-    """One array as one clip.
+    """Read one array as one clip.
 
     Args:
         path: the file.
-        layout: its layout's name.
-        fps: frames a second; None: not known.
+        layout: name of its layout.
+        fps: frames per second; None: unknown.
 
     Raises:
-        InputError: no layout, an unknown one, or a fault in the array.
+        InputError: no layout, an unknown one, or an error in the array.
     """
     array = read_array(path)
     if layout is None:
         fitting = [known.name for known in LAYOUTS if array.ndim in (3, 4) and len(known) == array.shape[-2]]
         which = f"with {array.shape[-2]} joints: {', '.join(fitting)}" if fitting else f"known: {', '.join(known.name for known in LAYOUTS)}"
-        raise InputError(path, f"is one array of shape {array.shape}, and nothing says the order of its joints", f"give layout=... ({which})")
+        raise InputError(path, f"is an array of shape {array.shape}, and the order of its joints is unknown", f"give layout=... ({which})")
     try:
         body = layout_named(layout)
     except KeyError as error:
-        raise InputError(path, error.args[0], "name one of these") from error
+        raise InputError(path, error.args[0], "give one of these") from error
     joints, scored = without_confidence(array, body)
     if scored:
-        what = "its third channel, between 0 and 1, is taken as the confidence of each joint; where it is 0 the joint was not found"
+        what = "the third channel, between 0 and 1, is used as the confidence of each joint; 0 means missing"
         warnings.warn(f"{path}: {what}", stacklevel=4)
     return ClipSet((Clip(joints, body, None, None, fps, path.name),), (), path.stem)
 
 
 def without_confidence(array: np.ndarray, layout: Layout) -> tuple[np.ndarray, bool]:
-    """(..., V, C) and whether there was a confidence in a third channel, which has become NaN where it was 0 or less."""
+    """(..., V, C), NaN where the confidence in a third channel is 0 or less, and whether there was such a channel."""
     if layout.dims != 2 or array.ndim not in (3, 4) or array.shape[-1] != 3:
         return array, False
     confidence = array[..., 2]
     seen = confidence[np.isfinite(confidence)]
-    if not len(seen) or seen.min() < 0 or seen.max() > 1.001:  # some detectors add up to a little more than 1
+    if not len(seen) or seen.min() < 0 or seen.max() > 1.001:  # the confidence of some detectors slightly exceeds 1
         return array, False
     return np.where(confidence[..., None] > 0, array[..., :2], np.nan), True
 
 
 def read_array(path: Path) -> np.ndarray:
-    """An array of numbers. What the header claims is held against the file's size before anything is allocated.
+    """An array of numbers. The size in the header is compared with the file's size before memory is allocated.
 
     Raises:
-        InputError: no .npy, pickled objects, something else than numbers, or a file of another size than its header claims.
+        InputError: not a .npy, pickled objects, values that are not numbers, or a file size that differs from the header.
     """
     array = npz.read_npy(path, remedy=_REMEDY)
     if array.dtype.kind not in "fiu":

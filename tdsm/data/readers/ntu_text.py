@@ -1,12 +1,12 @@
 """The text of an NTU RGB+D ``.skeleton`` file: every body of every frame, as numbers.
 
-The form of the file stands in :mod:`tdsm.data.readers.ntu`. A file of 100 frames with one body is 280 kB, of which a quarter is wanted. :func:`_scan`, compiled
-by numba, walks its bytes once: it reads x, y and z of the joints and counts the other fields. Why numba: numpy alone needs many passes over the bytes and three
-times as long, and readers of whole tables, such as numpy.loadtxt, longer still. The scanner reads what the recorder writes and gives up on anything else; then
-:func:`_careful`, plain and line by line, reads the file or says in which line the fault is. Both give the same numbers to the last bit.
+:mod:`tdsm.data.readers.ntu` describes the format. A file of 100 frames with one body has 280 kB, of which a quarter is needed. :func:`_scan`, compiled by
+numba, reads its bytes once: it parses x, y and z of the joints and counts the other fields. numpy alone needs many passes over the bytes and three times as
+long, and readers of whole tables, such as numpy.loadtxt, even longer. The scanner parses the form that the recorder writes and stops at anything else. Then
+:func:`_careful`, in plain Python and line by line, reads the file or reports the line of the error. Both give the same numbers to the last bit.
 
-To start the scanner takes about a second: importing numba, and loading machine code from numba's cache; two more when it must be compiled, once on a machine.
-So a process reads its first files carefully, until that has taken about as long; :func:`prepare` says beforehand that there will be many.
+Starting the scanner takes about a second: importing numba, and loading machine code from numba's cache; two seconds more if it must be compiled, once per
+machine. A process therefore reads its first files with the careful parser until this has taken about as long. :func:`prepare` announces that many files follow.
 """
 
 import functools
@@ -21,18 +21,18 @@ from tdsm.util.errors import InputError
 __all__ = ["Bodies", "parse_bodies", "prepare"]
 
 _JOINTS, _BODY_FIELDS, _JOINT_FIELDS = 25, 10, 12
-_LINES = 2 + _JOINTS  # of a body: itself, the number of joints, the joints
+_LINES = 2 + _JOINTS  # lines per body: itself, the number of joints, the joints
 
 
 class Bodies(NamedTuple):
-    """What a file holds: one row for each body of each frame.
+    """Content of a file: one row per body and frame.
 
     Attributes:
-        frames: T, those without bodies included.
+        frames: T, including those without bodies.
         frame: (R,) frame of each row, from 0.
         line: (R,) line of the row's first joint, from 0.
         ids: R tracking ids.
-        joints: (R, 25, 3) metres.
+        joints: (R, 25, 3) in metres.
     """
 
     frames: int
@@ -43,26 +43,26 @@ class Bodies(NamedTuple):
 
 
 def parse_bodies(content: bytes, where: str) -> Bodies:
-    """What stands in a file.
+    """Parse a file.
 
     Raises:
-        InputError: a fault, with its line; a coordinate that is not finite; or no body in any frame.
+        InputError: an error, with its line; a coordinate that is not finite; or no body in any frame.
     """
     scanning_pays = _compiled.cache_info().currsize > 0 or next(_files) > _MANY
     bodies = (_fast(content) if scanning_pays else None) or _careful(content, where)
     if not bodies.ids:
-        raise InputError(where, f"holds no body in any of its {bodies.frames} frames", "leave the file out: its skeleton is missing")
+        raise InputError(where, f"has no body in any of its {bodies.frames} frames", "remove the file; its skeleton is missing")
     return bodies
 
 
-_MANY = 300  # files: to read them carefully takes about as long as to start numba
-_files = itertools.count(1)  # that this process has read carefully
+_MANY = 300  # files: reading them carefully takes about as long as starting numba
+_files = itertools.count(1)  # files that this process has read carefully
 
 
 def prepare(files: int) -> None:
-    """Compile the scanner, or load it, when so many files will be read that it pays.
+    """Compile or load the scanner if the number of files is large enough.
 
-    To be called before other processes are started: those that are forked have it then, others find it in numba's cache.
+    Call it before other processes are started: forked processes inherit the code, others find it in numba's cache.
     """
     if files >= _MANY:
         _fast(b"0\n")
@@ -72,13 +72,13 @@ def prepare(files: int) -> None:
 
 
 class _Lines:
-    """The lines of a file, one after the other; knows where it is when something is wrong."""
+    """The lines of a file in order, with the current position for error messages."""
 
     def __init__(self, content: bytes, where: str) -> None:
         self.lines, self.where, self.at = content.split(b"\n"), where, 0
 
     def fault(self, what: str) -> InputError:
-        """To be raised: the fault is in the line that was read last."""
+        """The error to raise for the line that was read last."""
         return InputError(f"{self.where} line {self.at}", what, "download the file again")
 
     def fields(self, count: int, what: str) -> list[bytes]:
@@ -86,28 +86,28 @@ class _Lines:
         fields = self.lines[self.at].split() if self.at < len(self.lines) else []
         self.at += 1
         if not fields and not any(map(bytes.strip, self.lines[self.at :])):
-            raise self.fault(f"the file ends where {what} should stand")
+            raise self.fault(f"the file ends before {what}")
         if len(fields) != count:
             raise self.fault(f"{len(fields)} fields, not the {count} of {what}")
         return fields
 
     def count(self, what: str) -> int:
-        """The next line, which is a number of things."""
+        """The next line, which must be a count."""
         (field,) = self.fields(1, what)
         if not field.isdigit() or len(field) > 9:
             raise self.fault(f"{field[:20].decode('ascii', 'replace')!r} is not {what}")
         return int(field)
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """Check that nothing follows."""
         following = next((number for number, line in enumerate(self.lines) if number >= self.at and line.strip()), None)
         if following is not None:
             self.at = following + 1
-            raise self.fault("more lines than the number of frames in line 1 announces")
+            raise self.fault("more lines than the number of frames in line 1 declares")
 
 
 def _careful(content: bytes, where: str) -> Bodies:
-    """Line by line: any white space, any way to write a number; faults are named by their line."""
+    """Parse line by line: any white space, any number format; errors name their line."""
     lines = _Lines(content, where)
     frame, line, ids, joints = [], [], [], []
     frames = lines.count("the number of frames")
@@ -125,7 +125,7 @@ def _careful(content: bytes, where: str) -> Bodies:
     if len(bad):
         row, joint, axis = bad[0]
         value = bodies.joints[row, joint, axis]
-        raise InputError(f"{where} line {line[row] + joint + 1}", f"{'xyz'[axis]} of a joint is {value}", "leave the file out, or download it again")
+        raise InputError(f"{where} line {line[row] + joint + 1}", f"{'xyz'[axis]} of a joint is {value}", "remove the file, or download it again")
     return bodies
 
 
@@ -134,16 +134,16 @@ def _point(lines: _Lines) -> list[float]:
     try:
         return [float(field) for field in fields]
     except ValueError as error:
-        raise lines.fault(f"{b' '.join(fields)[:60].decode('ascii', 'replace')!r} are not three numbers x y z") from error
+        raise lines.fault(f"{b' '.join(fields)[:60].decode('ascii', 'replace')!r} is not three numbers x y z") from error
 
 
-# The scanner: these functions are compiled, and are plain Python to whoever reads them
+# The scanner: these functions are compiled; they are plain Python
 
 _BLANK, _WORD, _OTHER = 0, 1, 2
-_KIND = np.repeat(np.array([_OTHER, _BLANK, _WORD], np.uint8), [32, 1, 223])  # of each byte; line ends are _OTHER
-_POWERS = 10.0 ** np.arange(23)  # these are exact in float64
-_DIGITS = 15  # numbers of so many digits are exact in float64, too
-_SMALLEST = 2 * _BODY_FIELDS + 3 + _JOINTS * 2 * _JOINT_FIELDS  # bytes of a body
+_KIND = np.repeat(np.array([_OTHER, _BLANK, _WORD], np.uint8), [32, 1, 223])  # kind of each byte; line ends are _OTHER
+_POWERS = 10.0 ** np.arange(23)  # exact in float64
+_DIGITS = 15  # integers with this many digits are exact in float64, too
+_SMALLEST = 2 * _BODY_FIELDS + 3 + _JOINTS * 2 * _JOINT_FIELDS  # least bytes of a body
 
 
 @functools.cache
@@ -156,18 +156,18 @@ def _compiled() -> Callable:
         register_jitable(part)
     try:
         return numba.njit(cache=True)(_scan)
-    except RuntimeError:  # there is no folder in which numba could keep it
+    except RuntimeError:  # numba has no cache folder
         return numba.njit(_scan)
 
 
 def _fast(content: bytes) -> Bodies | None:
-    """The whole file at once; None when anything in it is unusual, for :func:`_careful` to read or to refuse."""
+    """Parse the whole file at once. None if anything in it is unusual; :func:`_careful` then reads or refuses it."""
     first = content[: content.find(b"\n") + 1]
     if not first.strip().isdigit() or len(first) > 9:
         return None
     most = len(content) // _SMALLEST + 1
     frame, start, joints = np.empty(most, np.int64), np.empty(most, np.int64), np.empty((most, _JOINTS, 3))
-    text = np.frombuffer(content + b"\n\n", np.uint8)  # so that each line has an end, and another follows
+    text = np.frombuffer(content + b"\n\n", np.uint8)  # each line then has an end and a successor
     rows, end = _compiled()(text, len(first), int(first), frame, start, joints)
     if rows < 0 or content[end:].strip():
         return None
@@ -178,7 +178,7 @@ def _fast(content: bytes) -> Bodies | None:
 
 @no_type_check
 def _scan(text: np.ndarray, at: int, frames: int, frame: np.ndarray, start: np.ndarray, joints: np.ndarray) -> tuple[int, int]:
-    """Fill frame, start of the line, and joints of each body; gives how many there are, or -1 to give up, and where the scan ended."""
+    """Fill frame, start of the line, and joints of each body. Returns the number of bodies, or -1 to give up, and the position where the scan ended."""
     row = 0
     for now in range(frames):
         bodies, at = _count(text, at)
@@ -206,7 +206,7 @@ def _scan(text: np.ndarray, at: int, frames: int, frame: np.ndarray, start: np.n
 
 @no_type_check
 def _rest(text: np.ndarray, at: int) -> tuple[int, int]:
-    """Number of fields up to the end of the line, -1 with a control character among them; and where the next line starts."""
+    """Number of fields up to the end of the line (-1 if there is a control character), and the start of the next line."""
     fields, before, kind = 0, _BLANK, _KIND[text[at]]
     while kind != _OTHER:
         fields += kind & ~before
@@ -219,7 +219,7 @@ def _rest(text: np.ndarray, at: int) -> tuple[int, int]:
 
 @no_type_check
 def _count(text: np.ndarray, at: int) -> tuple[int, int]:
-    """The number that is alone in a line, -1 if there is none; and where the next line starts."""
+    """The number that is alone in a line (-1 if there is none), and the start of the next line."""
     value, first = 0, at
     while ord("0") <= text[at] <= ord("9"):
         value = 10 * value + text[at] - ord("0")
@@ -230,10 +230,10 @@ def _count(text: np.ndarray, at: int) -> tuple[int, int]:
 
 @no_type_check
 def _number(text: np.ndarray, at: int) -> tuple[float, int]:
-    """The number that starts here and ends with a blank, and where the next field starts: -1 for a number of another form.
+    """The number that starts here and ends with a blank, and the start of the next field: -1 for a number in another form.
 
-    Its digits, read without the point, are an integer below 2^53, and p of them stand behind the point, so that one division by
-    10^p <= 10^22 rounds it correctly, as float() does. A negative exponent adds to p.
+    Its digits without the point are an integer below 2^53, with p digits after the point, so one division by 10^p <= 10^22
+    rounds it correctly, as float() does. A negative exponent is added to p.
     """
     minus = text[at] == ord("-")
     at += minus

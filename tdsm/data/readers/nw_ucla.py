@@ -1,13 +1,13 @@
 """Northwestern-UCLA Multiview Action 3D: 10 actions, 10 subjects, 3 views, 1,484 clips of one Kinect v1 body.
 
-Source: J. Wang, X. Nie, Y. Xia, Y. Wu, S.-C. Zhu, "Cross-view action modeling, learning and recognition", CVPR 2014; cite it. Read in the JSON form that
-Shift-GCN and CTR-GCN use, ``all_sqe/a{action}_s{subject}_e{take}_v{view}.json`` with the list ``skeletons`` (frames, 20 joints, 3), metres, in the order of our
-``kinect-20``. The action codes 7 and 10 do not exist.
+Source: J. Wang, X. Nie, Y. Xia, Y. Wu, S.-C. Zhu, "Cross-view action modeling, learning and recognition", CVPR 2014; cite it. The files are read in the JSON
+form that Shift-GCN and CTR-GCN use, ``all_sqe/a{action}_s{subject}_e{take}_v{view}.json`` with the list ``skeletons`` (frames, 20 joints, 3), metres, in the
+order of our ``kinect-20``. The action codes 7 and 10 do not exist.
 
-As downloaded no coordinate is NaN and no frame is empty, but in one frame each of two clips (a04_s01_e01_v01 and a04_s04_e02_v01) six joints stand exactly at
-(0, 0, 0), which is the sensor itself: the tracker had lost them. Frames with such a joint are left out. Two clips have a single frame. The files carry no
-times; 30 fps is the sensor's nominal rate (people who walk would do 1.7 m/s at that rate, so that frames were probably lost in recording). Kinect v1 takes
-everybody to face it: of people seen from behind, left and right are exchanged (in "walk around" most knees bend backwards).
+The download has no NaN and no empty frame. In one frame of each of two clips (a04_s01_e01_v01 and a04_s04_e02_v01), six joints are exactly at (0, 0, 0), the
+position of the sensor: the tracker had lost them. Frames with such a joint are dropped. Two clips have a single frame. The files contain no times; 30 fps is
+the sensor's nominal rate (walking people would move at 1.7 m/s at this rate, so frames were probably lost in recording). Kinect v1 assumes that everybody faces
+it: for people seen from behind, left and right are exchanged (in "walk around" most knees bend backwards).
 """
 
 import re
@@ -35,15 +35,15 @@ def read_nw_ucla(path: str | Path, *, reading: Reading = Reading()) -> ClipSet:
     """Read the zip or the unpacked folder.
 
     Args:
-        path: the zip of ``all_sqe``, or a folder that holds its files at any depth. Any part of the set will do.
-        reading: how to go through the files.
+        path: the zip of ``all_sqe``, or a folder that contains its files at any depth. Any part of the data set is accepted.
+        reading: how to process the files.
 
     Returns:
         ClipSet "nw-ucla": layout kinect-20, clips (1, T, 20, 3) in metres, named "a01_s01_e00_v01" (action code, subject,
-        take, view) and so on in that order, subjects "s01" to "s10", all 10 classes in order.
+        take, view) and so on, in this order; subjects "s01" to "s10"; all 10 classes in order.
 
     Raises:
-        InputError: an unusable path or archive, no usable file, or what :class:`~tdsm.data.readers.reading.Reading` raises.
+        InputError: an unusable path or archive, no usable file, or an error of :class:`~tdsm.data.readers.reading.Reading`.
     """
     with Archive(path) as archive:
         files = [name for name, _ in archive.matching(MEMBER, "a01_s01_e00_v01.json")]
@@ -58,7 +58,7 @@ def _read_clip(archive: Archive, name: str) -> Sequence[Clip]:
     joints = _read_json(archive.read(name), where)
     lost = (joints == 0).all(axis=2).any(axis=1)
     if lost.all():
-        raise InputError(where, "skeletons: every frame has a joint at (0, 0, 0), which the tracker had lost", "leave this file out")
+        raise InputError(where, "skeletons: every frame has a lost joint at (0, 0, 0)", "remove this file")
     return [Clip(joints[~lost], KINECT_20, CLASSES[_CODES.index(action)], f"s{subject:02}", 30.0, base.removesuffix(".json"))]
 
 
@@ -72,5 +72,5 @@ def _read_json(content: bytes, where: Path) -> np.ndarray:
     except (ValueError, OverflowError) as error:
         raise InputError(where, f"skeletons: rows differ in length ({error})", "download the data set again") from error
     if joints.dtype.kind not in "fiu" or joints.ndim != 3 or joints.shape[1:] != (20, 3):
-        raise InputError(where, f"skeletons: shape {joints.shape}, type {joints.dtype}, not numbers (frames, 20 joints, 3)", "download the data set again")
+        raise InputError(where, f"skeletons: shape {joints.shape} of {joints.dtype}, not numbers (frames, 20 joints, 3)", "download the data set again")
     return joints

@@ -1,31 +1,31 @@
-"""Annotation pickles of pyskl and MMAction2: NTU RGB+D 60 and 120 in space and in the plane, Kinetics-400 in the plane, and users' own.
+"""Annotation pickles of pyskl and MMAction2: NTU RGB+D 60 and 120 in 3-D and 2-D, Kinetics-400 in 2-D, and users' own.
 
-Source: H. Duan, J. Wang, K. Chen, D. Lin, "PYSKL: Towards good practices for skeleton action recognition", ACM MM 2022; the bodies in the plane
-were found with HRNet, H. Duan et al., "Revisiting skeleton-based action recognition", CVPR 2022. Handed out as ``ntu60_3danno.pkl``,
-``ntu120_3danno.pkl``, ``ntu60_hrnet.pkl``, ``ntu120_hrnet.pkl``, ``k400_hrnet.pkl`` (pyskl) and ``ntu60_3d.pkl``, ``ntu60_2d.pkl``, ``ntu120_3d.pkl``,
-``ntu120_2d.pkl``, ``k400_2d.pkl`` (MMAction2). Each is a pickle of a dictionary::
+Source: H. Duan, J. Wang, K. Chen, D. Lin, "PYSKL: Towards good practices for skeleton action recognition", ACM MM 2022; the 2-D bodies were detected with
+HRNet, H. Duan et al., "Revisiting skeleton-based action recognition", CVPR 2022. Published as ``ntu60_3danno.pkl``, ``ntu120_3danno.pkl``,
+``ntu60_hrnet.pkl``, ``ntu120_hrnet.pkl``, ``k400_hrnet.pkl`` (pyskl) and ``ntu60_3d.pkl``, ``ntu60_2d.pkl``, ``ntu120_3d.pkl``, ``ntu120_2d.pkl``,
+``k400_2d.pkl`` (MMAction2). Each is a pickle of a dictionary::
 
     split         {"xsub_train": [identifier, ...], ...}
     annotations   [{frame_dir: identifier, label: class from 0, total_frames: T, keypoint: (M, T, V, C),
-                    in the plane also: keypoint_score: (M, T, V), img_shape: (height, width)}, ...]
+                    in 2-D also: keypoint_score: (M, T, V), img_shape: (height, width)}, ...]
 
-NTU RGB+D: identifiers are the names of the recordings, such as S001C001P001R001A001, so that the partition follows from the name and the
-split lists are only checked; V = 25 joints of Kinect v2 in metres, or V = 17 joints of COCO in pixels. The pickles in space of pyskl and of
-MMAction2 are not the same data: the two removed ghosts in different ways, and neither does what :mod:`tdsm.data.readers.ntu` does.
+NTU RGB+D: identifiers are the names of the recordings, such as S001C001P001R001A001, so the name determines the partition, and the split lists are only
+checked; V = 25 joints of Kinect v2 in metres, or V = 17 joints of COCO in pixels. The 3-D pickles of pyskl and of MMAction2 are not the same data: they removed
+ghost bodies in different ways, and neither does the same as :mod:`tdsm.data.readers.ntu`.
 
-Kinetics-400: the pickle is a table of contents. In place of ``keypoint`` each annotation has ``raw_file``, the name of one of many further pickles
-that are a download of their own, ``frame_inds`` (N,), the frame from 1 on of each of N bodies, and ``box_score`` (N,). A further pickle is a
-dictionary ``{identifier: {"keypoint": (N, 17, 3)}}`` with x, y and score; they are looked for in ``kpfiles/`` beside the table. Nothing says who is
-who: each frame keeps the bodies whose scores sum highest, as for Kinetics-skeleton.
+Kinetics-400: the pickle is an index. Instead of ``keypoint`` each annotation has ``raw_file``, the name of one of many further pickles that must be downloaded
+separately; ``frame_inds`` (N,), the frame (from 1) of each of N bodies; and ``box_score`` (N,). A further pickle is a dictionary
+``{identifier: {"keypoint": (N, 17, 3)}}`` with x, y and score. These pickles are expected in ``kpfiles/`` next to the index. Persons are not identified across
+frames: each frame keeps the bodies with the largest sum of scores, as for Kinetics-skeleton.
 
-**Your own pickle**, as the guides for custom videos of pyskl and of MMAction2 0.x and 1.x make it: the same dictionary (or the list of annotations alone) with
-names of your own, 17 joints of COCO in pixels (with ``keypoint_score``, or with the score as a third coordinate) or 25 of Kinect v2 in metres. Split lists are
-not needed. Labels are class numbers: their names are read from ``label_map.txt`` beside the pickle, one a line; without it classes
-are called "0", "1", ..., and one warning says so. A missing label is an unknown one.
+**Your own pickle**, as described in the guides for custom videos of pyskl and of MMAction2 0.x and 1.x: the same dictionary (or only the list of annotations)
+with your own names, 17 joints of COCO in pixels (with ``keypoint_score``, or with the score as a third coordinate) or 25 joints of Kinect v2 in metres. Split
+lists are not needed. Labels are class numbers; their names are read from ``label_map.txt`` next to the pickle, one per line. Without this file classes are
+named "0", "1", ..., and one warning reports it. A missing label is unknown.
 
-A joint with ``keypoint_score`` 0 was not found: it is NaN, as everywhere in this package.
+A joint with ``keypoint_score`` 0 is missing and becomes NaN, as everywhere in this package.
 
-Everything is read by :mod:`tdsm.data.readers.safe_pickle`, which cannot run code.
+Everything is read by :mod:`tdsm.data.readers.safe_pickle`, which cannot execute code.
 """
 
 import functools
@@ -50,38 +50,38 @@ from tdsm.util.files import read_text
 __all__ = ["read_pyskl"]
 
 _NTU_60_ACTIONS, _NTU_60_SETUPS = 60, 17
-_LONGEST = 100_000  # frames; Kinetics lasts ten seconds
-_LONGEST_NAME = 1000  # letters
+_LONGEST = 100_000  # most frames; clips of Kinetics last ten seconds
+_LONGEST_NAME = 1000  # most characters
 _MOST_CLASSES = 100_000
-_LOOKED_AT = 100  # annotations, to tell what the pickle holds
+_LOOKED_AT = 100  # annotations that are checked to identify the pickle
 _LABEL_MAP = "label_map.txt"
-_LAYOUTS = {(25, 3): NTU_25, (17, 2): COCO_17, (17, 3): COCO_17}  # by joints and coordinates
+_LAYOUTS = {(25, 3): NTU_25, (17, 2): COCO_17, (17, 3): COCO_17}  # keys: joints and coordinates
 _NTU_NAME = re.compile(r"S(\d{3})C\d{3}P\d{3}R\d{3}A(\d{3})")
 _AGAIN = "download the file again"
 _KPFILES = (
     "the bodies of Kinetics-400 are a download of their own: see Kinetics400 in tools/data/README.md of pyskl, or OpenMMLab/Kinetics400-skeleton on openxlab, "
-    "and unpack it as kpfiles/ beside this file"
+    "and unpack it as kpfiles/ next to this file"
 )
 
 
 def read_pyskl(path: str | Path, *, bodies: int = 2, reading: Reading = Reading()) -> ClipSet:
-    """Read an annotation pickle; what stands in it says which data set it is.
+    """Read an annotation pickle; its content determines the data set.
 
     Args:
-        path: the ``.pkl``. Nothing in it is ever executed. It is held in memory as a whole while it is read.
-        bodies: how many persons a clip keeps at most. In space the first ones (these pickles hold two at most); in the plane those with the
+        path: the ``.pkl``. Its content is never executed. It is completely in memory while it is read.
+        bodies: most persons per clip. In 3-D the first ones are used (these pickles have at most two); in 2-D those with the
             highest mean score.
-        reading: how to go through the annotations; one process reads them all.
+        reading: how to process the annotations; one process reads them all.
 
     Returns:
         ClipSet "ntu-60" (60 classes; all actions up to 60, all setups up to 17) or "ntu-120" (120), named by the recordings, subjects such as "P001",
-        layout ntu-25 in metres or coco-17 in pixels; or "kinetics-400" (400), coco-17, named "train/ID" and "val/ID" after the split lists; or, of a
+        layout ntu-25 in metres or coco-17 in pixels; or "kinetics-400" (400), coco-17, named "train/ID" and "val/ID" according to the split lists; or, for a
         user's own pickle, a set named after the file, without subjects. Clips are (M, T, V, C) float32 with 1 <= M <= ``bodies``, 30 fps, in the order of
-        the annotations (Kinetics: of the files that hold the bodies).
+        the annotations (Kinetics: of the files with the bodies).
 
     Raises:
-        InputError: no such pickle or one that would run code, bodies of other joints, no usable annotation, or (``strict``) a bad one: a label that contradicts
-            the name, an identifier in no split list, a wrong shape, NaN, nobody there. Such annotations are otherwise skipped and reported.
+        InputError: no such pickle, or one that would execute code; bodies with other joints; no usable annotation; or (``strict``) a bad one: a label that
+            contradicts the name, an identifier in no split list, a wrong shape, NaN, no body. Such annotations are otherwise skipped and reported.
     """
     path = Path(path)
     reading.refuse_shard(path)
@@ -96,7 +96,7 @@ def read_pyskl(path: str | Path, *, bodies: int = 2, reading: Reading = Reading(
     def results(done: Collection[str]) -> Iterator[tuple[str, list[Clip] | str]]:
         seen: set[str] = set()
         for index in range(len(annotations)):
-            annotation, annotations[index] = annotations[index], {}  # so that it leaves the memory as soon as it is a clip
+            annotation, annotations[index] = annotations[index], {}  # to free its memory as soon as it is a clip
             name = _name(annotation) or f"annotation {index}"
             twice = name in seen
             seen.add(name)
@@ -104,7 +104,7 @@ def read_pyskl(path: str | Path, *, bodies: int = 2, reading: Reading = Reading(
                 continue
             try:
                 if twice:
-                    raise InputError(f"{path}/{name}", "is there twice", _AGAIN)
+                    raise InputError(f"{path}/{name}", "occurs twice", _AGAIN)
                 contents = [source.clip(annotation, f"{path}/{name}")]
             except InputError as error:
                 if reading.strict:
@@ -117,7 +117,7 @@ def read_pyskl(path: str | Path, *, bodies: int = 2, reading: Reading = Reading(
 
 
 class _Source(NamedTuple):
-    """A data set, and what makes a clip of an annotation, which is named in messages."""
+    """A data set, and the function that converts its annotations to clips."""
 
     name: str
     layout: Layout
@@ -131,12 +131,12 @@ def _content(path: Path) -> tuple[list[dict], dict[str, list[str]]]:
     if isinstance(content, list):
         content = {"annotations": content}
     if not isinstance(content, dict) or "annotations" not in content:
-        raise InputError(path, "is no dictionary with 'annotations' and no list of them", "give an annotation file of pyskl or MMAction2")
+        raise InputError(path, "is neither a dictionary with 'annotations' nor a list of them", "give an annotation file of pyskl or MMAction2")
     annotations, splits = content["annotations"], content.get("split", {})
     if not isinstance(annotations, list) or not annotations or not all(isinstance(annotation, dict) for annotation in annotations):
-        raise InputError(path, "'annotations' is no list of dictionaries, or empty", _AGAIN)
+        raise InputError(path, "'annotations' is not a list of dictionaries, or is empty", _AGAIN)
     if not isinstance(splits, dict) or not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in splits.values()):
-        raise InputError(path, "'split' is no dictionary of lists of identifiers", _AGAIN)
+        raise InputError(path, "'split' is not a dictionary of lists of identifiers", _AGAIN)
     return annotations, splits
 
 
@@ -174,7 +174,7 @@ def _ntu_clip(annotation: dict, where: str, *, layout: Layout, listed: Collectio
         raise InputError(where, f"total_frames is {annotation['total_frames']}, keypoint has {joints.shape[1]}", _AGAIN)
     if layout is COCO_17:
         joints = _best_scored(joints, _numbers(annotation, "keypoint_score", where, 3), where)
-    joints = _there(joints, bodies, where)
+    joints = _present_persons(joints, bodies, where)
     return Clip(joints, layout, ntu.CLASSES[recording.action - 1], f"P{recording.performer:03}", 30.0, name)
 
 
@@ -184,18 +184,18 @@ def _check_shape(joints: np.ndarray, layout: Layout, where: str, remedy: str) ->
 
 
 def _best_scored(joints: np.ndarray, scores: np.ndarray, where: str) -> np.ndarray:
-    """Persons, highest mean score first; a tie keeps their order. A joint of score 0 becomes NaN."""
+    """Persons, highest mean score first; equal ones keep their order. A joint with score 0 becomes NaN."""
     if scores.shape != joints.shape[:3]:
         raise InputError(where, f"keypoint_score has shape {scores.shape}, keypoint {joints.shape}", _AGAIN)
     order = np.argsort(-scores.sum(axis=(1, 2)), kind="stable")
     return np.where(scores[order, ..., None] > 0, joints[order], np.float32(np.nan))
 
 
-def _there(joints: np.ndarray, bodies: int, where: str) -> np.ndarray:
-    """The first persons who are there in some frame."""
+def _present_persons(joints: np.ndarray, bodies: int, where: str) -> np.ndarray:
+    """The first persons who are present in some frame."""
     joints = joints[np.nan_to_num(joints).any(axis=(1, 2, 3))][:bodies]
     if not joints.size:
-        raise InputError(where, "has nobody in any frame", "leave the annotation out")
+        raise InputError(where, "has no body in any frame", "remove the annotation")
     return joints
 
 
@@ -212,39 +212,39 @@ def _own(annotations: list[dict], path: Path, bodies: int) -> _Source:
     if names is None:
         names = {number: str(number) for number in sorted(numbers)}
         if names:
-            what = f"its labels are class numbers, {min(names)} to {max(names)}, which are taken as the classes' names"
-            warnings.warn(f"{path}: {what}; put {_LABEL_MAP} with one name a line beside it", stacklevel=4)
+            what = f"its labels are class numbers, {min(names)} to {max(names)}, which are used as class names"
+            warnings.warn(f"{path}: {what}; put {_LABEL_MAP} with one name per line next to it", stacklevel=4)
     return _Source(path.stem, layout, tuple(names.values()), functools.partial(_own_clip, layout=layout, names=names, bodies=bodies))
 
 
 def _label_map(path: Path, most: int) -> dict[int, str] | None:
-    """Class number to name, by the list beside the pickle; None when there is none."""
+    """Class number -> name, from the list next to the pickle; None if there is none."""
     file = path.parent / _LABEL_MAP
     if not file.is_file():
         return None
-    names = [line.strip() for line in read_text(file, "save it as UTF-8, one class name a line").splitlines()]
+    names = [line.strip() for line in read_text(file, "save it as UTF-8, one class name per line").splitlines()]
     while names and not names[-1]:
         names.pop()
     if "" in names or len(set(names)) < len(names) or most >= len(names):
-        what = f"has {len(names)} lines, some blank, twice, or too few for class number {most}"
-        raise InputError(file, what, "give one name a line, in the order of the classes")
+        what = f"has {len(names)} lines, with blanks, repetitions, or too few for class number {most}"
+        raise InputError(file, what, "give one name per line, in the order of the classes")
     return dict(enumerate(names))
 
 
 def _own_clip(annotation: dict, where: str, *, layout: Layout, names: dict[int, str], bodies: int) -> Clip:
     if not _name(annotation):
-        raise InputError(where, "frame_dir, its name, is missing or no text", "name each annotation")
+        raise InputError(where, "frame_dir, its name, is missing or not text", "name each annotation")
     joints = _numbers(annotation, "keypoint", where, 4, lost=True)
     score = annotation.get("keypoint_score")
     if layout is COCO_17 and joints.shape[2:] == (17, 3):
         joints, score = joints[..., :2], joints[..., 2] if score is None else score
-    _check_shape(joints, layout, where, "save each layout into a pickle of its own")
+    _check_shape(joints, layout, where, "save each layout in a separate pickle")
     if score is not None and layout is COCO_17:
         joints = _best_scored(joints, _numbers({"keypoint_score": score}, "keypoint_score", where, 3), where)
     label = annotation.get("label")
     if label is not None and (not _is_whole(label) or label not in names):
-        raise InputError(where, "label is no class number", f"give a whole number from 0 to {max(names, default=0)}")
-    return Clip(_there(joints, bodies, where), layout, None if label is None else names[int(label)], None, None, _name(annotation))
+        raise InputError(where, "label is not a class number", f"give a whole number from 0 to {max(names, default=0)}")
+    return Clip(_present_persons(joints, bodies, where), layout, None if label is None else names[int(label)], None, None, _name(annotation))
 
 
 # Kinetics-400
@@ -253,9 +253,9 @@ def _own_clip(annotation: dict, where: str, *, layout: Layout, names: dict[int, 
 def _kinetics(annotations: list[dict], splits: dict[str, list[str]], path: Path, bodies: int) -> _Source:
     partition = {name: part for part in ("train", "val") for name in splits.get(part, [])}
     if not any(_is_file(_kpfile(path, file)) for file in set(map(_raw_file, annotations))):
-        raise InputError(path, "is a table of contents, and none of the files that it names is in kpfiles/ beside it", _KPFILES)
-    annotations.sort(key=_raw_file)  # so that no file is opened twice
-    opened: dict[Path, object] = {}  # the one that was opened last, or what is wrong with it
+        raise InputError(path, "is an index, and none of its files is in kpfiles/ next to it", _KPFILES)
+    annotations.sort(key=_raw_file)  # to open each file only once
+    opened: dict[Path, object] = {}  # the file opened last, or its error
 
     def clip(annotation: dict, _: str) -> Clip:
         file = _kpfile(path, _raw_file(annotation))
@@ -282,7 +282,7 @@ def _raw_file(annotation: dict) -> str:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except (OSError, ValueError):  # a name too long, or with a NUL
+    except (OSError, ValueError):  # the name is too long or contains NUL
         return False
 
 
@@ -304,7 +304,7 @@ def _kinetics_clip(annotation: dict, where: str, points: object, partition: dict
     if first < 0 or not frame.max() - first < frames <= _LONGEST:
         raise InputError(where, f"frame_inds are {frame.min():g} to {frame.max():g}, total_frames is {frames}", _AGAIN)
     places = np.where(joints[..., 2:] > 0, joints[..., :2], np.float32(np.nan))
-    joints = _there(kinetics.strongest(frame.astype(int) - first, places, joints[..., 2], frames, bodies), bodies, where)
+    joints = _present_persons(kinetics.strongest(frame.astype(int) - first, places, joints[..., 2], frames, bodies), bodies, where)
     return Clip(joints, COCO_17, kinetics.CLASSES[label], None, None, f"{partition[name]}/{PurePosixPath(name).name}")
 
 
@@ -312,7 +312,7 @@ def _kinetics_clip(annotation: dict, where: str, points: object, partition: dict
 
 
 def _name(annotation: dict) -> str:
-    """What the annotation calls itself; "" when that is no text, or one of absurd length."""
+    """The name of the annotation; "" if it is not text or is far too long."""
     name = annotation.get("frame_dir")
     return name if isinstance(name, str) and len(name) <= _LONGEST_NAME else ""
 
@@ -324,17 +324,17 @@ def _is_whole(value: object) -> bool:
 def _whole(annotation: dict, field: str, where: str) -> int:
     value = annotation.get(field)
     if not _is_whole(value):
-        raise InputError(where, f"{field} is no whole number", _AGAIN)
+        raise InputError(where, f"{field} is not a whole number", _AGAIN)
     return int(value)
 
 
 def _numbers(annotation: dict, field: str, where: str, axes: int, lost: bool = False) -> np.ndarray:
-    """An array of finite numbers, float32; with ``lost`` it may hold NaN."""
+    """An array of finite numbers, float32; with ``lost`` it may contain NaN."""
     values = annotation.get(field)
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu" or values.ndim != axes:
-        raise InputError(where, f"{field} is no array of numbers with {axes} axes", _AGAIN)
+        raise InputError(where, f"{field} is not an array of numbers with {axes} axes", _AGAIN)
     with np.errstate(over="ignore"):
         values = values.astype(np.float32)
     if np.isinf(values).any() or not (lost or np.isfinite(values).all()):
-        raise InputError(where, f"{field}: NaN, infinite or beyond 32-bit numbers", "leave the annotation out")
+        raise InputError(where, f"{field}: NaN, infinite or too large for 32 bits", "remove the annotation")
     return values

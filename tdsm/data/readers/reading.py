@@ -1,7 +1,8 @@
-"""One loop over many files, which every reader of a data set goes through.
+"""The loop over many files that all readers of data sets share.
 
-A reader knows which files there are and how one of them becomes clips; the rest is here: several processes, a progress bar, bad files that are skipped and
-reported, and a clip store in place of memory, from which a killed reading goes on. No more than two chunks of :data:`_CHUNK` files a process wait to be kept.
+A reader lists its files and converts one of them to clips. This module provides the rest: several processes, a progress bar, bad files that are skipped and
+reported, and a clip store instead of memory, with which an interrupted reading resumes. At most two chunks of :data:`_CHUNK` files per process wait to be
+stored.
 """
 
 import multiprocessing
@@ -27,32 +28,32 @@ from tdsm.util.shard import Shard
 
 __all__ = ["NoClip", "ReadOne", "Reading", "Results", "Skipped", "keep_clips", "read_files", "warn_skipped"]
 
-_FILES_FOR_PROCESSES = 2000  # below that, starting processes costs more than it saves
-_CHUNK = 16  # files: large against the cost of a message between processes, small in memory even for PKU-MMD's long videos
+_FILES_FOR_PROCESSES = 2000  # below this number, starting processes costs more than it saves
+_CHUNK = 16  # files per message between processes: enough to amortise it, small in memory even for PKU-MMD's long videos
 
 
 class NoClip(InputError):
-    """No file that was read gives a clip."""
+    """None of the files gives a clip."""
 
 
 class Skipped(NamedTuple):
-    """A file, or a part of one, that gave no clip, and why."""
+    """A file, or a part of one, that gave no clip, and the reason."""
 
     name: str
     reason: str
 
 
 ReadOne = Callable[[Archive, str], Sequence[Clip | Skipped]]
-"""Makes clips of one member of an archive. It may return none; what stands as :class:`Skipped` among the clips is reported; a file that cannot
-be used raises InputError. It goes to other processes, so it is a function at the top of a module or a frozen dataclass with ``__call__``."""
+"""Converts one member of an archive to clips. It may return none; an entry of type :class:`Skipped` is reported; an unusable file raises InputError. It is
+sent to other processes, so it must be a module-level function or a frozen dataclass with ``__call__``."""
 
-_Result = tuple[str, Sequence[Clip | Skipped] | str]  # a file, and what it holds or why it cannot be used
+_Result = tuple[str, Sequence[Clip | Skipped] | str]  # a file, and its clips or the reason why it is unusable
 Results = Callable[[Collection[str]], Iterator[_Result]]
-"""From the files that are done already to one result for each of the others."""
+"""Maps the files that are already done to an iterator with one result for each of the others."""
 
 
 def warn_skipped(skipped: Sequence[Skipped]) -> None:
-    """One warning that counts what was skipped and gives the first five reasons; none when there is nothing."""
+    """One warning with the number of skipped files and the first five reasons; none if nothing was skipped."""
     if skipped:
         first = "; ".join(file.reason for file in skipped[:5])
         more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
@@ -61,17 +62,17 @@ def warn_skipped(skipped: Sequence[Skipped]) -> None:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a reader goes through many files.
+    """How a reader processes many files.
 
     Attributes:
         progress: show a progress bar.
-        workers: processes; left out: one a core, or this process alone for fewer than 2,000 files. Where processes are spawned (Windows,
-            macOS), a script that reads with several must stand under ``if __name__ == "__main__":``.
-        strict: raise at the first file that cannot be used, rather than skip it.
-        store: a folder for a clip store (:mod:`tdsm.data.disk`) that holds the clips in place of the memory. One that is there is gone on with: its
-            files are not read again, only those that are new or could not be used. The clips stand in the order in which they were read.
-        report: called once at the end with what this reading skipped.
-        shard: read only the files of this one of n shards, into a store of its own inside ``store`` (:mod:`tdsm.data.sharded`), and give their clips.
+        workers: number of processes; default: one per core, or only this process for fewer than 2,000 files. If processes are spawned (Windows,
+            macOS), a script that uses several must be protected by ``if __name__ == "__main__":``.
+        strict: raise an error at the first unusable file instead of skipping it.
+        store: folder of a clip store (:mod:`tdsm.data.disk`) that holds the clips instead of memory. An existing store is continued: its files are not
+            read again, only new or previously unusable ones. The clips are in the order in which they were read.
+        report: function that is called once at the end with the skipped files.
+        shard: read only the files of this shard of n, into a separate store inside ``store`` (:mod:`tdsm.data.sharded`), and return their clips.
 
     Raises:
         InputError: fewer than one process, or a shard without a store.
@@ -88,12 +89,12 @@ class Reading:
         if self.workers is not None and self.workers < 1:
             raise InputError("Reading", f"workers is {self.workers}", "give 1 or more processes")
         if self.shard is not None and self.store is None:
-            raise InputError("Reading", "shard is given without a store", "give the folder of all shards as store")
+            raise InputError("Reading", "shard is given without a store", "give the folder of all shards as the store")
 
     def refuse_shard(self, path: Path) -> None:
-        """Raises InputError if a shard is asked of what is not read file by file."""
+        """Raise InputError if a shard is requested but the data are not read file by file."""
         if self.shard is not None:
-            raise InputError(path, "is one file, or read as one, so that it has no shards", "leave --shard out")
+            raise InputError(path, "is a single file, or read as one, and has no shards", "remove --shard")
 
 
 def read_files(
@@ -102,17 +103,17 @@ def read_files(
     """Read files of one archive into a ClipSet, in their order.
 
     Args:
-        title: what the progress bar says.
+        title: text of the progress bar.
         path: the zip or the folder.
         files: members of it.
-        read_one: makes clips of one member.
-        reading: how to go through them.
-        name: the data set's name.
-        layout: the layout of all clips.
-        classes: the class names, in the data set's own order.
+        read_one: converts one member to clips.
+        reading: how to process the files.
+        name: name of the data set.
+        layout: layout of all clips.
+        classes: class names, in the data set's own order.
 
     Raises:
-        InputError: no file gives a clip (:class:`NoClip`), the store cannot be used, or (``strict``) a file cannot.
+        InputError: no file gives a clip (:class:`NoClip`), the store is not usable, or (``strict``) a file is not usable.
     """
     if reading.shard is not None:
         place, files = begin_shard(reading.store, files, reading.shard)
@@ -123,23 +124,23 @@ def read_files(
             for file, contents in each:
                 if isinstance(contents, str) and reading.strict:
                     with Archive(path) as archive:
-                        read_one(archive, file)  # raises here what it raised in its process
+                        read_one(archive, file)  # raises its error in this process
                 yield file, contents
 
-    settings = getattr(read_one, "__qualname__", None) or repr(read_one)  # a dataclass shows its fields, a function its name
+    settings = getattr(read_one, "__qualname__", None) or repr(read_one)  # a dataclass is identified by its fields, a function by its name
     return keep_clips(title, path, "file", len(files), results, reading, settings, name=name, layout=layout, classes=classes)
 
 
 def keep_clips(
     title: str, path: Path, unit: str, count: int, results: Results, reading: Reading, settings: str, *, name: str, layout: Layout, classes: Sequence[str]
 ) -> ClipSet:
-    """Go through the files of a data set and keep their clips, in memory or in the store; the other arguments are those of :func:`read_files`.
+    """Keep the clips of a data set's files, in memory or in the store. Other arguments: see :func:`read_files`.
 
     Args:
-        unit: what messages call a file.
-        count: how many there are.
-        results: what the files hold.
-        settings: what a store remembers of its reader, so that clips read in two ways never mix.
+        unit: word for a file in messages.
+        count: number of files.
+        results: results of the files.
+        settings: the reader's settings, which a store records so that clips read in two ways are never mixed.
     """
     clips: list[Clip] = []
     skipped: list[Skipped] = []
@@ -158,8 +159,8 @@ def keep_clips(
                 clips.extend(usable) if store is None else store.add(file, usable)
         empty = not (clips if store is None else store.clips)
         if empty and reading.shard is None:
-            raise NoClip(path, f"none of its {count} {unit}s gives a clip", skipped[0].reason if skipped else f"give {unit}s with somebody in them")
-    if empty:  # the store of the shard is complete without one
+            raise NoClip(path, f"none of its {count} {unit}s gives a clip", skipped[0].reason if skipped else f"give {unit}s with bodies")
+    if empty:  # the store of the shard is complete, without clips
         reading.report(skipped)
         raise NoClip(path, f"none of the {count} {unit}s of shard {reading.shard} gives a clip", "prepare the other shards")
     kept = ClipSet(tuple(clips), tuple(classes), name) if store is None else open_store(reading.store)
@@ -168,7 +169,7 @@ def keep_clips(
 
 
 def _results(path: Path, files: Sequence[str], read_one: ReadOne, workers: int | None) -> Iterator[_Result]:
-    """One result a file, in order."""
+    """One result per file, in order."""
     count = workers or (1 if len(files) < _FILES_FOR_PROCESSES else os.cpu_count() or 1)
     if count == 1:
         with Archive(path) as archive:
@@ -189,14 +190,14 @@ def _results(path: Path, files: Sequence[str], read_one: ReadOne, workers: int |
 
 
 def _start(path: Path, read_one: ReadOne) -> None:
-    """Give a new process once what all its chunks need: the index of a large archive, or a reader's table, is megabytes."""
+    """Give a new process everything that its chunks share, once: the index of a large archive or a reader's table has megabytes."""
     global _archive, _read_one
     _archive, _read_one = Archive(path), read_one
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A pool's processes would otherwise wait for ever for the next chunk of a parent that was killed."""
+    """End with the parent process. Otherwise a pool's processes wait forever for the next chunk after the parent was killed."""
     multiprocessing.parent_process().join()
     os._exit(1)
 

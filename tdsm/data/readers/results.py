@@ -1,9 +1,9 @@
-"""What pose detectors wrote, as JSON or CSV: one file, or a folder or zip of them, one clip a film.
+"""Results of pose detectors as JSON or CSV: one file, or a folder or zip of them; one clip per video.
 
-Which tool wrote a file is decided by what is in it: :mod:`~tdsm.data.readers.alphapose`, :mod:`~tdsm.data.readers.mmpose`, :mod:`~tdsm.data.readers.yolo`,
-:mod:`~tdsm.data.readers.mediapipe`, or our own :mod:`~tdsm.data.readers.joint_table`. In a folder of files of one frame each (``NAME_000012.json``) the files
-of one name are one film, and the last number is the frame. Labels may be given by folders or by a table (:mod:`tdsm.data.readers.listing`). Only files of
-MediaPipe and our own may say how many frames a second there are.
+The content determines which tool wrote a file: :mod:`~tdsm.data.readers.alphapose`, :mod:`~tdsm.data.readers.mmpose`, :mod:`~tdsm.data.readers.yolo`,
+:mod:`~tdsm.data.readers.mediapipe`, or our own :mod:`~tdsm.data.readers.joint_table`. In a folder with one file per frame (``NAME_000012.json``), the files
+with the same name form a video, and the last number is the frame. Labels can come from folders or from a table (:mod:`tdsm.data.readers.listing`). Only files
+of MediaPipe and our own can state the frame rate.
 """
 
 import re
@@ -26,15 +26,15 @@ from tdsm.util.errors import InputError
 __all__ = ["holds_results", "read_result", "read_results"]
 
 _MEMBER = re.compile(r".+\.(?:json|jsonl|ndjson|csv)", re.IGNORECASE)
-_FRAME = re.compile(r"(.*?)[_\-. ]?(\d{1,18})")  # of a name without its ending
-_LARGEST = 256 << 20  # bytes of a file: an hour of film
+_FRAME = re.compile(r"(.*?)[_\-. ]?(\d{1,18})")  # pattern of a name without its suffix
+_LARGEST = 256 << 20  # most bytes of a file: an hour of video
 _KNOWN = "give JSON or CSV as AlphaPose, MMPose, YOLO (Ultralytics), MediaPipe or COCO write it, OpenPose's folder, or save the joints as .npy"
 
 
 class _Tool(NamedTuple):
     title: str
     fits: Callable[[object], bool]
-    single: Callable[[object], bool]  # one frame alone
+    single: Callable[[object], bool]  # whether it is a single frame
     film: Callable[[object, object, bool], Film]
 
 
@@ -52,26 +52,26 @@ _TOOLS = (
 
 
 def read_result(path: Path, *, sized: bool = False, fps: float | None = None, bodies: int = 2) -> ClipSet:
-    """One file as one clip.
+    """Read one file as one clip.
 
     Args:
         path: a JSON, JSON Lines or CSV file.
-        sized: the picture's size is known, so that image landmarks of MediaPipe may be read.
-        fps: frames a second where the file does not say; None: not known.
-        bodies: how many persons to keep at most: those found in most frames.
+        sized: whether the picture's size is known, so that image landmarks of MediaPipe can be read.
+        fps: frames per second if the file does not state them; None: unknown.
+        bodies: most persons to keep: those found in most frames.
 
     Raises:
-        InputError: no tool's file, a fault in it, or nobody in any frame.
+        InputError: not a file of a known tool, an error in it, or no person in any frame.
     """
     if path.stat().st_size > _LARGEST:
-        raise InputError(path, f"has {path.stat().st_size / 1e6:,.0f} MB, more than {_LARGEST >> 20}", "write one file per film")
+        raise InputError(path, f"has {path.stat().st_size / 1e6:,.0f} MB, more than {_LARGEST >> 20} MB", "write one file per video")
     film = _film(path.read_bytes(), path, sized)
     fps = film.fps or fps
     return ClipSet((Clip(joints_of(film.frames, path, fps, bodies), film.layout, None, None, fps, path.stem),), (), path.stem)
 
 
 def holds_results(archive: Archive) -> bool:
-    """Whether one of its first JSON or CSV files is a tool's."""
+    """Whether one of its first JSON or CSV files was written by a known tool."""
     for name in _members(archive)[:20]:
         try:
             _tool(_parse(archive.read(name, _LARGEST), archive.path / name), archive.path / name)
@@ -82,13 +82,13 @@ def holds_results(archive: Archive) -> bool:
 
 
 def read_results(path: str | Path, *, sized: bool = False, fps: float | None = None, bodies: int = 2, reading: Reading = Reading()) -> ClipSet:
-    """A folder or zip of files; the arguments are those of :func:`read_result`.
+    """Read a folder or zip of files. Arguments: see :func:`read_result`.
 
     Returns:
         ClipSet named after the folder, clips named by their files and folders.
 
     Raises:
-        InputError: no tool's file, films of several layouts, no usable file, or what :class:`~tdsm.data.readers.reading.Reading` raises.
+        InputError: no file of a known tool, videos of several layouts, no usable file, or an error of :class:`~tdsm.data.readers.reading.Reading`.
     """
     with Archive(path) as archive:
         layout, single, title = _first(archive, sized)
@@ -106,8 +106,8 @@ def _members(archive: Archive) -> list[str]:
 
 
 def _first(archive: Archive, sized: bool) -> tuple[Layout, bool, str]:
-    """Layout, whether files are single frames, and the tool, by the first file with somebody in it."""
-    fault = InputError(archive.path, "nobody was found in any file", _KNOWN)
+    """Layout, whether files are single frames, and the tool, judged by the first file with a person."""
+    fault = InputError(archive.path, "no person was found in any file", _KNOWN)
     for name in _members(archive):
         try:
             value = _parse(archive.read(name, _LARGEST), archive.path / name)
@@ -129,7 +129,7 @@ def _name(first: str, single: bool) -> str:
 
 @dataclass(frozen=True)
 class _ReadFilm:
-    """Reads the film whose first file is given."""
+    """Reads the video with the given first file."""
 
     layout: Layout
     single: bool
@@ -148,8 +148,8 @@ class _ReadFilm:
             content = archive.read(name, _LARGEST)
             film = _film(content, archive.path / name, self.sized) if content.strip() != b"[]" else Film(self.layout, {0: []})
             if film.layout is not self.layout:
-                what = f"its bodies are {film.layout.name}, those of the first file {self.layout.name}"
-                raise InputError(archive.path / name, what, "read them by themselves")
+                what = f"its layout is {film.layout.name}, but that of the first file is {self.layout.name}"
+                raise InputError(archive.path / name, what, "read them separately")
             frames |= {number: [body for people in film.frames.values() for body in people]} if self.single else film.frames
             fps = fps or film.fps
         fps = fps or self.fps
@@ -165,7 +165,7 @@ def _film(content: bytes, where: Path, sized: bool) -> Film:
 def _tool(value: object, where: object) -> _Tool:
     tool = next((tool for tool in _TOOLS if tool.fits(value)), None)
     if tool is None:
-        raise InputError(where, f"is a {'table' if str(where).lower().endswith('.csv') else 'file'} of no pose detector that is known", _KNOWN)
+        raise InputError(where, f"is a {'table' if str(where).lower().endswith('.csv') else 'file'} that no known pose detector writes", _KNOWN)
     return tool
 
 

@@ -1,16 +1,16 @@
-"""Pickles of plain data, read by a machine that cannot run code.
+"""Safe reader for pickles of plain data, which cannot execute code.
 
-A pickle is a program: the usual reader imports and calls whatever the file names. This one never imports and never looks a name up. Python's own
-``pickletools`` takes the file apart into instructions, and :class:`_Machine` carries out those that build plain data: None, booleans, numbers, strings, bytes,
-lists, tuples, dictionaries (with keys that are strings, bytes or numbers) and numpy arrays and numbers of plain types. Of the globals that a pickle may name,
-the few that numpy writes are known by their exact module and name, and each stands for a function of this module that checks all it is given. Anything else is
-refused.
+A pickle is a program: the usual reader imports and calls whatever the file names. This reader never imports anything and never looks up a name. Python's own
+``pickletools`` splits the file into instructions, and :class:`_Machine` executes those that build plain data: None, booleans, numbers, strings, bytes, lists,
+tuples, dictionaries (with keys that are strings, bytes or numbers) and numpy arrays and numbers of plain types. Of the globals that a pickle can name, only
+those that numpy writes are accepted, by their exact module and name. Each is replaced by a function of this module that checks all its arguments. Everything
+else is refused.
 
-Why not a subclass of ``pickle.Unpickler`` with an allow-list: numpy's own functions can be abused (a crafted data type makes numpy write outside its memory),
-and a crafted memo index makes that reader reserve all the memory there is.
+A subclass of ``pickle.Unpickler`` with an allow-list would not be safe: numpy's own functions can be abused (a crafted data type makes numpy write outside its
+memory), and a crafted memo index makes that reader reserve all available memory.
 
-Read are protocols 2 to 5 as Python 3 writes them (PEP 307, 3154, 574), with the arrays of numpy 1 and 2. The whole file is held in memory while it is read,
-arrays that a protocol 2 pickle holds twice. A file cannot ask for more than a fixed multiple of its own size.
+Protocols 2 to 5 are read as Python 3 writes them (PEP 307, 3154, 574), with the arrays of numpy 1 and 2. The whole file is in memory while it is read; arrays
+of a protocol 2 pickle are in memory twice. A file cannot request more memory than a fixed multiple of its size.
 """
 
 import math
@@ -31,7 +31,7 @@ __all__ = ["is_pickle", "load_pickle"]
 
 
 def is_pickle(path: str | Path) -> bool:
-    """Whether a file starts as a pickle of protocol 2 to 5 does. It is not read any further."""
+    """Whether a file starts like a pickle of protocol 2 to 5. The rest is not read."""
     path = Path(path)
     if not path.is_file():
         return False
@@ -41,28 +41,28 @@ def is_pickle(path: str | Path) -> bool:
 
 
 def load_pickle(path: str | Path) -> object:
-    """The data in a pickle. Nothing in it is ever executed.
+    """The data in a pickle. Its content is never executed.
 
     Args:
         path: the file.
 
     Returns:
-        What was pickled. Arrays are read-only.
+        The pickled data. Arrays are read-only.
 
     Raises:
-        InputError: no such file, an empty, cut off or damaged file, something that is no pickle, or a pickle that would run code or
-            holds other things than plain data.
+        InputError: no such file; an empty, truncated or damaged file; not a pickle; or a pickle that would execute code or
+            contains anything other than plain data.
     """
     path = check_path(path)
     if not path.is_file():
-        raise InputError(path, "is no file", "check the path")
+        raise InputError(path, "is not a file", "check the path")
     if path.stat().st_size == 0:
         raise InputError(path, "is empty (0 bytes)", "download it again")
     if not is_pickle(path):
         raise InputError(path, "is not a pickle of protocol 2 to 5", "check the path, or download the file again")
     try:
         with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pickletools warns of odd strings in instructions that are refused right after
+            warnings.simplefilter("ignore")  # pickletools warns about odd strings in instructions that are refused afterwards
             return _Machine(path).run(file)
     except InputError:
         raise
@@ -71,16 +71,16 @@ def load_pickle(path: str | Path) -> object:
         raise InputError(path, f"is not a complete pickle of plain data ({reason})", "download it again") from error
 
 
-# What the globals stand for. numpy pickles an array as _reconstruct(ndarray, (0,), b"b") with a state that fills it, a data type as
+# Replacements of the globals. numpy pickles an array as _reconstruct(ndarray, (0,), b"b") with a state that fills it, a data type as
 # dtype("f2", False, True) with a state that gives its byte order; Python 3 writes bytes in protocol 2 as encode(text, "latin1").
 
 
 class _Unfilled:
-    """An array or data type between the instruction that makes it and the one that fills it."""
+    """An array or data type between the instruction that creates it and the one that fills it."""
 
     def __init__(self, fill: Callable[[object], object]) -> None:
         self.fill = fill
-        self.places: list[int] = []  # of the memo, where the filled one must stand
+        self.places: list[int] = []  # entries of the memo that must be replaced by the filled one
 
 
 _PLAIN = re.compile(r"[biuf][0-9]{1,2}|[SU][0-9]{1,6}")  # booleans, numbers, strings of fixed length: no objects, no records, no dates
@@ -112,12 +112,12 @@ def _reconstruct(kind: object, shape: object, code: object) -> _Unfilled:
 
 
 def _array(raw: object, dtype: object, shape: object, order: object) -> np.ndarray:
-    """An array over the bytes themselves."""
+    """An array that shares memory with the bytes."""
     sizes = _tuple(shape, 0, 32)
     if not isinstance(raw, bytes | bytearray) or not isinstance(dtype, np.dtype) or order not in ("C", "F"):
         raise ValueError("an array without bytes or data type")
     if not all(type(size) is int and 0 <= size < 2**48 for size in sizes):
-        raise ValueError("an array with a size that is no size")
+        raise ValueError("an array with an invalid size")
     if math.prod(sizes) * dtype.itemsize != len(raw):
         raise ValueError(f"an array of {len(raw)} bytes cannot have shape {sizes}")
     array = np.ndarray(sizes, dtype, raw, order=order)
@@ -142,7 +142,7 @@ def _tuple(value: object, shortest: int, longest: int) -> tuple:
 
 
 _GLOBALS = {
-    ("numpy", "ndarray"): np.ndarray,  # may be named, not called
+    ("numpy", "ndarray"): np.ndarray,  # may be named but not called
     ("numpy", "dtype"): _dtype,
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
@@ -157,14 +157,14 @@ _GLOBALS = {
 
 
 class _Machine:
-    """Carries out the instructions of one pickle: a stack, marks on it, and a memo of what comes again."""
+    """Executes the instructions of one pickle, with a stack, marks on it, and a memo of repeated objects."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.stack: list = []
         self.marks: list[int] = []
         self.memo: dict[int, object] = {}
-        self.room = 4 * path.stat().st_size  # for what calls make; what is true makes less
+        self.room = 4 * path.stat().st_size  # most bytes that calls create; valid pickles create less
 
     def run(self, file: BinaryIO) -> object:
         for opcode, argument, _ in pickletools.genops(file):
@@ -191,13 +191,13 @@ class _Machine:
             raise ValueError("names something without a name")
         if (module, name) not in _GLOBALS:
             called = f"{module}.{name}".replace("\r", " ")[:100]
-            raise InputError(self.path, f"would run code: it names {called}, which is not data", "do not use this file, and tell whoever gave it to you")
+            raise InputError(self.path, f"would execute code: it names {called}, which is not data", "do not use this file, and inform its source")
         self.stack.append(_GLOBALS[module, name])
 
     def reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
         if not isinstance(function, FunctionType) or not isinstance(arguments, tuple):
-            raise ValueError("calls something that is no function")
+            raise ValueError("calls something that is not a function")
         value = function(*arguments)
         if isinstance(value, bytes | str):
             self.room -= len(value)
@@ -230,19 +230,19 @@ class _Machine:
         if type(target) is not dict or len(items) % 2:
             raise ValueError(f"sets an item of a {type(target).__name__}")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if type(key) not in (str, int, float, bytes):  # to hash a deep tuple would exhaust the machine's own stack
+            if type(key) not in (str, int, float, bytes):  # hashing a deep tuple would exhaust the interpreter's stack
                 raise ValueError(f"a key is a {type(key).__name__}")
             target[key] = value
 
     def take(self, count: int) -> list:
         if len(self.stack) < count:
-            raise ValueError("takes more than there is")
+            raise ValueError("takes more than the stack holds")
         items = self.stack[len(self.stack) - count :]
         del self.stack[len(self.stack) - count :]
         return items
 
 
-# Instructions that push what pickletools has read, those that push something new, and the rest
+# Instructions that push what pickletools has read, those that push a new object, and the rest
 
 _VALUES = {
     *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),

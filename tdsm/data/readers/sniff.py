@@ -1,6 +1,6 @@
-"""What a single file is, by its first bytes: never by its name, and without reading more than 64 kB of it.
+"""Identification of a single file by its first bytes: never by its name, and without reading more than 64 kB of it.
 
-The readers and :mod:`tdsm.catalogue.doctor` share this knowledge, so that a file gets the same name and the same remedy from both.
+The readers and :mod:`tdsm.catalogue.doctor` share this module, so both give a file the same description and the same remedy.
 """
 
 import re
@@ -13,16 +13,16 @@ from tdsm.util.errors import InputError
 __all__ = ["HEAD", "Kind", "check_path", "kind_of", "kind_of_bytes", "shown", "unreadable"]
 
 HEAD = 1 << 16
-"""Bytes that are looked at."""
+"""Number of bytes that are read."""
 
 
 class Kind(NamedTuple):
-    """What a file is.
+    """The kind of a file.
 
     Attributes:
         name: a short name: "zip", "pickle", "npy", "json", "csv", "bvh", "amc", "c3d", "text", "packed", "page", "empty", "part", "other" ...
-        title: the same for people, with an article.
-        remedy: what to do with it where it cannot be read as it is.
+        title: description for users, with an article.
+        remedy: what to do if the file cannot be read directly.
     """
 
     name: str
@@ -31,13 +31,13 @@ class Kind(NamedTuple):
 
 
 _UNPACK = "unpack it and give the folder"
-_PAGE = "download the file itself: this came in its place, after a log-in or a size warning"
-_POSES = "find the bodies in it first, with a pose estimator such as MediaPipe, OpenPose, MMPose or YOLO, and give what that writes"
-_MOTION = "export it as BVH, or save the joints' positions in space as a .npy of shape (T, V, 3), and list them in a clips.csv with their layout"
+_PAGE = "download the file itself; this was delivered in its place (a log-in page or a size warning)"
+_POSES = "run a pose estimator such as MediaPipe, OpenPose, MMPose or YOLO on it first, and give its output"
+_MOTION = "export it as BVH, or save the 3-D positions of the joints as a .npy of shape (T, V, 3), and list them in a clips.csv with their layout"
 _TAKE = "export it again, as one take of one or more whole bodies"
 _ACCLAIM = re.compile(rb"(?:\s*(?:#[^\n]*)?\n)*\s*:(?:(FULLY-SPECIFIED|DEGREES|RADIANS)|(VERSION|NAME|UNITS))\b", re.IGNORECASE)
-_ARRAY = "give it with layout=..., or put it into a folder with a clips.csv"
-_TEXT = "give the folder or zip that it belongs to; single files are read as JSON, CSV, .npy, .npz or pickle"
+_ARRAY = "give it with layout=..., or put it in a folder with a clips.csv"
+_TEXT = "give the folder or zip that it belongs to; single files must be JSON, CSV, .npy, .npz or pickle"
 _MAGIC = (  # the first bytes
     (b"PK\x03\x04", "zip", "a zip", "download it again, or give the unpacked folder"),
     (b"PK\x05\x06", "zip", "a zip", "download it again, or give the unpacked folder"),
@@ -49,7 +49,7 @@ _MAGIC = (  # the first bytes
     (b"\xfd7zXZ", "packed", "an .xz archive", _UNPACK),
     (b"\x28\xb5\x2f\xfd", "packed", "a .zst archive", _UNPACK),
     (b"\x89HDF", "hdf5", "an HDF5 file (MATLAB 7.3, Keras)", "save its joints as a .npy array"),
-    (b"MATLAB 5.0", "mat", "a MATLAB file", "give the folder or zip that holds it, or save its joints as a .npy array"),
+    (b"MATLAB 5.0", "mat", "a MATLAB file", "give the folder or zip that contains it, or save its joints as a .npy array"),
     (b"version https://git-lfs", "page", "a pointer of git-lfs", _PAGE),
     (b"HIERARCHY", "bvh", "a BVH motion file", _TAKE),
     (b"Kaydara FBX", "fbx", "an FBX motion file", _MOTION),
@@ -65,10 +65,10 @@ _PART = (".part", ".partial", ".crdownload")
 
 
 def check_path(path: str | Path) -> Path:
-    """The path, when something is there.
+    """The path, if it exists.
 
     Raises:
-        InputError: nothing is there, or the name cannot be one (too long, a NUL in it, links in a circle).
+        InputError: the path does not exist, or its name is invalid (too long, NUL, circular links).
     """
     try:
         Path(path).stat()
@@ -80,20 +80,20 @@ def check_path(path: str | Path) -> Path:
 
 
 def shown(path: str | Path) -> str:
-    """The path for a message, cut when it is of absurd length."""
+    """The path for a message, shortened if it is very long."""
     text = str(path).replace("\0", "\\0")
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 
 def kind_of(path: str | Path) -> Kind:
-    """What a file is.
+    """The kind of a file.
 
     Raises:
-        InputError: no file, or one that cannot be opened.
+        InputError: not a file, or a file that cannot be opened.
     """
     path = check_path(path)
-    if not stat.S_ISREG(path.stat().st_mode):  # a pipe or a device would be waited for
-        raise InputError(path, "is no file", "give a file or a folder")
+    if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device could block
+        raise InputError(path, "is not a file", "give a file or a folder")
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -102,12 +102,12 @@ def kind_of(path: str | Path) -> Kind:
     if not head:
         return Kind("empty", "empty (0 bytes)", "download it again")
     if path.suffix in _PART:
-        return Kind("part", "a download that has not come to its end", "start the same download again")
+        return Kind("part", "an incomplete download", "start the same download again")
     return kind_of_bytes(head)
 
 
 def kind_of_bytes(head: bytes) -> Kind:
-    """What a file is that begins with these bytes, one at least; 64 kB of them tell all kinds apart.
+    """The kind of a file that starts with these bytes (at least one); 64 kB are enough for all kinds.
 
     Example:
         >>> kind_of_bytes(b"HIERARCHY\\nROOT Hips").title
@@ -126,20 +126,20 @@ def kind_of_bytes(head: bytes) -> Kind:
     if _is_c3d(head):
         return Kind("c3d", "a C3D motion file", _TAKE)
     if acclaim := _ACCLAIM.match(start):
-        return Kind("amc", "an AMC motion file", _TAKE) if acclaim[1] else Kind("asf", "the body of AMC motion files", "give the .amc, with this beside it")
+        return Kind("amc", "an AMC motion file", _TAKE) if acclaim[1] else Kind("asf", "the body of AMC motion files", "give the .amc and keep this next to it")
     return _text(start)
 
 
 def _is_c3d(head: bytes) -> bool:
-    """Its first byte is the block in which the parameters begin, which name the kind of machine in their fourth."""
+    """Whether it is a C3D: its first byte is the number of the parameter block, whose fourth byte is the machine type."""
     at = 512 * (head[0] - 1) if len(head) > 512 and head[1] == 80 and head[0] > 1 else len(head)
     return len(head) > at + 3 and head[at + 3] in (84, 85, 86)
 
 
 def _text(start: bytes) -> Kind:
-    """A text, by its first characters."""
+    """The kind of a text, judged by its first characters."""
     if not start:
-        return Kind("text", "a text of blanks alone", _TEXT)
+        return Kind("text", "a text of blanks only", _TEXT)
     if b"\0" in start:
         return Kind("other", "a file of an unknown kind", "give a download, an .npz, a pickle, a pose detector's JSON or CSV, or a folder of these")
     if start.startswith(b"<"):
@@ -153,5 +153,5 @@ def _text(start: bytes) -> Kind:
 
 
 def unreadable(path: Path, kind: Kind) -> InputError:
-    """To be raised where a file of this kind cannot be read."""
+    """The error to raise if a file of this kind cannot be read."""
     return InputError(path, f"is {kind.title}", kind.remedy)

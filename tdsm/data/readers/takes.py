@@ -1,8 +1,8 @@
-"""What motion files hold, brought to one body, one unit and one axis that points up: smpl-22, metres, y.
+"""Conversion of motion files to one body, one unit and one upward axis: smpl-22, metres, y.
 
-Readers of single formats give a :class:`Take`; :func:`placed` does the rest. Where the file does not say its unit, the body's size decides; where it does not
-say which way is up, the bodies do, or those of all takes of a session together. What was assumed is said in a note, as it can be wrong; y up of bodies that
-stand along y is not.
+Readers of single formats return a :class:`Take`; :func:`placed` does the rest. If the file does not state its unit, the body's size determines it. If it does
+not state the upward axis, the bodies determine it, or those of all takes of a session together. Assumptions are reported in a note, because they can be wrong;
+that y is up for bodies that are upright along y is not reported.
 """
 
 from numbers import Real
@@ -20,26 +20,26 @@ from tdsm.util.errors import InputError
 __all__ = ["UNITS", "Take", "axis_along", "placed", "rated", "shown_up", "smpl_joints"]
 
 UNITS = {"m": 1.0, "mm": 0.001, "cm": 0.01, "dm": 0.1, "in": 0.0254, "inch": 0.0254, "inches": 0.0254, "ft": 0.3048}
-"""Name of a unit, in small letters, to its length in metres."""
-# Ankle to base of the skull, in the file's numbers: the unit that such a body is taken to be in. CMU's takes have inches times 0.45.
+"""Name of a unit, in lower case -> its length in metres."""
+# Distance from ankle to base of the skull in the file's numbers, and the unit that it implies. CMU's takes are in inches times 0.45.
 _SIZES = ((0.4, 2.6, "metres", 1.0), (16.0, 34.0, "CMU's units (0.45 inches)", 0.0254 / 0.45), (34.0, 72.0, "inches", 0.0254))
 _SIZES += ((72.0, 260.0, "centimetres", 0.01), (400.0, 2600.0, "millimetres", 0.001))
-_LOOKED_AT = 200  # frames
+_LOOKED_AT = 200  # most frames that are checked
 _UPRIGHT = 0.7  # see tdsm.data.remarks
 
 
 class Take(NamedTuple):
-    """What one file holds.
+    """The content of one file.
 
     Attributes:
-        joints: (M, T, 22, 3) float in the order of smpl-22, in the file's unit and axes; NaN where a joint was not seen.
-        fps: frames a second; None where the file does not say.
-        metres: length of the file's unit; None where the file does not say.
-        up: (axis, sign) where the format says which way is up; None: the bodies decide.
-        rest: (axis, sign) along which the body stands in the file's resting pose; None where it does not stand or there is none.
-        notes: what a user should know, a line each.
-        usual_fps: frames a second that such files have, though they do not say so; taken where nobody else gives them. None: not known.
-        left_out: who or what of the file is not in ``joints``, and why, a line each.
+        joints: (M, T, 22, 3) float in the order of smpl-22, in the file's unit and axes; NaN for a missing joint.
+        fps: frames per second; None if the file does not state them.
+        metres: length of the file's unit in metres; None if not stated.
+        up: (axis, sign) if the format defines the upward axis; None: the bodies determine it.
+        rest: (axis, sign) of the upward axis in the file's rest pose; None if the body is not upright there or there is no rest pose.
+        notes: information for the user, one line each.
+        usual_fps: usual frame rate of such files if they do not state it; used if nothing else gives it. None: unknown.
+        left_out: persons or objects of the file that are not in ``joints``, with the reason, one line each.
     """
 
     joints: np.ndarray
@@ -53,9 +53,9 @@ class Take(NamedTuple):
 
 
 def smpl_joints(found: dict[str, np.ndarray], frames: int) -> Float[np.ndarray, "t 22 3"]:
-    """Places (T, 3) by joint of smpl-22 as one array; joints that are left out are NaN.
+    """Positions (T, 3) by joint of smpl-22 as one array; absent joints are NaN.
 
-    So are collars at one place: where collar bones start at the neck (CMU), nothing measures what smpl-22 calls a collar.
+    Two collars at the same position also become NaN: if collar bones start at the neck (CMU), the file does not contain the collar joints of smpl-22.
 
     Example:
         >>> smpl_joints({"pelvis": np.zeros((5, 3))}, 5)[0, :2]
@@ -72,7 +72,7 @@ def smpl_joints(found: dict[str, np.ndarray], frames: int) -> Float[np.ndarray, 
 
 
 def axis_along(direction: np.ndarray, least: float) -> tuple[int, int] | None:
-    """(axis, sign) of the coordinate axis along which (3,) points by at least so much; None: along none.
+    """(axis, sign) of the coordinate axis along which a vector (3,) points by at least ``least``; None if there is none.
 
     Example:
         >>> axis_along(np.array([0.1, 0.0, -0.9]), 0.7)
@@ -83,12 +83,12 @@ def axis_along(direction: np.ndarray, least: float) -> tuple[int, int] | None:
 
 
 def rated(take: Take, listed: Real | None, given: Real | None) -> tuple[float | None, tuple[str, ...]]:
-    """Frames a second of a take, None where nothing says them, and what was assumed, a line each.
+    """Frames per second of a take (None if unknown), and assumptions, one line each.
 
     Args:
-        take: what the file holds, which may say them.
-        listed: those of the table, which come before the file's; None where it has none.
-        given: those of the user, for files that do not say theirs; None: none.
+        take: content of the file, which may state them.
+        listed: value of the table, which has priority over the file; None if it has none.
+        given: value of the user, for files that do not state it; None if not given.
 
     Example:
         >>> take = Take(np.zeros((1, 1, 22, 3)), None, usual_fps=20.0)
@@ -102,11 +102,11 @@ def rated(take: Take, listed: Real | None, given: Real | None) -> tuple[float | 
         return float(fps), ()
     if take.usual_fps is None:
         return None, ()
-    return take.usual_fps, (f"its frames a second are not stated and were taken to be {take.usual_fps:g}; if they are not, give them",)
+    return take.usual_fps, (f"its frame rate is not stated; {take.usual_fps:g} is assumed; if this is wrong, give fps",)
 
 
 def shown_up(take: Take, where: object) -> tuple[int, int] | None:
-    """(axis, sign) of what is up by how the bodies stand: y or z; None where they do not show it, as somebody does not who lies.
+    """(axis, sign) of the upward axis shown by the bodies, y or z; None if they do not show it, for example a person lying down.
 
     Raises:
         InputError: as :func:`placed`.
@@ -115,15 +115,15 @@ def shown_up(take: Take, where: object) -> tuple[int, int] | None:
 
 
 def placed(take: Take, where: object, up: tuple[int, int] | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Joints (M, T, 22, 3) in metres with y up, and what was assumed, a line each.
+    """Joints (M, T, 22, 3) in metres with y up, and assumptions, one line each.
 
     Args:
-        take: what the file holds.
-        where: what to name in a message.
-        up: (axis, sign) that was found for several takes together, for one that does not say it; None: its own bodies decide.
+        take: content of the file.
+        where: source named in messages.
+        up: (axis, sign) determined from several takes, for a take that does not state it; None: its own bodies determine it.
 
     Raises:
-        InputError: nobody in any frame, or infinite coordinates.
+        InputError: no body in any frame, or infinite coordinates.
     """
     bodies = _bodies(take, where)
     metres, notes = take.metres, list(take.notes)
@@ -134,19 +134,19 @@ def placed(take: Take, where: object, up: tuple[int, int] | None = None) -> tupl
     if up is None:
         up = _up(bodies, take.rest)
         if up is None:
-            notes.append(f"its bodies do not show which way is up, so that y was taken to point up{', as in its resting pose' * (take.rest == (1, 1))}")
+            notes.append(f"its bodies do not show the upward axis; y is assumed{', as in its rest pose' * (take.rest == (1, 1))}")
         elif up == (2, 1):
-            notes.append("its bodies stand along z, so that z was taken to point up, and turned to y")
+            notes.append("its bodies are upright along z; z is taken as the upward axis and rotated to y")
     return _turned(np.asarray(take.joints, np.float32), up or (1, 1)) * np.float32(metres), tuple(notes)
 
 
 def _bodies(take: Take, where: object) -> Float[np.ndarray, "m f 22 3"]:
-    """Some of the frames, in the file's unit and axes, what was not seen filled; NaN where somebody is absent."""
+    """Some of the frames, in the file's unit and axes, with missing joints filled; NaN where a person is absent."""
     joints = np.asarray(take.joints, np.float32)
     if np.isinf(joints).any():
         raise InputError(where, "holds infinite coordinates", "export it again")
     if np.isnan(joints).any(axis=3).all():
-        raise InputError(where, "nobody is in any frame", "leave the file out, or export it again")
+        raise InputError(where, "no body in any frame", "remove the file, or export it again")
     some = joints[:, np.linspace(0, joints.shape[1] - 1, min(_LOOKED_AT, joints.shape[1])).round().astype(int)]
     bodies = complete(Clip(some, SMPL_22, name=str(where))).joints
     return np.where(bodies.any(axis=(2, 3), keepdims=True), bodies, np.nan)
@@ -155,10 +155,10 @@ def _bodies(take: Take, where: object) -> Float[np.ndarray, "m f 22 3"]:
 def _unit(bodies: np.ndarray, where: object) -> tuple[float, str]:
     heights = posture.height(bodies, SMPL_22)
     if np.isnan(heights).all():
-        raise InputError(where, "too little of the body is seen to tell the unit by its size", "give it in metres, as .npy")
+        raise InputError(where, "too many joints are missing to determine the unit from the body's size", "give it in metres, as .npy")
     tall = float(np.nanmedian(heights))
     _, _, unit, metres = next((size for size in _SIZES if size[0] <= tall < size[1]), None) or _nearest(tall)
-    return metres, f"its unit is not stated and was taken to be {unit}, by the size of the body ({tall * metres:.2f} m from ankle to head)"
+    return metres, f"its unit is not stated and is assumed to be {unit}, from the size of the body ({tall * metres:.2f} m from ankle to head)"
 
 
 def _nearest(tall: float) -> tuple[float, float, str, float]:
@@ -166,9 +166,9 @@ def _nearest(tall: float) -> tuple[float, float, str, float]:
 
 
 def _up(bodies: np.ndarray, rest: tuple[int, int] | None) -> tuple[int, int] | None:
-    """Which way is up: z only where the bodies stand along z and the resting pose does not say otherwise; None where they stand along neither y nor z.
+    """The upward axis: z only if the bodies are upright along z and the rest pose does not contradict; None if they are upright along neither y nor z.
 
-    Bodies along -y, or along z against the resting pose, are left to the door.
+    :mod:`tdsm.data.door` checks bodies that are upright along -y, or along z against the rest pose.
     """
     directions = posture.upward(bodies, SMPL_22)
     seen = axis_along(directions[np.abs(directions).max(axis=1).argmax()], _UPRIGHT)
@@ -178,7 +178,7 @@ def _up(bodies: np.ndarray, rest: tuple[int, int] | None) -> tuple[int, int] | N
 
 
 def _turned(joints: np.ndarray, up: tuple[int, int]) -> np.ndarray:
-    """(..., 3) turned so that ``up`` becomes y; a rotation, never a reflection."""
+    """(..., 3) rotated so that ``up`` becomes y; never a reflection."""
     axis, sign = up
     if axis == 1:
         return joints if sign == 1 else joints * np.array([1, -1, -1], np.float32)

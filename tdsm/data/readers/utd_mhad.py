@@ -1,9 +1,9 @@
 """UTD-MHAD: 27 actions, 8 subjects, 861 clips of one Kinect v1 body.
 
 Source: C. Chen, R. Jafari, N. Kehtarnavaz, "UTD-MHAD: A multimodal dataset for human action recognition utilizing a depth camera and a wearable inertial
-sensor", ICIP 2015. Free for research; cite it. The authors' page hands out ``Skeleton.zip`` with files ``a{action}_s{subject}_t{trial}_skeleton.mat``; each
-holds ``d_skel`` (20 joints, 3, frames), metres, 30 fps. They start at the head (head, shoulder centre, spine, hip centre, then the limbs); our ``kinect-20``
-starts at the hip centre, as NW-UCLA does, so the first four joints are turned round. Right and left are the actor's own.
+sensor", ICIP 2015. Free for research; cite it. The authors' page provides ``Skeleton.zip`` with files ``a{action}_s{subject}_t{trial}_skeleton.mat``; each
+contains ``d_skel`` (20 joints, 3, frames), metres, 30 fps. The joints start at the head (head, shoulder centre, spine, hip centre, then the limbs). Our
+``kinect-20`` starts at the hip centre, as NW-UCLA does, so the first four joints are reversed. Right and left are those of the performer.
 """
 
 import re
@@ -31,15 +31,15 @@ def read_utd_mhad(path: str | Path, *, reading: Reading = Reading()) -> ClipSet:
     """Read the zip or the unpacked folder.
 
     Args:
-        path: ``Skeleton.zip`` as downloaded, or a folder that holds its files at any depth. Any part of the set will do.
-        reading: how to go through the files.
+        path: ``Skeleton.zip`` as downloaded, or a folder that contains its files at any depth. Any part of the data set is accepted.
+        reading: how to process the files.
 
     Returns:
-        ClipSet "utd-mhad": layout kinect-20, clips (1, T, 20, 3) in metres, named "a1_s1_t1" (action, subject, trial) and so on in
-        that order, subjects "s1" to "s8", all 27 classes in the data set's order.
+        ClipSet "utd-mhad": layout kinect-20, clips (1, T, 20, 3) in metres, named "a1_s1_t1" (action, subject, trial) and so on, in
+        this order; subjects "s1" to "s8"; all 27 classes in the data set's order.
 
     Raises:
-        InputError: an unusable path or archive, no usable file, or what :class:`~tdsm.data.readers.reading.Reading` raises.
+        InputError: an unusable path or archive, no usable file, or an error of :class:`~tdsm.data.readers.reading.Reading`.
     """
     with Archive(path) as archive:
         files = [name for name, _ in archive.matching(MEMBER, "a1_s1_t1_skeleton.mat")]
