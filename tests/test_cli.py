@@ -271,7 +271,7 @@ def test_bad_data_is_one_line_and_exit_code_2_and_touches_nothing(monkeypatch, c
     (("reproduce", "ntu-60", "--data", "CLIPS"), "no row 'ntu-60'"),
     (("reproduce", "ntu-60-synse-55-5", "--data", "OUT"), "no such file or folder"),
     (("study", "{", "CLIPS", "--out", "OUT"), "grid: not JSON"),
-    (("study", "[1]", "CLIPS", "--out", "OUT"), "is no object"),
+    (("study", "[1]", "CLIPS", "--out", "OUT"), "is not a JSON object"),
     (("study", '{"train.step": [1]}', "CLIPS", "--out", "OUT"), "no setting 'train.step'"),
     (("train", "CLIPS", "--out", "OUT", "--set", "train.step=1"), "no setting 'train.step'"),
     (("evaluate", "CLIPS", "--set", "train.steps"), "give NAME=VALUE"),
