@@ -104,7 +104,7 @@ def mean_average_precision(found: Sequence[Segments], true: Sequence[Segments], 
 
 
 def f1_score(found: Sequence[Segments], true: Sequence[Segments], least: float) -> float:
-    """F1@least over all recordings and labels, 0 to 1; 0 if nothing is found."""
+    """F1@least over all recordings and labels, 0 to 1. It is 0 if nothing is found, and 1 if there is also nothing to find."""
     _same_recordings(found, true)
     right = 0
     for claims, wanted in zip(found, true, strict=True):
