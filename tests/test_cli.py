@@ -276,7 +276,7 @@ def test_bad_data_is_one_line_and_exit_code_2_and_touches_nothing(monkeypatch, c
     (("train", "CLIPS", "--out", "OUT", "--set", "train.step=1"), "no setting 'train.step'"),
     (("evaluate", "CLIPS", "--set", "train.steps"), "give NAME=VALUE"),
     (("reproduce", "nw-ucla-purls-8-2", "--data", "CLIPS", "--out", "OUT", "--set", "train.steps=0"), "steps is 0"),
-    (("reproduce", "nw-ucla-purls-8-2", "--data", "CLIPS", "--out", "OUT"), "which nw-ucla-purls-8-2 is not made of"),
+    (("reproduce", "nw-ucla-purls-8-2", "--data", "CLIPS", "--out", "OUT"), "which nw-ucla-purls-8-2 does not use"),
     (("study", "{}", "CLIPS", "--out", "OUT"), "no data set 'synthetic'"),
     (("doctor", "OUT"), "no such file or folder"),
     (("results", "OUT"), "no such folder"),
