@@ -169,12 +169,12 @@ class Desk:
                 raise InputError("recording", "none is chosen", "drop a file or pick an example")
             clip = recording.clips[min(max(0, int(number)), len(recording.clips) - 1)]
             if clip.frames > _MOST_FRAMES:
-                raise InputError(clip.name, f"has {clip.frames:,} frames, the page takes {_MOST_FRAMES:,}", "cut it, or use `tdsm spot`")
+                raise InputError(clip.name, f"has {clip.frames:,} frames, the page takes at most {_MOST_FRAMES:,}", "cut it, or use `tdsm spot`")
             if not labels.strip():
                 return Answer(bodies(player(clip)), still_to_ask(), notes=lines(recording.notes))
             asked = as_labels(parse_labels(labels, "labels"))
             if len(asked) > _MOST_LABELS:
-                raise InputError("labels", f"are {len(asked)}, the page takes {_MOST_LABELS}", "give fewer labels at a time")
+                raise InputError("labels", f"are {len(asked)}, the page takes at most {_MOST_LABELS}", "give fewer labels at a time")
             sentences = sentences_of(descriptions)
             answer = self.recognizer.predict(clip, asked, sentences)
             if not len(answer):

@@ -62,7 +62,7 @@ def _scaler(what: str, known: Tensor) -> Callable[[Tensor], Tensor]:
     center = known.flatten(0, -2).mean(dim=0)  # per channel, over clips and tokens, so that differences between tokens remain
     scale = (known - center).square().mean().sqrt()
     if not (torch.isfinite(scale) and scale > 0):
-        raise InputError("baseline", f"{what} are NaN, infinite or all the same", "extract them again")
+        raise InputError("baseline", f"{what} are NaN, infinite or all the same", f"compute the {what} again")
 
     def scaled(values: Tensor) -> Tensor:
         if values.shape[1:] != known.shape[1:]:

@@ -72,7 +72,7 @@ class Report:
         if self.scores.shape != (len(self.y), len(self.labels)) or len(self.subjects) != len(self.y):
             raise ValueError(f"scores {self.scores.shape}, {len(self.y)} clips, {len(self.subjects)} subjects, {len(self.labels)} labels do not fit")
         if not np.isfinite(self.scores).all():
-            raise InputError("scores", "NaN or infinite", "lower lr, or train longer, and check the clips")
+            raise InputError("scores", "are NaN or infinite", "lower lr, or train longer, and check the clips")
 
     @property
     def predicted(self) -> np.ndarray:
@@ -179,7 +179,7 @@ def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:
     """
     overlap = sorted({normal_form(label) for label in clips.classes} & {normal_form(label) for label in recognizer.seen})
     if overlap:
-        raise InputError(clips.name, f"class {overlap[0]!r} was trained on, so this is no zero-shot test", "test on unseen classes only")
+        raise InputError(clips.name, f"class {overlap[0]!r} was trained on, so this is not a zero-shot test", "test on unseen classes only")
     z_x, rows = recognizer.usable(clips)
     return Report(recognizer.scores(z_x, clips.classes).cpu().numpy(), clips.y[rows], clips.classes, clips.subjects[rows])
 

@@ -217,7 +217,7 @@ def _check(scores: np.ndarray, y: np.ndarray, unseen_mask: np.ndarray) -> None:
     if scores.shape != (len(y), len(unseen_mask)):
         raise ValueError(f"scores {scores.shape}, {len(y)} clips and {len(unseen_mask)} labels do not fit")
     if not np.isfinite(scores).all():
-        raise InputError("scores", "NaN or infinite", "lower lr, or train longer, and check the clips")
+        raise InputError("scores", "are NaN or infinite", "lower lr, or train longer, and check the clips")
     for part, clips in (("a seen", ~unseen_mask[y]), ("an unseen", unseen_mask[y])):
         if not clips.any():
             raise InputError("generalised test", f"no clip of {part} class", "test on clips of both parts, with seen-class clips held out of training")

@@ -64,7 +64,9 @@ class Division:
         for part, wanted in (("train", self.train_classes), ("unseen", self.test_classes)):
             missing = sorted(set(wanted) - set(y[rows[part]].tolist()))
             if missing:
-                raise InputError(self.dataset, f"no clip of class {missing[0]} (from 0) in {part}, {len(missing)} such classes", "complete the download")
+                raise InputError(
+                    self.dataset, f"no clip of class {missing[0]} (counted from 0) in {part}, one of {len(missing)} such classes", "complete the download"
+                )
         return rows
 
 
@@ -111,7 +113,7 @@ def make_features(arrays: Stage, place: Stage | Path, division: Division, classe
     opened, encoder = _open(arrays), _load(place, text_encoder)
     if encoder.layout != opened.layout:
         where = place.folder if isinstance(place, Stage) else place
-        raise InputError(where, f"was trained on {encoder.layout.name}, the clips are {opened.layout.name}", "give a backbone of this body")
+        raise InputError(where, f"was trained on {encoder.layout.name}, the clips are {opened.layout.name}", "give a backbone of the layout of the clips")
     parts = {name: (encoder.rows(opened.rows(rows)).cpu().numpy(), opened.y[rows]) for name, rows in division.rows(opened.names, opened.y).items()}
     z_all, y_all = parts.get("all", (None, None))
     features = FeatureSet(*parts["train"], *parts["unseen"], z_all, y_all, len(classes), encoder.seen, division.dataset, classes)

@@ -99,7 +99,7 @@ def mean_average_precision(found: Sequence[Segments], true: Sequence[Segments], 
     levels = [least] if isinstance(least, int | float) else list(least)
     labels = sorted({segment.label for each in true for segment in each})
     if not labels:
-        raise InputError("true", "holds no segment", "give recordings in which something happens")
+        raise InputError("true", "holds no segment", "give recordings with at least one segment")
     return float(np.mean([average_precision(found, true, label, level) for label in labels for level in levels]))
 
 
