@@ -23,7 +23,7 @@ def ridge_report(recognizer: Recognizer, train: ClipSet, test: ClipSet) -> Repor
         a report whose scores (N, K) are cosines between the predicted text and z_g of each candidate.
 
     Raises:
-        InputError: ``train`` has fewer than two classes, or a set has no usable clip.
+        InputError: a set has no usable clip, or a class name cannot be used as a label.
 
     Example:
         >>> ridge_report(recognizer, train, test).scores.shape  # the clips it was trained on, and clips of two other classes

@@ -386,7 +386,7 @@ def pretrained() -> Recognizer:
     """Load the recognizer that is packaged with tdsm.
 
     It needs no download and no training, and accepts clips in any layout of :mod:`tdsm.data.layouts` and any labels. Its model card is
-    ``weights/README.md``; METHOD, section "The shipped recognizer", says how it was trained.
+    ``weights/README.md``; METHOD, section "The shipped recognizer", says how it was trained. Raises InputError: a packaged file is missing or damaged.
 
     Example:
         >>> from tdsm.data.examples import example_clips
