@@ -40,7 +40,10 @@ def options(version: Annotated[bool | None, typer.Option("--version", callback=_
 
 @app.command()
 def demo(out: Annotated[Path, typer.Option(help="Run folder to write.")] = Path("runs/demo"), seed: Seed = 0) -> None:
-    """Recognise real clips with the shipped recognizer, then fine-tune it on synthetic actions and test it on others. No download; under a minute."""
+    """Run the demo on real and on synthetic clips.
+
+    The shipped recognizer answers for real clips. Then it is fine-tuned on synthetic actions and tested on others. No download; under a minute.
+    """
     from tdsm.app.demo import run_demo
 
     run_demo(out, seed=seed)
@@ -50,7 +53,10 @@ def demo(out: Annotated[Path, typer.Option(help="Run folder to write.")] = Path(
 def benchmarks(
     data: Annotated[Path | None, typer.Argument(help="A folder of downloads; the table then shows which files are present or missing.")] = None,
 ) -> None:
-    """List the published zero-shot splits, the source of their data, and which of these data are in a folder."""
+    """List the published splits and the source of their data.
+
+    With a folder, the table also shows which of these data are in it.
+    """
     from tdsm.catalogue.doctor import benchmark_table
 
     print(benchmark_table(data))
@@ -58,7 +64,10 @@ def benchmarks(
 
 @app.command()
 def doctor(path: Annotated[Path, typer.Argument(help="Any file or folder: a download, features, a run, an encoder, prompts.")]) -> None:
-    """Identify a file or folder, compare its counts with the published protocols, and print the next step."""
+    """Identify a file or folder, and print the next step.
+
+    Its counts are compared with the published protocols.
+    """
     from tdsm.catalogue.doctor import inspect
 
     print(inspect(path))
@@ -70,7 +79,10 @@ def fetch(
     to: Annotated[Path, typer.Option(help="Folder to write to; an interrupted download resumes from it.")] = Path("data"),
     unpack: Annotated[bool, typer.Option("--unpack", help="Also unpack the archives; the readers do not need this.")] = False,
 ) -> None:
-    """Download data that are available without an agreement; for other data, print the steps and the address of the licence."""
+    """Download data, or print the steps to get them.
+
+    Data that need an agreement are not downloaded; the command prints the steps and the address of the licence.
+    """
     from tdsm.catalogue.fetch import fetch as fetch_files
     from tdsm.catalogue.fetch import sources
 
@@ -97,7 +109,10 @@ def prepare(
         str | None, typer.Option(help="i/n: read only the i-th of n parts of the files (by the hash of their names); n parts in one folder open as one store.")
     ] = None,
 ) -> None:
-    """Read raw skeleton files, check every clip, and write all clips to one .npz file or a clip store."""
+    """Read and check skeleton files, and write them as clips.
+
+    The output is one .npz file or a clip store.
+    """
     from tdsm.data.disk import ClipStore
     from tdsm.data.readers import load_clips
     from tdsm.data.readers.reading import Reading
@@ -139,7 +154,10 @@ def _prepare_shard(data: Path, layout: str | None, reading: "Reading") -> None:
 
 @app.command()
 def export(data: Data, to: Annotated[Path, typer.Option(help="File to write: .bvh, .csv, .gif or .mp4.")], layout: Layout = None, fps: Fps = None) -> None:
-    """Write clips for other programs; the file ending sets the format. Several clips are written to numbered files."""
+    """Write clips for other programs.
+
+    The file ending sets the format. Several clips are written to numbered files.
+    """
     from tdsm.data.readers import load_clips
     from tdsm.viz.export import export as write
 
@@ -159,7 +177,10 @@ def train(
     seed: Seed = 0,
     calibrate: Annotated[bool, typer.Option(help="Also calibrate the scores of seen against unseen labels; doubles the time.")] = True,
 ) -> None:
-    """Train a recognizer on the seen classes, and test it on the unseen classes if any are given."""
+    """Train a recognizer on the seen classes of a data set.
+
+    It is tested on the unseen classes if any are given.
+    """
     from tdsm.catalogue.rows import benchmarks_of
     from tdsm.data.readers import load_clips
     from tdsm.evaluate import PROTOCOL, protocol_of, zero_shot_report
@@ -198,7 +219,10 @@ def pretrain(
     settings: Annotated[list[str] | None, typer.Option("--set", help="One setting of tdsm.backbones.pretraining.PretrainConfig, such as steps=100.")] = None,
     seed: Seed = 0,
 ) -> None:
-    """Train a recognizer for any skeleton layout and any labels on generated movement alone; the shipped recognizer was trained by this command."""
+    """Train a recognizer on generated movement alone.
+
+    It accepts any skeleton layout and any labels. The shipped recognizer was trained by this command.
+    """
     from tdsm.experiments.pretrain import pretrain as run
     from tdsm.util.settings import assignments
 

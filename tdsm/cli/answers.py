@@ -30,7 +30,10 @@ def predict(
     best: Annotated[int, typer.Option(min=1, help="Number of labels to print per clip.")] = 3,
     precision: Annotated[str, typer.Option(help="no or bf16. bf16 makes a trained denoiser faster on some processors; scores differ by about 0.1 %.")] = "no",
 ) -> None:
-    """Rank any label names for each clip with the shipped recognizer or your own; clips in another layout are converted, and a note names filled joints."""
+    """Rank any label names for each clip.
+
+    The shipped recognizer answers, or your own. Clips in another layout are converted, and a note names the joints that were filled in.
+    """
     from tdsm.data.readers import load_clips
     from tdsm.text import TextWarning
 
@@ -59,7 +62,10 @@ def spot(
     number: Annotated[int | None, typer.Option("--clip", min=0, help="Number of the clip, counted from 0, if the file holds several.")] = None,
     out: Annotated[Path | None, typer.Option("--csv", help="Write the table to this file instead of printing it.")] = None,
 ) -> None:
-    """Find actions of any names in a long recording; prints start and end in seconds, label, probability, and margin over the second label."""
+    """Find actions of any names in a long recording.
+
+    The table has start and end in seconds, label, probability, and margin over the second label.
+    """
     from tdsm.data.readers import load_clips
     from tdsm.spotting.spot import spot as find
 
@@ -84,7 +90,10 @@ def search(
     size: Size = None,
     fps: Fps = None,
 ) -> None:
-    """Find the clips that fit a text best; prints score (a cosine), clip, label and subject."""
+    """Find the clips that fit a text best.
+
+    The table has score (a cosine), clip, label and subject.
+    """
     from tdsm.data.readers import load_clips
     from tdsm.search import PARTS, Library
 
@@ -104,7 +113,10 @@ def app(
     library: Annotated[Path | None, typer.Option(help="Clips to search, in any format that holds clips; default: the packaged examples.")] = None,
     model: Model = None,
 ) -> None:
-    """Serve a page for the browser: drop a recording and type names to see the answer, or type a text to find clips. Needs pip install "tdsm[app]"."""
+    """Serve a page for the browser.
+
+    Drop a recording and type names to see the answer, or type a text to find clips. Needs pip install "tdsm[app]".
+    """
     from tdsm.app import serve
 
     serve(host, port, recognizer=_recognizer(model), library=library)
@@ -117,7 +129,10 @@ def live(
     model: Model = None,
     descriptions: Sentences = None,
 ) -> None:
-    """Recognise actions while they happen: reads frames as JSON lines from stdin, and prints one JSON line on stdout as soon as an action ends."""
+    """Recognise actions while they happen.
+
+    The command reads frames as JSON lines from stdin, and prints one JSON line on stdout as soon as an action ends.
+    """
     from tdsm.app.live import Camera, answer_lines
 
     camera = Camera(_recognizer(model), parse_labels(labels, "LABELS"), layout, fps, descriptions=sentences_of(descriptions, None))

@@ -46,7 +46,10 @@ def evaluate(
     no_wait: NoWait = False,
     shard: ShardOf = None,
 ) -> None:
-    """Compute zero-shot accuracy on published splits: mean and std over seeds, beside published numbers, ridge regression and the plain cosine."""
+    """Compute zero-shot accuracy on published splits.
+
+    The table has mean and std over seeds, beside published numbers, ridge regression and the plain cosine.
+    """
     from tdsm.experiments.cells import cells_of, source_of
 
     launch = launch_of(launcher, workers, threads, slurm, no_wait, shard)
@@ -76,7 +79,10 @@ def study(
     no_wait: NoWait = False,
     shard: ShardOf = None,
 ) -> None:
-    """Compare settings on pseudo-unseen classes (held out of the seen ones): mean, spread, paired differences."""
+    """Compare settings on pseudo-unseen classes.
+
+    These classes are held out of the seen ones. The table has mean, spread and paired differences.
+    """
     from tdsm.experiments.cells import cells_of, source_of
     from tdsm.experiments.run import settings_of
     from tdsm.util.files import parse_json
@@ -111,7 +117,10 @@ def reproduce(
     no_wait: NoWait = False,
     shard: ShardOf = None,
 ) -> None:
-    """Compute one row of a published table, from the download to the number beside the published one."""
+    """Compute one row of a published table.
+
+    The command does all steps from the download to the number beside the published one.
+    """
     from tdsm.catalogue.rows import benchmark_named
     from tdsm.config import paper
     from tdsm.data.layouts import NTU_25
@@ -173,14 +182,20 @@ def _compute(cells: list, out: Path, name: str, shard: str | None, how: "Launch 
 
 
 def status(out: Annotated[Path, typer.Argument(help="The --out folder of tdsm evaluate, study or reproduce.")]) -> None:
-    """Show which cells and stages are done, running, waiting or lost, and what each worker does; works during a run and after an interrupted one."""
+    """Show the progress of an experiment and its workers.
+
+    The table shows which cells and stages are done, running, waiting or lost. The command works during a run and after an interrupted one.
+    """
     from tdsm.experiments.status import status_table
 
     print(status_table(out))
 
 
 def results(folder: Annotated[Path, typer.Argument(help="Folder of result files.")] = Path("results")) -> None:
-    """List saved results with the command, commit, date, hardware and protocol of each number."""
+    """List saved results and their origin.
+
+    The table has the command, commit, date, hardware and protocol of each number.
+    """
     from tdsm.experiments.results import load_results, results_table
 
     print(results_table(load_results(folder)))
