@@ -1,16 +1,16 @@
-"""The ablations of the paper on the synthetic demo clips, and what the pictures of the demo need: files in results/ that figures are drawn from.
+"""Compute the ablations of the paper on the synthetic demo clips, and the data of the demo's figures. The output are files in results/ for figures/.
 
-    python benchmarks/ablations.py          # 4 seeds, about five minutes on two quiet cores; a killed call resumes
+    python benchmarks/ablations.py          # 4 seeds, about five minutes on two idle cores; an interrupted call resumes
 
-Each seed has clips, encoder and denoisers of its own (`tdsm.app.demo.demo_recognizer`; NTU-25 body, 42 seen and 10 unseen actions). Denoisers of a seed
-differ in one setting and share backbone, features, texts, batches and noises. Settings are the demo's with half the denoiser's steps. Nothing is selected.
-Written are
+Each seed has its own clips, encoder and denoisers (`tdsm.app.demo.demo_recognizer`; NTU-25 layout, 42 seen and 10 unseen actions). The denoisers of a seed
+differ in one setting and share backbone, features, texts, batches and noises. Settings are those of the demo, with half the denoiser's steps. Nothing is
+selected. The files are
 
-- ablations_demo.json: top-1 with the weight of the triplet loss 0, 1 and 1000, and with T = 1, 10, 50, 100, 500 (t_test = T / 2);
-- t_test_demo.npz: ``top1`` (seed, step, noise), under each test noise alone, ``together`` (seed, step), under the mean over noises, ``steps`` (step,);
-- pictures_demo.npz, of seed 0: maps of unseen clips in the plane (UMAP, fitted here and not when drawn), and frames of one clip a class.
+- ablations_demo.json: top-1 with weights 0, 1 and 1000 of the triplet loss, and with T = 1, 10, 50, 100, 500 (t_test = T / 2);
+- t_test_demo.npz: ``top1`` (seed, step, noise) with each test noise alone, ``together`` (seed, step) with the mean over noises, ``steps`` (step,);
+- pictures_demo.npz, for seed 0: 2-D maps of unseen clips (UMAP, fitted here and not in the figure's script), and frames of one clip per class.
 
-These clips are a teaching set: the numbers say nothing about recordings of real people, nor about the published ones.
+These clips are for teaching. The numbers say nothing about recordings of real people, and cannot be compared with published numbers.
 """
 
 import argparse
@@ -42,23 +42,23 @@ Variant = Mapping[str, int | float]
 
 NAME = "synthetic-demo"
 CONFIG = override(demo(), {"train.steps": 100})
-VARIANTS: tuple[Variant, ...] = (  # against the preset: weight 1, T = 50
+VARIANTS: tuple[Variant, ...] = (  # differences from the preset, which has weight 1 and T = 50
     {"diffusion.triplet_weight": 0.0},
-    {"diffusion.triplet_weight": 1000.0},  # AdamW forgets the loss's scale, so this is the triplet loss all but alone
+    {"diffusion.triplet_weight": 1000.0},  # AdamW is invariant to the scale of the loss, so this is almost the triplet loss alone
     *({"diffusion.timesteps": steps, "diffusion.test_step": steps // 2} for steps in (1, 10, 100, 500)),
 )
-STEPS = range(5, 50, 5)  # the paper's figure
+STEPS = range(5, 50, 5)  # as in the figure of the paper
 FRAMES = 7
 
 
 class Seed(NamedTuple):
-    """What one seed gave; shares of right answers.
+    """The results of one seed, as shares of right answers.
 
     Attributes:
-        tdsm: of the preset and of each of ``VARIANTS``.
-        ridge: of ridge regression.
-        alone, together: of :func:`by_test_step`.
-        chance: of a uniform guess.
+        tdsm: TDSM with the preset and with each of ``VARIANTS``.
+        ridge: ridge regression.
+        alone, together: results of :func:`by_test_step`.
+        chance: a uniform guess.
     """
 
     tdsm: list[float]
@@ -72,7 +72,7 @@ def main() -> None:
     """Train, test and write the three files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--processes", type=int, default=2, help="seeds at once, each on one core")
+    parser.add_argument("--processes", type=int, default=2, help="number of seeds at a time, each on one core")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of result files")
     parser.add_argument("--runs", type=Path, default=Path("runs/ablations"), help="folder of trained models")
     args = parser.parse_args()
@@ -98,14 +98,14 @@ def run_seed(seed: int, folder: Path) -> Seed:
 
 
 def with_denoiser(base: Recognizer, train: ClipSet, config: Config, seed: int, checkpoint: Path | None = None) -> Recognizer:
-    """The backbone of ``base`` with a denoiser trained under other settings, as :func:`tdsm.train.train_recognizer` would."""
+    """The backbone of ``base`` with a denoiser trained with other settings, in the same way as in :func:`tdsm.train.train_recognizer`."""
     labels = as_labels(train.classes, base.descriptions)
     examples = examples_of(base.backbone, base.features(train), torch.from_numpy(train.y), labels, config)
     return Recognizer(config, base.backbone, fit_matcher(examples, config, seed=seed, checkpoint=checkpoint)[0], base.descriptions)
 
 
 def by_test_step(recognizer: Recognizer, test: ClipSet) -> tuple[np.ndarray, np.ndarray]:
-    """Share of right answers at each of ``STEPS``, (step, noise) under each test noise alone, and (step,) under their mean."""
+    """Share of right answers at each of ``STEPS``: (step, noise) with each test noise alone, and (step,) with the mean over test noises."""
     z_x, stream, matcher = recognizer.features(test)[:, None], recognizer.stream(test.classes), recognizer.matcher
     settings, alone, together = matcher.diffusion, [], []
     for step in STEPS:
@@ -118,7 +118,7 @@ def by_test_step(recognizer: Recognizer, test: ClipSet) -> tuple[np.ndarray, np.
 
 
 def write(seeds: Sequence[Seed], out: Path, command: str) -> None:
-    """ablations_demo.json and t_test_demo.npz of all seeds."""
+    """Write ablations_demo.json and t_test_demo.npz for all seeds."""
     rows = [
         {"benchmark": NAME, "variant": variant, "tdsm": summary([seed.tdsm[number] for seed in seeds], seeds[0].chance)}
         for number, variant in enumerate(({}, *VARIANTS))
@@ -131,16 +131,16 @@ def write(seeds: Sequence[Seed], out: Path, command: str) -> None:
 
 
 def summary(shares: Sequence[float], chance: float) -> dict[str, float | None]:
-    """What a result file says of one method: mean and std over seeds."""
+    """Entry of a result file for one method: mean and std over seeds."""
     std = float(np.std(shares, ddof=1)) if len(shares) > 1 else None
     return {"seeds": len(shares), "mean": float(np.mean(shares)), "std": std, "chance": chance}
 
 
 def maps(recognizer: Recognizer, test: ClipSet) -> dict[str, np.ndarray]:
-    """Where unseen clips lie in the plane, and the share of near neighbours of the same class in the full space, seen three ways.
+    """2-D maps of unseen clips in three spaces, and for each space the share of nearest neighbours of the same class before the projection.
 
-    "encoder": z_x. "denoiser": the denoiser's last hidden state under all labels, side by side. "errors": the scores under all labels, less
-    their mean over labels. None of the three knows a clip's class.
+    The spaces are "encoder": z_x; "denoiser": the last hidden states of the denoiser under all labels, concatenated; "errors": the scores under all labels,
+    minus their mean over labels. None of the three uses the class of a clip.
     """
     z_x, stream = recognizer.features(test), recognizer.stream(test.classes)
     report = zero_shot_report(recognizer, test)
@@ -156,7 +156,7 @@ def maps(recognizer: Recognizer, test: ClipSet) -> dict[str, np.ndarray]:
 
 
 def strips(recognizer: Recognizer, test: ClipSet) -> dict[str, np.ndarray]:
-    """The first clip of each class, which nobody chose: some frames (clip, frame, joint, coordinate), their seconds, and the score of each label."""
+    """The first clip of each class, without selection: some frames (clip, frame, joint, coordinate), their times in seconds, and the score of each label."""
     first = [int(np.flatnonzero(test.y == label)[0]) for label in range(len(test.classes))]
     frames = [np.linspace(0, test[clip].frames - 1, FRAMES).round().astype(int) for clip in first]
     return {

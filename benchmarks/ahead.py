@@ -1,11 +1,11 @@
-"""Is it really ahead? TDSM against each other method, paired by seed, with a 95 % interval (Student's t).
+"""Compare TDSM with each other method: differences paired by seed, with a 95 % interval (Student's t).
 
     tdsm evaluate UTD_ZIP UCLA_ZIP --seeds 10 --out runs/ours
     tdsm evaluate UTD_ZIP UCLA_ZIP --seeds 5 --preset benchmarks/paper_recipe_small.json --out runs/paper
     python benchmarks/ahead.py runs/ours runs/paper
 
-Runs are read from the cells.csv that `tdsm evaluate` leaves; nothing is trained. The second runs are paired by the seeds that both have. Against a
-published number, which is single, the interval is that of our mean over seeds. Time is the median of a seed's training.
+Runs are read from the cells.csv of `tdsm evaluate`; nothing is trained. The second runs are paired by the seeds that both have. A published number is a
+single number, so the interval of its difference is that of our mean over seeds. Time is the median training time of a seed.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from tdsm.util.files import read_text
 
 METHODS = {"ridge": "ridge, same features and text", "cosine": "cosine, no denoiser"}
 Runs = dict[str, dict[str, np.ndarray]]
-"""Benchmark -> method -> top-1 of each seed, 0 to 1, mean over class lists; method "seconds": of each training."""
+"""Benchmark -> method -> top-1 of each seed, 0 to 1, mean over class lists; the method "seconds" has the time of each training."""
 
 
 def main() -> None:
-    """Read and print."""
+    """Read the runs and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path)
     parser.add_argument("second", type=Path, nargs="?", help="runs of another preset, such as the paper's recipe")
@@ -55,10 +55,10 @@ def lines(row: Benchmark, methods: dict[str, np.ndarray], second: dict[str, np.n
 
 
 def read(folder: Path) -> Runs:
-    """cells.csv of a folder.
+    """Read the cells.csv of a folder.
 
     Raises:
-        InputError: it is missing, or not what `tdsm evaluate` writes.
+        InputError: the file is missing, or `tdsm evaluate` did not write it.
     """
     path = folder / "cells.csv"
     cells: dict[str, dict[str, dict[int, list[float]]]] = {}
@@ -77,7 +77,7 @@ def read(folder: Path) -> Runs:
 
 
 def seconds(methods: dict[str, np.ndarray]) -> str:
-    """Median time of a training, where one is known."""
+    """Text of the median training time; "" if no time is known."""
     return f"{np.median(methods['seconds']):.0f}" if "seconds" in methods else ""
 
 

@@ -1,12 +1,12 @@
-"""Every method of tdsm.baselines on the same features and texts: which of them gains what, at equal encoder, prompts and protocol.
+"""Compare all methods of tdsm.baselines on the same features and texts, with the same encoder, prompts and protocol.
 
     python benchmarks/baselines.py utd_mhad_skeleton.zip nw_ucla_all_sqe.zip --seeds 5         aligned features (the recommended recipe)
-    python benchmarks/baselines.py ... --preset benchmarks/paper_recipe_small.json            a classifier's, as in the field
+    python benchmarks/baselines.py ... --preset benchmarks/paper_recipe_small.json            features of a classifier, as in the literature
 
-For each row of the published table and each seed the preset's backbone is trained on the seen classes; its z_x and z_g then go to every method. The
-last two are TDSM: in the paper's recipe (joint stream, mild noise, noise prediction, z_x as it is; steps and sizes cut to the preset's), and as the
-preset has it. Nothing is selected on test clips, and answers are inductive. Progress goes to stderr, the table (Markdown) to stdout. All is kept in --out,
-the same stages as those of `tdsm evaluate --out`: what has been computed is not computed again, and a killed command resumes.
+For each row of the published table and each seed, the preset's backbone is trained on the seen classes; all methods use its z_x and z_g. The last two
+methods are TDSM: with the paper's recipe (joint stream, mild noise, noise prediction, unscaled z_x; steps and sizes reduced to those of the preset), and with
+the preset. Nothing is selected on test clips, and answers are inductive. Progress goes to stderr, the table (Markdown) to stdout. All stages are kept in --out,
+which may be the --out folder of `tdsm evaluate`: finished stages are not computed again, and an interrupted command resumes.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from tdsm.experiments.run import run
 from tdsm.experiments.stages import Stage, code_of, new_stage
 from tdsm.util.files import read_object, read_text, write_json
 
-METHODS: tuple[tuple[str, str, Callable[..., baselines.Score]], ...] = (  # ours, the same among the published, fit
+METHODS: tuple[tuple[str, str, Callable[..., baselines.Score]], ...] = (  # title, name among the published methods, fit
     ("ridge to text", "", baselines.ridge.fit),
     ("DeViSE", "DeViSE", baselines.devise.fit),
     ("ReViSE", "ReViSE", baselines.revise.fit),
@@ -55,9 +55,9 @@ def main() -> None:
     """Train, score and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="+", type=Path, help="UTD-MHAD, NW-UCLA or both, as downloaded")
-    parser.add_argument("--split", help="one published split or row, such as 22/5; left out: all of each data set")
+    parser.add_argument("--split", help="one published split or row, such as 22/5; default: all of each data set")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--preset", type=Path, help="a JSON file of settings; left out: the recommended recipe")
+    parser.add_argument("--preset", type=Path, help="a JSON file of settings; default: the recommended recipe")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("runs/evaluate"), help="folder of all stages")
     args = parser.parse_args()
@@ -109,7 +109,7 @@ def write_shares(cell: Cell, out: Path, folder: Path) -> None:
 
 
 def table(rows: list[tuple[Benchmark, np.ndarray]]) -> str:
-    """A line a method; of each benchmark ours (mean ± std over seeds) and, beside it, what was published."""
+    """One row per method; for each benchmark our number (mean ± std over seeds) and the published number."""
     head = [cell for row, _ in rows for cell in (row.name, "published")]
     lines = [f"| method | {' | '.join(head)} |", "|" + "---|" * (len(head) + 1)]
     for method, (title, name) in enumerate(TITLES):

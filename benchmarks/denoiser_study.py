@@ -1,25 +1,25 @@
-"""Does the denoiser add anything to the towers that it stands on?
+"""Measure whether a denoiser improves on the cosine of the towers that it is trained on.
 
     python benchmarks/denoiser_study.py --runs runs/honest-* --made runs/made --on DATA ...
 
-The towers of each run (`tdsm pretrain --without ...`) are frozen, but for the last row. Everything is trained on streamed movements, corrupted anew in every
-step, none of them mirrored:
+The towers of each run (`tdsm pretrain --without ...`) are frozen, except in "end to end". All methods are trained on a stream of movements that are corrupted
+anew in each step; none of them is mirrored:
 
-uniform       the recommended recipe: negatives drawn uniformly from the texts of the batch
-errors        the negative is the wrong text of the batch to which the towers give the largest cosine: what they confuse
-twin          the same as "errors", without noise: t = 0 in training and in the test
-tokens        8 tokens per clip (moments) against words; the negative is the own text edited (clauses in another order; a side, direction, level, limb
-              or speed exchanged with its opposite), and where there is none that of "errors"
-tokens twin   the same, without noise
-tokens prior  no denoiser: the mean of the tokens' cosines, which is what an untrained one answers
-late          no denoiser: the mean over words of the largest cosine with one of the 8 tokens, both through a trained linear map
-late prior    the same, untrained
-end to end    "uniform", with the skeleton tower trained too, by the denoiser's loss and the contrastive one
+uniform       the recommended recipe: negatives are drawn uniformly from the texts of the batch
+errors        the negative is the wrong text of the batch with the largest cosine, that is, the text that the towers confuse most
+twin          as "errors", without noise: t = 0 in training and in the test
+tokens        8 tokens per clip (over time) against words; the negative is the edited own text (clauses in another order; a side, direction, level, limb
+              or speed exchanged with its opposite), or, if no edit is possible, the negative of "errors"
+tokens twin   as "tokens", without noise
+tokens prior  no denoiser: the mean of the tokens' cosines, which is the answer of an untrained denoiser
+late          no denoiser: the mean over words of the largest cosine with one of the 8 tokens, both after a trained linear map
+late prior    as "late", untrained
+end to end    as "uniform", with the skeleton tower trained as well, by the loss of the denoiser and the contrastive loss
 windows       no denoiser: the mean of the cosines of the whole clip and of its first, middle and last half
 
-Each is asked for actions of the dictionary that the run left out (generated movements, 20 names at a time, one of them right), for the own sentence of a
-random movement beside the same sentence edited ("edits", chance is 50), on both of which a choice might be made, and for the classes of the data sets, on
-which none may. Differences to the cosine are paired over runs: mean and 95 % interval (t).
+There are three kinds of test: actions of the dictionary that the run left out (generated movements, 20 candidate names of which one is right); the own sentence
+of a random movement against the same sentence edited ("edits", chance is 50); and the classes of the data sets. Choices may be made on the first two, never on
+the third. Differences to the cosine are paired over runs: mean and 95 % interval (t).
 """
 
 import argparse
@@ -55,14 +55,14 @@ from tdsm.util.loop import mix
 from tdsm.util.provenance import environment
 
 STEPS, BATCH, LR = 200, 192, 1e-3
-NOISES, MOST = 2, 300  # test noises, and clips of a data set, evenly spread, that are asked
-RANDOM, ASKED, WORDS = 4000, 300, 40  # random movements that are learned from, and that are asked; words of a text that are read
+NOISES, MOST = 2, 300  # number of test noises, and of evenly spaced test clips per data set
+RANDOM, ASKED, WORDS = 4000, 300, 40  # number of random movements in training and in the test; maximum number of words per text
 OPPOSITES = (("upward", "downward"), ("forward", "backward"), ("raises", "lowers"), ("in front", "behind the body"), ("shoulder level", "waist level"))
 OPPOSITES += (("hand", "foot"), ("both", "one"), ("repeatedly", "once"), ("at a fast pace", "slowly"))
 
 
 class Clips(NamedTuple):
-    """Features of B clips: pooled (B, C), tokens (B, 8, C), and of three halves (B, 3, C)."""
+    """Features of B clips: pooled (B, C), tokens (B, 8, C), and the features of three overlapping halves (B, 3, C)."""
 
     z_x: Tensor
     tokens: Tensor
@@ -70,14 +70,14 @@ class Clips(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """Features of K texts in the common space: z_g (K, C), words (K, 40, C) and which of these there are (K, 40)."""
+    """Features of K texts in the common space: z_g (K, C), words (K, 40, C), and a mask of the words that exist (K, 40)."""
 
     z_g: Tensor
     words: Tensor
     mask: Tensor
 
     def take(self, rows: Tensor) -> "Texts":
-        """Some of them."""
+        """The texts with these row numbers."""
         return Texts(*(part[rows] for part in self))
 
 
@@ -85,7 +85,7 @@ Score = Callable[[Clips, Texts], Tensor]
 
 
 class Batch(NamedTuple):
-    """Clips of a step, rows of their texts and of these edited in a table, and the movement or action that each clip shows."""
+    """The clips of a step, the rows of their texts and of their edited texts in ``table``, and the movement or action in each clip."""
 
     clips: Clips
     table: Texts
@@ -95,18 +95,18 @@ class Batch(NamedTuple):
 
     @property
     def texts(self) -> Texts:
-        """Of each clip its own."""
+        """The own text of each clip."""
         return self.table.take(self.said)
 
 
 def main() -> None:
-    """Train, ask and print a table."""
+    """Train, test and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, nargs="+", required=True)
     parser.add_argument("--made", type=Path)
     parser.add_argument("--on", type=Path, nargs="+", required=True)
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--out", type=Path, default=Path("runs/denoiser-study"), help="folder of the numbers of each run, which are not computed again")
+    parser.add_argument("--out", type=Path, default=Path("runs/denoiser-study"), help="folder of the numbers of each run; finished runs are not computed again")
     args = parser.parse_args()
     about = environment(0)
     print(f"commit {about['commit']}, {about['date']}, {about['hardware']}; {len(args.runs)} runs, {args.steps} steps")
@@ -128,13 +128,13 @@ def main() -> None:
 
 
 def difference(values: np.ndarray, first: np.ndarray) -> str:
-    """A cell: mean and interval of paired differences."""
+    """Text of a cell: mean and interval of paired differences."""
     mean, low, high = paired_difference(values, first)
     return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def study(run: Path, made: Path, sets: Sequence[tdsm.ClipSet], steps: int, encoder: TextEncoder) -> dict[str, dict[str, float]]:
-    """Way -> column -> share answered rightly, of one run."""
+    """Method -> column -> share of right answers, for one run."""
     recognizer, about = tdsm.Recognizer.from_pretrained(run / "model", encoder), read_object(run / "run.json")
     backbone, seed, config = recognizer.backbone, about["seed"], PretrainConfig()
     learned = lessons(config, tuned(), backbone.text_encoder, about["without"], made)
@@ -156,7 +156,7 @@ def study(run: Path, made: Path, sets: Sequence[tdsm.ClipSet], steps: int, encod
 
 
 def edited(sentence: str, rng: np.random.Generator) -> str:
-    """The sentence with its clauses in another order or one of its directions exchanged; as it is, where there is nothing to exchange."""
+    """The sentence with its clauses in another order or with one exchanged word; unchanged if there is nothing to exchange."""
     changed = [exchange_sides(sentence)]
     if match := re.fullmatch(r"((?:A person who|Someone) \w+) (.*?),? (?:and )?then (.*)\.", sentence):
         changed.append(f"{match[1]} {match[3]}, then {match[2]}.")
@@ -168,7 +168,7 @@ def edited(sentence: str, rng: np.random.Generator) -> str:
 
 
 def in_space(backbone: Aligned, texts: Sequence[str]) -> Texts:
-    """Texts read by a tower: the whole, and each word alone. The text tower is linear, so that a sentence lies near the mean of its words."""
+    """Features of texts in the space of a tower: the whole text, and each word alone. The text tower is linear, so a sentence is near the mean of its words."""
     width, read = backbone.features, read_words(backbone.text_encoder, tuple(texts))
     words = torch.zeros(len(texts), WORDS, width)
     with torch.no_grad():
@@ -181,7 +181,7 @@ def in_space(backbone: Aligned, texts: Sequence[str]) -> Texts:
 
 @cache
 def read_words(encoder: TextEncoder, texts: tuple[str, ...]) -> Texts:
-    """Texts as the text encoder reads them, the whole and each word alone; the towers of all runs read the same."""
+    """Output of the text encoder for whole texts and for each word alone; it is the same for the towers of all runs."""
     words, mask = torch.zeros(len(texts), WORDS, 768, dtype=torch.float16), torch.zeros(len(texts), WORDS, dtype=torch.bool)
     tokens = encoder._words(list(texts), WORDS + 2)
     for length in sorted({len(ids) for ids in tokens}):
@@ -196,15 +196,15 @@ def read_words(encoder: TextEncoder, texts: tuple[str, ...]) -> Texts:
 
 @torch.no_grad()
 def seen_as(backbone: Aligned, x: Tensor, whole: bool = True) -> Clips:
-    """Features of preprocessed clips (B, 1, T, V, C); without their halves unless ``whole``."""
-    maps = backbone.net.tokens(x + backbone.offset)  # of one moment, mean and maximum over time are the same
+    """Features of preprocessed clips (B, 1, T, V, C); the halves are computed only if ``whole``."""
+    maps = backbone.net.tokens(x + backbone.offset)  # for a single time step, mean and maximum over time are equal
     pooled = torch.cat((maps.mean(1), maps.amax(1)), -1), torch.cat((maps, maps), -1)
     z_x, tokens = (F.normalize(backbone.project(features), dim=-1) * backbone.features**0.5 for features in pooled)
     return Clips(z_x, tokens, halves(backbone, x) if whole else z_x[:, None])
 
 
 def batches(backbone: Aligned, learned: Lessons, config: PretrainConfig, without: Sequence[str], seed: int, steps: int) -> Iterator[Batch]:
-    """What every way is trained on: half random movements, half performances, each seen once in its corruption."""
+    """The training batches of all methods: half random movements, half performances; each corruption is used once."""
     rng = np.random.default_rng(seed)
     sentences = [draw_movement(np.random.default_rng([0, number]))[1] for number in range(RANDOM)]
     changed = [edited(sentence, np.random.default_rng(number)) for number, sentence in enumerate(sentences)]
@@ -213,7 +213,7 @@ def batches(backbone: Aligned, learned: Lessons, config: PretrainConfig, without
     texts = [*sentences, *changed, *(text for voice in voices for text in voice)]
     table = in_space(backbone, list(dict.fromkeys(texts)))
     row = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-    own, other = (torch.tensor([row[text] for text in told]) for told in (sentences, changed))
+    own, other = (torch.tensor([row[text] for text in part]) for part in (sentences, changed))
     spoken_of = [torch.tensor([row[text] for text in voice]) for voice in voices]
     acted = torch.nonzero((torch.arange(len(learned.x)) >= learned.pairs) & (learned.mirrored == 0))[:, 0].numpy()
     for step in range(steps):
@@ -227,7 +227,7 @@ def batches(backbone: Aligned, learned: Lessons, config: PretrainConfig, without
 
 
 def trained(backbone: Aligned, stream: Sequence[Batch], seed: int, hard: bool = False, noise: bool = True, tokens: bool = False) -> Score:
-    """The score of a denoiser trained on frozen towers."""
+    """Train a denoiser on frozen towers; returns its score."""
     recipe, width = tuned(), backbone.features
     matcher = Matcher(width, stream[0].clips.tokens.shape[1] if tokens else 1, width, WORDS if tokens else 1, recipe.model, recipe.diffusion, seed)
     optimizer = torch.optim.AdamW(matcher.parameters(), lr=LR, weight_decay=0.01)
@@ -253,20 +253,20 @@ def trained(backbone: Aligned, stream: Sequence[Batch], seed: int, hard: bool = 
 
 
 def confused(batch: Batch) -> Tensor:
-    """Of each clip the wrong text of the batch with the largest cosine."""
+    """For each clip, the index of the wrong text of the batch with the largest cosine."""
     alike = cosine(batch.clips.z_x, batch.texts.z_g)
     return alike.masked_fill(batch.subject[:, None] == batch.subject, -2).argmax(1)
 
 
 def as_features(texts: Texts, tokens: bool) -> TextFeatures:
-    """What a denoiser reads: words, or the whole as its one token."""
+    """Text input of a denoiser: the words as tokens, or the whole text as one token."""
     if tokens:
         return TextFeatures(texts.z_g, texts.words, texts.mask)
     return TextFeatures(texts.z_g, texts.z_g[:, None], torch.ones(len(texts.z_g), 1, dtype=torch.bool))
 
 
 def asked(matcher: Matcher, tokens: bool) -> Score:
-    """The score of a denoiser."""
+    """The score of a trained denoiser."""
 
     def score(clips: Clips, texts: Texts) -> Tensor:
         return -matcher.errors(clips.tokens if tokens else clips.z_x[:, None], matcher.encode_text(as_features(texts, tokens)))
@@ -275,12 +275,12 @@ def asked(matcher: Matcher, tokens: bool) -> Score:
 
 
 def mean_token(clips: Clips, texts: Texts) -> Tensor:
-    """The mean of the tokens' cosines with the whole text."""
+    """Mean cosine of the tokens with the whole text."""
     return F.normalize(clips.tokens, dim=-1).mean(1) @ F.normalize(texts.z_g, dim=-1).T
 
 
 def late(stream: Sequence[Batch], width: int) -> Score:
-    """Late interaction, trained by InfoNCE on the batches of ``stream``, if any."""
+    """Late interaction, trained with InfoNCE on the batches of ``stream``; untrained if there are none."""
     maps = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(2))
     for part in maps:
         nn.init.eye_(part.weight)
@@ -300,12 +300,12 @@ def late(stream: Sequence[Batch], width: int) -> Score:
 
 
 def same(batch: Batch) -> Tensor:
-    """Pairs of a batch that show the same action and are no negatives of each other (B, B)."""
+    """(B, B) bool: pairs of different clips that show the same action, which are not used as negatives."""
     return (batch.subject[:, None] == batch.subject) & ~torch.eye(BATCH, dtype=torch.bool)
 
 
 def end_to_end(backbone: Aligned, learned: Lessons, config: PretrainConfig, seed: int, steps: int) -> tuple[Aligned, Score]:
-    """A copy of the towers and a denoiser, trained together."""
+    """Train a copy of the towers together with a denoiser; returns the copy and the score."""
     recipe, moved = tuned(), copy.deepcopy(backbone).train()
     matcher = Matcher(moved.features, 1, moved.features, 1, recipe.model, recipe.diffusion, seed)
     optimizer = torch.optim.AdamW([{"params": matcher.parameters()}, {"params": moved.parameters(), "lr": LR / 5}], lr=LR, weight_decay=0.01)
@@ -330,17 +330,17 @@ def end_to_end(backbone: Aligned, learned: Lessons, config: PretrainConfig, seed
         optimizer.step()
         schedule.step()
     matcher.test_noise = matcher.test_noise[:NOISES]
-    moved.eval().prototypes = None  # they are of the towers before
+    moved.eval().prototypes = None  # they belong to the towers before this training
     return moved, asked(matcher.eval(), tokens=False)
 
 
 def cosine(z_x: Tensor, z_g: Tensor) -> Tensor:
-    """(B, K)."""
+    """Cosines (B, K) of B clips with K texts."""
     return F.normalize(z_x, dim=-1) @ F.normalize(z_g, dim=-1).mT
 
 
 def windows(clips: Clips, texts: Texts) -> Tensor:
-    """Cosines of the whole and of three halves, averaged."""
+    """Mean of the cosines of the whole clip and of its three halves."""
     every = F.normalize(torch.cat((clips.z_x[:, None], clips.halves), 1), dim=-1)
     return (every @ F.normalize(texts.z_g, dim=-1).T).mean(1)
 
@@ -354,7 +354,7 @@ def halves(backbone: Aligned, x: Tensor) -> Tensor:
 
 
 def on_clips(recognizer: tdsm.Recognizer, clips: tdsm.ClipSet) -> Callable[[Score], float]:
-    """Share of a data set's clips answered rightly by a score, by names."""
+    """A test on a data set: the share of right answers of a score, with label names."""
     x, used = preprocess_usable(clips, recognizer.backbone.preprocess)
     some = np.linspace(0, len(x) - 1, min(MOST, len(x))).astype(int)
     x, used = x[some], np.array(used)[some]
@@ -365,7 +365,7 @@ def on_clips(recognizer: tdsm.Recognizer, clips: tdsm.ClipSet) -> Callable[[Scor
 
 
 def left_out(backbone: Aligned, config: PretrainConfig, without: Sequence[str], made: Path) -> Callable[[Score], float]:
-    """Share of 20-way questions answered rightly, on generated movements of the actions that the run left out, by their names."""
+    """A test on generated movements of the actions that the run left out: the share of right answers of a score, with 20 candidate names."""
     known, everything = set(load_dictionary(without)), load_dictionary()
     gone = [number for number, action in enumerate(everything) if action not in known]
     whole = lessons(config, tuned(), backbone.text_encoder, (), made)
@@ -380,7 +380,7 @@ def left_out(backbone: Aligned, config: PretrainConfig, without: Sequence[str], 
 
 
 def edits(backbone: Aligned, learned: Lessons, config: PretrainConfig) -> Callable[[Score], float]:
-    """Share of random movements, none of them learned from by a denoiser, whose own sentence scores higher than itself edited."""
+    """A test on random movements that no denoiser was trained on: the share of movements whose own sentence scores higher than the edited one."""
     rng, rows = np.random.default_rng(1), range(RANDOM, RANDOM + ASKED)
     pairs = [(row, sentence, edited(sentence, rng)) for row in rows for sentence in [draw_movement(np.random.default_rng([0, row]))[1]]]
     pairs = [pair for pair in pairs if pair[1] != pair[2]]
@@ -390,7 +390,7 @@ def edits(backbone: Aligned, learned: Lessons, config: PretrainConfig) -> Callab
 
 
 def rightly(score: Score, clips: Clips, texts: Sequence[Texts]) -> float:
-    """Share of clips whose first text scores highest of its own."""
+    """Share of clips whose first text scores highest among the texts of the clip."""
     first = [score(Clips(*(part[[row]] for part in clips)), asked_for).argmax() == 0 for row, asked_for in enumerate(texts)]
     return float(np.mean(first))
 

@@ -1,8 +1,8 @@
-"""Accuracy per CPU second of the skeleton encoders, which chose the default: supervised UTD-MHAD, cross-subject, every setting in one run.
+"""Measure accuracy per CPU second of the skeleton encoders; the default was chosen by this. Supervised UTD-MHAD, cross-subject, all settings in one run.
 
     python benchmarks/encoder_choice.py utd_mhad_skeleton.zip
 
-Subjects 1, 3, 5, 7 train and 2, 4, 6, 8 test, with all 27 classes known: no zero-shot split is touched.
+Subjects 1, 3, 5, 7 are used for training and 2, 4, 6, 8 for testing, with all 27 classes known. No zero-shot split is used.
 """
 
 import argparse
@@ -28,7 +28,7 @@ SETTINGS = [  # frames, encoder, width, steps, batch
 
 
 def main() -> None:
-    """Print a line for each setting."""
+    """Print one line per setting."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="UTD-MHAD as downloaded")
     parser.add_argument("--seeds", type=int, default=1)

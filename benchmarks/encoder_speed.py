@@ -1,9 +1,9 @@
-"""How much a training step of each skeleton encoder costs, relative to the first one.
+"""Measure the time of a training step of each skeleton encoder, relative to the first one.
 
     python benchmarks/encoder_speed.py --widths 16 32 64 --frames 64 --layout kinect-20
 
-The encoders take turns inside every round, and the best round of each counts, so that a busy machine disturbs the ratios little.
-Milliseconds are of this machine; the ratios travel.
+The encoders take turns in each round, and the best round of each encoder counts, so other work on the machine has little effect on the ratios.
+Milliseconds depend on the machine; the ratios are comparable between machines.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def seconds(encoder: SkeletonEncoder, x: torch.Tensor, labels: torch.Tensor) -> 
 
 
 def main() -> None:
-    """Print one line an encoder."""
+    """Print one line per encoder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kinds", nargs="+", default=["shift-gcn", "st-gcn"])
     parser.add_argument("--widths", nargs="+", type=int, default=[16, 32, 64])

@@ -1,11 +1,11 @@
-"""What has to be done before anything is learned or answered, in one run: generated pairs and their sentences, preprocessing, and questions of many labels or
-of many clips.
+"""Measure the work before the first training or the first answer, in one run: generated pairs and their sentences, preprocessing, and questions with many
+labels or many clips.
 
     OMP_NUM_THREADS=1 python benchmarks/first_use.py
 
-Seconds are of the CPU, of all threads. Memory is that of the operating system: the largest resident size since the recognizer was loaded and had answered
-once, less what it was then. "matrix products alone" is what the text encoder's weights cost for as many tokens at the speed of this machine's own
-product of such sizes in 32 bits, measured in the same run: reading cannot take less.
+Seconds are CPU seconds of all threads. Memory is measured by the operating system: the peak resident size, minus the resident size after the recognizer was
+loaded and had answered once. "matrix products alone" is the time of the text encoder's matrix products for the same number of tokens, at the 32-bit speed of
+such products on this machine, measured in the same run. It is a lower bound for the time of reading.
 """
 
 import argparse
@@ -36,19 +36,19 @@ MIB = 2**20
 
 
 def names(count: int) -> list[str]:
-    """Different labels of four words each."""
+    """``count`` different labels of four words each."""
     return [f"{verb} the {thing} {way}" for verb in VERBS.split() for thing in THINGS.split() for way in WAYS.split()][:count]
 
 
 def seconds(work: Callable[[], object]) -> tuple[float, object]:
-    """CPU seconds of some work, and what it gave."""
+    """CPU seconds and result of ``work``."""
     start = time.process_time()
     made = work()
     return time.process_time() - start, made
 
 
 def products(text_encoder: TextEncoder, tokens: int) -> float:
-    """CPU seconds of the text encoder's matrix products with its weights for so many tokens, at the best speed of one of them here."""
+    """CPU seconds of the text encoder's matrix products for ``tokens`` tokens, at the best measured speed of one such product on this machine."""
     weights = [weight for weight in text_encoder._model.layers.parameters() if weight.ndim == 2]
     x, weight = torch.randn(1024, weights[0].shape[1]), weights[0].detach()
     best = min(seconds(lambda: torch.nn.functional.linear(x, weight))[0] for _ in range(20))
@@ -56,7 +56,7 @@ def products(text_encoder: TextEncoder, tokens: int) -> float:
 
 
 def pairs(count: int, layout: Layout) -> None:
-    """Generate, preprocess and read, as :func:`tdsm.backbones.pairs.generated_pairs` does."""
+    """Generate pairs, preprocess them and encode their sentences, as :func:`tdsm.backbones.pairs.generated_pairs` does; prints the times."""
     config = Config()
     text_encoder = TextEncoder(config.text)
     text_encoder.read_sentences(["this loads the model"])
@@ -75,7 +75,7 @@ def pairs(count: int, layout: Layout) -> None:
 
 
 def of_demo_size() -> Recognizer:
-    """A recognizer of the paper's recipe in the demo's size, with random weights, which do not change the work."""
+    """A recognizer of the paper's recipe in the demo's size. Its weights are random, which does not change the amount of work."""
     config = demo()
     encoder = build_encoder(config.encoder, NTU_25, config.preprocess.bodies, 40)
     backbone = Classifier(encoder, config.preprocess, ["squat"], "synthetic", TextEncoder(config.text))
@@ -84,7 +84,7 @@ def of_demo_size() -> Recognizer:
 
 
 def resident() -> int:
-    """Bytes of this process in memory now (Linux); elsewhere the most that it ever had."""
+    """Resident bytes of this process now (Linux); on other systems, the peak."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     except FileNotFoundError:
@@ -92,12 +92,12 @@ def resident() -> int:
 
 
 def most() -> int:
-    """The most bytes of this process that were ever in memory."""
+    """Peak resident bytes of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def question(kind: str, recognizer: Recognizer, clips: int, labels: int) -> None:
-    """Ask once."""
+    """Ask one question and print time and memory."""
     asked, generated = names(labels), list(procedural_clips(min(clips, 100)))
     given = [generated[row % len(generated)] for row in range(clips)]
     recognizer.predict(given[:2], ["walk", "jump"])
@@ -111,9 +111,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=Config().align.pairs)
-    parser.add_argument("--many", type=int, default=10_000, help="labels, and clips")
-    parser.add_argument("--few", type=int, default=10, help="clips, and labels")
-    parser.add_argument("--demo-size", action="store_true", help="ask one of the paper's recipe in the demo's size too, which reads 35 tokens of every label")
+    parser.add_argument("--many", type=int, default=10_000, help="number of labels, then of clips")
+    parser.add_argument("--few", type=int, default=10, help="number of clips, then of labels")
+    parser.add_argument("--demo-size", action="store_true", help="also ask a recognizer of the paper's recipe in the demo's size (35 tokens per label)")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

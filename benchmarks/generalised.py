@@ -2,11 +2,11 @@
 
     python benchmarks/generalised.py utd_mhad_skeleton.zip nw_ucla_all_sqe.zip --seeds 5
 
-Of each row of the published table and each seed: a quarter of the subjects is kept from all training. Some of the seen classes play the unseen ones
-for a first model, on which gamma is chosen (largest H). A second model is trained on all seen classes; candidates are all classes, S is its accuracy on clips
-of seen classes by the subjects kept out, U on all clips of unseen classes. Ridge and the plain cosine have the same features, texts and way to their
-own gamma. Inductive; no unseen clip has a say in anything. Nobody published such numbers on these rows. The table (Markdown) goes to stdout.
-Finished seeds are kept in --out by the hash of all that they depend on.
+For each row of the published table and each seed, a quarter of the subjects is held out of all training. A first model is trained without some of the seen
+classes, which serve as pseudo-unseen classes; gamma is the one with the largest H on them. A second model is trained on all seen classes. Its candidates are
+all classes; S is its accuracy on clips of seen classes by the held-out subjects, U its accuracy on all clips of unseen classes. Ridge and the plain cosine use
+the same features and texts, and their own gamma is chosen in the same way. The test is inductive; no unseen clip is used for any choice. No such numbers are
+published for these rows. The table (Markdown) goes to stdout. Finished seeds are kept in --out, named by the hash of everything that they depend on.
 """
 
 import argparse
@@ -42,11 +42,11 @@ def main() -> None:
     """Train, score and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="+", type=Path, help="UTD-MHAD, NW-UCLA or both, as downloaded")
-    parser.add_argument("--split", help="one published split or row, such as 22/5; left out: all of each data set")
+    parser.add_argument("--split", help="one published split or row, such as 22/5; default: all of each data set")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--preset", type=Path, help="a JSON file of settings with the aligned backbone; left out: the recommended recipe")
+    parser.add_argument("--preset", type=Path, help="a JSON file of settings with the aligned backbone; default: the recommended recipe")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("runs/generalised"), help="folder of finished seeds; a killed command resumes from it")
+    parser.add_argument("--out", type=Path, default=Path("runs/generalised"), help="folder of finished seeds; an interrupted command resumes from it")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     config = Config.from_json(read_text(args.preset), str(args.preset)) if args.preset else Config()
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def stage_of(row: Benchmark, clips: ClipSet, config: Config, seed: int, text_encoder: TextEncoder, out: Path) -> Stage:
-    """What one seed gives, computed once."""
+    """The stage with the numbers of one seed, computed once."""
 
     def make(folder: Path) -> None:
         start = time.monotonic()
@@ -77,7 +77,7 @@ def stage_of(row: Benchmark, clips: ClipSet, config: Config, seed: int, text_enc
 
 
 def measure(row: Benchmark, clips: ClipSet, config: Config, seed: int, text_encoder: TextEncoder) -> dict[str, dict[str, float]]:
-    """Method -> S, U and H at its gamma, the area, gamma, and H without gamma; 0 to 1."""
+    """Method -> S, U and H at its gamma, AUSUC, gamma, and H at gamma 0; shares are 0 to 1."""
     train = partial(train_recognizer, config=config, descriptions=load_prompts(row.dataset), seed=seed, text_encoder=text_encoder)
     seen, unseen = row.divide(clips)
     fit, held = holdout_clips(seen, share=0.25, seed=seed)
@@ -89,7 +89,7 @@ def measure(row: Benchmark, clips: ClipSet, config: Config, seed: int, text_enco
 
 
 def reports(recognizer: Recognizer, train: ClipSet, seen: ClipSet, unseen: ClipSet) -> dict[str, GeneralisedReport]:
-    """The same test by each method; ``train`` are the clips that the recognizer was trained on, ``seen`` others of the same classes."""
+    """The same test for each method. ``train`` are the clips that the recognizer was trained on, ``seen`` are other clips of the same classes."""
     tdsm = generalised_report(recognizer, seen, unseen)
     z_g = recognizer.text(tdsm.labels).z_g.cpu()
     z_x, tested = recognizer.features(train).cpu(), torch.cat([recognizer.features(clips) for clips in (seen, unseen)]).cpu()

@@ -1,22 +1,22 @@
-"""Training and scoring at the paper's size on one GPU: clips a second, share of the GPU's peak (MFU), memory, determinism; beside the plain computation.
+"""Measure training and scoring at the paper's size on one GPU, beside the plain computation: clips per second, FLOP utilisation (MFU), memory, determinism.
 
-    python benchmarks/gpu.py                         # 8 minutes at most; writes results/gpu.md and results/gpu.json after every row
-    python benchmarks/gpu.py --only score compiled   # the cells whose names hold all these words
-    python benchmarks/gpu.py --tiny --out /tmp       # sizes that a CPU does in seconds
+    python benchmarks/gpu.py                         # 8 minutes at most; writes results/gpu.md and results/gpu.json after each row
+    python benchmarks/gpu.py --only score compiled   # only cells whose names contain all these words
+    python benchmarks/gpu.py --tiny --out /tmp       # small sizes, which take seconds on a CPU
 
-12 blocks of 768, 35 words of 2048 channels, 256 clips; 12 labels to score, 55 to train on. A cell is task/side/precision/mode:
+Sizes: 12 blocks of width 768, 35 words of 2048 channels, 256 clips; 12 labels for scoring, 55 for training. The name of a cell is task/side/precision/mode:
 
-side        ``plain`` is the paper's computation written out (benchmarks/paper_size.py); ``cached`` and ``joint`` are ours; ``known`` is cached with the labels
-            read before; ``-wide`` runs all rows at once, others as many as tdsm.model.CrossDiT.rows_at_once says. A training step is forward, backward
-            and AdamW.
+side        ``plain`` is the paper's computation written out (benchmarks/paper_size.py); ``cached`` and ``joint`` are ours; ``known`` is ``cached`` with labels
+            that were encoded before; ``-wide`` computes all rows at once, the others use blocks of tdsm.model.CrossDiT.rows_at_once rows. A training step is
+            forward, backward and AdamW.
 precision   fp32 (TF32 off), tf32, bf16: autocast for training and for the plain computation, ``precision="bf16"`` of the denoiser for scoring.
-mode        eager or compiled: torch.compile of the methods of a block, which all blocks share; of the plain computation the whole denoiser. The compile time
-            is that of the first call above a later one; no cache is used.
+mode        eager or compiled: torch.compile of the methods of a block, which all blocks share; for the plain computation, of the whole denoiser. The compile
+            time is the time of the first call minus that of a later call; no cache is used.
 
-MFU: matrix products of the cell's own computation, counted by torch (two operations a multiplication, backward included), each second, as a share of a large
-matrix product measured in this run in that precision, and of the datasheet. Other operations count as none. Times are medians of five stretches of calls
-between synchronisations, after a warm-up. A cell that fails or takes too long is a row that says so; cells run in a process of their own, which is replaced
-if it dies.
+MFU: matrix products of the cell's own computation, counted by torch (two operations per multiplication, backward included), per second, as a share of the speed
+of a large matrix product measured in this run with that precision, and as a share of the datasheet. Other operations are not counted. Times are medians of five
+series of calls between synchronisations, after a warm-up. A cell that fails or takes too long gives a row with the reason. Cells run in a separate process,
+which is replaced if it dies.
 """
 
 import argparse
@@ -60,13 +60,13 @@ PROTOCOL = {"setting": "inductive zero-shot: cost alone, no accuracy", "selectio
 PRECISIONS = ("fp32", "tf32", "bf16")
 SIDES = {"train": ("cached", "joint", "plain"), "score": ("cached", "known", "known-wide", "joint", "joint-wide", "plain")}
 H200 = {"fp32": 67.0, "tf32": 494.7, "bf16": 989.4}  # TFLOP/s of the datasheet (SXM), without sparsity
-LIMITS = {"eager": 60.0, "compiled": 120.0}  # seconds of a cell, start of a process included
+LIMITS = {"eager": 60.0, "compiled": 120.0}  # seconds per cell, including the start of a process
 Row = dict[str, object]
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is computed."""
+    """Sizes of the computation."""
 
     depth: int = 12
     width: int = 768
@@ -76,9 +76,9 @@ class Sizes:
     clips: int = 256
     scored: int = 12  # labels
     trained: int = 55
-    product: int = 8192  # of the matrix product that stands for the peak
-    steps: int = 10  # of the determinism of training
-    stretch: float = 0.4  # seconds
+    product: int = 8192  # size of the matrix product that measures the peak speed
+    steps: int = 10  # training steps of the determinism cells
+    stretch: float = 0.4  # seconds per series of calls
 
     def model(self, stream: str) -> ModelConfig:
         """Settings of the denoiser."""
@@ -90,7 +90,7 @@ TINY = Sizes(2, 16, 2, 5, 12, 6, 3, 4, 64, 3, 0.01)
 
 
 def cells() -> list[str]:
-    """Names of all cells, the most telling first: compiled ones take the longest, and those at the end may find no time left."""
+    """Names of all cells, the most informative first. Compiled cells take longest and come last, since the time may run out before the end."""
     eager = [f"{task}/{side}/{precision}/eager" for task, sides in SIDES.items() for precision in ("bf16", "fp32", "tf32") for side in sides]
     compiled = [f"{task}/{side}/{precision}/compiled" for precision in ("bf16", "fp32", "tf32") for side in SIDES["train"] for task in SIDES]
     same = [
@@ -99,22 +99,22 @@ def cells() -> list[str]:
     return [*(f"peak/product/{precision}/eager" for precision in PRECISIONS), *eager, *same, *compiled]
 
 
-# What a cell computes.
+# The computation of a cell.
 
 
 def stream_of(side: str) -> str:
-    """That of the denoiser; the plain computation has the paper's."""
+    """Text stream of the denoiser; the plain computation has that of the paper."""
     return "joint" if side in ("joint", "joint-wide", "plain") else "cached"
 
 
 @cache
 def inputs(stream: str, sizes: Sizes) -> Matcher:
-    """Random weights, kept on the CPU."""
+    """A matcher with random weights, kept on the CPU."""
     return matcher_of(sizes.model(stream), words=sizes.words, channels=sizes.channels)
 
 
 def matcher_on(side: str, sizes: Sizes) -> Matcher:
-    """A fresh copy of them on the device."""
+    """A new copy of the matcher on the device."""
     return copy.deepcopy(inputs(stream_of(side), sizes)).to(device())
 
 
@@ -124,17 +124,17 @@ def texts(labels: int, sizes: Sizes) -> TextFeatures:
 
 
 def features(sizes: Sizes) -> tuple[Tensor, ...]:
-    """z_x, right and wrong label, timestep, noise, on the device."""
+    """z_x, right and wrong labels, timesteps and noise, on the device."""
     return tuple(part.to(device()) for part in batch_of(sizes.clips, sizes.trained))
 
 
 def autocast(precision: str) -> AbstractContextManager:
-    """That of training."""
+    """Autocast context of training."""
     return torch.autocast(device().type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def scoring(side: str, precision: str, sizes: Sizes) -> Callable[[], Tensor]:
-    """Errors of all clips under all labels: (clip, label)."""
+    """A call that computes the errors (clip, label) of all clips under all labels."""
     matcher, text, z_x = matcher_on(side, sizes).eval(), texts(sizes.scored, sizes), features(sizes)[0]
     if side == "plain":
         weights = dict(matcher.denoiser.named_parameters())
@@ -151,7 +151,7 @@ def scoring(side: str, precision: str, sizes: Sizes) -> Callable[[], Tensor]:
 
 
 def losses(side: str, sizes: Sizes) -> tuple[Callable[[], Tensor], list[Tensor]]:
-    """The loss of one batch, and the parameters that it trains."""
+    """A call that computes the loss of one batch, and the parameters to train."""
     matcher, text, batch = matcher_on(side, sizes).train(), texts(sizes.trained, sizes), features(sizes)
     if side == "plain":
         weights = dict(matcher.denoiser.named_parameters())
@@ -160,12 +160,12 @@ def losses(side: str, sizes: Sizes) -> tuple[Callable[[], Tensor], list[Tensor]]
 
 
 def training(side: str, precision: str, sizes: Sizes) -> Callable[[], Tensor]:
-    """A training step, as in benchmarks/paper_size.py: returns the loss."""
+    """A call that makes a training step as in benchmarks/paper_size.py and returns the loss."""
     return stepping(*losses(side, sizes), precision, fused=side != "plain")
 
 
 def stepping(loss_of: Callable[[], Tensor], parameters: list[Tensor], precision: str, fused: bool = True) -> Callable[[], Tensor]:
-    """A step of AdamW on these parameters."""
+    """A call that makes a step of AdamW on these parameters."""
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, weight_decay=0.01, fused=fused)
 
     def step() -> Tensor:
@@ -181,20 +181,20 @@ def stepping(loss_of: Callable[[], Tensor], parameters: list[Tensor], precision:
 
 @cache
 def operations(task: str, side: str, sizes: Sizes) -> int:
-    """Floating-point operations of the matrix products of one call, those of attention included."""
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):  # attention as two products, which are counted on every device
+    """Floating-point operations of the matrix products of one call, including those of attention."""
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):  # computes attention as two products, which are counted on every device
         if task == "train":
             losses(side, sizes)[0]().backward()
         else:
             call = scoring(side, "fp32", sizes)
-            before = counter.get_total_flops()  # of the labels that are known
+            before = counter.get_total_flops()  # operations for labels that are encoded before
             call()
             return counter.get_total_flops() - before
     return counter.get_total_flops()
 
 
 def compiled(side: str, backend: str) -> None:
-    """Put torch.compile in the place of the denoiser's blocks, or of the whole plain denoiser, in this process."""
+    """Replace the methods of the denoiser's blocks, or the whole plain denoiser, by compiled ones in this process."""
     if side == "plain":
         paper_size.plain_denoiser = torch.compile(paper_size.plain_denoiser, backend=backend, dynamic=False)
         return
@@ -202,7 +202,7 @@ def compiled(side: str, backend: str) -> None:
         setattr(CrossBlock, name, torch.compile(getattr(CrossBlock, name), backend=backend, dynamic=False))
 
 
-# How a cell is measured.
+# The measurement of a cell.
 
 
 def synchronise() -> None:
@@ -212,7 +212,7 @@ def synchronise() -> None:
 
 
 def timed(call: Callable[[], object], times: int = 1) -> float:
-    """Seconds a call."""
+    """Seconds per call."""
     synchronise()
     start = time.perf_counter()
     for _ in range(times):
@@ -222,7 +222,7 @@ def timed(call: Callable[[], object], times: int = 1) -> float:
 
 
 def seconds_of(call: Callable[[], object], stretch: float) -> tuple[float, float]:
-    """(median of later calls, the first call), after a warm-up."""
+    """Seconds per call: (median of later calls, after a warm-up; first call)."""
     first = timed(call)
     timed(call, 2)
     times = max(1, min(200, math.ceil(stretch / timed(call))))
@@ -230,7 +230,7 @@ def seconds_of(call: Callable[[], object], stretch: float) -> tuple[float, float
 
 
 def timing(task: str, side: str, precision: str, mode: str, sizes: Sizes, backend: str) -> Row:
-    """One row: training or scoring."""
+    """The row of a training or scoring cell."""
     flops = operations(task, side, sizes)
     reference = theirs(side, sizes) if task == "score" else None
     fresh_memory()
@@ -240,7 +240,7 @@ def timing(task: str, side: str, precision: str, mode: str, sizes: Sizes, backen
     second, first = seconds_of(call, sizes.stretch)
     answer = call()
     if not answer.isfinite().all():
-        raise InputError("answer", "is not finite", "look at this precision")
+        raise InputError("answer", "is not finite", "use another precision")
     row: Row = {"seconds": second, "clips_per_second": sizes.clips / second, "flops": flops, **memory(side, sizes)}
     if mode == "compiled":
         row["compile_seconds"] = max(0.0, first - second)
@@ -251,14 +251,14 @@ def timing(task: str, side: str, precision: str, mode: str, sizes: Sizes, backen
 
 @cache
 def theirs(side: str, sizes: Sizes) -> Tensor:
-    """Errors of the plain computation of this side's stream, in float32."""
+    """Errors of the plain computation with the text stream of this side, in float32."""
     matcher = matcher_on(side, sizes).eval()
     weights, config = dict(matcher.denoiser.named_parameters()), matcher.denoiser.config
     return plain_errors(weights, config, features(sizes)[0], matcher.test_noise, texts(sizes.scored, sizes))
 
 
 def fresh_memory() -> None:
-    """Nothing of the cell before is held or counted."""
+    """Free the memory of the previous cell, and reset the peak."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -266,7 +266,7 @@ def fresh_memory() -> None:
 
 
 def memory(side: str, sizes: Sizes) -> Row:
-    """Peak of what torch allocated on the GPU since :func:`fresh_memory`, and above the weights, in GB."""
+    """Peak of the GPU memory that torch allocated since :func:`fresh_memory`, and this peak minus the weights, in GB."""
     if not torch.cuda.is_available():
         return {}
     peak = torch.cuda.max_memory_allocated()
@@ -275,14 +275,14 @@ def memory(side: str, sizes: Sizes) -> Row:
 
 
 def product(precision: str, sizes: Sizes) -> Row:
-    """The speed of a large matrix product."""
+    """The row of a large matrix product."""
     a, b = torch.randn(2, sizes.product, sizes.product, device=device(), dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
     second, _ = seconds_of(lambda: a @ b, sizes.stretch)
     return {"seconds": second, "flops": 2 * sizes.product**3}
 
 
 def sameness(kind: str, side: str, precision: str, sizes: Sizes) -> Row:
-    """Whether two runs of some training steps, or a clip alone and among others, give the same bits; if not, the largest relative difference."""
+    """Whether two results are equal bit for bit, and their largest relative difference: two training runs, or a clip scored alone and with others."""
     if kind == "alone":
         matcher, z_x = matcher_on(side, sizes).eval(), features(sizes)[0]
         matcher.denoiser.precision = "bf16" if precision == "bf16" else "no"
@@ -296,7 +296,7 @@ def sameness(kind: str, side: str, precision: str, sizes: Sizes) -> Row:
 
 
 def trained(side: str, precision: str, sizes: Sizes) -> list[Tensor]:
-    """All parameters after some steps."""
+    """All parameters after some training steps."""
     loss_of, parameters = losses(side, sizes)
     step = stepping(loss_of, parameters, precision)
     for _ in range(sizes.steps):
@@ -305,7 +305,7 @@ def trained(side: str, precision: str, sizes: Sizes) -> list[Tensor]:
 
 
 def row_of(name: str, sizes: Sizes, backend: str) -> Row:
-    """One cell, or in one line why it has no numbers."""
+    """The row of a cell; for a cell without numbers, the reason in one line."""
     task, side, precision, mode = name.split("/")
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     kept = {name: getattr(CrossBlock, name) for name in ("joint", "text_alone", "skeleton")}
@@ -317,7 +317,7 @@ def row_of(name: str, sizes: Sizes, backend: str) -> Row:
         if task in ("train", "score"):
             return timing(task, side, precision, mode, sizes, backend)
         return sameness(task, side, precision, sizes)
-    except Exception as error:  # whatever a cell raises is its row, and the others go on
+    except Exception as error:  # the error becomes the row of this cell, and the other cells still run
         return {"failed": f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:150]}"}
     finally:
         torch.use_deterministic_algorithms(False)
@@ -328,18 +328,18 @@ def row_of(name: str, sizes: Sizes, backend: str) -> Row:
 
 
 def serve(names: Sequence[str], sizes: Sizes, backend: str) -> None:
-    """In a process of its own: print each cell's row; ends early where an error has left the GPU unusable."""
+    """Print the row of each cell, in a separate process. It ends early if an error has left the GPU unusable."""
     for name in names:
         print(f"row {json.dumps(row_of(name, sizes, backend))}", flush=True)
         synchronise()
         fresh_memory()
 
 
-# What watches over it.
+# The supervising process.
 
 
 def run_cells(names: Sequence[str], command: Sequence[str], seconds: float) -> Iterator[tuple[str, Row]]:
-    """Each cell's name and row, as they come. A cell that takes too long, or whose process dies, is a row that says so; the rest gets a new process."""
+    """Name and row of each cell, as soon as it is measured. If a cell takes too long or its process dies, its row says so, and a new process runs the rest."""
     left, end = list(names), time.monotonic() + seconds
     environ = os.environ | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1", "TQDM_DISABLE": "1"}
     while left and time.monotonic() < end:
@@ -355,7 +355,7 @@ def run_cells(names: Sequence[str], command: Sequence[str], seconds: float) -> I
 
 
 def next_row(process: subprocess.Popen, limit: float) -> tuple[Row, bool]:
-    """The next row that a process prints, and whether it can be asked for more; what is to be said of it after ``limit`` seconds, or if it ends."""
+    """The next row that a process prints, and whether the process can continue. After ``limit`` seconds, or if it ends, the row has the reason."""
     end = time.monotonic() + limit
     while select.select([process.stdout], [], [], max(0.0, end - time.monotonic()))[0]:
         line = process.stdout.readline()
@@ -367,7 +367,7 @@ def next_row(process: subprocess.Popen, limit: float) -> tuple[Row, bool]:
 
 
 def stop(process: subprocess.Popen) -> None:
-    """End a process with all that it started."""
+    """Kill a process and all processes that it started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.stdout.close()
@@ -375,7 +375,7 @@ def stop(process: subprocess.Popen) -> None:
 
 
 def tables(rows: dict[str, Row], datasheet: dict[str, float]) -> str:
-    """All rows as Markdown."""
+    """All rows as Markdown tables."""
     speeds = {name.split("/")[2]: row["flops"] / row["seconds"] for name, row in rows.items() if name.startswith("peak/") and "seconds" in row}
     head = ["cell", "clips/s", "times plain", "ms", "TFLOP", "TFLOP/s", "MFU, product", "MFU, datasheet", "compile s", "peak GB", "above weights", "differs"]
     made, same, peaks, failed = [head], [["cell", "same bits", "largest difference"]], [["precision", "TFLOP/s of a product", "datasheet"]], []
@@ -394,7 +394,7 @@ def tables(rows: dict[str, Row], datasheet: dict[str, float]) -> str:
 
 
 def line_of(name: str, row: Row, rows: dict[str, Row], product_speed: float | None, datasheet: float) -> list[str]:
-    """One row of the table of times; cells without a number are empty."""
+    """One row of the table of times; numbers that do not exist are empty."""
     task, _, precision, _ = name.split("/")
     plain, speed = rows.get(f"{task}/plain/{precision}/eager", {}).get("seconds"), row["flops"] / row["seconds"]
     return [
@@ -420,14 +420,14 @@ def driver() -> str:
 
 
 def main() -> None:
-    """Run the cells; the table and the JSON are written after each."""
+    """Run the cells; write the table and the JSON file after each cell."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=8.0, help="the whole run ends before")
+    parser.add_argument("--minutes", type=float, default=8.0, help="time limit of the whole run")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of gpu.md and gpu.json")
-    parser.add_argument("--only", nargs="+", default=[], help="cells whose names hold all these words")
-    parser.add_argument("--datasheet", nargs="+", default=[], metavar="PRECISION=TFLOP/s", help=f"peaks; left out: {H200}")
-    parser.add_argument("--backend", default="inductor", help="of torch.compile")
-    parser.add_argument("--tiny", action="store_true", help="sizes that a CPU does in seconds")
+    parser.add_argument("--only", nargs="+", default=[], help="run only cells whose names contain all these words")
+    parser.add_argument("--datasheet", nargs="+", default=[], metavar="PRECISION=TFLOP/s", help=f"peak speeds; default: {H200}")
+    parser.add_argument("--backend", default="inductor", help="backend of torch.compile")
+    parser.add_argument("--tiny", action="store_true", help="small sizes, which take seconds on a CPU")
     parser.add_argument("--serve", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
     started, sizes = time.monotonic(), TINY if args.tiny else PAPER

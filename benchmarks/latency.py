@@ -1,10 +1,10 @@
-"""How long one clip takes to be ranked under many labels, cached against joint text stream, in one run.
+"""Measure the time to rank many labels for one clip, with the cached and the joint text stream, in one run.
 
     python benchmarks/latency.py            # 60 labels, the size of the demo
 
-Times are medians; the weights are random, since they do not change the work. The first call, which reads the labels' text, is shown
-beside the later ones, which know it. GFLOP are those of the matrix products of one call; over the speed of one large product in the same run they give the
-time below which an exact computation does not get.
+Times are medians. The weights are random, which does not change the amount of work. The first call, which encodes the texts of the labels, is shown
+beside the later calls, which reuse them. GFLOP counts the matrix products of one call; divided by the speed of one large product in the same run, it gives a
+lower bound of the time of an exact computation.
 """
 
 import argparse
@@ -32,12 +32,12 @@ def recognizer_with(stream: str) -> Recognizer:
     backbone = Classifier(encoder, config.preprocess, ["squat"], "synthetic", TextEncoder(config.text, cache_folder()))
     text = backbone.labels(as_labels(["squat"]))
     matcher = Matcher(backbone.features, 1, text.z_g.shape[1], text.z_l.shape[1], config.model, config.diffusion)
-    torch.nn.init.normal_(matcher.denoiser.final_layer.linear.weight, std=0.02)  # it starts at zero, and such a denoiser is not computed
+    torch.nn.init.normal_(matcher.denoiser.final_layer.linear.weight, std=0.02)  # it starts at zero, and a denoiser with zero output is not computed
     return Recognizer(config, backbone, matcher)
 
 
 def main() -> None:
-    """Print first and median later time of each stream, and their ratio."""
+    """Print the first time and the median of the later times per stream, and the ratio of the medians."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--labels", type=int, default=60)
     parser.add_argument("--runs", type=int, default=30)

@@ -1,16 +1,16 @@
-"""Spotting actions in long takes of several actions, with labels that were never trained on.
+"""Measure how well actions are found in long takes of several actions, with the recognizers given by --models.
 
     pip install ruptures
     python benchmarks/long_takes.py DATA ... --models runs/whole-*/model
 
-A take is made of whole recordings of one subject, one of each of five classes drawn by the seed, in random order and twice over. Between them the body rests
-for 1 to 2.5 s: half a second from the last pose to the next first one, then it stands, sways a little and trembles as the sensor does ("rests"); or there is
-nothing but the half second ("no rests"). The borders are those of the recordings.
+A take is joined from whole recordings of one subject, one per class for five classes that the seed draws, in random order, and all of this twice. With "rests",
+the pause between two recordings has 1 to 2.5 s: the body moves from the last pose to the next first pose in half a second, then rests with a small sway and
+with sensor noise. With "no rests", there is only the transition of half a second. The true borders are those of the recordings.
 
-windows              windows of 2 s, every half second; their probabilities are pooled in frames, and neighbouring frames of one label are a segment
-windows, rest        the same, where the body moves; what rests is background
-change points        ruptures' kernel change points of the joints (penalty chosen on the synthetic body), where the body moves; each piece is recognized
-time tokens          probabilities of the encoder's tokens, 16 for each window of 4 s, where the body moves
+windows              windows of 2 s, every half second; their probabilities are averaged per frame, and adjacent frames with the same best label form a segment
+windows, rest        as "windows", but frames in which the body rests are background
+change points        kernel change points of the joints by ruptures (penalty chosen on the synthetic body), where the body moves; each piece is recognised
+time tokens          probabilities of the encoder's tokens, 16 per window of 4 s, where the body moves
 rests and valleys    tdsm.spot
 """
 
@@ -44,9 +44,9 @@ PENALTY = 3.0
 
 
 def main() -> None:
-    """Make takes, spot, and print a Markdown table."""
+    """Make takes, find actions in them, and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", nargs="*", help="data sets; without one, the synthetic body")
+    parser.add_argument("data", nargs="*", help="data sets; default: clips of the synthetic body")
     parser.add_argument("--models", type=Path, nargs="+", required=True)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     args = parser.parse_args()
@@ -72,7 +72,7 @@ Take = tuple[tdsm.Clip, list[Segment], list[str]]
 
 
 def long_takes(clips: tdsm.ClipSet, seed: int, rests: bool = True) -> list[Take]:
-    """One take for each subject who has recorded all of five classes: the recording, what is in it, and the five labels."""
+    """One take per subject with recordings of all five classes: the take, its true segments, and the five labels."""
     rng = np.random.default_rng(seed)
     labels = [clips.classes[row] for row in sorted(rng.permutation(len(clips.classes))[:CLASSES])]
     of = defaultdict(lambda: defaultdict(list))
@@ -89,7 +89,7 @@ def long_takes(clips: tdsm.ClipSet, seed: int, rests: bool = True) -> list[Take]
 
 
 def valleys(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str]) -> list[Segment]:
-    """The package's."""
+    """The method of this package."""
     return list(spot(recognizer, take, labels))
 
 
@@ -99,12 +99,12 @@ def windows(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str])
 
 
 def windows_rest(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str]) -> list[Segment]:
-    """Sliding windows where the body moves."""
+    """Sliding windows, with frames in which the body rests as background."""
     return runs(pooled(recognizer, take, labels), labels, still_frames(take, SpotConfig()))
 
 
 def pooled(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str], seconds: float = 2.0) -> np.ndarray:
-    """(T, K): mean of the probabilities of the windows that a frame is in."""
+    """(T, K) mean of the probabilities of the windows that contain a frame."""
     frames, half = np.zeros((take.frames, len(labels))), int(seconds * take.fps / 2)
     for middle, row in zip(*probabilities_over_time(recognizer, take, labels, seconds), strict=True):
         frames[max(0, middle - half) : middle + half] += row
@@ -112,7 +112,7 @@ def pooled(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str], 
 
 
 def change_points(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str]) -> list[Segment]:
-    """Kernel change points of the joints, every fifth of a second; what rests is background."""
+    """Kernel change points of the joints, sampled every 0.2 s; frames in which the body rests are background."""
     import ruptures
 
     hop = max(1, round(0.2 * take.fps))
@@ -132,7 +132,7 @@ def change_points(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence
 
 
 def merged(found: Sequence[Segment], gap: int) -> list[Segment]:
-    """Neighbours of one label, no more than ``gap`` frames apart, as one."""
+    """Segments, with neighbours of the same label joined if they are at most ``gap`` frames apart."""
     kept = []
     for each in found:
         if kept and kept[-1].label == each.label and each.start - kept[-1].end <= gap:
@@ -142,7 +142,7 @@ def merged(found: Sequence[Segment], gap: int) -> list[Segment]:
 
 
 def time_tokens(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[str]) -> list[Segment]:
-    """Each token of the encoder, with its two neighbours, as a small clip."""
+    """Probabilities of each token of the encoder, pooled with its two neighbours as if they were a short clip."""
     length, step = int(4 * take.fps), int(2 * take.fps)
     starts = list(range(0, max(1, take.frames - length + step), step))
     x, used = preprocess_usable([replace(take, joints=take.joints[:, start : start + length]) for start in starts], recognizer.backbone.preprocess)
@@ -160,7 +160,7 @@ def time_tokens(recognizer: tdsm.Recognizer, take: tdsm.Clip, labels: Sequence[s
 
 
 def runs(frames: np.ndarray, labels: Sequence[str], still: np.ndarray | None = None) -> list[Segment]:
-    """Frames of one best label in a row, without those that are still."""
+    """Segments of adjacent frames with the same best label, without frames in which the body rests."""
     best = np.where(still, -1, frames.argmax(1)) if still is not None else frames.argmax(1)
     edges = [0, *np.flatnonzero(np.diff(best)) + 1, len(best)]
     pieces = [(int(one), int(other), best[one]) for one, other in pairwise(edges) if best[one] >= 0]

@@ -1,11 +1,11 @@
-"""What joints that were not seen cost on data sets that were not trained on.
+"""Measure how many points of accuracy unseen joints cost on data sets that were not used in training.
 
     python benchmarks/missing_joints.py UTD_ZIP UCLA_ZIP --on FLORENCE MSR JHMDB
 
-One recognizer per seed and layout is trained with the default settings on all clips of the first paths (converted where a data set of ``--on`` has another
-layout), with the packaged descriptions, and asked for the classes of each data set of ``--on`` by their names alone. Joints are taken away, as NaN, from
-the test clips only: a share of all joint positions at random, or two whole joints of each person, drawn for each clip. An answer that is not given counts
-as wrong. The draws are the same for every seed of training.
+One recognizer per seed and layout is trained with the default settings and the packaged descriptions on all clips of the first paths, which are converted to
+the layout of the ``--on`` data set. It is tested on the classes of each ``--on`` data set by their names alone. Joints are set to NaN in the test clips only: a
+random share of all joint positions, or two whole joints of each person, drawn per clip. A clip without an answer counts as wrong. The draws are the same for
+all training seeds.
 """
 
 import argparse
@@ -26,7 +26,7 @@ WAYS = {"2 % of joints": 0.02, "10 %": 0.1, "30 %": 0.3, "two joints never seen"
 
 
 def main() -> None:
-    """Train, ask and print a Markdown table."""
+    """Train, test and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("train", type=Path, nargs="+")
     parser.add_argument("--on", type=Path, nargs="+", required=True)
@@ -54,7 +54,7 @@ def trained(sets: Sequence[tdsm.ClipSet], layout: Layout, seeds: int) -> list[td
 
 
 def lost(recognizers: Sequence[tdsm.Recognizer], test: tdsm.ClipSet) -> list[str]:
-    """Cells of the table: top-1 % on the clips as they are, and how many points each way of losing joints costs."""
+    """Cells of the table: top-1 % on the unchanged clips, and the points lost for each way of removing joints."""
     clean = np.array([top1(recognizer, test) for recognizer in recognizers])
     cells = [mean_std(clean)]
     for how in WAYS.values():
@@ -77,7 +77,7 @@ def without(clip: tdsm.Clip, how: float, rng: np.random.Generator) -> tdsm.Clip:
 
 
 def top1(recognizer: tdsm.Recognizer, test: tdsm.ClipSet, names: Sequence[str] | None = None) -> float:
-    """Share of clips answered rightly, 0 to 1; a clip without an answer is wrong. ``names`` stand for the classes, in their order."""
+    """Share of clips with the right answer, 0 to 1; a clip without an answer counts as wrong. ``names`` replace the class names, in the same order."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*are not usable")  # counted as wrong
         z_x, used = recognizer.usable(test)

@@ -1,14 +1,14 @@
-"""What a recognizer that was trained on generated movement alone does on data sets it never met.
+"""Measure recognizers that were trained on generated movement alone on data sets that were not used in training.
 
     tdsm pretrain runs/whole-0 --seed 0                          (and so on, for each seed)
     tdsm pretrain runs/honest-0 --seed 0 --without "NAMES"       (names: printed by --names)
     tdsm train UTD_ZIP --preset tuned --seed 0 --set align.start=runs/whole-{seed}/model --no-calibrate --out runs/with-utd-0   (with recordings)
     python benchmarks/never_met.py DATA ... --models runs/whole-*/model --what accuracy voices noise confidence
 
-Every class of each data set is asked, by its own name alone unless a voice says otherwise. Nothing is trained on recordings and nothing is selected on them.
-"accuracy" sets the recognizer beside ridge regression from its features to its texts (fitted on generated movements). "noise" takes joints away or adds
-noise, and says how many points that costs. "voices" asks the same clips in other words (``voices.json``, written from the names). "confidence": the expected
-calibration error (15 bins of equal count), and how well ``none_of_these`` tells clips whose label was not asked from clips whose label was (AUROC).
+All classes of a data set are candidates, by name alone except in "voices". Nothing is trained or selected on recordings. "accuracy" compares the recognizer
+with ridge regression from its features to its texts (fitted on generated movements). "noise" removes joints or adds noise, and reports the points lost.
+"voices" uses other wordings of the same labels (``voices.json``, written from the names). "confidence" reports the expected calibration error (15 bins of
+equal count), and how well ``none_of_these`` separates clips whose label is not a candidate from clips whose label is (AUROC).
 """
 
 import argparse
@@ -37,7 +37,7 @@ MISSING = {"10 % of joints": 0.1, "30 %": 0.3, "two joints never seen": 2}
 
 
 def main() -> None:
-    """Ask and print Markdown tables."""
+    """Test and print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--models", type=Path, nargs="+", default=[])
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def accuracy(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodies: Sequence[tdsm.ClipSet]) -> str:
-    """Top-1 by names, beside the plain cosine, ridge and chance."""
+    """Top-1 by name, beside the plain cosine, ridge and chance."""
     linear = []
     for model in models:
         pairs = rehearsal(3000, tuned(), model.backbone.text_encoder, model.backbone.left_out, cache_folder().parent / "rehearsed")
@@ -80,8 +80,10 @@ def accuracy(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bo
 
 
 def noise(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodies: Sequence[tdsm.ClipSet]) -> str:
-    """Points lost when joints are lost or noisy, in the clips as they come, or x is negated; the noise is white, of this spread in each coordinate (3-D sets
-    alone), and mirrored bodies are mended as ``--fix`` does."""
+    """Points lost when joints of the original clips are missing or noisy, or when x is negated.
+
+    The noise is white, with this standard deviation per coordinate (3-D data sets only). Mirrored bodies are corrected as with ``--fix``.
+    """
     ways: dict[str, Callable] = {name: lambda clip, rng, how=how: without(clip, how, rng) for name, how in MISSING.items()}
     ways |= {name: lambda clip, rng, spread=spread: shaken(clip, spread, rng) for name, spread in NOISE.items()}
     ways["mirrored"] = lambda clip, rng: replace(clip, joints=clip.joints * [-1.0, *[1.0] * (clip.layout.dims - 1)])
@@ -102,20 +104,20 @@ def noise(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodie
 
 
 def shaken(clip: tdsm.Clip, spread: float, rng: np.random.Generator) -> tdsm.Clip:
-    """The clip with white noise of ``spread`` metres on every coordinate of who is there."""
+    """The clip with white noise of ``spread`` metres on every coordinate of the persons present."""
     there = clip.joints.any(axis=(2, 3), keepdims=True)
     return replace(clip, joints=np.where(there, clip.joints + rng.normal(0, spread, clip.joints.shape), 0.0))
 
 
 def voices(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodies: Sequence[tdsm.ClipSet]) -> str:
-    """The same classes in other words, and how often "not X" wins over all other classes."""
+    """Top-1 with other wordings of the classes, and how often "not X" wins over all other classes."""
     path = Path(__file__).with_name("voices.json")
-    told = json.loads(path.read_text(encoding="utf-8"))
+    wordings = json.loads(path.read_text(encoding="utf-8"))
     rows = []
     for clips, body in zip(sets, bodies, strict=True):
-        if clips.name not in told:
+        if clips.name not in wordings:
             continue
-        asked = {"names": list(clips.classes)} | {voice: [words[name] for name in clips.classes] for voice, words in told[clips.name].items()}
+        asked = {"names": list(clips.classes)} | {voice: [words[name] for name in clips.classes] for voice, words in wordings[clips.name].items()}
         cells = [f"{voice} {mean_std([top1(model, body, names) for model in models])}" for voice, names in asked.items()]
         negated = [float(np.mean([negation_wins(model, body, name) for name in clips.classes])) for model in models]
         rows.append(f"{clips.name}: {'; '.join(cells)}; a negated label wins {mean_std(negated)} of other classes' clips")
@@ -123,7 +125,7 @@ def voices(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodi
 
 
 def negation_wins(model: tdsm.Recognizer, body: tdsm.ClipSet, name: str) -> float:
-    """Of the clips of ``name``, how many are taken for "not NAME" when it stands beside all classes but NAME itself."""
+    """Share of the clips of ``name`` for which "not NAME" is the answer, with all classes except NAME as the other candidates."""
     z_x, _ = model.usable(body.of_classes([name]))
     labels = [other for other in body.classes if other != name] + [f"not {name}"]
     return float((model.scores(z_x, labels).argmax(1) == len(labels) - 1).float().mean())
@@ -147,7 +149,7 @@ def confidence(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], 
 
 
 def auroc(high: np.ndarray, low: np.ndarray) -> float:
-    """How often a number of ``high`` is above one of ``low``; ties count half."""
+    """Share of pairs in which the number of ``high`` is above the number of ``low``; ties count half."""
     low = np.sort(low)
     return float((np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")).mean() / (2 * len(low)))
 

@@ -1,18 +1,18 @@
-"""The denoiser beside the paper's computation written out plainly, in turn, in one run: scoring, training, memory.
+"""Compare the denoiser with a plain implementation of the paper's computation, in one run: time of scoring and training, memory.
 
     python benchmarks/paper_size.py                      # 12 blocks, width 768, 64 clips x 12 labels; 10 to 15 minutes on two cores
-    python benchmarks/paper_size.py --profile            # where the time of scoring goes, before everything else
+    python benchmarks/paper_size.py --profile            # first print a profile of scoring
 
-The plain computation is that of METHOD: one call per label and noise, text tokens repeated per row, adaLN per row, softmax attention over the
-concatenated tokens, one call per prompt in training. Weights are random and the same on both sides. Each pair of times is taken in turn, and the ratio is
-that of the medians. ``cached`` is another model than ``joint`` with the same parameters; its answers are compared with the plain computation of its own
+The plain computation is that of the paper: one call per label and noise, text tokens repeated per row, adaLN per row, softmax attention over the
+concatenated tokens, one call per prompt in training. Weights are random and the same on both sides. The two sides are timed alternately, and the ratio is
+that of the medians. ``cached`` is a different model from ``joint`` with the same parameters, so its answers are compared with a plain computation of its own
 definition (text attends to text alone).
 
-GFLOP of the products of both sides are printed beside the times: their ratio is the speed-up at equal use of the cores, and GFLOP over the printed speed of
-one product is the time below which no exact computation of these products gets. The optimizer's time depends on the number of weights alone.
+The GFLOP of the matrix products of both sides are printed beside the times. Their ratio is the speed-up at equal efficiency, and GFLOP divided by the printed
+speed of one product is a lower bound of the time of an exact computation. The time of the optimizer depends on the number of weights only.
 
-The last line: ``cached`` reads the labels' text and scores, ``known`` scores with the labels read before, ``joint`` scores with the paper's stream; then a
-training step of each; then the peak of ``joint`` above its weights, as the operating system counts it.
+The last line has the ratios of scoring: ``cached`` encodes the labels and scores, ``known`` scores with labels encoded before, ``joint`` scores with the stream
+of the paper. Then it has the ratios of a training step, and the peak memory of ``joint`` above its weights, as measured by the operating system.
 """
 
 import argparse
@@ -42,7 +42,7 @@ PAPER = DiffusionConfig(schedule="mild", target="epsilon", noises=1, margin=1.0,
 Weights = Mapping[str, Tensor]
 
 
-# The paper's computation, written out from METHOD (pipeline, steps 3 to 7).
+# The paper's computation, written out from its section 3.
 
 
 def linear(weights: Weights, name: str, x: Tensor) -> Tensor:
@@ -51,17 +51,17 @@ def linear(weights: Weights, name: str, x: Tensor) -> Tensor:
 
 
 def mlp(weights: Weights, name: str, x: Tensor) -> Tensor:
-    """Two layers, GELU (tanh) between them."""
+    """Two linear layers with a GELU (tanh) between them."""
     return linear(weights, f"{name}.fc2", F.gelu(linear(weights, f"{name}.fc1", x), approximate="tanh"))
 
 
 def vectors(weights: Weights, name: str, f_c: Tensor, parts: int) -> tuple[Tensor, ...]:
-    """adaLN: (rows, 1, width) each."""
+    """The adaLN vectors, each (rows, 1, width)."""
     return linear(weights, f"{name}.1", F.silu(f_c))[:, None].chunk(parts, dim=-1)
 
 
 def normed(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """LayerNorm without parameters, scale, shift."""
+    """LayerNorm without parameters, then scale and shift."""
     return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
 
 
@@ -99,7 +99,7 @@ def plain_denoiser(weights: Weights, config: ModelConfig, z_xt: Tensor, t: Tenso
 
 @torch.no_grad()
 def plain_errors(weights: Weights, config: ModelConfig, z_x: Tensor, noises: Tensor, text: TextFeatures) -> Tensor:
-    """(clip, label) mean error: one call per label and noise."""
+    """(clip, label) mean errors, with one call per label and noise."""
     clips, alpha_bar = len(z_x), alphas_cumprod(STEPS).to(z_x)
     t = torch.full((clips,), T_TEST, device=z_x.device)
     errors = torch.zeros(clips, len(text), device=z_x.device)
@@ -113,7 +113,7 @@ def plain_errors(weights: Weights, config: ModelConfig, z_x: Tensor, noises: Ten
 
 
 def plain_loss(weights: Weights, config: ModelConfig, batch: tuple[Tensor, ...], text: TextFeatures) -> Tensor:
-    """L = L_diff + L_TD: two calls, each row with a copy of its text."""
+    """L = L_diff + L_TD, with two calls in which each row has its own copy of the text."""
     z_x, positive, negative, t, noise = batch
     z_xt = add_noise(z_x, noise, t, alphas_cumprod(STEPS).to(z_x))
     right, wrong = (
@@ -122,7 +122,7 @@ def plain_loss(weights: Weights, config: ModelConfig, batch: tuple[Tensor, ...],
     return right.mean() + torch.where(positive == negative, 0.0, (right - wrong + 1).clamp(min=0)).mean()
 
 
-# Both sides on the same inputs.
+# Both computations on the same inputs.
 
 
 def text_of(labels: int, words: int = WORDS, channels: int = TEXT) -> TextFeatures:
@@ -133,7 +133,7 @@ def text_of(labels: int, words: int = WORDS, channels: int = TEXT) -> TextFeatur
 
 
 def matcher_of(config: ModelConfig, diffusion: DiffusionConfig = PAPER, words: int = WORDS, channels: int = TEXT) -> Matcher:
-    """Random weights, those that start at zero included, so that every part of the computation shows."""
+    """A matcher with random weights, also where they start at zero, so that every part of the computation has an effect."""
     matcher = Matcher(FEATURES, 1, channels, words, config, diffusion)
     draw = torch.Generator().manual_seed(2)
     with torch.no_grad():
@@ -144,7 +144,7 @@ def matcher_of(config: ModelConfig, diffusion: DiffusionConfig = PAPER, words: i
 
 
 def batch_of(size: int, labels: int) -> tuple[Tensor, ...]:
-    """z_x, right and wrong label, timestep, noise."""
+    """z_x, right and wrong labels, timesteps, noise."""
     draw = torch.Generator().manual_seed(3)
     z_x, noise = torch.randn(2, size, 1, FEATURES, generator=draw)
     positive, negative = torch.randint(labels, (2, size), generator=draw)
@@ -152,7 +152,7 @@ def batch_of(size: int, labels: int) -> tuple[Tensor, ...]:
 
 
 def plain_step(matcher: Matcher, batch: tuple[Tensor, ...], text: TextFeatures) -> Callable[[], Tensor]:
-    """A training step of the plain computation, with torch's own AdamW."""
+    """A call that makes a training step of the plain computation, with AdamW of torch."""
     weights = {name: value.detach().clone().requires_grad_() for name, value in matcher.denoiser.named_parameters()}
     optimizer = torch.optim.AdamW(weights.values(), lr=1e-4, weight_decay=0.01)
 
@@ -167,7 +167,7 @@ def plain_step(matcher: Matcher, batch: tuple[Tensor, ...], text: TextFeatures) 
 
 
 def our_step(matcher: Matcher, batch: tuple[Tensor, ...], text: TextFeatures) -> Callable[[], Tensor]:
-    """A training step as :func:`tdsm.train.fit_matcher` takes it."""
+    """A call that makes a training step as in :func:`tdsm.train.fit_matcher`."""
     optimizer = torch.optim.AdamW(matcher.parameters(), lr=1e-4, weight_decay=0.01, fused=True)
 
     def step() -> Tensor:
@@ -181,7 +181,7 @@ def our_step(matcher: Matcher, batch: tuple[Tensor, ...], text: TextFeatures) ->
 
 
 def in_turn(*calls: Callable[[], object], runs: int) -> list[float]:
-    """Median seconds of each call, taken in turn after one of each that is not counted."""
+    """Median seconds of each call. The calls are timed alternately, after one call of each that is not counted."""
     times: list[list[float]] = [[] for _ in calls]
     for run in range(1 + runs):
         for call, taken in zip(calls, times, strict=True):
@@ -234,7 +234,7 @@ def scoring(sizes: ModelConfig, clips: int, labels: int, runs: int) -> dict[str,
 
 
 def training(sizes: ModelConfig, batch: int, labels: int, runs: int, steps: int) -> dict[str, float]:
-    """Ratios of a training step, both streams; the losses of the first steps are compared with the plain computation's of the same stream."""
+    """Ratios of a training step for both streams. The losses of the first steps are compared with the plain computation of the same stream."""
     text, data, ratios = text_of(labels), batch_of(batch, labels), {}
     for stream in ("cached", "joint"):
         matcher = matcher_of(replace(sizes, stream=stream)).train()
@@ -256,7 +256,7 @@ def training(sizes: ModelConfig, batch: int, labels: int, runs: int, steps: int)
 
 
 def peak(code: str) -> float:
-    """GB that scoring adds to a process of its own, above weights, texts and libraries: VmHWM, reset before scoring."""
+    """Peak memory of scoring in a separate process, in GB, above weights, texts and libraries: VmHWM, which is reset before scoring."""
     run = subprocess.run([sys.executable, __file__, *sys.argv[1:], "--peak-of", code], check=True, capture_output=True, text=True)
     return float(run.stdout.split()[-1])
 
@@ -267,10 +267,10 @@ def _status(field: str) -> int:
 
 
 def print_peak(side: str, sizes: ModelConfig, clips: int, labels: int) -> None:
-    """In a process of its own: score once, and print the peak above what was there before, in GB."""
+    """Score once, and print the peak memory minus the memory before, in GB. Called in a separate process."""
     stream = "joint" if side == "plain" else side
     text, z_x = text_of(labels), batch_of(clips, labels)[0]
-    small = matcher_of(ModelConfig(stream, 64, 1, 1, prior=False)).eval()  # loads what the libraries load at first use
+    small = matcher_of(ModelConfig(stream, 64, 1, 1, prior=False)).eval()  # the first use loads further parts of libraries
     matcher = matcher_of(ModelConfig(stream, sizes.width, sizes.depth, sizes.heads, prior=False)).eval()
     small.errors(z_x, small.encode_text(text))
     weights = dict(matcher.denoiser.named_parameters())
@@ -284,7 +284,7 @@ def print_peak(side: str, sizes: ModelConfig, clips: int, labels: int) -> None:
 
 
 def profile(sizes: ModelConfig, clips: int, labels: int) -> None:
-    """Where the time of scoring goes, by operation."""
+    """Print the time of scoring by operation."""
     text, z_x = text_of(labels), batch_of(clips, labels)[0]
     for stream in ("cached", "joint"):
         matcher = matcher_of(ModelConfig(stream, sizes.width, sizes.depth, sizes.heads, prior=False)).eval()

@@ -1,10 +1,10 @@
-"""How much memory reading many NTU RGB+D files takes, into memory and into a clip store, in one run (Linux).
+"""Measure the memory needed to read many NTU RGB+D files, into memory and into a clip store, in one run (Linux).
 
     python benchmarks/read_memory.py            # 1,000 and 4,000 generated files, two processes
 
-Each case runs in a fresh process that is watched from here: the peak of RssAnon (memory that the system cannot drop; mapped files do not
-count) of the reading process and of its largest worker. A worker's count includes what it shares with its parent since the fork. What
-grows with the files is the slope between the two sizes; a line through them is drawn to the 114,480 clips of NTU-120.
+Each case runs in a new process. This script records the peak of RssAnon (memory that the system cannot drop; memory-mapped files do not
+count) of the reading process and of its largest worker. The count of a worker includes memory that it shares with its parent since the fork. The
+growth per file is the slope between the two sizes; it is extrapolated linearly to the 114,480 clips of NTU-120.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def folder_of(contents: list[Path], count: int, folder: Path) -> Path:
 
 
 def anonymous(process: int) -> int:
-    """Bytes of RssAnon; 0 when it has ended."""
+    """RssAnon of a process in bytes; 0 if it has ended."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
@@ -42,7 +42,7 @@ def anonymous(process: int) -> int:
 
 
 def children(process: int) -> list[int]:
-    """Its processes."""
+    """Ids of the child processes."""
     try:
         return [int(child) for task in Path(f"/proc/{process}/task").iterdir() for child in (task / "children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
@@ -50,7 +50,7 @@ def children(process: int) -> list[int]:
 
 
 def watch(folder: Path, workers: int, store: str) -> tuple[int, int, int]:
-    """Peak RssAnon while a fresh process reads the folder: before it reads, of itself, of its largest worker."""
+    """RssAnon of a new process that reads the folder: before it reads, its peak, and the peak of its largest worker."""
     command = [sys.executable, __file__, "--folder", str(folder), "--workers", str(workers), *(["--store", store] if store else [])]
     before = parent = worker = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -67,7 +67,7 @@ def watch(folder: Path, workers: int, store: str) -> tuple[int, int, int]:
 
 
 def compare(frames: int, sizes: tuple[int, int], workers: int) -> None:
-    """Print the peaks of both ways at both sizes, and the lines through them."""
+    """Print the peaks of both ways at both sizes, and the extrapolation."""
     with tempfile.TemporaryDirectory() as place:
         contents = [Path(place) / f"{number}.txt" for number in range(20)]
         for number, path in enumerate(contents):
@@ -85,7 +85,7 @@ def compare(frames: int, sizes: tuple[int, int], workers: int) -> None:
 
 
 def main() -> None:
-    """Compare, or (in the watched process) read one folder."""
+    """Compare, or (in the measured process) read one folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=80)
     parser.add_argument("--sizes", type=int, nargs=2, default=(1000, 4000))

@@ -1,11 +1,11 @@
-"""How fast a .skeleton file of NTU RGB+D is read, against a plain parser that goes line by line, in one run.
+"""Measure the time to read .skeleton files of NTU RGB+D, beside a plain parser that works line by line, in one run.
 
     python benchmarks/read_ntu.py            # 20 generated files of 100 frames, with one and two bodies
 
-The plain parser does what public readers do: a dictionary of the 12 numbers of every joint, then a copy into an array. First, apart from
-everything else, what starting the compiled scanner costs a process. Then files in memory, in one process: CPU time, so that neither the disk nor
-other work of the machine counts, each file's minimum over rounds, averaged over files. Then, by the clock, a folder of copies of them, the
-plain parser in one process and ours in one and in several.
+The plain parser works as public readers do: it makes a dictionary of the 12 numbers of each joint, then copies it to an array. The first lines show the
+start-up time of the compiled scanner per process. Then files in memory are read in one process: CPU time, so that neither the disk nor other work on the
+machine counts; the minimum over rounds per file, averaged over files. Then a folder with copies of these files is read, in wall-clock time, by the plain parser
+in one process and by ours in one and in several processes.
 """
 
 import argparse
@@ -29,7 +29,7 @@ FIELDS = ("x", "y", "z", "depth x", "depth y", "colour x", "colour y", "w", "qx"
 
 
 def generated(frames: int, bodies: int, seed: int) -> bytes:
-    """A file as the recorder writes it: 7 significant digits, CRLF."""
+    """A file in the form that the recorder writes: 7 significant digits, CRLF."""
     rng = np.random.default_rng(seed)
     lines = [str(frames)]
     for _ in range(frames):
@@ -42,7 +42,7 @@ def generated(frames: int, bodies: int, seed: int) -> bytes:
 
 
 def plain(content: bytes) -> np.ndarray:
-    """(M, T, 25, 3), line by line."""
+    """Joints (M, T, 25, 3), read line by line."""
     file = io.TextIOWrapper(io.BytesIO(content))
     frames = []
     for _ in range(int(file.readline())):
@@ -61,7 +61,7 @@ def plain(content: bytes) -> np.ndarray:
 
 
 def start() -> None:
-    """Print how long a fresh process needs until it can scan."""
+    """Print the time until a new process can scan files."""
     script = "import time; from tdsm.data.readers import ntu_text; start = time.perf_counter(); ntu_text.prepare(10**6); print(time.perf_counter() - start)"
     with tempfile.TemporaryDirectory() as cache:
         for what in ("compile it, once on a machine", "load it, once a process"):
@@ -70,7 +70,7 @@ def start() -> None:
 
 
 def one_file(title: str, contents: list[bytes], rounds: int) -> None:
-    """Print milliseconds a file and the ratios to the plain parser."""
+    """Print milliseconds per file and the ratios to the plain parser."""
     ways = {
         "plain": plain,
         "read_skeleton": lambda content: read_skeleton(content, NAME, denoise=NtuDenoise.none()).joints,
@@ -88,14 +88,14 @@ def one_file(title: str, contents: list[bytes], rounds: int) -> None:
 
 
 def seconds(clock: Callable[[], float], read: Callable, content: object) -> float:
-    """How long one call takes."""
+    """Time of one call, in seconds."""
     start = clock()
     read(content)
     return clock() - start
 
 
 def one_folder(contents: list[bytes], count: int, workers: int) -> None:
-    """Print seconds for a folder of ``count`` files, plain in one process, ours in one and in ``workers``."""
+    """Print seconds for a folder of ``count`` files: the plain parser in one process, ours in one and in ``workers`` processes."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"S{1 + number // 900:03}C001P{1 + number % 100:03}R001A{1 + number // 100 % 9:03}.skeleton" for number in range(count)]
         for number, path in enumerate(paths):

@@ -1,11 +1,11 @@
-"""What it costs to do more: CPU seconds and peak memory against the number of clips, labels, frames, classes and library rows, as slopes (Linux).
+"""Measure CPU seconds and peak memory against the number of clips, labels, frames, classes and library rows (Linux).
 
     python benchmarks/scale.py                  # writes results/scale.json, which figures/scale.py draws; 5 to 10 minutes
-    python benchmarks/scale.py --profile clips  # where the time of the largest size goes
+    python benchmarks/scale.py --profile clips  # print a profile of the largest size
 
-Each series runs in a process of its own, on one thread. A cost is the CPU time of the process, the least of a few runs, and so hardly of what else the
-machine does; memory is the peak above what was there before the call (the inputs were), as the operating system counts it. A slope is that of log cost
-against log size, by least squares over the larger half of the sizes: 1 is linear, 0 is constant. Clips, names and library rows are generated; the
+Each series runs in a separate process with one thread. The cost is the CPU time of the process, the minimum of a few runs, so other work on the machine has
+little effect. Memory is the peak minus the memory before the call (with the inputs already loaded), as measured by the operating system. The slope is that of
+log cost against log size, by least squares over the larger half of the sizes: 1 is linear, 0 is constant. Clips, names and library rows are generated; the
 recognizer is the shipped one.
 """
 
@@ -46,13 +46,13 @@ from tdsm.util.provenance import environment
 RESULT = Path(__file__).resolve().parents[1] / "results" / "scale.json"
 PROTOCOL = {"setting": "inductive zero-shot: cost alone, no accuracy", "selection": "none: nothing is chosen", "partition": "none: generated clips"}
 TUNED = tuned()
-ENOUGH = 10.0  # CPU seconds after which a size is not run a third time
-Calls = Callable[[int], Callable[[], object]]  # size -> the call that is measured, inputs ready
+ENOUGH = 10.0  # CPU seconds of two or more runs after which a size is not run again
+Calls = Callable[[int], Callable[[], object]]  # size -> the measured call, with its inputs prepared
 
 
 @dataclass(frozen=True)
 class Series:
-    """Something whose cost is measured at several sizes."""
+    """A computation whose cost is measured at several sizes."""
 
     title: str
     unit: str
@@ -63,7 +63,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Measured:
-    """A series as measured; lists are by size."""
+    """The measurements of a series; lists have one entry per size."""
 
     name: str
     title: str
@@ -75,24 +75,24 @@ class Measured:
 
 
 def performed(frames: int) -> list[Clip]:
-    """Four clips of so many frames, one action over and over in each."""
+    """Four clips of ``frames`` frames, each with one repeated action."""
     return [Clip(perform(label, take=Take(frames=frames, cycles=max(1, frames // 30))), NTU_25, label, fps=30.0) for label in UNSEEN[:4]]
 
 
 def many(count: int, labels: Sequence[str] = UNSEEN) -> list[Clip]:
-    """So many clips: a few performances over and over, each a clip of its own."""
+    """``count`` separate clips, with a few performances repeated."""
     some = synthetic_clips(4, actions=UNSEEN)
     return [replace(some[row % len(some)], name=str(row), label=labels[row % len(labels)]) for row in range(count)]
 
 
 def new_names(count: int, call: int = 0) -> list[str]:
-    """So many names, none of which another call has; shuffled, so that they are as long in every size."""
+    """``count`` names that no other ``call`` has; they are shuffled, so that their mean length is similar for all sizes."""
     actions = np.random.default_rng(0).permutation([action.name for action in load_dictionary()]).tolist()
     return [f"{actions[row % len(actions)]}, {2 + row // len(actions)} times in round {call}" for row in range(count)]
 
 
 def of_clips() -> Calls:
-    """Clips under ten labels that were asked before."""
+    """Clips with ten labels that were used before."""
     recognizer = tdsm.pretrained()
     recognizer.predict(many(2), UNSEEN)
 
@@ -104,13 +104,13 @@ def of_clips() -> Calls:
 
 
 def of_new_labels() -> Calls:
-    """Ten clips under labels never asked before: their names are read."""
+    """Ten clips with labels that were not used before, so their names are encoded."""
     recognizer, clips, call = tdsm.pretrained(), many(10), itertools.count()
     return lambda count: lambda: recognizer.predict(clips, new_names(count, next(call)))
 
 
 def of_known_labels() -> Calls:
-    """Ten clips under labels that were asked just before."""
+    """Ten clips with labels that were used in the previous call."""
     recognizer, clips = tdsm.pretrained(), many(10)
 
     def calls(count: int) -> Callable[[], object]:
@@ -122,7 +122,7 @@ def of_known_labels() -> Calls:
 
 
 def of_long_clips() -> Calls:
-    """Four clips of more and more frames under ten labels."""
+    """Four clips of increasing length with ten labels."""
     recognizer = tdsm.pretrained()
 
     def calls(frames: int) -> Callable[[], object]:
@@ -133,7 +133,7 @@ def of_long_clips() -> Calls:
 
 
 def of_spotting() -> Calls:
-    """A recording of actions with rests, pushed a second at a time."""
+    """A recording of actions with rests, pushed in parts of one second."""
     recognizer, (take, _) = tdsm.pretrained(), joined(list(synthetic_clips(1, actions=UNSEEN)), 0)
     second = round(take.fps)
 
@@ -147,7 +147,7 @@ def of_spotting() -> Calls:
 
 
 def of_denoiser_classes() -> Calls:
-    """Twenty steps of the denoiser, features and texts of so many classes given."""
+    """Twenty training steps of the denoiser, with given features and texts of an increasing number of classes."""
     config = Config()
     config = replace(config, train=replace(config.train, steps=20), model=replace(config.model, prior=False))
 
@@ -162,7 +162,7 @@ def of_denoiser_classes() -> Calls:
 
 
 def of_tuned_classes() -> Calls:
-    """The shipped recognizer tuned to so many classes of four clips each."""
+    """Fine-tuning of the shipped recognizer on an increasing number of classes with four clips each."""
 
     def calls(classes: int) -> Callable[[], object]:
         labels = tuple(new_names(classes))
@@ -173,7 +173,7 @@ def of_tuned_classes() -> Calls:
 
 
 def of_library() -> Calls:
-    """One question to a library of so many clips."""
+    """One search in a library of an increasing number of clips."""
     recognizer, call = tdsm.pretrained(), itertools.count()
 
     def calls(count: int) -> Callable[[], object]:
@@ -199,23 +199,23 @@ ALL = {
 
 
 def slope(sizes: Sequence[int], costs: Sequence[float]) -> float:
-    """Least squares of log cost against log size over the larger half of the sizes, the middle one included."""
+    """Slope of log cost against log size by least squares over the larger half of the sizes, including the middle one."""
     start = (len(sizes) - 1) // 2
     return float(np.polyfit(np.log(sizes[start:]), np.log(costs[start:]), 1)[0])
 
 
 def megabytes(field: str) -> float:
-    """VmRSS or VmHWM of this process."""
+    """VmRSS or VmHWM of this process, in MB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def cost(call: Callable[[], object]) -> tuple[float, float]:
-    """The least CPU seconds of up to four runs, or of half a second of them, and MB at the peak of the first above what was there before."""
+    """Minimum CPU seconds over up to four runs (more if these are short), and the peak memory of the first run minus the memory before, in MB."""
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # what was freed before is not there
+    ctypes.CDLL(None).malloc_trim(0)  # return freed memory to the system
     before, taken = megabytes("VmRSS"), []
-    Path("/proc/self/clear_refs").write_text("5")  # VmHWM begins again
+    Path("/proc/self/clear_refs").write_text("5")  # reset VmHWM
     while len(taken) < 4 or (sum(taken) < 0.5 and len(taken) < 20):
         start = time.process_time()
         call()
@@ -228,12 +228,12 @@ def cost(call: Callable[[], object]) -> tuple[float, float]:
 
 
 def measure(name: str, sizes: Sequence[int]) -> Measured:
-    """One series in this process."""
+    """Measure one series in this process."""
     series, seconds, memory = ALL[name], [], []
     with tempfile.TemporaryDirectory() as cache:
-        os.environ["XDG_CACHE_HOME"] = cache  # nothing was read before
+        os.environ["XDG_CACHE_HOME"] = cache  # an empty cache of texts
         calls = series.prepare()
-        calls(sizes[0])()  # loads what is loaded at first use
+        calls(sizes[0])()  # the first use loads further parts of libraries
         for size in sizes:
             took, most = cost(calls(size))
             seconds.append(took)
@@ -242,13 +242,13 @@ def measure(name: str, sizes: Sequence[int]) -> Measured:
 
 
 def alone(name: str) -> Measured:
-    """One series in a process of its own."""
+    """Measure one series in a separate process."""
     run = subprocess.run([sys.executable, __file__, "--series", name], check=True, stdout=subprocess.PIPE, text=True, env=os.environ | {"TQDM_DISABLE": "1"})
     return Measured(**json.loads(run.stdout.splitlines()[-1]))
 
 
 def print_profile(name: str) -> None:
-    """Functions of the largest size, by their own time."""
+    """Print the functions that take most time at the largest size."""
     series = ALL[name]
     calls = series.prepare()
     calls(series.sizes[0])()
@@ -258,7 +258,7 @@ def print_profile(name: str) -> None:
 
 
 def rows_of(measured: Measured) -> list[list[str]]:
-    """A series as rows of the table."""
+    """The rows of a series in the table."""
     return [
         [measured.title, f"{size:,}", f"{size / measured.sizes[0]:g}", f"{seconds:.3f}", f"{seconds / measured.seconds[0]:.1f}", f"{memory:.0f}"]
         for size, seconds, memory in zip(measured.sizes, measured.seconds, measured.megabytes, strict=True)
@@ -269,8 +269,8 @@ def main() -> None:
     """Measure every series, print two Markdown tables, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--series", choices=ALL, help="measure one series in this process, and print it as JSON")
-    parser.add_argument("--profile", choices=ALL, help="profile the largest size of one series, and end")
-    parser.add_argument("--tiny", action="store_true", help="sizes that take seconds, all in this process")
+    parser.add_argument("--profile", choices=ALL, help="only print a profile of the largest size of one series")
+    parser.add_argument("--tiny", action="store_true", help="small sizes, which take seconds, all in this process")
     parser.add_argument("--out", type=Path, default=RESULT)
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,9 +1,9 @@
-"""How fast recordings are spotted, and how much is remembered, on one core.
+"""Measure the speed and the memory of spotting, on one core.
 
     python benchmarks/spotting_speed.py
 
-The synthetic body performs actions with rests, and without; its frames are pushed a second at a time. The time is that of the process, and so without what else
-the machine does. Real time is 1.
+The synthetic body performs actions with and without rests; its frames are pushed in parts of one second. The time is CPU time of the process, so other work on
+the machine does not count. A speed of 1 is real time.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def pushed(recognizer: tdsm.Recognizer, take: tdsm.Clip, minutes: float) -> tuple[float, int]:
-    """(times real time, frames remembered at most) of ``minutes`` of a take, over and over."""
+    """(speed relative to real time, largest number of frames in memory) for ``minutes`` of a repeated take."""
     spotter, second = tdsm.Spotter(recognizer, list(UNSEEN), take.layout, take.fps), round(take.fps)
     spotter.push(take.joints[:, :second])  # reads the labels
     start, most = time.process_time(), 0

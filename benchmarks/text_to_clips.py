@@ -1,9 +1,10 @@
-"""A library of clips asked by the names of its classes: how often is a right clip among the first, and how long does it take?
+"""Search a library of clips by the names of its classes, and measure recall and time.
 
     python benchmarks/text_to_clips.py DATA ... --models runs/whole-*/model
 
-Recall at k is the share of names for which one of the first k clips is of that class; classes of the same name in two data sets are one. The second table is of
-one library of ``--clips`` random directions, without and with the denoiser's second look at the first 50, and of building a library of the clips read.
+Recall at k is the share of names for which one of the first k clips is of that class; classes with the same name in two data sets count as one. The second
+table has the times of a search in a library of ``--clips`` random unit vectors, without and with reranking of the first 50 by the denoiser. The last line has
+the speed of building a library.
 """
 
 import argparse
@@ -23,7 +24,7 @@ DEPTHS = (1, 5, 10)
 
 
 def main() -> None:
-    """Build libraries, ask, and print two Markdown tables."""
+    """Build libraries, search them, and print two Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="+")
     parser.add_argument("--models", type=Path, nargs="+", required=True)
@@ -45,7 +46,7 @@ def main() -> None:
 
 
 def joined(libraries: list[Library]) -> Library:
-    """Several libraries of one recognizer as one, with labels in lower case."""
+    """Join several libraries of one recognizer, with labels in lower case."""
     columns = {name: np.concatenate([getattr(each, name) for each in libraries]) for name in ("names", "labels", "subjects")}
     columns["labels"] = np.char.lower(columns["labels"])
     return replace(libraries[0], z=np.concatenate([each.z for each in libraries], axis=1), clips=None, **columns)
@@ -59,7 +60,7 @@ def recalls(library: Library, rerank: int) -> list[float]:
 
 
 def speed(recognizer: tdsm.Recognizer, clips: tdsm.ClipSet, count: int) -> None:
-    """Milliseconds of a query, and clips a second of building."""
+    """Print milliseconds per search, and clips per second of building."""
     rng = np.random.default_rng(0)
     z = rng.normal(size=(1, count, recognizer.backbone.features)).astype(np.float32)
     z = (z / np.linalg.norm(z, axis=2, keepdims=True)).astype(np.float16)

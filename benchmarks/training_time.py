@@ -1,9 +1,9 @@
-"""How long a training takes: the recommended recipe against the paper's recipe at our size, in turn, in one run.
+"""Compare the training time of the recommended recipe with that of the paper's recipe at our size, alternately, in one run.
 
     OMP_NUM_THREADS=1 python benchmarks/training_time.py utd_mhad_skeleton.zip --split 18/9 --runs 2
 
-The text encoder is loaded beforehand. "from nothing" also generates the pairs, once per machine, and learns from them, once per seed; "later" finds
-both in the cache. The table (Markdown) goes to stdout, with each time and the ratio of the means.
+The text encoder is loaded beforehand. "from nothing" includes the generation of the pairs (once per machine) and the training on them (once per seed); "later"
+finds both in the cache. The table (Markdown) goes to stdout, with each time and the ratio of the means.
 """
 
 import argparse
@@ -26,7 +26,7 @@ PAPER = Path(__file__).with_name("paper_recipe_small.json")
 
 
 def main() -> None:
-    """Train in turn and print."""
+    """Train alternately and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="UTD-MHAD or NW-UCLA, as downloaded")
     parser.add_argument("--split", required=True, help="one published split, such as 18/9")
@@ -41,7 +41,7 @@ def main() -> None:
     seconds: dict[str, list[float]] = {"the paper's recipe": [], "recommended, from nothing": [], "recommended, later": []}
     for seed in range(args.runs):
         with tempfile.TemporaryDirectory() as cache:
-            os.environ["XDG_CACHE_HOME"] = cache  # where generated pairs are kept
+            os.environ["XDG_CACHE_HOME"] = cache  # folder of the generated pairs
             for name, config in zip(seconds, (paper, ours, ours), strict=True):
                 seconds[name].append(_time(train, descriptions, config, seed))
                 print(f"seed {seed}, {name}: {seconds[name][-1]:.0f} s", file=sys.stderr, flush=True)

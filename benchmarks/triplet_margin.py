@@ -1,10 +1,11 @@
-"""Why the triplet loss costs points on the synthetic demo, where the paper gains by it.
+"""Measure why the triplet loss lowers the accuracy on the synthetic demo, while it raises the accuracy in the paper.
 
     python benchmarks/triplet_margin.py          # 5 seeds, about ten minutes on one core
 
-The demo of benchmarks/ablations.py (classifier features, the paper's mild noise), one denoiser for each weight and margin of the triplet loss, the rest
-shared: top-1 on unseen classes; the same after each label's mean score over the test clips is taken off (a diagnosis, no answer); top-1 among the seen
-classes on training clips; and the denoising errors of training clips, under the right label and what wrong ones add, at t_test.
+The setting is the demo of benchmarks/ablations.py (classifier features, the paper's mild noise) with one denoiser per weight and margin of the triplet loss;
+everything else is shared. Columns: top-1 on unseen classes; the same after the mean score of each label over the test clips is subtracted (a diagnosis, not a
+method); top-1 on training clips among the seen classes; and, at t_test, the denoising error of training clips under the right label and the increase under
+wrong labels.
 """
 
 import argparse
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 def measured(recognizer: Recognizer, train: ClipSet, test: ClipSet) -> dict[str, float]:
-    """What one denoiser does on unseen and on seen classes."""
+    """Numbers of one denoiser on unseen and on seen classes."""
     scores = zero_shot_report(recognizer, test).scores
     errors = recognizer.matcher.errors(recognizer.features(train)[:, None], recognizer.stream(train.classes)).cpu().numpy()
     right = errors[np.arange(len(train)), train.y]

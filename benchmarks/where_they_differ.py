@@ -1,11 +1,11 @@
-"""Where TDSM and the plain cosine answer differently, and how much of it is a preference for some labels.
+"""Compare the answers of TDSM and of the plain cosine, and measure how much of the difference is a preference for some labels.
 
     tdsm evaluate DATA ... --seeds 5 --out runs/published
     python benchmarks/where_they_differ.py runs/published
 
-Of each row of `tdsm evaluate`: top-1 of both; top-1 of both after the mean score of each label over all test clips is taken off (a diagnosis, no answer: it
-uses the test clips together); the classes whose clips gain and lose most, in clips per seed; and for these the exchange of answers that makes up most of it,
-cosine -> TDSM.
+For each row of `tdsm evaluate`, the table has top-1 of both; top-1 of both after the mean score of each label over all test clips is subtracted (a diagnosis,
+not a method, because it uses all test clips together); and the classes whose clips gain and lose most, in clips per seed, with the most frequent change of
+answer, cosine -> TDSM.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def row(labels: tuple[str, ...], cells: list) -> str:
-    """The row of one list of unseen classes; a cell is one seed."""
+    """The table row of one list of unseen classes; each entry of ``cells`` is one seed."""
     found, gained, lost = defaultdict(list), Counter(), Counter()
     for cell in cells:
         y, scores = cell["y"], {"cosine": cell["cosine"], "TDSM": -cell["errors"].mean(2)}
@@ -52,7 +52,7 @@ def row(labels: tuple[str, ...], cells: list) -> str:
 
 
 def _most(labels: tuple[str, ...], true: int, net: float, counts: Counter, seeds: int) -> str:
-    """One class: what it gains or loses, and the exchange that makes up most of it."""
+    """Text for one class: its gain or loss, and the most frequent change of answer."""
     exchanges = [(count, one, other) for (of, one, other), count in counts.items() if of == true]
     if not exchanges:
         return "none"

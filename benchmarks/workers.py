@@ -1,10 +1,10 @@
-"""A study of 8 cells in one process and in two workers of this machine, in one run: how much sooner the table is there, and whether it is the same.
+"""Compare a study of 8 cells in one process with the same study in two workers of this machine, in one run: time, and whether the tables are equal.
 
     python benchmarks/workers.py nw_ucla_all_sqe.zip --set encoder.kind=tcn --set encoder.steps=150 --set train.steps=150
 
-Two settings, two draws of pseudo-unseen classes and two seeds; one thread a process. Each call starts from nothing, in a folder of its own; both find the
-same cache of texts, filled before. The clock counts all, with the start of Python. CPU seconds are those of all processes of a call; where other work
-keeps the cores busy, one process's over half of two workers' says what the clock would say on a quiet machine.
+The study has two settings, two draws of pseudo-unseen classes and two seeds, with one thread per process. Each call starts in an empty folder; both use the
+same cache of texts, which is filled beforehand. Wall-clock times include the start of Python. CPU seconds are those of all processes of a call. If other work
+uses the cores, the ratio of the CPU seconds of one process to half the CPU seconds of two workers estimates the speed-up on an idle machine.
 """
 
 import argparse
@@ -21,7 +21,7 @@ GRID = '{"train.batch": [128, 64]}'
 
 
 def main() -> None:
-    """Both calls, and a line for each."""
+    """Run both calls, and print one line per call and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="a data set as downloaded")
     parser.add_argument("--split", default="8/2")
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def timed(command: Sequence[str]) -> tuple[float, float]:
-    """(seconds by the clock, CPU seconds) of a command and its children."""
+    """(wall-clock seconds, CPU seconds) of a command and its children."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

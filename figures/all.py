@@ -1,8 +1,8 @@
-"""Every figure and table that is drawn from result files alone: what `make figures` runs.
+"""Draw all figures and tables that depend on result files alone; `make figures` runs this script.
 
     python figures/all.py
 
-Nothing is trained. The other scripts of this folder draw from recordings or generated clips, and are run by hand.
+Nothing is trained. The other scripts in this folder draw from recordings or generated clips, and are run by hand.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ FIGURES = (tables, unseen_classes, never_met, t_test, losses_and_timesteps, umap
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
-    """All of them."""
+    """Draw all figures and tables; returns their paths."""
     return [path for figure in FIGURES for path in figure.draw(results, out)]
 
 

@@ -1,8 +1,8 @@
-"""One pose in every layout: which joints are the same points of the body, and which a conversion fills from their neighbours.
+"""Draw one pose in every layout, with the joints that have a counterpart and the joints that a conversion fills in from neighbouring joints.
 
-Each row starts from one recording and shows it in all layouts, as the sensor sees it. Filled dots are joints that the recording has; hollow
-ones were made up from others (:mod:`tdsm.data.convert`). The rows: a synthetic body as Kinect v2 would see it, its picture with the 17 joints of
-COCO, and, where UTD-MHAD is given, a real body of Kinect v1.
+Each row shows one recording in all layouts, as seen by the sensor. Solid dots are joints of the recording; hollow dots were filled in from
+other joints (:mod:`tdsm.data.convert`). The rows are a synthetic body as Kinect v2 would record it, its 2-D picture with the 17 joints of
+COCO and, if UTD-MHAD is given, a real body recorded with Kinect v1.
 
     python figures/body_conversion.py [Skeleton.zip] [figures/out/body_conversion.png]
 """
@@ -25,11 +25,11 @@ from tdsm.viz.animation import seen_from_sensor
 
 OUT = Path(__file__).parent / "out" / "body_conversion.png"
 LABEL = "raise the right arm"
-REAL, FRAME = "a3_s1_t1", 0.5  # right hand wave, at this part of the clip
+REAL, FRAME = "a3_s1_t1", 0.5  # right hand wave, and the time of the frame as a share of the clip
 
 
 def recordings(utd: str | None) -> list[tuple[str, Clip]]:
-    """(what it is, clip of one frame) of each row."""
+    """(description, clip with one frame) of each row."""
     body = Clip(perform(LABEL, take=Take(frames=21, yaw=20.0))[10:11], NTU_25)
     rows = [("synthetic body\n(ntu-25)", body), ("its picture\n(coco-17)", convert(body, COCO_17).clip)]
     if utd is not None:
@@ -40,7 +40,7 @@ def recordings(utd: str | None) -> list[tuple[str, Clip]]:
 
 
 def draw(ax: Axes, made: Converted, title: str) -> None:
-    """One body, its hips at the origin; the person's left in blue, right in orange."""
+    """Draw one body with its hips at the origin; the person's left side is blue, the right side orange."""
     layout = made.clip.layout
     sides = {"left": style.LEFT, "right": style.RIGHT}
     colours = [sides.get(joint.split()[0], style.MIDDLE) for joint in layout.joints]
@@ -60,7 +60,7 @@ def draw(ax: Axes, made: Converted, title: str) -> None:
 
 
 def main(utd: str | None = None, out: Path = OUT) -> Path:
-    """Draw a row for each recording and a column for each layout, and write ``out``."""
+    """Draw one row per recording and one column per layout, and write ``out``."""
     rows = recordings(utd)
     figure = Figure(figsize=(16, 4.4 * len(rows) + 0.5), layout="constrained")
     axes = figure.subplots(len(rows), len(LAYOUTS))

@@ -1,7 +1,7 @@
-"""What all figures share: one style, one way to save, one way to run.
+"""Code shared by all figures: the style, saving, and the command line.
 
-A figure is a function ``draw(results, out) -> paths`` in a script of its own. It reads result files (:mod:`tdsm.experiments.results`), trains nothing, and
-writes PDF and PNG (tables: Markdown and LaTeX) whose bytes are the same whenever the same results are drawn with the same matplotlib and fonts.
+A figure is a function ``draw(results, out) -> paths`` in its own script. It reads result files (:mod:`tdsm.experiments.results`), trains nothing, and writes
+PDF and PNG files (for tables: Markdown and LaTeX). The same results, drawn with the same matplotlib and fonts, give the same bytes.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from tdsm.viz import style
 
 HERE = Path(__file__).parent
 NOT_RUN = "not run"
-OURS = {"tdsm": "TDSM, this package", "cosine": "cosine, no denoiser", "ridge": "ridge to text"}  # method in a result file -> words
+OURS = {"tdsm": "TDSM, this package", "cosine": "cosine, no denoiser", "ridge": "ridge to text"}  # method in a result file -> name in figures
 
 Draw = Callable[[Sequence[Result], Path], list[Path]]
 
@@ -36,7 +36,7 @@ def run(draw: Draw, text: str) -> None:
 
 
 def save(figure: Figure, out: Path, name: str) -> list[Path]:
-    """Write ``name``.pdf and .png without date or software, so that their bytes hang on the picture alone."""
+    """Write ``name``.pdf and .png without date and software name, so that their bytes depend on the picture alone."""
     nothing = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "png": {"Software": None}}
     paths = [out / f"{name}.{kind}" for kind in nothing]
     for path, (kind, metadata) in zip(paths, nothing.items(), strict=True):
@@ -46,17 +46,17 @@ def save(figure: Figure, out: Path, name: str) -> list[Path]:
 
 
 def caption(figure: Figure, text: str) -> None:
-    """Small words below the figure: what is whose, and what made it."""
+    """Add small text below the figure, such as the origin of the numbers."""
     figure.supxlabel(text, fontsize=style.SMALL - 1, color=style.MIDDLE, x=0.01, ha="left")
 
 
 def result_named(results: Sequence[Result], file: str) -> Result:
-    """One result file.
+    """The result with this file name.
 
     Raises:
-        InputError: it is not there.
+        InputError: there is no such result file.
     """
     for result in results:
         if result.file == file:
             return result
-    raise InputError(f"results/{file}", "no such file", "make it with: python benchmarks/ablations.py")
+    raise InputError(f"results/{file}", "no such file", "create it with: python benchmarks/ablations.py")

@@ -1,8 +1,8 @@
-"""Which joint stands where: one frame of UTD-MHAD and of NW-UCLA, with the order we read and with the two orders exchanged.
+"""Draw the order of joints: one frame of UTD-MHAD and of NW-UCLA, with the order that the reader uses and with the two orders exchanged.
 
-Both data sets hold the 20 joints of the Kinect v1, but UTD-MHAD's files start at the head and NW-UCLA's at the hip centre.
-With the right order a person comes out; with the other, arms hang from the spine and legs from the head, and bones are a
-third longer. The tests hold the same on every clip (tests/test_readers.py).
+Both data sets have the 20 joints of Kinect v1, but files of UTD-MHAD start at the head and files of NW-UCLA at the hip centre.
+The right order gives a person. With the other order, arms are attached to the spine and legs to the head, and bones are a
+third longer. The tests check this for every clip (tests/test_readers.py).
 
     python figures/kinect20_joint_order.py Skeleton.zip all_sqe.zip [figures/out/kinect20_joint_order.png]
 """
@@ -27,19 +27,19 @@ TITLES = {read_utd_mhad: "UTD-MHAD", read_nw_ucla: "NW-UCLA"}
 
 
 def widest_frame(clip: Clip) -> np.ndarray:
-    """(V, 2): x and y of the frame in which the hands are farthest from the hips, hip centre at the origin."""
+    """(V, 2) x and y in metres, with the hip centre at the origin, of the frame in which the hands are farthest from the hips."""
     joints = clip.joints[0] - clip.joints[0][:, :1]
     reach = np.abs(joints[:, [7, 11], 0]).sum(axis=1) - np.abs(joints[:, [7, 11], 1] - 0.2).sum(axis=1)
     return joints[reach.argmax(), :, :2]
 
 
 def bones_sum(xy: np.ndarray) -> float:
-    """Metres of bone in the picture."""
+    """Sum of the bone lengths in the picture, in metres."""
     return sum(float(np.linalg.norm(xy[child] - xy[parent])) for child, parent in KINECT_20.bones)
 
 
 def draw(ax: Axes, places: np.ndarray, order: list[int], grey: bool, title: str) -> None:
-    """One skeleton; joint j of the tree stands at places[order[j]], and is named there."""
+    """Draw one skeleton with the names of its joints; joint j of the tree is at places[order[j]]."""
     xy = places[order]
     for child, parent in KINECT_20.bones:
         colour = "#b0b0b0" if grey else COLOURS.get(KINECT_20.joints[child].split()[0], "#333333")
@@ -60,7 +60,7 @@ def draw(ax: Axes, places: np.ndarray, order: list[int], grey: bool, title: str)
 
 
 def label_places(xy: np.ndarray) -> np.ndarray:
-    """(V, 2): names in two columns left and right of the body, spread evenly in the order of height."""
+    """(V, 2) places of the names, in two columns left and right of the body, spaced evenly in order of height."""
     places = np.empty_like(xy)
     middle = np.argsort(np.argsort(xy[:, 0])) < len(xy) // 2
     for side, x in ((middle, -0.85), (~middle, 0.85)):
@@ -72,7 +72,7 @@ def label_places(xy: np.ndarray) -> np.ndarray:
 
 
 def main(paths: list[str], out: Path = OUT) -> Path:
-    """Draw both data sets, right order and wrong, and write ``out``."""
+    """Draw both data sets with the right and the wrong order, and write ``out``."""
     figure = Figure(figsize=(13, 10.5), layout="constrained")
     axes = figure.subplots(2, 2)
     for row, (read, path) in zip(axes, zip(CLIPS, paths, strict=True), strict=True):

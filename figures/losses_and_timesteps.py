@@ -2,7 +2,7 @@
 
     python figures/losses_and_timesteps.py
 
-The two are of different data, so that only the shapes of the lines may be compared.
+The two use different data, so only the shapes of the lines can be compared.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ DEMO = "synthetic-demo"
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
-    """ablations.pdf and .png."""
+    """Draw ablations.pdf and .png."""
     losses = {name: newest(results, DEMO, "tdsm", variant) for name, variant in paper.VARIANTS.items()}
     timesteps = {steps: newest(results, DEMO, "tdsm", paper.variant_of(steps)) for steps in paper.TIMESTEPS}
     figure = Figure(figsize=(9.5, 4.2))
@@ -37,13 +37,13 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     figure.legend(*right.get_legend_handles_labels(), loc="outside right center")
     files = {number.file for number in (*losses.values(), *timesteps.values()) if number}
     sources = [result.source for result in results if result.file in files]
-    told = "Published: NTU RGB+D, selected on test clips. Synthetic demo: generated clips, mean ± std over seeds, nothing selected."
-    caption(figure, "\n".join([told, *sources]))
+    note = "Published: NTU RGB+D, selected on test clips. Synthetic demo: generated clips, mean ± std over seeds, nothing selected."
+    caption(figure, "\n".join([note, *sources]))
     return save(figure, out, "ablations")
 
 
 def panel(ax: Axes, places: Sequence[int] | Mapping[int, object], printed: Sequence[Sequence[float]], made: Sequence[Number | None], *, joined: bool) -> None:
-    """One ablation: a marker a published split and setting, ours where it was run, and lines between them where settings are numbers."""
+    """Draw one ablation: a marker per published split and setting, and our numbers if they exist; ``joined`` connects the markers with lines."""
     for index, (name, values) in enumerate(zip(paper.ABLATION_COLUMNS, zip(*printed, strict=True), strict=True)):
         row, (colour, marker) = benchmark_named(name), style.look(index + 1)
         label = f"{SETS[row.dataset]} {row.split}, published"

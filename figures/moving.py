@@ -1,8 +1,8 @@
-"""Moving pictures of README: what is found in a long recording while it runs, and what a library finds for three texts.
+"""Draw the animations of the README: actions found in a long recording while it plays, and the search results of a library for three texts.
 
     python figures/moving.py
 
-The twelve CMU recordings of the package, and the shipped recognizer. People face the sensor; blue is the person's left, orange the right.
+They use the twelve CMU recordings of the package and the shipped recognizer. Persons face the sensor; blue is the person's left side, orange the right.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,21 +24,21 @@ from tdsm.viz import style
 from tdsm.viz.stills import box, draw_frame, seen_from_sensor, standard_view
 
 OUT = Path(__file__).resolve().parent / "out"
-RATE = 5  # pictures a second
-SECONDS = 28  # of the recording
+RATE = 5  # pictures per second
+SECONDS = 28  # length of the recording that is shown
 ASKED = ("walk forward", "jump straight up", "throw punches", "pick something up from the floor", "wash under the arms", "climb a ladder")
 TEXTS = ("a ballerina", "somebody hits with the fists", "hang on and swing")
 
 
 def main() -> None:
-    """Draw both."""
+    """Draw both animations."""
     recognizer = tdsm.pretrained()
     save(spotting(recognizer), OUT / "spotting.gif")
     save(search(recognizer), OUT / "search.gif")
 
 
 def spotting(recognizer: tdsm.Recognizer) -> Iterable[np.ndarray]:
-    """The body, and below it the actions, each from the moment on at which it was answered."""
+    """The body, and below it the actions; each action appears at the time at which it was answered."""
     take, inside = joined([clip for clip in example_clips() if clip.label in ASKED], seed=0)
     frames = min(take.frames, round(SECONDS * take.fps))
     spotter, answered = tdsm.Spotter(recognizer, ASKED, take.layout, take.fps), []
@@ -62,7 +62,7 @@ def spotting(recognizer: tdsm.Recognizer) -> Iterable[np.ndarray]:
 
 
 def bands(ax, segments: Sequence[Segment], fps: float, shift: float, height: float, solid: bool) -> None:
-    """Segments as bars in the row of their label, ``shift`` below its middle."""
+    """Draw segments as bars in the row of their label, ``shift`` below the middle of the row."""
     for segment in segments:
         row = ASKED.index(segment.label)
         colour = style.look(row)[0]
@@ -71,7 +71,7 @@ def bands(ax, segments: Sequence[Segment], fps: float, shift: float, height: flo
 
 
 def search(recognizer: tdsm.Recognizer) -> Iterable[np.ndarray]:
-    """The best three pieces for each text, moving side by side."""
+    """The best three pieces per text, playing side by side."""
     pieces = []
     for clip in example_clips():
         length = int(2 * clip.fps)
@@ -91,12 +91,12 @@ def search(recognizer: tdsm.Recognizer) -> Iterable[np.ndarray]:
 
 
 def flat(clip: Clip) -> np.ndarray:
-    """Joints as the standard view sees them."""
+    """Joints in the standard view."""
     return seen_from_sensor(clip, *standard_view(clip.layout))
 
 
 def draw(ax, clip: Clip, bodies: np.ndarray, frame: int) -> None:
-    """One frame, with the axes around the body in it."""
+    """Draw one frame, with axes limits around the body in this frame."""
     draw_frame(ax, bodies, frame, clip.layout)
     middle = bodies[0, frame, 0, :2]
     low, high = box(bodies)
@@ -106,14 +106,14 @@ def draw(ax, clip: Clip, bodies: np.ndarray, frame: int) -> None:
 
 
 def drawn(figure: Figure) -> np.ndarray:
-    """Its pixels."""
+    """Pixels of the figure, (height, width, 3)."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def save(pictures: Iterable[np.ndarray], path: Path) -> None:
-    """A GIF that loops."""
+    """Write a looping GIF."""
     images = [Image.fromarray(picture).quantize(32) for picture in pictures]
     with atomic(path) as partial:
         images[0].save(partial, "GIF", save_all=True, append_images=images[1:], duration=round(1000 / RATE, -1), loop=0, optimize=True)

@@ -1,8 +1,9 @@
-"""The shipped recognizer on data sets it never met: answers by name, other words, noise and lost joints.
+"""Draw the accuracy of the shipped recognizer on data sets that were not used in training: by name, with other wordings, with noise and with lost joints.
 
     python figures/never_met.py
 
-Drawn from results/never_met.txt, which benchmarks/never_met.py printed: mean ± std over five trainings. "Left out": trained without the tested actions.
+The source is results/never_met.txt, the output of benchmarks/never_met.py: mean ± std over five trainings. "Left out" means trained without the tested
+actions.
 """
 
 import re
@@ -30,7 +31,7 @@ BARS = (
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
-    """never_met.pdf and .png."""
+    """Draw never_met.pdf and .png."""
     path = HERE.parent / "results" / "never_met.txt"
     text = path.read_text()
     tables = {title: numbers(text, title, path) for title in (WHOLE, LEFT_OUT)}
@@ -46,9 +47,9 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
 
 
 def numbers(text: str, title: str, path: Path) -> Rows:
-    """Data set -> column -> (mean, std) of the first table from ``title`` on."""
+    """Data set -> column -> (mean, std) of the first table after ``title``."""
     if title not in text:
-        raise InputError(path, f"has no {title!r}", "make it with benchmarks/never_met.py")
+        raise InputError(path, f"has no {title!r}", "create it with benchmarks/never_met.py")
     lines = text[text.index(title) :].splitlines()
     first = next(row for row, line in enumerate(lines) if line.startswith("| data set"))
     head, rows = cells(lines[first]), {}
@@ -62,12 +63,12 @@ def numbers(text: str, title: str, path: Path) -> Rows:
 
 
 def cells(line: str) -> list[str]:
-    """What stands between the bars of a row."""
+    """The cells of a Markdown table row."""
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
 def answers(ax: Axes, tables: dict[str, Rows]) -> None:
-    """Top-1 by name, both dictionaries, beside ridge and chance."""
+    """Draw top-1 by name with both dictionaries, beside ridge and chance."""
     names = list(SETS)
     for place, (title, column, label) in enumerate(BARS):
         mean, std = zip(*(tables[title][name][column] for name in names), strict=True)
@@ -78,13 +79,13 @@ def answers(ax: Axes, tables: dict[str, Rows]) -> None:
     for row, name in enumerate(names):
         chance = tables[WHOLE][name]["chance"][0]
         ax.plot([row - 0.42, row + 0.42], [chance, chance], ":", color=style.MIDDLE, label=None if row else "chance")
-    ax.set(xticks=range(len(names)), xticklabels=SETS.values(), ylabel="top-1 %", title="Clips of data sets it never met, labels by name")
+    ax.set(xticks=range(len(names)), xticklabels=SETS.values(), ylabel="top-1 %", title="Data sets not used in training, labels by name")
     ax.legend(ncols=5, loc="upper right", fontsize=style.SMALL)
     ax.set_ylim(0, 1.18 * ax.get_ylim()[1])
 
 
 def voices(ax: Axes, text: str) -> None:
-    """UTD-MHAD in other words."""
+    """Draw top-1 on UTD-MHAD with other wordings of the labels."""
     found = re.findall(r"([a-z ]+) (\d+\.\d) ± (\d+\.\d)", re.search(r"utd-mhad: (names .*?); a negated", text)[1])
     ax.barh(
         [name.strip() for name, *_ in found][::-1],
@@ -93,11 +94,11 @@ def voices(ax: Axes, text: str) -> None:
         color=style.LEFT,
         capsize=2,
     )
-    ax.set(xlabel="top-1 %", title="UTD-MHAD in other words")
+    ax.set(xlabel="top-1 %", title="UTD-MHAD, other wordings")
 
 
 def noise(ax: Axes, lost: Rows) -> None:
-    """Points lost, each data set."""
+    """Draw the loss in points per data set."""
     columns = [column for column in next(iter(lost.values())) if column != "clean"]
     for place, (name, row) in enumerate(lost.items()):
         colour, marker = style.look(place)
@@ -106,7 +107,7 @@ def noise(ax: Axes, lost: Rows) -> None:
         ax.errorbar(at, [mean for _, (mean, _) in known], [std for _, (_, std) in known], fmt=marker, color=colour, capsize=2, label=SETS[name])
     ax.axhline(0, color=style.FLOOR, zorder=0)
     short = [
-        column.replace(" of joints", "\nof joints").replace("two joints never seen", "two joints\nnever seen").replace("mirrored", "mirrored,\nmended")
+        column.replace(" of joints", "\nof joints").replace("two joints never seen", "two joints\nnever seen").replace("mirrored", "mirrored,\ncorrected")
         for column in columns
     ]
     ax.set(

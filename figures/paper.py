@@ -1,17 +1,17 @@
-"""What the TDSM paper printed (Do and Kim, ICCV 2025, arXiv 2411.10745), as far as it is not in tdsm/catalogue/rows.json: facts, top-1 % on unseen classes.
+"""Published numbers of the TDSM paper (Do and Kim, ICCV 2025, arXiv 2411.10745) that are not in tdsm/catalogue/rows.json: top-1 % on unseen classes.
 
 The authors report the best epoch on the unseen test clips, so these numbers are selected on test clips (docs/BENCHMARKS.md).
 """
 
-TABLE_1 = (  # columns; titles are made of the rows' data sets and splits
+TABLE_1 = (  # columns; their titles are made from data set and split
     *("ntu-60-synse-55-5", "ntu-60-synse-48-12", "ntu-60-purls-40-20", "ntu-60-purls-30-30"),
     *("ntu-120-synse-110-10", "ntu-120-synse-96-24", "ntu-120-purls-80-40", "ntu-120-purls-60-60"),
 )
-TABLE_2 = {  # whose random class lists -> columns; the printed column is one for both
+TABLE_2 = {  # authors of the random class lists -> columns; the paper prints one column for both
     "SMIE": ("ntu-60-smie-55-5", "ntu-120-smie-110-10", "pku-mmd-smie-46-5"),
     "SA-DVAE": ("ntu-60-sadvae-55-5", "ntu-120-sadvae-110-10", "pku-mmd-sadvae-46-5"),
 }
-METHODS = ("ReViSE", "JPoSE", "CADA-VAE", "SynSE", "SMIE", "PURLS", "SA-DVAE", "STAR", "TDSM")  # of Tables 1 and 2, in their order
+METHODS = ("ReViSE", "JPoSE", "CADA-VAE", "SynSE", "SMIE", "PURLS", "SA-DVAE", "STAR", "TDSM")  # methods of Tables 1 and 2, in the order of the paper
 
 ABLATION_COLUMNS = ("ntu-60-synse-55-5", "ntu-60-synse-48-12", "ntu-120-synse-110-10", "ntu-120-synse-96-24")
 LOSSES = {
@@ -30,18 +30,18 @@ TEXTS = {"z_g only": (83.41, 51.50, 70.14, 61.90), "z_l only": (83.33, 52.63, 69
 NOISE = {"fixed training noise": (76.40, 44.25, None, None)}  # the last two are not known to us
 
 VARIANTS = {"L_diff only": {"diffusion.triplet_weight": 0.0}, "L_TD only": {"diffusion.triplet_weight": 1000.0}, "both": {}}
-"""Row of the loss ablation -> the setting of benchmarks/ablations.py that stands for it; a weight of 1000 is L_TD all but alone."""
+"""Row of the loss ablation -> the setting of benchmarks/ablations.py that corresponds to it; with a weight of 1000, L_diff is negligible beside L_TD."""
 
 
-TOLD = {
-    "labels told by our sentences": {},
-    "by PURLS' sentences": {"descriptions": "PURLS's"},
-    "by their names only": {"descriptions": "names only"},
-    "in the paper's recipe at our size, by our sentences": {"preset": "paper_recipe_small"},
+LABEL_TEXTS = {
+    "label texts: our sentences": {},
+    "label texts: PURLS' sentences": {"descriptions": "PURLS's"},
+    "label texts: names only": {"descriptions": "names only"},
+    "the paper's recipe at our size, label texts: our sentences": {"preset": "paper_recipe_small"},
 }
-"""What the labels of the small sets were told by -> the variant in the result files."""
+"""Heading of a group of the table of the small sets -> the variant in the result files."""
 
 
 def variant_of(timesteps: int) -> dict[str, int]:
-    """The setting of benchmarks/ablations.py with T = ``timesteps``; 50 is the preset."""
+    """The setting of benchmarks/ablations.py for T = ``timesteps``; the preset has 50."""
     return {} if timesteps == 50 else {"diffusion.timesteps": timesteps, "diffusion.test_step": timesteps // 2}

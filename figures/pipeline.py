@@ -1,4 +1,4 @@
-"""The way from a clip and label names to an answer, as a diagram.
+"""Draw the computation from a clip and label names to an answer, as a diagram.
 
 python figures/pipeline.py
 """
@@ -18,12 +18,12 @@ from tdsm.experiments.results import Result
 from tdsm.viz import style
 from tdsm.viz.stills import limbs, seen_from_sensor, standard_view
 
-SKELETON, TEXT, MEETING, PLAIN = "#D6E7F3", "#FBE3D3", "#D5EFE6", "#F1F1F1"  # tints of the style's blue, orange and green; grey
-UP, DOWN, MIDDLE = 3.55, 1.05, 2.3  # heights of the two streams and of what joins them
+SKELETON, TEXT, MEETING, PLAIN = "#D6E7F3", "#FBE3D3", "#D5EFE6", "#F1F1F1"  # light blue, orange and green of the style; grey
+UP, DOWN, MIDDLE = 3.55, 1.05, 2.3  # heights of the two streams and of the boxes that join them
 
 
 class Box(NamedTuple):
-    """A box of the diagram: its middle, its size, its words, its colour."""
+    """A box of the diagram: centre, size, text and colour."""
 
     x: float
     y: float
@@ -46,7 +46,7 @@ BOXES = {
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
-    """pipeline.pdf and .png."""
+    """Draw pipeline.pdf and .png."""
     figure = Figure(figsize=(14, 4.2))
     ax = figure.subplots()
     ax.set(xlim=(0, 14), ylim=(0.4, 4.6), aspect="equal")
@@ -63,7 +63,7 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
 
 
 def streams(ax: Axes) -> None:
-    """All arrows and the names of what flows along them."""
+    """Draw all arrows and the names of the quantities beside them."""
     arrow(ax, (1.7, UP), left("preprocess"))
     arrow(ax, right("preprocess"), left("encoder"))
     arrow(ax, right("encoder"), left("diffusion"), "$z_x$")
@@ -72,8 +72,8 @@ def streams(ax: Axes) -> None:
     arrow(ax, right("diffusion"), (8.75, MIDDLE + 0.75), "$z_{x,t}$", (0.3, 0.12))
     arrow(ax, (1.72, DOWN), left("prompts"))
     arrow(ax, right("prompts"), left("text"))
-    arrow(ax, right("text"), (8.75, MIDDLE - 0.3), "$z_l$, one vector a word", (-0.55, 0.17))
-    arrow(ax, (5.55, DOWN - 0.2), (8.75, MIDDLE - 0.85), "$z_g$, one vector a text; joins $t$", (0.75, -0.12))
+    arrow(ax, right("text"), (8.75, MIDDLE - 0.3), "$z_l$, one vector per word", (-0.55, 0.17))
+    arrow(ax, (5.55, DOWN - 0.2), (8.75, MIDDLE - 0.85), "$z_g$, one vector per text; added to $t$", (1.0, -0.2))
     ax.text(10.85, MIDDLE + 0.14, r"$\hat\epsilon$  (or $\hat z_x$)", ha="center", va="bottom")
     arrow(ax, right("denoiser"), (11.4, MIDDLE))
     ax.text(12.65, MIDDLE, r"error $e=\frac{1}{C}\|\epsilon-\hat\epsilon\|^2$ under each label", ha="center", va="center")
@@ -92,14 +92,14 @@ def right(name: str) -> tuple[float, float]:
 
 
 def arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], words: str = "", beside: tuple[float, float] = (0, 0.12)) -> None:
-    """An arrow with words beside its middle."""
+    """Draw an arrow with text beside its middle."""
     ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=12, color=style.MIDDLE, shrinkA=2, shrinkB=2))
     x, y = (start[0] + end[0]) / 2 + beside[0], (start[1] + end[1]) / 2 + beside[1]
     ax.text(x, y, words, ha="left" if beside[1] == 0 else "center", va="center")
 
 
 def poses(ax: Axes, clip: Clip) -> None:
-    """Three frames of a clip where the skeleton stream begins."""
+    """Draw three frames of a clip at the beginning of the skeleton stream."""
     bodies = seen_from_sensor(clip, *standard_view(clip.layout))[0][:: max(1, clip.frames // 2 - 1)][:3, :, :2]
     bodies = 0.62 * (bodies - bodies[:, :1])
     for place, body in zip((0.4, 0.95, 1.5), bodies, strict=True):

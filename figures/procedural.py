@@ -1,7 +1,7 @@
-"""Twelve procedural pairs: each sentence and the movement that it tells, from the left to the right.
+"""Draw twelve generated pairs: a sentence and the movement that it describes, with time from left to right.
 
-A person is seen by a sensor that it faces, so that its left hand (blue) is on the right. Shown are the first twelve pairs of a seed; nobody
-chose them.
+The person faces the sensor, so the left hand (blue) is on the right of the picture. The pairs are the first twelve of a seed; none was
+selected.
 
     python figures/procedural.py [seed] [figures/out/procedural.png]
 """
@@ -26,9 +26,9 @@ GAP = 0.35  # metres between two frames
 
 
 def draw(ax: Axes, clip: Clip) -> None:
-    """Eight frames side by side on one floor, each moved to its own place, but for the way that the person walks between them."""
+    """Draw eight frames side by side on one floor. The movement of the person across the floor is removed."""
     bodies = seen_from_sensor(clip, yaw=20)[0][np.linspace(0, clip.frames - 1, FRAMES).round().astype(int)]
-    bodies = bodies - bodies[:, :1] * (1, 0, 1)  # the spine base of each frame over its own place
+    bodies = bodies - bodies[:, :1] * (1, 0, 1)  # the spine base of each frame at the origin of its place
     apart = np.ptp(bodies[..., 0]) + GAP
     for number, body in enumerate(bodies):
         body = body[:, :2] + (apart * number, 0)

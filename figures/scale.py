@@ -1,8 +1,8 @@
-"""What it costs to do more: CPU time and memory against size, one panel a series.
+"""Draw CPU time and memory against problem size, with one panel per series.
 
     python figures/scale.py
 
-Drawn from results/scale.json, which benchmarks/scale.py wrote. The dotted line through the largest size is linear growth.
+The source is results/scale.json, the output of benchmarks/scale.py. The dotted line through the largest size shows linear growth.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,17 +17,17 @@ from tdsm.util.errors import InputError
 from tdsm.util.files import read_object
 from tdsm.viz import style
 
-AGAIN = "make it with: python benchmarks/scale.py"
+AGAIN = "create it with: python benchmarks/scale.py"
 COLUMNS = 4
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
-    """scale.pdf and .png."""
+    """Draw scale.pdf and .png."""
     path = HERE.parent / "results" / "scale.json"
     found = read_object(path, AGAIN)
     about, series = found.get("environment"), found.get("series")
     if not about or not series:
-        raise InputError(path, "holds no environment or no series", AGAIN)
+        raise InputError(path, "has no environment or no series", AGAIN)
     rows = -(-len(series) // COLUMNS)
     figure = Figure(figsize=(7.6, 0.6 + 1.8 * rows))
     panels = figure.subplots(rows, COLUMNS, sharey=True, squeeze=False).ravel()
@@ -36,13 +36,13 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     for ax in panels[len(series) :]:
         ax.set_axis_off()
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-    told = "Slope: of log CPU time against log size, over the larger half of the sizes; 1 is linear, 0 is constant. One thread."
-    caption(figure, f"{told}\nresults/scale.json: commit {about['commit']}, {about['date'][:10]}, {about['hardware']}")
+    note = "Slope: of log CPU time against log size, over the larger half of the sizes; 1 is linear, 0 is constant. One thread."
+    caption(figure, f"{note}\nresults/scale.json: commit {about['commit']}, {about['date'][:10]}, {about['hardware']}")
     return save(figure, out, "scale")
 
 
 def panel(ax: Axes, measured: Mapping[str, Sequence]) -> None:
-    """One series: how many times the smallest size's CPU time and memory, with the numbers themselves at both ends."""
+    """Draw one series: CPU time and memory relative to the smallest size, with absolute numbers at both ends of the axis."""
     sizes, seconds, memory = measured["sizes"], measured["seconds"], measured["megabytes"]
     costs = [each / seconds[0] for each in seconds]
     for number, (name, values, line) in enumerate((("CPU time", costs, "-"), ("peak memory", [each / memory[0] for each in memory], "--"))):

@@ -1,8 +1,8 @@
-"""Clips of unseen classes with their true and predicted labels: the first clip of each class, which nobody chose.
+"""Draw clips of unseen classes with their true and predicted labels: the first clip of each class, without selection.
 
     python figures/strips.py
 
-People face the sensor; blue is the person's left, orange the right.
+Persons face the sensor; blue is the person's left side, orange the right.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from tdsm.viz import style
 from tdsm.viz.stills import limbs, seen_from_sensor, standard_view, verdict
 
 COLUMNS = 2
-GAP = 0.1  # metres between two frames at the least
+GAP = 0.1  # minimum distance between two frames, in metres
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
-    """strips.pdf and .png."""
+    """Draw strips.pdf and .png."""
     made = result_named(results, "pictures_demo.npz")
     clips, answers = demo_clips(made)
     bodies = [over_one_floor(clip) for clip in clips]
@@ -36,13 +36,13 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
         strip(ax, clip, places, apart, answer)
         ax.set(xlim=(-0.55 * apart, (clip.frames - 0.45) * apart), ylim=(-0.3, height + 0.1), aspect="equal")
     right = sum(clip.label == answer for clip, answer in zip(clips, answers, strict=True))
-    told = f"Synthetic clips of unseen classes, the first of each class; {right} of these {len(clips)} are right. Blue: the person's left, orange: right."
-    caption(figure, f"{told}\n{made.source}")
+    note = f"Synthetic clips of unseen classes, the first of each class; {right} of these {len(clips)} are right. Blue: the person's left, orange: right."
+    caption(figure, f"{note}\n{made.source}")
     return save(figure, out, "strips")
 
 
 def demo_clips(made: Result) -> tuple[list[Clip], list[str]]:
-    """The saved frames as clips, and the answer of each."""
+    """The saved frames as clips, and the answer for each clip."""
     layout, labels = layout_named(str(made.arrays["layout"])), made.arrays["labels"]
     seconds = made.arrays["strip_seconds"]
     rates = (seconds.shape[1] - 1) / seconds[:, -1]
@@ -51,13 +51,13 @@ def demo_clips(made: Result) -> tuple[list[Clip], list[str]]:
 
 
 def over_one_floor(clip: Clip) -> np.ndarray:
-    """(T, V, 2) metres right and up: each frame's spine base over 0, the lowest joint of all frames at height 0."""
+    """(T, V, 2) coordinates right and up, in metres; in each frame the spine base is at 0, and the lowest joint of all frames is at height 0."""
     bodies = seen_from_sensor(clip, *standard_view(clip.layout))[0][..., :2]
     return bodies - np.stack([bodies[:, :1, 0], np.full_like(bodies[:, :1, 1], bodies[..., 1].min())], axis=-1)
 
 
 def strip(ax: Axes, clip: Clip, bodies: np.ndarray, apart: float, answer: str) -> None:
-    """All frames of a clip side by side, ``apart`` metres from one to the next."""
+    """Draw all frames of a clip side by side, at a distance of ``apart`` metres."""
     for number, body in enumerate(bodies):
         place = body + np.array([apart * number, 0])
         for one, other, colour, width in limbs(clip.layout, None):

@@ -1,9 +1,9 @@
-"""Accuracy against the timestep t_test at which clips are tested, with its band over test noises: the paper's figure, one panel a split.
+"""Draw accuracy against the test timestep t_test, with a band over test noises, as in the paper; one panel per split.
 
     python figures/t_test.py
 
-The first panel is ours, on the synthetic demo clips. The other four wait for runs on NTU RGB+D (a result file ``t_test_NAME.npz`` in the form that
-benchmarks/ablations.py writes); they show what was printed: TDSM at t_test = 25 and the best earlier method.
+The first panel shows our numbers on the synthetic demo clips. The other four panels show published numbers: TDSM at t_test = 25 and the best earlier method.
+They also show our numbers on NTU RGB+D once there is a result file ``t_test_NAME.npz`` in the form that benchmarks/ablations.py writes.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ EARLIER = paper.METHODS[:-1]
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
-    """t_test.pdf and .png."""
+    """Draw t_test.pdf and .png."""
     files = {result.file: result for result in results}
     figure = Figure(figsize=(12, 3.6))
     axes = figure.subplots(1, 1 + len(paper.ABLATION_COLUMNS))
@@ -43,13 +43,13 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
         ax.set(xlabel="$t_{test}$", xticks=range(5, 50, 10), xlim=(2, 48))
     handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles))
-    told = "Published: as printed, most of it selected on test clips. This package: mean over seeds; band: lowest to highest of the test noises."
-    caption(figure, "\n".join([told, *sources]))
+    note = "Published: as printed, most of it selected on test clips. This package: mean over seeds; band: lowest to highest of the test noises."
+    caption(figure, "\n".join([note, *sources]))
     return save(figure, out, "t_test")
 
 
 def ours(ax: Axes, made: Result) -> None:
-    """Line and band of a result file with ``top1`` (seed, step, noise), ``together`` (seed, step) and ``steps`` (step,)."""
+    """Draw line and band of a result file with ``top1`` (seed, step, noise), ``together`` (seed, step) and ``steps`` (step,)."""
     top1, together, steps = (made.arrays[name] for name in ("top1", "together", "steps"))
     seeds, _, noises = top1.shape
     colour = style.COLOURS[0]
@@ -59,7 +59,7 @@ def ours(ax: Axes, made: Result) -> None:
 
 
 def theirs(ax: Axes, name: str) -> None:
-    """What was printed for one split."""
+    """Draw the published numbers of one split."""
     row = benchmark_named(name)
     best = max((method for method in EARLIER if method in row.published), key=row.published.__getitem__)
     ax.axhline(row.published[best], color=style.COLOURS[3], linestyle="--", label="best earlier method, published")

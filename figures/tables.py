@@ -1,8 +1,8 @@
-"""The paper's Table 1, Table 2 and ablations, and the table of the small public sets: published numbers beside ours, in Markdown and LaTeX.
+"""Write Table 1, Table 2 and the ablations of the paper, and a table of the small public sets: published numbers beside ours, in Markdown and LaTeX.
 
     python figures/tables.py
 
-A cell of ours is "not run" where no result file has the number; "–" stands where nobody published one. Ours are never averaged with theirs.
+A cell of ours is "not run" if no result file has the number; "–" means that no number was published. Our numbers are never averaged with published numbers.
 """
 
 import re
@@ -20,7 +20,7 @@ from tdsm.util.files import write_text
 
 ABSENT = "–"
 SETS = {"ntu-60": "NTU-60", "ntu-120": "NTU-120", "pku-mmd": "PKU-MMD", "nw-ucla": "NW-UCLA", "utd-mhad": "UTD-MHAD", "uwa3dii": "UWA3D-II"}
-TOLD = (
+NOTES = (
     "Top-1 % on unseen classes. Published: as printed, most of it selected on test clips.",
     "Made here: mean ± std over the seeds in brackets, inductive, nothing selected on any test clip.",
 )
@@ -28,7 +28,7 @@ TOLD = (
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as words: groups of rows, each under its own heading."""
+    """A table of text cells: groups of rows, each with a heading."""
 
     name: str
     title: str
@@ -59,22 +59,22 @@ def _latex(cells: Sequence[str]) -> str:
 def _escaped(text: str) -> str:
     text = re.sub(r"([&%_])", r"\\\1", text)
     text = re.sub(r"\b([zL])\\_(\w+)", r"$\1_{\\mathrm{\2}}$", text)  # z_g, L_diff
-    for plain, told in {"±": r"$\pm$", ABSENT: "--", "λ": r"$\lambda$"}.items():
-        text = text.replace(plain, told)
+    for plain, command in {"±": r"$\pm$", ABSENT: "--", "λ": r"$\lambda$"}.items():
+        text = text.replace(plain, command)
     return text
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
-    """All four tables."""
+    """Write all four tables; returns their paths."""
     made = [table_1(results), table_2(results), ablations(results), small_sets(results)]
     return [write_text(out / f"{table.name}.{kind}", text) for table in made for kind, text in (("md", table.markdown()), ("tex", table.latex()))]
 
 
 def ours(results: Sequence[Result], benchmarks: Sequence[str], method: str, variant: Mapping[str, object] | None = None) -> list[Number | None]:
-    """The row of one of our methods (``variant``: settings that differ from the preset), None where not run; all its numbers hold under one protocol.
+    """The numbers of one of our methods, None for a benchmark that was not run. ``variant``: settings that differ from the preset.
 
     Raises:
-        InputError: they do not.
+        InputError: the numbers have different protocols.
     """
     found = [newest(results, name, method, variant) for name in benchmarks]
     if any(found):
@@ -83,7 +83,7 @@ def ours(results: Sequence[Result], benchmarks: Sequence[str], method: str, vari
 
 
 def words(number: Number | None) -> str:
-    """A cell of ours."""
+    """Text of a cell with one of our numbers."""
     if number is None:
         return NOT_RUN
     spread = "" if number.std is None else f" ± {100 * number.std:.1f}"
@@ -91,7 +91,7 @@ def words(number: Number | None) -> str:
 
 
 def _sources(results: Sequence[Result], numbers: Iterable[Number | None]) -> list[str]:
-    """Where these numbers of ours stand, and what made them."""
+    """The result files of these numbers, and the commands that wrote them."""
     files = {number.file for number in numbers if number}
     return [f"{result.source}: `{result.command}`." for result in results if result.file in files]
 
@@ -122,15 +122,15 @@ def table_1(results: Sequence[Result]) -> Table:
         ("published elsewhere on these splits", _theirs(rows, _since(rows))),
         ("made here", _mine(mine)),
     ]
-    notes = [*TOLD, *_sources(results, chain(*mine.values()))]
+    notes = [*NOTES, *_sources(results, chain(*mine.values()))]
     return Table("table_1", "Zero-shot accuracy on SynSE's and PURLS' splits (Table 1)", ["method", *_heads(rows)], groups, notes)
 
 
 def table_2(results: Sequence[Result]) -> Table:
-    """Random splits; two triples of class lists go by the name of the SMIE benchmark, so that ours stands there twice."""
+    """Random splits. Two triples of class lists are called the SMIE benchmark, so the table has our numbers for both."""
     rows = [benchmark_named(name) for name in paper.TABLE_2["SMIE"]]
     groups = [("published, Table 2 of the TDSM paper", _theirs(rows, [method for method in paper.METHODS if method != "PURLS"]))]
-    notes = [*TOLD, "Mean of three class lists. The printed column mixes two triples of lists (docs/BENCHMARKS.md)."]
+    notes = [*NOTES, "Mean of three class lists. The printed column mixes two triples of lists (docs/BENCHMARKS.md)."]
     for lists, names in paper.TABLE_2.items():
         mine = {title: ours(results, names, method) for method, title in OURS.items()}
         groups.append((f"made here, class lists of {lists}", _mine(mine)))
@@ -149,7 +149,7 @@ def ablations(results: Sequence[Result]) -> Table:
     heads = _heads([benchmark_named(name) for name in paper.ABLATION_COLUMNS])
     columns = ["setting", *(f"{head}, published" for head in heads), "synthetic demo, made here"]
     notes = [
-        *TOLD,
+        *NOTES,
         *_sources(results, made.values()),
         "The last column is of other data (generated clips, 10 unseen classes, chance 10 %): compare down the column, not along the row.",
         "There, L_TD only is a weight λ of 1000.",
@@ -166,7 +166,7 @@ def _printed(value: float | None) -> str:
 
 
 def small_sets(results: Sequence[Result]) -> Table:
-    """PURLS' splits of the sets that anyone can download, and the mean over those of UTD-MHAD and NW-UCLA."""
+    """PURLS' splits of the data sets that can be downloaded without an agreement, and the mean over the splits of UTD-MHAD and NW-UCLA."""
     rows = [row for row in all_benchmarks() if row.dataset in ("utd-mhad", "nw-ucla", "uwa3dii") and row.protocol == "PURLS"]
     meant = [row.dataset != "uwa3dii" for row in rows]
     methods = list(dict.fromkeys(method for row in rows for method in row.published))
@@ -177,7 +177,7 @@ def small_sets(results: Sequence[Result]) -> Table:
     chance = ["chance", *(f"{100 / len(row.draws[0]):.1f}" for row in rows)]
     chance.append(f"{sum(100 / len(row.draws[0]) for row, counts in zip(rows, meant, strict=True) if counts) / sum(meant):.1f}")
     groups, every = [("published (PURLS, supplement)", theirs)], []
-    for heading, variant in paper.TOLD.items():
+    for heading, variant in paper.LABEL_TEXTS.items():
         mine = []
         for method, title in OURS.items():
             found = ours(results, [row.name for row in rows], method, variant)
@@ -188,7 +188,7 @@ def small_sets(results: Sequence[Result]) -> Table:
         groups.append((f"made here, {heading}", mine))
     columns = ["method", *_heads(rows), "mean of UTD-MHAD and NW-UCLA"]
     groups.append(("for comparison", [chance]))
-    return Table("table_small_sets", "Zero-shot accuracy on small public sets", columns, groups, [*TOLD, *_sources(results, every)])
+    return Table("table_small_sets", "Zero-shot accuracy on small public sets", columns, groups, [*NOTES, *_sources(results, every)])
 
 
 def _mean(numbers: Sequence[Number], wanted: int) -> str:

@@ -1,8 +1,8 @@
-"""Unseen clips in the plane, three ways: as the encoder gives them, as the denoiser has them after its last block, and by their errors.
+"""Draw UMAP maps of unseen clips in three spaces: features of the encoder, hidden states after the last block of the denoiser, and denoising errors.
 
     python figures/umap_panels.py
 
-The coordinates were computed when the result file was made (benchmarks/ablations.py), so that every drawing is the same.
+The coordinates were computed together with the result file (benchmarks/ablations.py), so every drawing is the same.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ PANELS = {
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
-    """umap.pdf and .png."""
+    """Draw umap.pdf and .png."""
     made = result_named(results, "pictures_demo.npz")
     labels = made.arrays["labels"][made.arrays["y"]]
     figure = Figure(figsize=(13, 4.4))
@@ -38,9 +38,9 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
         ax.spines[:].set(visible=True, color=style.FLOOR)
     handles, words = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, words, loc="outside right center", fontsize=style.SMALL)
-    told = f"{len(labels)} synthetic clips of {len(words)} unseen classes, one seed; UMAP (cosine) fitted on these clips alone."
+    note = f"{len(labels)} synthetic clips of {len(words)} unseen classes, one seed; UMAP (cosine) fitted on these clips alone."
     known = "Hidden states and errors are those under all labels: no panel knows a clip's class."
-    caption(figure, f"{told} {known}\n{made.source}")
+    caption(figure, f"{note} {known}\n{made.source}")
     return save(figure, out, "umap")
 
 

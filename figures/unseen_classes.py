@@ -1,8 +1,9 @@
-"""Accuracy against the number of unseen classes, published and ours, one panel a data set.
+"""Draw accuracy against the number of unseen classes, published and ours, with one panel per data set.
 
     python figures/unseen_classes.py
 
-Broken lines with hollow markers are published, solid lines with filled markers ours (bars: standard deviation over seeds), the dotted line is chance.
+Dashed lines with hollow markers are published numbers. Solid lines with filled markers are our numbers (bars: standard deviation over seeds). The dotted line
+is chance.
 """
 
 from collections.abc import Sequence
@@ -17,13 +18,13 @@ from tdsm.catalogue.rows import Benchmark, all_benchmarks
 from tdsm.experiments.results import Result, newest, one_protocol, published
 from tdsm.viz import style
 
-PANELS = {  # data set -> whose splits
+PANELS = {  # data set -> authors of the splits
     "nw-ucla": ("PURLS",),
     "utd-mhad": ("PURLS",),
     "ntu-60": ("SynSE", "PURLS"),
     "ntu-120": ("SynSE", "PURLS"),
 }
-LOOKS = {  # method -> (colour, marker): ours, then the published ones
+LOOKS = {  # method -> (colour, marker): our methods, then the published ones
     "tdsm": ("#0072B2", "o"),
     "cosine": ("#009E73", "s"),
     "ridge": ("#D55E00", "D"),
@@ -42,7 +43,7 @@ LOOKS = {  # method -> (colour, marker): ours, then the published ones
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
-    """unseen_classes.pdf and .png."""
+    """Draw unseen_classes.pdf and .png."""
     figure = Figure(figsize=(9.5, 7.2))
     used: set[str] = set()
     for ax, (dataset, protocols) in zip(figure.subplots(2, 2).ravel(), PANELS.items(), strict=True):
@@ -52,13 +53,13 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     handles = {label: handle for ax in figure.axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     first = sorted(handles, key=lambda label: "published" in label)
     figure.legend([handles[label] for label in first], first, loc="outside right center")
-    told = "Published: as printed, most of it selected on test clips. This package: mean ± std over seeds, nothing selected on any test clip."
-    caption(figure, "\n".join([told, *(result.source for result in results if result.file in used)]))
+    note = "Published: as printed, most of it selected on test clips. This package: mean ± std over seeds, nothing selected on any test clip."
+    caption(figure, "\n".join([note, *(result.source for result in results if result.file in used)]))
     return save(figure, out, "unseen_classes")
 
 
 def panel(ax: Axes, rows: Sequence[Benchmark], results: Sequence[Result]) -> set[str]:
-    """One data set; returns the result files that it shows."""
+    """Draw the panel of one data set; returns the result files that it uses."""
     classes = [len(row.draws[0]) for row in rows]
     ax.plot(classes, [100 / count for count in classes], ":", color=style.MIDDLE, label="chance")
     for method in [method for method in LOOKS if any(method in row.published for row in rows)]:

@@ -1,8 +1,10 @@
 """Zero-shot skeleton-based action recognition by Triplet Diffusion for Skeleton-Text Matching (TDSM).
 
-clips = tdsm.load_clips("utd_mhad_skeleton.zip")
-recognizer = tdsm.train_recognizer(clips.of_classes(seen))
-recognizer.predict(clip, ["squat", "tennis serve", "any other name"])
+Train a recognizer on clips of seen classes, then rank labels that were not part of the training::
+
+    clips = tdsm.load_clips("utd_mhad_skeleton.zip")
+    recognizer = tdsm.train_recognizer(clips.of_classes(seen))
+    recognizer.predict(clip, ["squat", "tennis serve", "any other name"])
 """
 
 from tdsm.baselines.reports import cosine_report as cosine

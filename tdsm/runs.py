@@ -1,12 +1,12 @@
-"""What a run leaves behind: settings, surroundings, numbers, weights; each file written whole or not at all.
+"""The folder of a training run: settings, environment, history, weights and metrics. Each file is written atomically.
 
 ===============  ==========================================================================================
 config.json      all settings (:class:`tdsm.config.Config`)
 env.json         versions, commit, seed, date, hardware
-training/        checkpoints, from which a killed run goes on
-history.csv      one row for each logged step; there once training has come to its end
-model/           what :meth:`tdsm.recognizer.Recognizer.from_pretrained` reads; there at the end, too
-metrics.json     the score on unseen classes, where somebody asked for one
+training/        checkpoints, from which an interrupted run resumes
+history.csv      one row per logged step; written when training ends
+model/           files for :meth:`tdsm.recognizer.Recognizer.from_pretrained`; written when training ends
+metrics.json     the score on unseen classes, if it was computed
 ===============  ==========================================================================================
 
 :class:`Run` opens such a folder.
@@ -33,20 +33,20 @@ __all__ = ["Run"]
 
 
 class Run:
-    """A run folder, opened: ``Run("runs/demo")``.
+    """Open a run folder, such as ``Run("runs/demo")``.
 
     Attributes:
-        folder: what ``tdsm train``, ``tdsm demo`` or ``train_recognizer(..., folder=...)`` wrote.
-        config: its settings.
+        folder: folder that ``tdsm train``, ``tdsm demo`` or ``train_recognizer(..., folder=...)`` wrote.
+        config: settings of the run.
         environment: versions, commit, seed, date and hardware.
-        history: stage -> logged steps; empty as long as the training has not come to its end.
-        metrics: what metrics.json holds, None without one.
+        history: stage -> logged steps; empty until training has ended.
+        metrics: content of metrics.json; None if there is no such file.
 
     Raises:
-        InputError: a folder that is no run, or a file in it that is damaged or cut off.
+        InputError: the folder is not a run, or a file in it is damaged or truncated.
 
     Example:
-        >>> run = Run("run")  # the folder of a training
+        >>> run = Run("run")  # a folder that train_recognizer wrote
         >>> run.config.backbone, "loss" in run.history["denoiser"][-1]
         ('aligned', True)
     """
@@ -57,7 +57,7 @@ class Run:
         if not config.is_file():
             parent = self.folder.resolve().parent
             remedy = f"give {parent}" if (parent / "config.json").is_file() else "give a folder that `tdsm train` or `tdsm demo` wrote"
-            raise InputError(self.folder, "is no run: it has no config.json", remedy)
+            raise InputError(self.folder, "is not a run: it has no config.json", remedy)
         self.config = Config.from_json(read_text(config), str(config))
         self.environment = read_object(self.folder / "env.json")
         self.history: History = read_history(history) if history.is_file() else {}
@@ -70,17 +70,20 @@ class Run:
         return {name: values for name, values in metrics.items() if all(isinstance(values.get(key), int | float) for key in _SCORES)}
 
     def plot(self, columns: Sequence[str] | None = None) -> "tuple[matplotlib.figure.Figure, np.ndarray]":
-        """The history, one panel a stage: the figure and its axes. ``columns``: what to draw; left out: all but the learning rate.
+        """Draw the history with one panel per stage; returns the figure and its axes.
+
+        Args:
+            columns: columns of the history to draw; default: all except the learning rate.
 
         Raises:
-            InputError: no history yet, or a column that a stage does not have.
+            InputError: there is no history yet, or a stage lacks one of the columns.
         """
         from matplotlib.figure import Figure
 
         from tdsm.viz import plots
 
         if not self.history:
-            raise InputError(self.folder, "has no history.csv: its training has not come to its end", "run the same training again, it goes on")
+            raise InputError(self.folder, "has no history.csv: its training has not ended", "run the same training again, which resumes it")
         figure = Figure(figsize=(5.0 * len(self.history), 3.4), layout="constrained")
         axes = figure.subplots(1, len(self.history), squeeze=False)[0]
         for ax, (stage, rows) in zip(axes, self.history.items(), strict=True):
@@ -89,7 +92,7 @@ class Run:
         return figure, axes
 
     def recognizer(self) -> "tdsm.recognizer.Recognizer":
-        """The trained recognizer; :class:`InputError` if none is there yet, or it is damaged."""
+        """Load the trained recognizer. Raises InputError: training has not ended, or a file is damaged."""
         from tdsm.recognizer import Recognizer
 
         return Recognizer.from_pretrained(self.folder / "model")
@@ -107,7 +110,7 @@ class Run:
             last = ", ".join(f"{name} {value:.4g}" for name, value in rows[-1].items())
             about.append((stage, f"{len(rows)} logged steps; the last: {last}"))
         rows = [(name, *(f"{values[key]:.1%}" for key in _SCORES)) for name, values in self.scores.items()]
-        scores = html_table(rows, ("on unseen classes", "top-1", "class mean", "chance")) if rows else "No metrics.json: nobody has asked for a score."
+        scores = html_table(rows, ("on unseen classes", "top-1", "class mean", "chance")) if rows else "No metrics.json: no score was computed."
         return html_table(about, title=repr(self)) + scores
 
 

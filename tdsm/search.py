@@ -1,12 +1,12 @@
-"""Finding clips by words, or by a clip that looks alike, in a library of any size.
+"""Search for clips by text, or by a similar clip, in a library of any size.
 
-    clips -> recognizer -> z_x of the whole body (and of each part of it) -> z.npy, mapped
-    words -> recognizer -> z_g --\\
-                                  cosines with all rows -> the best, which the denoiser ranks again -> Hits
-    a clip -> z_x --------------/
+    clips -> recognizer -> z_x of the whole body (and of each part of it) -> z.npy, memory-mapped
+    text  -> recognizer -> z_g --\\
+                                  cosines with all rows -> the best rows, reranked by the denoiser -> Hits
+    clip  -> z_x ---------------/
 
-A library is a folder: ``z.npy`` (1 or 6, N, C) in half precision, directions of length 1, and ``library.json``, what each row is, which recognizer made it,
-and a checksum. The search is exact: one matrix product over all rows, 64 thousand at a time.
+A library is a folder with two files. ``z.npy`` (1 or 6, N, C) holds unit vectors in half precision. ``library.json`` holds the clip of each row, the identity
+of the recognizer, and a checksum. The search is exact: a matrix product over all rows, in blocks of 65,536 rows.
 """
 
 import hashlib
@@ -38,24 +38,24 @@ from tdsm.util.progress import progress_bar
 
 __all__ = ["PARTS", "Hit", "Hits", "Library"]
 
-_BLOCK = 512  # clips that are made and kept at a time
-_ROWS = 65_536  # rows of a product
+_BLOCK = 512  # clips that are encoded and saved at a time
+_ROWS = 65_536  # rows per matrix product
 _FORMAT = 1
 _AGAIN = "build the library again"
 
 _LIMBS = {"arm": "collar|shoulder|elbow|wrist|hand|thumb|index|pinky", "leg": "hip|knee|ankle|foot|heel|big toe|small toe"}
 PARTS = ("left arm", "right arm", "left leg", "right leg", "trunk")
-"""Parts of the body that can be asked for; the trunk is every joint that belongs to no arm or leg, the head among them."""
+"""Parts of the body for ``part=...``. The trunk contains every joint that belongs to no arm or leg, including the head."""
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One clip that was found.
+    """One result of a search.
 
     Attributes:
-        row: its number in the library, and in ``Library.clips``; clips that could not be used have none.
-        score: the cosine, 1 at most.
-        name, label, subject: of the clip; "" where it has none.
+        row: index of the clip in the library and in ``Library.clips``, which contain only usable clips.
+        score: cosine of clip and query, at most 1. Reranking changes the order but not the scores.
+        name, label, subject: name, label and subject of the clip; "" if it has none.
     """
 
     row: int
@@ -67,12 +67,12 @@ class Hit:
 
 @dataclass(frozen=True, eq=False)
 class Hits(Sequence):
-    """Clips that were found, best first; shows itself as a table.
+    """The results of a search, best first. A notebook displays them as a table.
 
     Attributes:
-        query: what was asked for.
+        query: the text, or the name of the clip, that was searched for.
         found: the hits.
-        notes: one line for each thing that was not understood or not done.
+        notes: one line per part of the text that was not understood.
     """
 
     query: str
@@ -96,14 +96,14 @@ class Hits(Sequence):
 
 @dataclass(frozen=True, eq=False)
 class Library:
-    """Clips that can be found; made by :meth:`build`, read again by :meth:`open`.
+    """A searchable set of N encoded clips. :meth:`build` makes a library, and :meth:`open` reads it from its folder.
 
     Attributes:
-        recognizer: reads the queries, and read the clips.
-        z: (1 or 6, N, C) float16, mapped: directions of the clips, whole and, in the order of :data:`PARTS`, by parts.
-        names, labels, subjects: N of each.
-        clips: the clips themselves, where they are at hand; None for a library that was opened without.
-        index: of :meth:`indexed`; None searches exactly.
+        recognizer: encodes the queries; it also encoded the clips.
+        z: (1 or 6, N, C) float16, unit vectors of the clips: of the whole body, then of each part in the order of :data:`PARTS`.
+        names, labels, subjects: (N,) text arrays; "" where a clip has none.
+        clips: the clips themselves; None for a library that was opened without them.
+        index: index made by :meth:`indexed`; with None the search is exact.
 
     Example:
         >>> import tdsm
@@ -131,17 +131,16 @@ class Library:
         parts: bool = False,
         progress: bool = True,
     ) -> "Library":
-        """Read all clips once; a killed call resumes with the next one.
+        """Encode all clips once. An interrupted call resumes at its last saved block of clips.
 
         Args:
-            clips: clips, or a file or folder that :func:`tdsm.load_clips` reads. Clips in which too little of everybody is seen are left out,
-                with a warning.
-            recognizer: left out: the shipped one.
-            folder: where the library is kept; left out: in memory.
-            parts: also keep what each part of the body does, for ``part=...``; six times the work and the size.
+            clips: clips, or a file or folder for :func:`tdsm.load_clips`. Clips in which too few joints are seen are left out, with a warning.
+            recognizer: an aligned recognizer; default: the shipped one.
+            folder: folder to save the library in; default: the library stays in memory.
+            parts: also encode the movement of each part of the body, for ``part=...``; six times the time and size.
 
         Raises:
-            InputError: no usable clip, a folder with another library, a recognizer whose clips and texts have no common space, or a disk that refuses.
+            InputError: no usable clip, a folder with another library, a recognizer without a common space of clips and texts, or a full or read-only disk.
         """
         recognizer = _aligned(recognizer or pretrained())
         clips = _clip_set(clips)
@@ -158,23 +157,23 @@ class Library:
 
     @classmethod
     def open(cls, folder: str | Path, recognizer: Recognizer | None = None, clips: ClipSet | None = None) -> "Library":
-        """Map a library that :meth:`build` wrote.
+        """Open a library that :meth:`build` wrote; its vectors are memory-mapped.
 
         Args:
-            recognizer: the one it was built with; left out: the shipped one.
-            clips: its clips, for showing what was found.
+            recognizer: the recognizer that built it; default: the shipped one.
+            clips: the clips of the library, needed only to display results.
 
         Raises:
-            InputError: not a whole library, or one of another recognizer or other clips.
+            InputError: the library is incomplete or damaged, or was built with another recognizer or other clips.
         """
         folder, recognizer = Path(folder), _aligned(recognizer or pretrained())
         about = read_sealed(folder / "library.json", _AGAIN)
         if about.get("format") != _FORMAT:
             raise InputError(folder, f"has format {about.get('format')!r}, this version reads {_FORMAT}", _AGAIN)
         if about.get("recognizer") != _identity(recognizer):
-            raise InputError(folder, "was built with another recognizer", f"open it with that one, or {_AGAIN}")
+            raise InputError(folder, "was built with another recognizer", f"open it with that recognizer, or {_AGAIN}")
         if clips is not None and about.get("clips") != clips.digest:
-            raise InputError(folder, "was built from other clips", f"give those, or {_AGAIN}")
+            raise InputError(folder, "was built from other clips", f"give those clips, or {_AGAIN}")
         if not about.get("complete"):
             raise InputError(folder, f"is not complete: {about.get('done')} of {about.get('total')} clips", "call build again, which resumes")
         z = map_npy(folder / "z.npy", remedy=_AGAIN)
@@ -188,17 +187,18 @@ class Library:
 
     @property
     def parts(self) -> bool:
-        """Whether the movement of single parts of the body can be asked for."""
+        """Whether the library contains vectors of single parts of the body."""
         return len(self.z) > 1
 
     def search(self, text: str, k: int = 12, *, part: str | None = None, label: str | None = None, subject: str | None = None, rerank: int = 50) -> Hits:
-        """The k clips that fit a text best.
+        """Find the k clips that fit a text best.
 
         Args:
             text: a name, a phrase or a sentence.
-            part: one of :data:`PARTS`, if only its movement matters.
-            label, subject: of these alone.
-            rerank: how many of the best by cosine the denoiser ranks again; without a trained denoiser it changes nothing.
+            k: number of clips to return.
+            part: one of :data:`PARTS`, to compare only the movement of that part.
+            label, subject: search only clips with this label or subject.
+            rerank: number of the best clips by cosine that the denoiser ranks again; no effect without a trained denoiser.
 
         Raises:
             InputError: a text without words, k below 1, an unknown part, or a label or subject that no clip has.
@@ -215,7 +215,7 @@ class Library:
         return self._hits(text, rows[:k], scores[:k], notes)
 
     def like(self, clip: Clip, k: int = 12, *, part: str | None = None, label: str | None = None, subject: str | None = None) -> Hits:
-        """The k clips that move most like one; it comes first itself, if it is in the library. Arguments and errors as of :meth:`search`."""
+        """Find the k clips most similar to ``clip``, which comes first if it is in the library. Other arguments and errors as in :meth:`search`."""
         place = self._place(part)
         if not isinstance(clip, Clip):
             raise InputError("clip", f"is a {type(clip).__name__}", "give a Clip, such as library.clips[0]")
@@ -224,16 +224,16 @@ class Library:
         return self._hits(f"like {clip.name}", rows, scores, ())
 
     def indexed(self, neighbours: int = 32) -> "Library":
-        """The same library with an index of faiss (HNSW, inner product; ``pip install "tdsm[index]"``), for more than a million clips.
+        """The same library with a faiss index (HNSW, inner product; ``pip install "tdsm[index]"``), for more than a million clips.
 
-        Questions about the whole body without filters ask the index, which may miss a clip; all others, and those to which it gives too few answers, are
-        searched exactly. The index is made in memory, about three times as large as ``z``.
+        Searches over the whole body without filters use the index, which may miss a clip. All other searches, and those for which the index returns too
+        few clips, are exact. The index is built in memory and is about three times as large as ``z``.
 
         Args:
-            neighbours: of each clip in the index; more of them miss less, and take longer.
+            neighbours: neighbours per clip in the index. A larger number misses fewer clips and takes longer.
 
         Raises:
-            InputError: faiss is not installed, or a number below 2.
+            InputError: faiss is not installed, or ``neighbours`` is below 2.
         """
         if isinstance(neighbours, bool) or not isinstance(neighbours, int) or neighbours < 2:
             raise InputError("neighbours", f"is {neighbours!r}", "give 2 or more; 32 is usual")
@@ -247,7 +247,7 @@ class Library:
         return replace(self, index=index)
 
     def _nearest(self, direction: Float[Tensor, " channel"], count: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """What the index gives, best first; None where it gives fewer rows than there are (it fills with -1)."""
+        """The rows and scores that the index returns, best first; None if it returns fewer than ``count`` rows (it fills the rest with -1)."""
         self.index.hnsw.efSearch = max(64, 2 * count)
         scores, rows = (each[0] for each in self.index.search(direction.numpy()[None], count))
         found = (rows >= 0) & np.isfinite(scores)
@@ -258,7 +258,7 @@ class Library:
         if part is None:
             return 0
         if part not in PARTS:
-            raise InputError("part", f"{part!r} is none", f"choose {', '.join(PARTS)}")
+            raise InputError("part", f"{part!r} is not a part of the body", f"choose {', '.join(PARTS)}")
         if len(self.z) == 1:
             raise InputError("part", "the library was built without parts", "build it with parts=True")
         return 1 + PARTS.index(part)
@@ -266,7 +266,7 @@ class Library:
     def _best(
         self, direction: Float[Tensor, " channel"], count: int, part: str | None, label: str | None, subject: str | None, k: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and cosines of the best, those with equal cosines in the order of rows."""
+        """Rows and cosines of the ``count`` best clips; rows with equal cosines are in ascending order."""
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise InputError("k", f"is {k!r}", "give a number of clips, 1 or more")
         if self.index is not None and (part, label, subject) == (None, None, None):
@@ -295,7 +295,7 @@ class Library:
 
 
 def _write(folder: Path, clips: ClipSet, recognizer: Recognizer, about: dict[str, object], progress: bool) -> None:
-    """Everything of a library that is not there yet; ``library.json`` says after each block how far it is."""
+    """Write the parts of a library that are missing; ``library.json`` records the progress after each block."""
     path, width, layers = folder / "library.json", recognizer.backbone.features, 1 + len(PARTS) * bool(about["parts"])
     state = about | {"done": 0, "complete": False, "left_out": []}
     if path.exists():
@@ -323,24 +323,24 @@ def _write(folder: Path, clips: ClipSet, recognizer: Recognizer, about: dict[str
         write_sealed(path, state)
     rows = _used(len(clips), state["left_out"])
     _require_some(clips, rows)
-    if len(rows) < z.shape[1]:  # without the rows of clips that could not be used
+    if len(rows) < z.shape[1]:  # drop the rows of clips that could not be used
         with disk_faults(folder), atomic(folder / "z.npy") as partial, partial.open("wb") as file:
             np.save(file, np.array(z[:, : len(rows)]))
     write_sealed(path, state | _columns(clips, rows) | {"complete": True})
 
 
 def _used(count: int, left_out: Sequence[int]) -> list[int]:
-    """Numbers of the clips that are in a library, of ``count``."""
+    """Indices of the clips that are in a library, out of ``count`` clips."""
     return sorted(set(range(count)) - set(left_out))
 
 
 def _blocks(recognizer: Recognizer, clips: ClipSet, start: int, parts: bool, progress: bool) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Clips from ``start`` on, some hundred at a time: the numbers of those that can be used, and their directions in half precision."""
+    """Blocks of clips from ``start`` on: the indices of the usable clips, and their unit vectors in half precision."""
     for first in progress_bar(range(start, len(clips), _BLOCK), shown=progress and len(clips) > _BLOCK, desc="library", unit=f"{_BLOCK} clips"):
         block = [clips[row] for row in range(first, min(first + _BLOCK, len(clips)))]
         try:
             found, used = _directions(recognizer, block, parts)
-        except InputError as error:  # not one of them can be used
+        except InputError as error:  # no clip of the block can be used
             warnings.warn(str(error), stacklevel=4)
             found, used = torch.zeros(1 + len(PARTS) * parts, 0, recognizer.backbone.features), []
         yield [first + row for row in used], found.half().numpy()
@@ -362,20 +362,20 @@ def _clip_set(clips: ClipSet | Sequence[Clip] | str | Path) -> ClipSet:
 
 
 def _aligned(recognizer: Recognizer) -> Recognizer:
-    """The recognizer itself. Raises InputError: its clips and texts have no common space, in which they could be compared."""
+    """Return the recognizer. Raises InputError: its clips and texts have no common space in which they can be compared."""
     if recognizer.backbone.kind != "aligned" or recognizer.layout is None:
-        raise InputError("recognizer", f"has a backbone of the kind {recognizer.backbone.kind}", "take tdsm.pretrained(), or one trained with Config() or init")
+        raise InputError("recognizer", f"has a {recognizer.backbone.kind} backbone", "use tdsm.pretrained(), or a recognizer trained with Config() or init")
     return recognizer
 
 
 def _require_some(clips: ClipSet, rows: Sequence[int]) -> None:
     if not rows:
-        raise InputError(clips.name, "too little of everybody is seen in all clips", "give other clips")
+        raise InputError(clips.name, "too few joints are seen in every clip", "give other clips")
 
 
 @torch.no_grad()
 def _directions(recognizer: Recognizer, clips: Sequence[Clip], parts: bool) -> tuple[Float[Tensor, "layer clip channel"], list[int]]:
-    """Directions of clips, whole and by parts, and which of them can be used. Of a part: the other joints stay where they are in the first frame."""
+    """Unit vectors of the usable clips (whole body, then parts), and their indices. For a part, all other joints keep their place of the first frame."""
     bodies, _ = brought_to(list(clips), recognizer.layout)
     x, used = preprocess_usable(bodies, recognizer.backbone.preprocess)
     x = torch.from_numpy(x)
@@ -386,14 +386,14 @@ def _directions(recognizer: Recognizer, clips: Sequence[Clip], parts: bool) -> t
 
 
 def _joints(layout: Layout) -> Bool[Tensor, "part joint"]:
-    """Which joints move, of each part; each joint in one of them."""
+    """(5, V) bool: the joints of each part. Each joint belongs to exactly one part."""
     limbs = [f"{part.split()[0]} ({_LIMBS[part.split()[1]]})" for part in PARTS[:-1]]
     moving = torch.tensor([[re.match(limb, joint) is not None for joint in layout.joints] for limb in limbs])
     return torch.cat((moving, ~moving.any(dim=0, keepdim=True)))
 
 
 def _identity(recognizer: Recognizer) -> str:
-    """sha256 of the weights that z_x depends on, and of the preprocessing."""
+    """sha256 of the backbone's weights and of its preprocessing."""
     digest = hashlib.sha256(repr(recognizer.backbone.preprocess).encode())
     for name, tensor in sorted(recognizer.backbone.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().numpy().tobytes())

@@ -1,8 +1,8 @@
-"""Training a recognizer: first the backbone, then the denoiser.
+"""Training of a recognizer: first the backbone, then the denoiser.
 
-clips, labels -> fit_backbone (tdsm.backbones.fit) -> backbone and examples: z_x, z_g, z_l
-examples      -> fit_matcher                       -> matcher
-both                                               -> Recognizer
+clips, labels     -> fit_backbone (tdsm.backbones.fit) -> backbone, and examples: z_x, z_g, z_l
+examples          -> fit_matcher                       -> matcher
+backbone, matcher                                      -> Recognizer
 """
 
 import hashlib
@@ -36,16 +36,18 @@ from tdsm.util.provenance import environment, is_main_process
 
 __all__ = ["calibrated_gamma", "check_run", "fit_matcher", "matcher_for", "train_recognizer"]
 
-_HELD_SUBJECTS = 0.25  # share of the subjects that calibration keeps from training
+_HELD_SUBJECTS = 0.25  # share of the subjects that calibration holds out of training
 
 
 def fit_matcher(examples: Examples, config: Config, *, seed: int = 0, checkpoint: Path | None = None, loss: Loss | None = None) -> tuple[Matcher, list[Logged]]:
-    """Train a denoiser on features and texts, for a fixed number of steps (METHOD: losses, training). Negatives are drawn uniformly from the texts.
+    """Train a denoiser on features and texts for a fixed number of steps. Negatives are drawn uniformly from the texts.
 
     Args:
-        config: its ``diffusion``, ``model`` and ``train`` parts.
-        checkpoint: file from which a killed training resumes.
-        loss: a loss of your own in place of :func:`tdsm.diffusion.tdsm_loss`.
+        examples: features z_x of the training clips, their class indices, and the texts of the classes.
+        config: settings; only ``diffusion``, ``model`` and ``train`` are used.
+        seed: seed of weights, batches and noise.
+        checkpoint: file from which an interrupted training resumes.
+        loss: a custom loss in place of :func:`tdsm.diffusion.tdsm_loss`.
 
     Returns the matcher, in evaluation mode, and the logged steps.
     """
@@ -85,7 +87,7 @@ def fit_matcher(examples: Examples, config: Config, *, seed: int = 0, checkpoint
 
 
 def matcher_for(examples: Examples, config: Config, seed: int = 0) -> Matcher:
-    """An untrained matcher of the sizes of these features and texts."""
+    """An untrained matcher whose sizes fit these features and texts."""
     z_x, text = examples.z_x, examples.text
     return Matcher(z_x.shape[2], z_x.shape[1], text.z_g.shape[1], text.z_l.shape[1], config.model, config.diffusion, seed)
 
@@ -103,32 +105,37 @@ def train_recognizer(
     loss: Loss | None = None,
     init: str | Path | None = None,
 ) -> Recognizer:
-    """Train backbone and denoiser on all clips given, whose classes are the seen classes, for a fixed number of steps.
+    """Train a backbone and a denoiser on all given clips for a fixed number of steps. The classes of the clips are the seen classes.
 
     Args:
         clips: labelled clips of the seen classes. Clips of unseen classes must not be among them.
-        config: settings; left out: ``Config()``, the recommended recipe.
-        descriptions: label -> a sentence about the body's movement; may hold more labels than are trained on.
-        folder: run folder to write: config.json, env.json, history.csv, ``training`` (checkpoints, from which a killed run resumes) and
-            ``model`` (what :meth:`Recognizer.from_pretrained` reads). None keeps everything in memory.
-        seed: of weights, batches and noise.
-        calibrate: also train a model on some of the seen classes, and choose with it what is subtracted from the scores of seen labels when seen
-            and unseen labels are asked together (:func:`calibrated_gamma`); doubles the time.
-        text_encoder: reads labels; left out: ``config.text``.
-        net: a skeleton encoder of your own, see :data:`tdsm.backbones.fit.MakeNet`.
-        loss: a loss of your own, see :data:`tdsm.diffusion.Loss`.
-        init: "pretrained" tunes the shipped recognizer (:func:`tdsm.pretrained`) to the seen classes, in seconds; or the folder of another one that
-            ``tdsm pretrain`` wrote. Clips of any body are converted to its own. ``config`` is :data:`tdsm.config.tuned` then, if left out.
+        config: settings; default: ``Config()``, the recommended recipe.
+        descriptions: label -> sentence about the body's movement; it may contain labels that are not trained on.
+        folder: run folder to write: config.json, env.json, history.csv, ``training`` (checkpoints, from which an interrupted run resumes) and
+            ``model`` (files for :meth:`Recognizer.from_pretrained`). None keeps everything in memory.
+        seed: seed of weights, batches and noise.
+        calibrate: also train a second model without some of the seen classes, and use it to choose the number that is subtracted from the scores of
+            seen labels when seen and unseen labels are candidates together (:func:`calibrated_gamma`). This doubles the time.
+        text_encoder: encoder of the labels; default: the encoder of ``config.text``.
+        net: a custom skeleton encoder, see :data:`tdsm.backbones.fit.MakeNet`.
+        loss: a custom loss, see :data:`tdsm.diffusion.Loss`.
+        init: "pretrained" fine-tunes the shipped recognizer (:func:`tdsm.pretrained`) on the seen classes, in seconds. Another value is the ``model``
+            folder of a ``tdsm pretrain``. Clips are converted to the layout of that recognizer, and the default of ``config`` is
+            :data:`tdsm.config.tuned`.
+
+    Returns:
+        the trained recognizer; its :attr:`Recognizer.seen` are the classes of ``clips``.
 
     Raises:
-        InputError: unlabelled clips, fewer than two classes, or a run folder of other settings, clips, descriptions or seed.
+        InputError: a clip has no label, there are fewer than two classes, or ``folder`` is a run with other settings, clips, descriptions or seed.
 
-    >>> import tdsm
-    >>> from tdsm.data.synthetic import synthetic_clips
-    >>> clips = synthetic_clips(2).of_classes(["squat", "bow", "jump"])
-    >>> tiny = {"encoder.steps": 2, "encoder.width": 4, "train.steps": 2, "preprocess.frames": 8}
-    >>> tdsm.train_recognizer(clips, tdsm.override(tdsm.config.demo(), tiny)).seen
-    ('squat', 'bow', 'jump')
+    Example:
+        >>> import tdsm
+        >>> from tdsm.data.synthetic import synthetic_clips
+        >>> clips = synthetic_clips(2).of_classes(["squat", "bow", "jump"])
+        >>> tiny = {"encoder.steps": 2, "encoder.width": 4, "train.steps": 2, "preprocess.frames": 8}
+        >>> tdsm.train_recognizer(clips, tdsm.override(tdsm.config.demo(), tiny)).seen
+        ('squat', 'bow', 'jump')
     """
     folder = None if folder is None else Path(folder)
     check_seed(seed)
@@ -138,14 +145,14 @@ def train_recognizer(
         config = config or tuned()
         if not isinstance(init, str | Path) or not str(init) or config.backbone != "aligned":
             what = f"is {init!r:.60}, with backbone {config.backbone}"
-            raise InputError("init", what, 'give "pretrained" or the `model` folder of a `tdsm pretrain`, and settings such as tdsm.config.tuned()')
+            raise InputError("init", what, 'give "pretrained" or the `model` folder of a `tdsm pretrain`, with settings such as tdsm.config.tuned()')
         config = replace(config, align=replace(config.align, start="shipped" if init == "pretrained" else str(init)))
     config = config or Config()
     clips = on_start_body(clips, config)
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     text_encoder.check()
     aligned = config.backbone == "aligned"
-    text_encoder.examine(as_labels(clips.classes, descriptions), aligned and config.align.guess > 0, aligned=aligned)  # refuses before any work
+    text_encoder.examine(as_labels(clips.classes, descriptions), aligned and config.align.guess > 0, aligned=aligned)  # raises before any work is done
     parts = {"descriptions": descriptions or {}, "text_encoder": text_encoder, "net": net, "loss": loss}
     if folder is None:
         recognizer, _ = _train(clips, config, None, seed, **parts)
@@ -193,13 +200,14 @@ def calibrated_gamma(
     net: MakeNet | None = None,
     loss: Loss | None = None,
 ) -> float:
-    """What to subtract from scores of seen labels when seen and unseen labels are asked together.
+    """Choose gamma, the number to subtract from the scores of seen labels when seen and unseen labels are candidates together.
 
-    Of ``clips``, those that the recognizer is trained on, a quarter of the classes, which play the unseen ones, and a quarter of the subjects are kept
-    from a second training; gamma is the one with the largest harmonic mean on them (:func:`tdsm.evaluate.gzsl.choose_gamma`). No truly unseen clip has a say.
+    ``clips`` are the training clips of the recognizer. A second model is trained without a quarter of the classes, which serve as pseudo-unseen classes,
+    and without a quarter of the subjects. The result is the gamma with the largest harmonic mean on the held-out clips
+    (:func:`tdsm.evaluate.gzsl.choose_gamma`). No clip of a truly unseen class is used. Arguments as in :func:`train_recognizer`.
 
     Raises:
-        InputError: fewer than four classes, or no clip that can be left out.
+        InputError: fewer than four classes, or no clip can be held out.
     """
     train, held = holdout_clips(clips, _HELD_SUBJECTS, seed)
     ((part, pseudo),) = pseudo_unseen(train, max(2, len(clips.classes) // 4), draws=1, seed=seed)
@@ -210,10 +218,10 @@ def calibrated_gamma(
 
 
 def check_run(folder: Path, config: Config, seed: int | None = None, inputs: Mapping[str, str] | None = None) -> None:
-    """Refuse a run folder of other settings, clips, descriptions or seed, before anything in it is touched.
+    """Check that a folder is new, or a run with the same settings, clips, descriptions and seed. Nothing in it is changed.
 
     Raises:
-        InputError: another run, or a file that cannot be read.
+        InputError: the folder is another run, or a file in it cannot be read.
     """
     path, env, remedy = folder / "config.json", folder / "env.json", "give another run folder, or delete this one"
     if not path.exists():
@@ -230,7 +238,7 @@ def check_run(folder: Path, config: Config, seed: int | None = None, inputs: Map
 
 
 def _inputs(clips: ClipSet, descriptions: Descriptions, text_encoder: TextModel, net: MakeNet | None, loss: Loss | None) -> dict[str, str]:
-    """Hashes of what a run depends on besides settings and seed."""
+    """Hashes of the inputs of a run other than settings and seed."""
     prompts = [label.prompts for label in as_labels(clips.classes, descriptions)]
     inputs = {"clips": clips.digest, "descriptions": json.dumps(prompts), "text model": text_encoder.identity}
     inputs |= {"net": getattr(net, "__qualname__", ""), "loss": getattr(loss, "__qualname__", "")}

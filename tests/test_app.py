@@ -444,7 +444,7 @@ def shown(tab, words, place="answer", seconds=60):
 def open_page(tab, server):
     tab.call("Emulation.setFocusEmulationEnabled", enabled=True)
     tab.call("Page.navigate", url=server.address)
-    tab.wait(f"!!{by_id('example')} && !!document.querySelector('#file input[type=file]')")
+    tab.wait(f"!!{by_id('example')} && !!{by_id('ask')} && !!document.querySelector('#file input[type=file]')")
     tab.value("void (window.faults = [], addEventListener('error', e => faults.push(e.message)))")
 
 

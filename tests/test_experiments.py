@@ -404,10 +404,10 @@ def test_settings_are_every_combination():
         ({"train.steps": ["many"]}, r"grid: train: steps: 'many' is not int"),
         ({"train.steps": [np.int64(3)]}, "is not int"),
         ({"train.steps": [10, -1]}, "steps is -1; give 0 or more"),
-        ({"diffusion.target": "sample"}, r"grid: diffusion\.target: 'sample' is no list"),
-        ({"train.steps": 5}, "no list of different values"),
-        ({"train.steps": []}, "no list of different values"),
-        ({"train.steps": [5, 5]}, "no list of different values"),
+        ({"diffusion.target": "sample"}, r"grid: diffusion\.target: 'sample' is not a list"),
+        ({"train.steps": 5}, "is not a list of different values"),
+        ({"train.steps": []}, "is not a list of different values"),
+        ({"train.steps": [5, 5]}, "is not a list of different values"),
         ({"model.width": [64], "model.heads": [4, 5]}, "multiple of heads"),
     ],
 )
@@ -576,7 +576,7 @@ def test_published_features_serve_in_place_of_the_download(clips, tmp_path):
     for given in (folders, folders[::-1]):
         scored = run(cells_of(row, source_of(row, given), CLASSIFIER, seeds=1, text_encoder=reader()), tmp_path / "features")
         assert all(near(one.reports[name], other.reports[name]) for one, other in zip(scored, raw, strict=True) for name in ("tdsm", "ridge"))
-    with pytest.raises(InputError, match="one for each"):
+    with pytest.raises(InputError, match="one set per class list"):
         source_of(row, folders[:1])
     with pytest.raises(InputError, match="not the classes of"):
         source_of(ROWS["nw-ucla-purls-5-5"], folders[:1])
@@ -615,7 +615,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_done(small, tmp_path, mo
         source_of(ROW, [tmp_path / "nothing"])
     with pytest.raises(InputError, match="no data given"):
         source_of(ROW, [])
-    with pytest.raises(InputError, match="which utd-mhad-purls-22-5 is not made of"):
+    with pytest.raises(InputError, match="which utd-mhad-purls-22-5 does not use"):
         source_of(ROWS["utd-mhad-purls-22-5"], [data["nw-ucla"]])
     with pytest.raises(InputError, match=r"preprocess\.frames is 0"):
         planned(name, data, override(CLASSIFIER, {"preprocess.frames": 0}))

@@ -67,7 +67,7 @@ def test_the_same_command_gives_the_same_bytes_and_what_is_done_is_not_done_agai
 
 
 def test_a_folder_of_another_pretraining_is_refused(run):
-    with pytest.raises(InputError, match=r"run\.json: is of another pretraining"):
+    with pytest.raises(InputError, match=r"run\.json: belongs to another pretraining"):
         pretrain(run[0], settings=TINY | {"steps": 7})
     with pytest.raises(InputError, match="unknown key 'stepz'"):
         pretrain(run[0], settings={"stepz": 7})
@@ -98,7 +98,7 @@ def test_what_cannot_be_is_refused_before_any_work(tmp_path, options, what):
 
 
 def test_names_that_leave_nothing_out_are_said(tmp_path):
-    with pytest.warns(UserWarning, match=r"1 of 2 names leave no action out \(first: 'qqq'\)"):
+    with pytest.warns(UserWarning, match=r"1 of 2 names match no action of the dictionary \(first: 'qqq'\)"):
         pretrain(tmp_path, settings=TINY, without=[FEW[3].name, "qqq"], confidence=False)
 
 

@@ -149,7 +149,7 @@ def test_published_numbers_are_marked_and_never_averaged_with_ours(tmp_path):
         ({"tdsm": {"seeds": 5, "mean": float("nan")}}, "NaN is not a number"),
         ({"tdsm": {"seeds": 0, "mean": 0.5}}, "seeds of tdsm"),
         ({"tdsm": 0.5}, "not a result file"),
-        ({"benchmark": None}, "benchmark None is no name"),
+        ({"benchmark": None}, "benchmark None is not a name"),
     ],
 )
 def test_a_file_that_does_not_say_enough_is_one_clear_line(tmp_path, changes, why):

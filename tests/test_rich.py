@@ -210,7 +210,7 @@ def test_a_run_that_is_not_done_opens_and_says_so(tmp_path):
     assert run.metrics is None
     assert "training not ended" in repr(run)
     assert "No metrics.json" in words_of(run)
-    with pytest.raises(InputError, match=r"has no history\.csv: its training has not come to its end"):
+    with pytest.raises(InputError, match=r"has no history\.csv: its training has not ended"):
         run.plot()
     with pytest.raises(InputError, match=r"recognizer\.json: no such file"):
         run.recognizer()
@@ -220,14 +220,14 @@ def test_a_run_gives_back_its_recognizer(recognizer, tmp_path):
     folder = a_run(tmp_path / "one")
     recognizer.save_pretrained(folder / "model")
     assert Run(folder).recognizer().seen == recognizer.seen
-    with pytest.raises(InputError, match=r"model: is no run: it has no config\.json; give .*one$"):
+    with pytest.raises(InputError, match=r"model: is not a run: it has no config\.json; give .*one$"):
         Run(folder / "model")
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"is no run: it has no config\.json; give a folder that `tdsm train`"):
+    with pytest.raises(InputError, match=r"is not a run: it has no config\.json; give a folder that `tdsm train`"):
         Run(tmp_path)
-    with pytest.raises(InputError, match="is no run"):
+    with pytest.raises(InputError, match="is not a run"):
         Run(tmp_path / "nowhere")
 
 

@@ -251,7 +251,7 @@ def test_each_joint_of_each_layout_belongs_to_one_part(layout):
 
 def test_what_cannot_be_searched_is_refused(library, clips):
     seen = clips.of_classes(ACTIONS[:3])
-    with pytest.raises(InputError, match="recognizer: has a backbone of the kind classifier"):
+    with pytest.raises(InputError, match="recognizer: has a classifier backbone"):
         Library.build(clips, tdsm.train_recognizer(seen, TINY_CLASSIFIER))
     for wrong in (-1, True):
         with pytest.raises(InputError, match="rerank: is"):

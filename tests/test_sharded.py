@@ -41,7 +41,7 @@ def test_shards_open_as_what_one_process_reads(prepare, data, tmp_path):
     for number in (2, 1, 3):
         code, printed, _ = prepare(out, "--shard", f"{number}/3")
         assert code == 0
-    assert printed.splitlines()[-1] == f"shard 3/3 written to {out}, which has all of them now"
+    assert printed.splitlines()[-1] == f"shard 3/3 written to {out}, which now holds all shards"
     same(load_clips(out), plain)
     names = [{path.split("/")[-1].removesuffix(".json") for path in json.loads((out / "files.json").read_text())["files"]}]
     parts = [{clip.name for clip in load_clips(out / f"{number}-of-3")} for number in (1, 2, 3)]
@@ -110,7 +110,7 @@ def test_what_cannot_be_sharded_is_refused_in_one_line(prepare, data, tmp_path):
     saved = load_clips(data).save(tmp_path / "clips.npz")
     for options, source, message in [
         (("--shard", "1/2"), saved, "clips.npz: is a single file, or read as one, and has no shards; remove --shard"),
-        (("--shard", "1/2", "--fix"), data, "--shard: does not go with --fix, --size or --fps"),
+        (("--shard", "1/2", "--fix"), data, "--shard: cannot be combined with --fix, --size or --fps"),
         (("--shard", "1,2/2"), data, "1,2/2 is more than one"),
         (("--shard", "3/2"), data, "not from 1 to 2"),
     ]:

@@ -192,5 +192,5 @@ def test_descriptions_replace_those_of_the_recognizer_whatever_the_spelling(reco
 def test_background_needs_a_recognizer_that_knows_it(recognizer, take):
     clip, _ = take
     bare = tdsm.Recognizer(recognizer.config, recognizer.backbone, recognizer.matcher)
-    with pytest.raises(InputError, match="background: is below 1, which this recognizer cannot tell"):
+    with pytest.raises(InputError, match="background: is below 1, and this recognizer has no fitted confidence"):
         spot(bare, clip, LABELS, SpotConfig(background=0.5))

@@ -1,10 +1,10 @@
-"""The page for the browser: drop a recording, type names of actions, see the answer; or type a text and find clips.
+"""The page for the browser: drop a recording and type names of actions to see the answer, or type a text to find clips.
 
-:func:`serve` is ``tdsm app``; :func:`build` makes the page alone, for a notebook or a server of one's own. Both need Gradio, ``pip install "tdsm[app]"``.
-Nothing is fetched from the network and nothing is reported to anybody. Uploads lie in a folder of the server's own, are deleted as soon as they were read,
-and the folder goes with the server; the recordings themselves are held in memory until the browser's tab is closed.
+:func:`serve` is ``tdsm app``. :func:`build` makes the page without serving it, for a notebook or your own server. Both need Gradio,
+``pip install "tdsm[app]"``. The page loads nothing from the network and sends no usage data. Uploads are stored in a temporary folder of the server and deleted
+after they have been read; the folder is deleted when the server ends. The recordings stay in memory until the browser tab is closed.
 
-:mod:`tdsm.app.live` names actions in frames as they come in; :mod:`tdsm.app.demo` is ``tdsm demo``.
+:mod:`tdsm.app.live` recognises actions in frames as they arrive; :mod:`tdsm.app.demo` is ``tdsm demo``.
 """
 
 import os
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 __all__ = ["LARGEST", "build", "serve"]
 
 LARGEST = 200 * 2**20
-"""Bytes of the largest file that may be dropped."""
+"""Largest size of an uploaded file, in bytes."""
 
 _QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "GRADIO_RUN_HISTORY": "False"}
 
 
 def build(recognizer: Recognizer | None = None, library: Library | None = None) -> "gradio.Blocks":
-    """The page, not yet served.
+    """Make the page without serving it.
 
     Args:
-        recognizer: left out: the shipped one.
-        library: clips to search in, with the clips themselves; left out: the packaged examples.
+        recognizer: default: the shipped one.
+        library: library to search, including its clips; default: the packaged examples.
 
     Raises:
         InputError: Gradio is not installed.
@@ -58,13 +58,13 @@ def serve(host: str = "127.0.0.1", port: int = 7860, *, recognizer: Recognizer |
     """Serve the page until the process is interrupted or terminated.
 
     Args:
-        host: address to listen at. The default is reached from this machine alone; everybody who reaches another one may use the page.
-        port: 0 takes any free one; the address is printed.
-        recognizer: left out: the shipped one.
-        library: clips to search in, as a path that :func:`tdsm.load_clips` reads; left out: the packaged examples.
+        host: address to listen on. With the default, only this machine can connect. With any other address, everyone who can reach it can use the page.
+        port: port to listen on; 0 chooses a free port. The address is printed.
+        recognizer: default: the shipped one.
+        library: clips to search, as a path for :func:`tdsm.load_clips`; default: the packaged examples.
 
     Raises:
-        InputError: Gradio is not installed, the port is taken, the address is none of this machine, or the library cannot be read.
+        InputError: Gradio is not installed, the port is in use, the address does not belong to this machine, or the library cannot be read.
     """
     _require_gradio()
     port = _free(host, port)
@@ -79,9 +79,9 @@ def serve(host: str = "127.0.0.1", port: int = 7860, *, recognizer: Recognizer |
             try:
                 threading.Thread(target=desk.warm, daemon=True).start()
                 shown = f"[{host}]" if ":" in host else host
-                print(f"tdsm app: open http://{shown}:{port} in a browser; Ctrl+C ends it", flush=True)
+                print(f"tdsm app: open http://{shown}:{port} in a browser; press Ctrl+C to stop", flush=True)
                 if host not in ("127.0.0.1", "::1", "localhost"):
-                    print(f"tdsm app: whoever reaches {host} may use it", flush=True)
+                    print(f"tdsm app: everyone who can reach {host} can use this page", flush=True)
                 ended.wait()
             finally:
                 served.close(verbose=False)
@@ -89,7 +89,7 @@ def serve(host: str = "127.0.0.1", port: int = 7860, *, recognizer: Recognizer |
 
 
 def _options() -> dict[str, object]:
-    """How the page is served: bounded uploads, no traceback, no link to anywhere, no font from the network, no Node."""
+    """Options of the server: limited upload size, no tracebacks, no external links, no fonts from the network, no Node."""
     import gradio
 
     theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
@@ -108,7 +108,7 @@ def _require_gradio() -> None:
 
 
 def _free(host: str, port: int) -> int:
-    """The port itself, or for 0 a free one. Raises InputError: it is taken, or the address is none of this machine."""
+    """The port, or a free port for 0. Raises InputError: the port is in use, or the address does not belong to this machine."""
     try:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             return probe.getsockname()[1]
@@ -118,7 +118,7 @@ def _free(host: str, port: int) -> int:
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Variables of the environment for a while; Gradio takes some of its settings from there alone."""
+    """Set environment variables within the context; some settings of Gradio can be set only in this way."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -133,7 +133,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _interrupted() -> Iterator[threading.Event]:
-    """An event that is set by Ctrl+C or a request to terminate, so that what was opened is closed in order."""
+    """An event that SIGINT (Ctrl+C) or SIGTERM sets, so that the server can be closed in order."""
     ended = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield ended

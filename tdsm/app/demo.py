@@ -1,4 +1,4 @@
-"""The demo: the shipped recognizer on real clips, then TDSM tuned to seen classes of the embedded clips and asked for unseen ones."""
+"""The demo: the shipped recognizer on real clips, then TDSM fine-tuned on seen classes of synthetic clips and tested on unseen classes."""
 
 from pathlib import Path
 
@@ -19,16 +19,20 @@ __all__ = ["demo_recognizer", "most_certain", "name_examples", "run_demo", "scor
 
 
 def run_demo(folder: Path, *, seed: int = 0, config: Config | None = None, clips_per_class: int = 16) -> dict[str, Report]:
-    """Both parts, printed, and their pictures in ``folder``; a killed demo resumes.
+    """Run both parts, print the results, and save pictures in ``folder``. An interrupted demo resumes.
 
-    First the shipped recognizer names the real clips of :mod:`tdsm.data.examples`, each among its label and rivals. Then TDSM is tuned to the seen classes of
-    the synthetic clips with the recommended recipe and asked for the unseen ones, beside the plain cosine and ridge regression on the same features.
+    First, the shipped recognizer answers for the real clips of :mod:`tdsm.data.examples`; the candidates are the label of the clip and its rivals. Then TDSM
+    is fine-tuned on the seen classes of the synthetic clips and tested on the unseen ones, beside the plain cosine and ridge regression on the same features.
 
     Args:
-        folder: run folder: examples/ (each real clip with its answer, moving), and of the second part what :func:`tdsm.train.train_recognizer` leaves,
-            metrics.json, confusion.png, clip.html and clip.png.
-        config: of the second part; left out: :func:`tdsm.config.tuned`, with a denoiser of 60 steps to be set beside the cosine.
-        seed, clips_per_class: of clips, weights and noise; and how many clips of each action to animate.
+        folder: run folder. It gets examples/ (a player per real clip with its answer) from the first part, and the files of
+            :func:`tdsm.train.train_recognizer`, metrics.json, confusion.png, clip.html and clip.png from the second part.
+        seed: seed of clips, weights and noise.
+        config: settings of the second part; default: :func:`tdsm.config.tuned`, with a denoiser trained for 60 steps to compare with the cosine.
+        clips_per_class: number of clips to generate per action.
+
+    Returns:
+        method -> report on the unseen classes.
     """
     from tdsm.viz.animation import player, strip  # matplotlib, only needed here
     from tdsm.viz.plots import confusion
@@ -46,7 +50,8 @@ def run_demo(folder: Path, *, seed: int = 0, config: Config | None = None, clips
     for name, figure in {"confusion.png": confusion(report.confusion(), report.labels, report.labels)[0], "clip.png": strip(clip, answer)}.items():
         figure.savefig(folder / name, dpi=120, bbox_inches="tight")
     player(clip, answer, scores_of(report, surest)).save(folder / "clip.html")
-    print(f"\nTuned to {len(recognizer.seen)} synthetic actions, asked for {len(report.labels)} others of which it has no clip, by names and descriptions:")
+    seen, unseen = len(recognizer.seen), len(report.labels)
+    print(f"\nFine-tuned on {seen} synthetic actions, tested on {unseen} other actions without training clips, from names and descriptions:")
     print("  " + " | ".join(f"{name} {each.top1:.1%}" for name, each in reports.items()) + f" | chance {report.chance:.1%}")
     print(f"\nOpen next:\n  {folder}/examples/   the real clips, moving, with answers (any browser)")
     print(f"  {folder}/clip.html, {folder}/confusion.png, {folder}/metrics.json   of the second part")
@@ -55,7 +60,7 @@ def run_demo(folder: Path, *, seed: int = 0, config: Config | None = None, clips
 
 
 def name_examples(folder: Path) -> int:
-    """Let the shipped recognizer name the real example clips, print its answers, and save each clip with its answer as a player; how many are right."""
+    """Recognise the real example clips with the shipped recognizer, print its answers, and save one player per clip; returns the number of right answers."""
     from tdsm.viz.animation import player
 
     recognizer, clips = pretrained(), example_clips()
@@ -75,19 +80,19 @@ def name_examples(folder: Path) -> int:
 
 
 def demo_recognizer(folder: Path, *, seed: int = 0, config: Config | None = None, clips_per_class: int = 16) -> tuple[Recognizer, ClipSet, ClipSet]:
-    """The demo's recognizer, its training clips and clips of unseen classes; what ``folder`` holds already is not trained again."""
+    """The demo's recognizer, its training clips, and clips of unseen classes. If ``folder`` already contains the run, it is not trained again."""
     clips = synthetic_clips(clips_per_class, seed)
     train, test = clips.of_classes(SEEN), clips.of_classes(UNSEEN)
     return train_recognizer(train, config or demo(), descriptions=load_prompts("synthetic"), folder=folder, seed=seed), train, test
 
 
 def most_certain(report: Report) -> int:
-    """The clip whose best label is furthest ahead of its second, be it right or wrong."""
+    """Index of the clip with the largest difference between its best and its second score, whether the answer is right or wrong."""
     second, best = np.sort(report.scores, axis=1)[:, -2:].T
     return int((best - second).argmax())
 
 
 def scores_of(report: Report, clip: int) -> dict[str, float]:
-    """Label -> score of one clip, higher is better, above the worst label's."""
+    """Label -> score of one clip minus the score of the worst label; higher is better."""
     scores = report.scores[clip]
     return {label: float(score - scores.min()) for label, score in zip(report.labels, scores, strict=True)}

@@ -1,7 +1,7 @@
-"""What stands behind the page: recordings of each session, and answers as pieces of HTML. It knows nothing of Gradio, and can be asked without a browser.
+"""The logic behind the page: the recording of each session, and answers as HTML. It does not depend on Gradio and works without a browser.
 
-One question is worked on at a time, whoever asks: readers and the recognizer tell doubts as warnings, which Python collects for the whole process, so that two
-at once could get each other's. Every text of a user is escaped in what is returned.
+Only one request is processed at a time, over all sessions. The reason is that readers and the recognizer report doubts as Python warnings, which are collected
+per process; two requests at the same time could receive each other's warnings. All texts of users are escaped in the returned HTML.
 """
 
 import threading
@@ -29,38 +29,38 @@ from tdsm.viz.timeline import timeline
 __all__ = ["LONG", "Answer", "Desk", "Recording", "example_labels", "sentences_of"]
 
 LONG = 8.0
-"""Seconds from which on a recording is also searched for several actions."""
+"""Recordings longer than this many seconds are also searched for several actions."""
 
-_PIECE = 1_000  # frames of a long recording that are looked at in one turn
-_SESSIONS = 50  # whose recordings are kept; the oldest is forgotten
+_PIECE = 1_000  # frames of a long recording that are processed in one turn
+_SESSIONS = 50  # number of sessions whose recordings are kept; the oldest one is dropped
 _MOST_LABELS = 300
-_MOST_FRAMES = 200_000  # of a recording: nearly two hours
+_MOST_FRAMES = 200_000  # per recording: nearly two hours
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What a session looks at: clips, and what was said when they were read."""
+    """The clips of a session, and the warnings that were given when they were read."""
 
     clips: ClipSet
     notes: tuple[str, ...] = ()
-    source: str = ""  # path of the upload, which is deleted once it was read, and how it was read
+    source: str = ""  # path of the upload, which is deleted after reading, and the options of the reader
 
     @property
     def names(self) -> list[str]:
-        """Of its clips, numbered, since several may bear the same."""
+        """Names of the clips, numbered, because several clips may have the same name."""
         return [f"{number}: {clip.name}" for number, clip in enumerate(self.clips, 1)]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Pieces of HTML, "" for what there is not.
+    """Pieces of HTML; "" for a piece that does not apply.
 
     Attributes:
-        body: the clip, moving; "" for a long recording.
+        body: a player of the clip; "" for a long recording.
         ranking: labels with bars of their probabilities.
         readings: how each label was read.
-        notes: one line for each thing that was assumed.
-        found: actions of a long recording: a timeline with the moving body, a table, and a link to it as CSV.
+        notes: one line per assumption.
+        found: actions in a long recording: a timeline with a player, a table, and a link to the table as CSV.
     """
 
     body: str = ""
@@ -71,22 +71,22 @@ class Answer:
 
     @property
     def beside(self) -> str:
-        """What stands beside the question."""
+        """The pieces for the column beside the input."""
         titles = {"body": "", "ranking": "", "readings": "How each name was read", "notes": "Notes"}
         return "".join(section(name, title, getattr(self, name)) for name, title in titles.items())
 
     @property
     def below(self) -> str:
-        """What needs the whole width."""
+        """The piece that needs the full width."""
         return section("found", "Actions over time", self.found)
 
 
 class Desk:
-    """Reads, answers and searches for all sessions of a server.
+    """Read recordings, answer and search for all sessions of a server.
 
     Args:
-        recognizer: left out: the shipped one.
-        library: clips to search in; left out: the packaged examples.
+        recognizer: default: the shipped one.
+        library: library to search; default: the packaged examples.
 
     Example:
         >>> desk = Desk()
@@ -104,24 +104,26 @@ class Desk:
         self._held: OrderedDict[str, Recording] = OrderedDict()
 
     def warm(self) -> None:
-        """Load what the first answer needs, before anybody asks."""
+        """Load everything that the first answer needs, before the first request."""
         self.example("nobody", 0)
         self.answer("nobody", 0, str(self.examples[0].label))
         self.forget("nobody")
 
     def close(self) -> None:
-        """Wait for who has the turn, and give it to nobody any more: torch must not be at work in a thread when the process ends."""
+        """Wait for the current request, and accept no further request, because torch must not run in a thread when the process ends."""
         self._lock.acquire()
         self._held.clear()
 
     def take(self, session: str, path: str | Path, layout: str | None = None, fps: float | None = None, size: tuple[int, int] | None = None) -> Recording:
-        """Read a file that was uploaded, and delete it.
+        """Read an uploaded file, and delete it.
 
         Args:
-            layout, fps, size: as of :func:`tdsm.load_clips`, where the file does not say them.
+            session: name of the session.
+            path: the uploaded file.
+            layout, fps, size: as in :func:`tdsm.load_clips`, for files that do not state them.
 
         Raises:
-            InputError: nothing that :func:`tdsm.load_clips` reads.
+            InputError: the file cannot be read by :func:`tdsm.load_clips`.
         """
         path = Path(path)
         with self._lock, warnings.catch_warnings(record=True) as said:
@@ -140,24 +142,26 @@ class Desk:
             return self._hold(session, Recording(recording.clips, notes, source))
 
     def example(self, session: str, number: int) -> Recording:
-        """Look at one of the packaged examples."""
+        """Use a packaged example as the recording of the session."""
         with self._lock:
             return self._hold(session, Recording(ClipSet((self.examples[number],), (self.examples[number].label,), "example")))
 
     def forget(self, session: str) -> None:
-        """The session is over."""
+        """End a session, and drop its recording."""
         with self._lock:
             self._held.pop(session, None)
 
     def answer(self, session: str, number: int, labels: str, descriptions: str = "") -> Answer:
-        """What is seen in clip ``number`` of the session's recording.
+        """The answer for one clip of the session's recording.
 
         Args:
-            labels: names with commas between them; "" shows the body alone.
-            descriptions: a line for each label that has one, "label: sentence".
+            session: name of the session.
+            number: index of the clip.
+            labels: comma-separated names; "" shows only the moving body.
+            descriptions: one line per described label, "label: sentence".
 
         Raises:
-            InputError: no recording, nobody in it, or labels or descriptions that cannot be used.
+            InputError: no recording, no person in it, or labels or descriptions that cannot be used.
         """
         with self._turn():
             recording = self._held.get(session)
@@ -165,26 +169,26 @@ class Desk:
                 raise InputError("recording", "none is chosen", "drop a file or pick an example")
             clip = recording.clips[min(max(0, int(number)), len(recording.clips) - 1)]
             if clip.frames > _MOST_FRAMES:
-                raise InputError(clip.name, f"has {clip.frames:,} frames, the page takes {_MOST_FRAMES:,}", "cut it, or take `tdsm spot`")
+                raise InputError(clip.name, f"has {clip.frames:,} frames, the page takes at most {_MOST_FRAMES:,}", "cut it, or use `tdsm spot`")
             if not labels.strip():
                 return Answer(bodies(player(clip)), still_to_ask(), notes=lines(recording.notes))
             asked = as_labels(parse_labels(labels, "labels"))
             if len(asked) > _MOST_LABELS:
-                raise InputError("labels", f"are {len(asked)}, the page takes {_MOST_LABELS}", "ask fewer at a time")
+                raise InputError("labels", f"are {len(asked)}, the page takes at most {_MOST_LABELS}", "give fewer labels at a time")
             sentences = sentences_of(descriptions)
             answer = self.recognizer.predict(clip, asked, sentences)
             if not len(answer):
-                raise InputError(clip.name, "too little of a person is seen", "choose another clip")
+                raise InputError(clip.name, "too few joints of a person are seen", "choose another clip")
             long = clip.frames / clip.fps > LONG
             given = bars(answer, whole=long), readings(answer), lines([*recording.notes, *answer.notes])
             if not long:
-                known = normal_form(clip.label or "") in {label.key for label in asked}  # else it is neither right nor wrong
+                known = normal_form(clip.label or "") in {label.key for label in asked}  # otherwise the answer is neither right nor wrong
                 return Answer(bodies(player(clip if known else replace(clip, label=None), answer.top[0])), *given)
         spots = self._spotted(clip, asked, sentences)
         return Answer("", *given, bodies(timeline(spots, clip)) + segments(spots) + csv_link(spots))
 
     def _spotted(self, clip: Clip, asked: Sequence[Label], sentences: dict[str, str]) -> Spots:
-        """What :func:`tdsm.spotting.spot.spot` finds; between two pieces of the recording others have their turn."""
+        """The result of :func:`tdsm.spotting.spot.spot`, computed piece by piece, so that other requests are processed in between."""
         with self._turn():
             spotter, found = Spotter(self.recognizer, asked, clip.layout, clip.fps, descriptions=sentences), []
         for start in range(0, clip.frames, _PIECE):
@@ -195,10 +199,10 @@ class Desk:
         return Spots(tuple(found), spotter.fps, clip.frames, tuple(label.name for label in spotter.labels), clip.name)
 
     def find(self, text: str, count: int = 6) -> str:
-        """Clips of the library that fit a text, moving, and their scores.
+        """Players of the ``count`` library clips that fit a text best, with their scores.
 
         Raises:
-            InputError: a text without words, or no clip to be shown.
+            InputError: a text without words, or no clip to show.
         """
         with self._turn():
             hits = self.library.search(text, int(count))
@@ -222,35 +226,35 @@ class Desk:
 
 
 def sentences_of(text: str) -> dict[str, str]:
-    """Descriptions out of lines "label: sentence".
+    """Parse descriptions from lines "label: sentence".
 
     >>> sentences_of("squat: The knees bend.")
     {'squat': 'The knees bend.'}
 
     Raises:
-        InputError: a line of another form, or a label twice.
+        InputError: a line has another form, or a label occurs twice.
     """
-    made: dict[str, str] = {}
+    sentences: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         label, colon, sentence = (part.strip() for part in line.partition(":"))
         if not line.strip():
             continue
         if not (colon and label and sentence):
-            raise InputError(f"descriptions, line {number}", f"{line[:60]!r} is not of the form label: sentence", "write each on a line of its own")
-        if label in made:
-            raise InputError(f"descriptions, line {number}", f"{label[:60]!r} has a description already", "give one for each label")
-        made[label] = sentence
-    return made
+            raise InputError(f"descriptions, line {number}", f"{line[:60]!r} is not of the form label: sentence", "write one description per line")
+        if label in sentences:
+            raise InputError(f"descriptions, line {number}", f"{label[:60]!r} already has a description", "give one description per label")
+        sentences[label] = sentence
+    return sentences
 
 
 def example_labels(label: str | None, typed: str) -> str:
-    """Labels to ask for an example, its own among wrong ones, unless the user typed others before; for None the user's alone."""
+    """Text of the label box for an example: its label among wrong ones, or the text that the user typed; for ``label`` None, only the user's text."""
     offered = {own: ", ".join(sorted((own, *rivals))) for own, rivals in RIVALS.items()}
     return offered.get(label, "") if not typed.strip() or typed in offered.values() else typed
 
 
 def _named(error: InputError, path: Path) -> tuple[str, str]:
-    """What is wrong and the remedy of an error, without the folder in which the upload lay."""
+    """The problem and the remedy of an error, without the folder of the upload."""
     words = str(error).replace(str(path.parent) + "/", "")
     what, _, remedy = words.removeprefix(f"{path.name}: ").rpartition("; ")
     return (what, remedy) if what else (remedy, "give another file")

@@ -1,11 +1,12 @@
-"""Frames as they come in, one JSON line each, to answers, one JSON line each; what ``tdsm live`` does between its two ends.
+"""Live recognition for ``tdsm live``: frames in, one JSON line per frame; answers out, one JSON line per action.
 
-A line is one frame: ``{"t": 12.4, "landmarks": [[x, y, z, visibility], ...]}`` with the 33 world landmarks of MediaPipe (metres), read as those in files are
-(:mod:`tdsm.data.readers.mediapipe`), or ``{"t": 12.4, "joints": [[x, y, z], ...]}`` in the order of a layout, null for a joint that was not seen. A list that
-is empty or null is a frame with nobody. ``t`` are seconds by any clock; it may be left out where the frames a second are given and no frame is missing.
+A line is one frame. It is ``{"t": 12.4, "landmarks": [[x, y, z, visibility], ...]}`` with the 33 world landmarks of MediaPipe in metres, which are read as in
+files (:mod:`tdsm.data.readers.mediapipe`), or ``{"t": 12.4, "joints": [[x, y, z], ...]}`` in the order of a layout, with null for an unseen joint. An empty or
+null list is a frame without a person. ``t`` is the time in seconds of any clock. It may be omitted if the frames per second are given and no frame is missing.
 
-Frames are put on a grid of equal steps: one that comes late leaves a gap, in which the body is held for up to half a second and then absent. After
-:data:`PAUSE` seconds without a frame everything begins anew. Nothing is kept that is not needed, so that it may run for days.
+Frames are placed on a grid of equal time steps. A late frame leaves a gap, in which the last pose is held for up to half a second; after that the person is
+absent. After :data:`PAUSE` seconds without a frame, recognition starts again from the beginning. Only the frames that are still needed are kept, so the process
+can run for days.
 """
 
 import itertools
@@ -28,24 +29,24 @@ from tdsm.util.errors import InputError
 __all__ = ["PAUSE", "Camera", "answer_lines"]
 
 PAUSE = 10.0
-"""Seconds without a frame after which what was going on is over."""
+"""Seconds without a frame after which the current action is ended."""
 
-_HELD = 0.5  # seconds for which a body is held that no frame shows
-_FIRST = 30  # frames that tell how many come in a second
-_LONGEST = 1_000_000  # bytes of a line
-_BAD = 20  # lines at the beginning of which none can be read
+_HELD = 0.5  # seconds for which the last pose is held in a gap
+_FIRST = 30  # frames from which the frame rate is computed
+_LONGEST = 1_000_000  # bytes per line
+_BAD = 20  # unreadable lines at the beginning after which reading stops
 _FORM = 'give {"t": seconds, "landmarks": [[x, y, z, visibility], ...]}'
 
 
 class Camera:
-    """Takes frames in order of time, with gaps and an uneven rate, and gives the actions that are over.
+    """Find actions in frames that arrive in order of time, with gaps and an uneven rate.
 
     Args:
-        recognizer: any; :func:`tdsm.pretrained` gives calibrated probabilities.
-        labels: what to look for.
-        layout: of ``joints``; ``landmarks`` need mediapipe-33.
-        fps: frames a second of the grid; None: that of the first 30 frames (their median step).
-        config, descriptions: as of :class:`tdsm.spotting.spot.Spotter`.
+        recognizer: any recognizer; :func:`tdsm.pretrained` has calibrated probabilities.
+        labels: names of the actions to find.
+        layout: skeleton layout of ``joints``; ``landmarks`` need mediapipe-33.
+        fps: frames per second of the grid. None computes it from the median time step of the first 30 frames.
+        config, descriptions: see :class:`tdsm.spotting.spot.Spotter`.
 
     Example:
         >>> import tdsm
@@ -74,24 +75,24 @@ class Camera:
         self._make = lambda fps: Spotter(recognizer, self.labels, self.layout, fps, config)
         self.labels = as_labels(labels, merged(recognizer.descriptions, descriptions or {}))
         self._spotter = None if self.fps is None else self._make(self.fps)
-        self._waiting: list[tuple[np.ndarray, float]] = []  # frames that come before fps is known
-        self._times: list[float] = []  # of the first frames
+        self._waiting: list[tuple[np.ndarray, float]] = []  # frames that arrive before fps is known
+        self._times: list[float] = []  # times of the first frames
         self._zero = 0.0  # time of frame 0 of the spotter
-        self._last: tuple[int, float, np.ndarray] | None = None  # number, time and pose of the frame before
-        self._shown = 0  # number of the last frame with somebody
+        self._last: tuple[int, float, np.ndarray] | None = None  # number, time and pose of the previous frame
+        self._shown = 0  # number of the last frame with a person
 
     def push(self, pose: np.ndarray, time: float | None = None) -> list[dict[str, object]]:
-        """Take one frame and return the actions that are over.
+        """Add one frame and return the actions that have ended.
 
         Args:
-            pose: (V, C); NaN for a joint that was not seen, zeros for nobody.
-            time: in seconds; None: one step after the frame before.
+            pose: (V, C); NaN for an unseen joint, all zeros for an absent person.
+            time: time in seconds; None: one step after the previous frame.
 
         Returns:
-            ``start`` and ``end`` in the seconds of ``time``, ``label``, ``probability`` and ``margin`` of each.
+            one dict per action with ``start`` and ``end`` (seconds, on the clock of ``time``), ``label``, ``probability`` and ``margin``.
 
         Raises:
-            InputError: a pose of another layout, a time that does not rise, or none and no frames a second either.
+            InputError: a pose of another layout, a time that does not increase, or neither a time nor the frames per second.
         """
         pose = np.asarray(pose, np.float32)
         if pose.shape != (len(self.layout), self.layout.dims):
@@ -100,10 +101,10 @@ class Camera:
         before = self._waiting[-1][1] if self._waiting else None if self._last is None else self._last[1]
         if time is None:
             if self._spotter is None or self.fps is None:
-                raise InputError("frame", "has no time, and the frames a second are not known", 'give "t" in seconds, or --fps')
+                raise InputError("frame", "has no time, and the frames per second are not known", 'give "t" in seconds, or --fps')
             time = 0.0 if before is None else before + 1 / self.fps
         if not np.isfinite(time) or (before is not None and time <= before):
-            raise InputError("frame", f"t is {time}, not after {before}, that of the frame before", "give seconds that rise")
+            raise InputError("frame", f"t is {time}, not after {before}, the t of the previous frame", "give times in seconds that increase")
         self._times = [*self._times, time][: _FIRST + 1]
         if len(self._times) == _FIRST:
             self._step()
@@ -113,31 +114,31 @@ class Camera:
         return self._begin() if len(self._waiting) == _FIRST else []
 
     def finish(self) -> list[dict[str, object]]:
-        """The actions that were not over yet; no frame comes any more, or none for a long time."""
+        """End the stream, or the part before a long pause, and return the actions that had not ended yet."""
         found = self._begin() if len(self._waiting) > 1 else []
-        found += self._told(self._spotter.finish()) if self._spotter is not None and self._last is not None else []
+        found += self._answers(self._spotter.finish()) if self._spotter is not None and self._last is not None else []
         self._waiting, self._last = [], None
         if self._spotter is not None:
             self._spotter = self._make(self.fps)
         return found
 
     def _step(self) -> float:
-        """Seconds between two of the first frames, the median. Raises InputError: it is none that seconds between frames can have."""
+        """Median time step of the first frames, in seconds. Raises InputError: it is not between 0.001 and 1 s."""
         step = float(np.median(np.diff(self._times)))
         if not 1e-3 <= step <= 1:
             self._times, self._waiting = [], []
-            raise InputError("frames", f"come every {step:.4g} s by their t", "give t in seconds, of a frame a second at least")
+            raise InputError("frames", f"are {step:.4g} s apart by their t", "give t in seconds, with at least one frame per second")
         return step
 
     def _begin(self) -> list[dict[str, object]]:
-        """The frames a second are those of the frames that came."""
+        """Set the frame rate from the first frames, and process these frames."""
         self.fps = 1 / self._step()
         self._spotter = self._make(self.fps)
         waiting, self._waiting = self._waiting, []
         return [answer for pose, time in waiting for answer in self._placed(pose, time)]
 
     def _placed(self, pose: np.ndarray, time: float) -> list[dict[str, object]]:
-        """Hand the frame to the spotter at its place on the grid, after what fills the gap before it."""
+        """Pass the frame to the spotter at its place on the grid, after frames that fill the gap before it."""
         if self._last is not None and time - self._last[1] > PAUSE:
             return self.finish() + self._placed(pose, time)
         if self._last is None:
@@ -152,9 +153,9 @@ class Camera:
         self._last = number, time, pose
         if pose.any():
             self._shown = number
-        return self._told(self._spotter.push(np.stack(new))) if new else []
+        return self._answers(self._spotter.push(np.stack(new))) if new else []
 
-    def _told(self, found: Sequence[Segment]) -> list[dict[str, object]]:
+    def _answers(self, found: Sequence[Segment]) -> list[dict[str, object]]:
         return [
             {
                 "start": round(self._zero + each.start / self.fps, 3),
@@ -168,15 +169,15 @@ class Camera:
 
 
 def answer_lines(camera: Camera, stream: BinaryIO, complain: Callable[[str], None]) -> Iterator[str]:
-    """One JSON line for each action, as soon as it is over.
+    """One JSON line per action, as soon as the action has ended.
 
     Args:
-        camera: takes the frames.
-        stream: JSON lines in UTF-8, one a frame; empty lines are passed over.
-        complain: is called with one line that names the line's number, for each that cannot be read; such a frame is left out.
+        camera: camera that receives the frames.
+        stream: JSON lines in UTF-8, one per frame; empty lines are skipped.
+        complain: function that is called with a message for each line that cannot be read; the message contains the line number. The frame is skipped.
 
     Raises:
-        InputError: none of the first 20 lines can be read, or their times are no seconds.
+        InputError: none of the first 20 lines can be read, or their times are not in seconds.
     """
     read = bad = 0
     for number, line in _lines(stream):
@@ -202,7 +203,7 @@ def _as_json(answer: dict[str, object]) -> str:
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not empty with their numbers; of one that is too long, its beginning. Ctrl+C ends them as the end of the stream does."""
+    """Non-empty lines with their numbers; a line that is too long is truncated. Ctrl+C ends them in the same way as the end of the stream."""
     for number in itertools.count(1):
         try:
             line = rest = stream.readline(_LONGEST)
@@ -229,7 +230,7 @@ def _frame(line: bytes, layout: Layout, where: str) -> tuple[np.ndarray, float |
         joints = value["joints"]
         return pose if not joints else _joints(joints, layout, where), time
     if layout != MEDIAPIPE_33:
-        raise InputError(where, f"has landmarks, which are of the layout mediapipe-33, not {layout.name}", "leave --layout out, or give joints")
+        raise InputError(where, f"has landmarks, whose layout is mediapipe-33, not {layout.name}", "omit --layout, or give joints")
     film = mediapipe.frames([value["landmarks"] or []], where)
     if film.layout != layout:
         raise InputError(where, "holds image landmarks, not world landmarks in metres", "give pose_world_landmarks")

@@ -1,4 +1,4 @@
-"""The page itself: what stands where, and which part of it asks what. Bad input becomes one line in the place of the answer. Needs Gradio."""
+"""The page: its elements and their events. Bad input is shown as one line in place of the answer. Needs Gradio."""
 
 import gradio as gr
 
@@ -9,20 +9,20 @@ from tdsm.util.errors import InputError
 
 __all__ = ["page"]
 
-_WORDS = 20_000  # characters of a text box
-_MOST_CLIPS = 500  # that can be chosen among
-_SWEEP, _OLD = 300, 600  # seconds: how often leftovers of uploads are looked for, and how old they must be
-_AT_ONCE = {"concurrency_limit": None, "trigger_mode": "always_last"}  # the desk lets one in after another; what is pressed meanwhile is asked afterwards
+_WORDS = 20_000  # characters per text box
+_MOST_CLIPS = 500  # clips in the menu
+_SWEEP, _OLD = 300, 600  # seconds: how often leftover uploads are deleted, and their minimum age
+_AT_ONCE = {"concurrency_limit": None, "trigger_mode": "always_last"}  # the desk processes one request after another; the last press is kept
 _HOW = (
-    "Drop a recording of a moving skeleton, or pick one, and type the names of any actions. Files of Kinect, MediaPipe, OpenPose, AlphaPose, MMPose and YOLO, "
-    "motion capture (BVH, ASF and AMC, C3D), arrays (.npz) and zips of these are read. A file is deleted as soon as it was read."
+    "Drop a skeleton recording, or pick an example, and type the names of any actions. The page reads files of Kinect, MediaPipe, OpenPose, AlphaPose, MMPose "
+    "and YOLO, motion capture (BVH, ASF and AMC, C3D), arrays (.npz) and zip files of these. An uploaded file is deleted after it has been read."
 )
 
 
 def page(desk: Desk) -> gr.Blocks:
-    """Two tabs, Recognise and Search, in front of a desk. What a text box holds is None until it was drawn."""
+    """Make the page with two tabs, Recognise and Search, for a desk. The value of a text box is None until the box has been drawn."""
     with gr.Blocks(title="tdsm", analytics_enabled=False, delete_cache=(_SWEEP, _OLD), fill_width=False) as blocks:
-        gr.HTML("<h1>tdsm</h1><p>Name an action that the model never saw, and it recognises people doing it, from moving skeletons alone.</p>")
+        gr.HTML("<h1>tdsm</h1><p>Recognise actions the model was never trained on, given only their names and a skeleton sequence.</p>")
         with gr.Tab("Recognise"):
             _recognise(desk)
         with gr.Tab("Search"):
@@ -43,18 +43,19 @@ def _recognise(desk: Desk) -> None:
             file = gr.File(label="Recording", type="filepath", height=130, elem_id="file")
             example = gr.Dropdown(examples, value=None, label="Or an example", elem_id="example")
             clip = gr.Dropdown([], label="Clip of the file", visible=False, interactive=True, elem_id="clip")
-            labels = gr.Textbox(label="Names of actions, with commas between them", lines=2, max_length=_WORDS, elem_id="labels", placeholder="wave, squat")
-            with gr.Accordion("Descriptions, if a name does not say it", open=False, elem_id="more"):
+            labels = gr.Textbox(label="Names of actions, separated by commas", lines=2, max_length=_WORDS, elem_id="labels", placeholder="wave, squat")
+            with gr.Accordion("Descriptions, if a name is not enough", open=False, elem_id="more"):
                 sentences = gr.Textbox(
-                    label="One a line, name: sentence about the movement", lines=3, max_length=_WORDS, elem_id="sentences",
+                    label="One per line, name: sentence about the movement", lines=3, max_length=_WORDS, elem_id="sentences",
                     placeholder="squat: The knees bend and the hips sink low.",
                 )  # fmt: skip
-            with gr.Accordion("What the file does not say, to be set before it is dropped (0: not known)", open=False, elem_id="unsaid"):
-                layout = gr.Dropdown([each.name for each in LAYOUTS], value=None, label="Order of joints, for .npy", elem_id="layout")
+            with gr.Accordion("If the file lacks layout, rate or size", open=False, elem_id="unsaid"):
+                gr.HTML("<p>Set these values before you drop the file; 0 means unknown.</p>")
+                layout = gr.Dropdown([each.name for each in LAYOUTS], value=None, label="Skeleton layout, for .npy", elem_id="layout")
                 with gr.Row():
-                    fps = gr.Number(None, label="Frames a second", minimum=0, min_width=90, elem_id="fps")
-                    width = gr.Number(None, label="Width of the picture", minimum=0, precision=0, min_width=90, elem_id="width")
-                    height = gr.Number(None, label="and height", minimum=0, precision=0, min_width=90, elem_id="height")
+                    fps = gr.Number(None, label="Frames per second", minimum=0, min_width=90, elem_id="fps")
+                    width = gr.Number(None, label="Picture width, pixels", minimum=0, precision=0, min_width=90, elem_id="width")
+                    height = gr.Number(None, label="Picture height, pixels", minimum=0, precision=0, min_width=90, elem_id="height")
             ask = gr.Button("Recognise", variant="primary", elem_id="ask")
         with gr.Column(scale=3, min_width=340):
             beside = gr.HTML(elem_id="answer", elem_classes="tdsm-answer")
@@ -110,10 +111,10 @@ def _recognise(desk: Desk) -> None:
 
 
 def _search(desk: Desk) -> None:
-    gr.HTML(f"<p>Type a name, a phrase or a sentence: of {len(desk.library):,} clips, those that move most like it are shown.</p>")
+    gr.HTML(f"<p>Type a name, a phrase or a sentence. The page shows the clips that fit it best, out of {len(desk.library):,} clips.</p>")
     with gr.Row():
         text = gr.Textbox(label="Movement", max_length=_WORDS, scale=4, elem_id="text", placeholder="somebody jumps")
-        count = gr.Slider(3, 12, value=6, step=3, label="How many", scale=1, elem_id="count")
+        count = gr.Slider(3, 12, value=6, step=3, label="Number of clips", scale=1, elem_id="count")
         ask = gr.Button("Search", variant="primary", scale=1, elem_id="search")
     hits = gr.HTML(elem_id="hits", elem_classes="tdsm-answer")
 
@@ -127,6 +128,6 @@ def _search(desk: Desk) -> None:
 
 
 def _clips(recording: Recording | None) -> dict:
-    """The menu of clips, for a file that holds several."""
+    """The menu of clips, shown for a file with several clips."""
     names = recording.names[:_MOST_CLIPS] if recording else []
     return gr.update(choices=[(name, number) for number, name in enumerate(names)], value=0 if names else None, visible=len(names) > 1)

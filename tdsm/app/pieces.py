@@ -1,4 +1,4 @@
-"""Pieces of HTML of an answer. Labels, names and notes are users' texts: each function escapes what it is given."""
+"""HTML of the parts of an answer. Labels, names and notes are texts of users, so each function escapes its input."""
 
 import base64
 import html
@@ -23,43 +23,43 @@ CSS = """
 .tdsm-lines{margin:0;padding-left:1.2em!important}.tdsm-lines li{overflow-wrap:anywhere}.tdsm-small{opacity:.75;font-size:90%}
 #file a{pointer-events:none;text-decoration:none;color:inherit}
 """
-"""Style of the pieces, for the page that they stand in."""
+"""CSS of the pieces, for the page that contains them."""
 
 _MOST_BARS = 12
 
 
 def bodies(page: Player) -> str:
-    """A page of moving bodies in a frame of its own, which cannot reach the page around it."""
-    return page._repr_html_().replace("<script", "&lt;script").replace("</script", "&lt;/script")  # the same page; Gradio warns of script tags in sight
+    """A player in an iframe of its own, which cannot access the page around it."""
+    return page._repr_html_().replace("<script", "&lt;script").replace("</script", "&lt;/script")  # same content; Gradio warns about visible script tags
 
 
 def section(name: str, title: str, piece: str) -> str:
-    """A piece with its title; "" where there is none."""
+    """A piece with its title; "" for an empty piece."""
     return f'<section class="tdsm-{name}">{f"<h3>{title}</h3>" if title else ""}{piece}</section>' if piece else ""
 
 
 def fault(error: object) -> str:
-    """One line in red."""
+    """An error as one line with a red border."""
     return f'<div class="tdsm-fault" role="alert">{html.escape(str(error))}</div>'
 
 
 def still_to_ask() -> str:
-    """What to do once a recording is there."""
+    """The next step after a recording was chosen."""
     return "<p>Type the names of some actions, and press Recognise.</p>"
 
 
 def bars(answer: Predictions, whole: bool = False) -> str:
-    """The ranking of the first clip, best first; ``whole``: it stands for a recording with several actions."""
+    """The ranking of the first clip, best first. ``whole``: whether the clip is a long recording, in which there may be several actions."""
     sure = answer.probabilities is not None
     ranked = [(label, answer.probability(0, label) if sure else score) for label, score in answer[0]]
     low, high = (0.0, 1.0) if sure else (ranked[-1][1], ranked[0][1])
     rows = [_bar(label, (value - low) / ((high - low) or 1), value, sure, "best" * (not number)) for number, (label, value) in enumerate(ranked[:_MOST_BARS])]
     if len(ranked) > _MOST_BARS:
-        rows.append(f'<p class="tdsm-small">and {len(ranked) - _MOST_BARS} labels behind these</p>')
+        rows.append(f'<p class="tdsm-small">and {len(ranked) - _MOST_BARS} more labels</p>')
     if answer.none_of_these is not None:
         rows.append(_bar("none of these", float(answer.none_of_these[0]), float(answer.none_of_these[0]), True, "none"))
-    note = "probability of each, if one of them is right" if sure else "score, higher is better; this recognizer gives no probabilities"
-    return "".join(rows) + f'<p class="tdsm-small">{note}{"; of the whole recording, as if it were one action" * whole}</p>'
+    note = "probability of each label, if one of them is right" if sure else "score, higher is better; this recognizer gives no probabilities"
+    return "".join(rows) + f'<p class="tdsm-small">{note}{"; for the whole recording, as if it were one action" * whole}</p>'
 
 
 def _bar(name: str, share: float, value: float, sure: bool, kind: str) -> str:
@@ -86,7 +86,7 @@ def segments(spots: Spots) -> str:
 
 
 def csv_link(spots: Spots) -> str:
-    """A link that saves the actions as CSV; the table stands in the link, not on the server's disk."""
+    """A link that saves the actions as CSV; the table is contained in the link, not on the server's disk."""
     data = base64.b64encode(spots.csv().encode()).decode()
     return f'<p><a download="actions.csv" href="data:text/csv;charset=utf-8;base64,{data}">Save as CSV</a></p>'
 

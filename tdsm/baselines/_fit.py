@@ -1,8 +1,8 @@
-"""What all baselines share: checked and standardised input, one training loop, and two losses.
+"""Code shared by all baselines: checked and standardised input, one training loop, and two losses.
 
-Features are centred and scaled to mean square 1 by the training clips. Texts are scaled to length 1, then centred and scaled in the same way by the
-texts of the seen classes, for sentence encoders put all texts near one point. Both hold for every method, whatever its paper does, so that methods
-and not preprocessings are compared.
+Features are centred and scaled to mean square 1, with statistics of the training clips. Texts are scaled to length 1, then centred and scaled to mean square 1
+with statistics of the texts of the seen classes, because sentence encoders map all texts close to one point. This preprocessing is the same for every method,
+even where a paper uses another one, so that the comparison is between methods and not between preprocessing steps.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,11 +24,11 @@ Labels = Int[Tensor, " clip"]
 Texts = Float[Tensor, "seen word"]
 
 Score = Callable[[Float[Tensor, "test channel"], Float[Tensor, "label word"]], Float[Tensor, "test label"]]
-"""Test features and candidates' texts to similarities; of a row the largest is the answer."""
+"""Function from test features (N, C) and texts of K candidates to similarities (N, K); the label with the largest similarity of a row is the answer."""
 
 
 class Training(NamedTuple):
-    """Standardised training clips x (clip, channel), their labels y, the texts t (seen, word), and how to bring test input to the same scale."""
+    """Standardised training data: features x (clip, channel), labels y (clip,), texts t (seen, word), and functions that scale test input in the same way."""
 
     x: Tensor
     y: Tensor
@@ -38,11 +38,11 @@ class Training(NamedTuple):
 
 
 def prepare(z_x: Float[Tensor, "clip *token channel"], labels: Labels, text: Texts) -> Training:
-    """Check and standardise; everything is computed on the CPU.
+    """Check and standardise the training data, on the CPU.
 
     Raises:
         InputError: fewer than two classes or no clip, a label without text, unequal lengths, NaN, or numbers that are all the same. The two functions
-            of the result raise it for another width.
+            of the result raise it for input of another width.
     """
     if len(text) < 2 or len(z_x) == 0 or len(z_x) != len(labels):
         what = f"{len(z_x)} features, {len(labels)} labels, {len(text)} seen classes"
@@ -59,42 +59,46 @@ def prepare(z_x: Float[Tensor, "clip *token channel"], labels: Labels, text: Tex
 
 
 def _scaler(what: str, known: Tensor) -> Callable[[Tensor], Tensor]:
-    center = known.flatten(0, -2).mean(dim=0)  # of a channel, over clips and tokens: what tells tokens apart stays
+    center = known.flatten(0, -2).mean(dim=0)  # per channel, over clips and tokens, so that differences between tokens remain
     scale = (known - center).square().mean().sqrt()
     if not (torch.isfinite(scale) and scale > 0):
-        raise InputError("baseline", f"{what} are NaN, infinite or all the same", "extract them again")
+        raise InputError("baseline", f"{what} are NaN, infinite or all the same", f"compute the {what} again")
 
     def scaled(values: Tensor) -> Tensor:
         if values.shape[1:] != known.shape[1:]:
-            raise InputError("baseline", f"{what} of shape {tuple(values.shape[1:])}, trained on {tuple(known.shape[1:])}", "take one encoder's")
+            raise InputError(
+                "baseline", f"{what} of shape {tuple(values.shape[1:])}, trained on {tuple(known.shape[1:])}", "use the same encoder for training and test"
+            )
         return (values.cpu() - center) / scale
 
     return scaled
 
 
 def slices(t: Float[Tensor, "label word"], parts: int) -> tuple[Tensor, ...]:
-    """The prompts of a class, which stand side by side along the channels, one by one: ``parts`` tensors (label, word / parts).
+    """Split texts into the prompts of a class, which are concatenated along the channels: ``parts`` tensors (label, word / parts).
 
     Raises:
-        InputError: they cannot all be equally long.
+        InputError: the channels cannot be divided into ``parts`` equal parts.
     """
     if parts < 1 or t.shape[1] % parts:
-        raise InputError("baseline", f"texts of {t.shape[1]} numbers in {parts} parts", "let parts be the number of prompts joined for a class")
+        raise InputError("baseline", f"texts of {t.shape[1]} numbers in {parts} parts", "set parts to the number of prompts per class")
     return t.chunk(parts, dim=1)
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw weights, batches and noise from ``seed``, and leave the caller's generator as it was."""
+    """Draw weights, batches and noise from ``seed``, and restore the state of the caller's generator."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
 
 
 def train(module: nn.Module, loss_of_batch: Callable[[Tensor, float], Tensor], clips: int, *, steps: int, batch: int, lr: float, decay: float = 0.0) -> None:
-    """Adam for a fixed number of steps on random batches; the module ends frozen, in evaluation mode.
+    """Train with Adam for a fixed number of steps on random batches; afterwards the module is frozen and in evaluation mode.
 
-    ``loss_of_batch``: (row numbers, share of the steps that is done, from 0 to 1) to the loss; ``decay``: weight decay.
+    Args:
+        loss_of_batch: function from (indices of the batch, share of finished steps, 0 to 1) to the loss.
+        decay: weight decay.
 
     Raises:
         InputError: the last loss is not finite.
@@ -112,7 +116,7 @@ def train(module: nn.Module, loss_of_batch: Callable[[Tensor, float], Tensor], c
 
 
 def mlp(*widths: int) -> nn.Sequential:
-    """Linear layers with a ReLU between each two."""
+    """Linear layers of these widths, with a ReLU between two layers."""
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), nn.ReLU()]
@@ -127,7 +131,7 @@ def hinge(similarity: Float[Tensor, "clip seen"], y: Int[Tensor, " clip"], margi
 
 
 def info_nce(logits: Float[Tensor, "clip seen"], y: Int[Tensor, " clip"]) -> Float[Tensor, ""]:
-    """Mean of clip -> class and class -> clip cross-entropy; all clips of a class in the batch are equally right, so that none is a false negative."""
+    """Mean of clip -> class and class -> clip cross-entropy. All clips of a class in the batch are positives with equal weight; none is a false negative."""
     present, index = y.unique(return_inverse=True)
     right = F.one_hot(index).float().T
     return (F.cross_entropy(logits, y) + F.cross_entropy(logits.T[present], right / right.sum(dim=1, keepdim=True))) / 2

@@ -1,4 +1,4 @@
-"""What the variational baselines share: Gaussian posteriors, their divergence from N(0, I), and classification in the latent space."""
+"""Code shared by the variational baselines: Gaussian posteriors, their divergence from N(0, I), and classification in the latent space."""
 
 import torch
 from jaxtyping import Float
@@ -10,20 +10,20 @@ __all__ = ["Vae", "cycle", "discriminant", "divergence", "sample"]
 
 
 class Vae(nn.Module):
-    """Encoder to a diagonal Gaussian, and a decoder; ``hidden`` are the widths of hidden layers, none for linear maps."""
+    """Encoder to a diagonal Gaussian, and a decoder. ``hidden`` are the widths of the hidden layers; without hidden layers both are linear."""
 
     def __init__(self, inputs: int, latent: int, hidden: tuple[int, ...] = ()) -> None:
         super().__init__()
         self.encoder, self.decoder = mlp(inputs, *hidden, 2 * latent), mlp(latent, *reversed(hidden), inputs)
 
     def forward(self, values: Float[Tensor, "clip input"]) -> tuple[Float[Tensor, "clip latent"], Float[Tensor, "clip latent"]]:
-        """Mean and log variance of the posterior; the second is kept within -10 and 5, for large steps would overflow it while nothing yet holds it."""
+        """Mean and log variance of the posterior. The log variance is clamped to [-10, 5], because large early steps would make it overflow."""
         mean, log_variance = self.encoder(values).chunk(2, dim=1)
         return mean, log_variance.clamp(-10.0, 5.0)
 
 
 def sample(mean: Float[Tensor, "clip latent"], log_variance: Float[Tensor, "clip latent"]) -> Float[Tensor, "clip latent"]:
-    """A draw from the posterior, differentiable (the reparameterisation trick)."""
+    """A differentiable sample from the posterior (the reparameterisation trick)."""
     return mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
 
 
@@ -33,10 +33,15 @@ def divergence(mean: Float[Tensor, "clip latent"], log_variance: Float[Tensor, "
 
 
 def cycle(done: float, cycles: int) -> tuple[float, float, float]:
-    """SynSE's schedule, which SA-DVAE took over: weights of the feature's divergence, of the texts' divergence, and of cross-reconstruction.
+    """The schedule of SynSE, also used by SA-DVAE: weights of the feature's divergence, of the texts' divergence, and of cross-reconstruction.
 
-    A cycle is 1,700 steps there: reconstruction alone; from step 1,000 the feature's divergence with a weight that grows by 0.1 in 3,000 steps; from
-    1,400 cross-reconstruction, and, after the first cycle, the texts' divergence. Here a cycle is as long as the share of the steps that it gets.
+    In the release a cycle has 1,700 steps. It begins with reconstruction alone. From step 1,000 the feature's divergence is added, with a weight that grows by
+    0.1 in 3,000 steps. From step 1,400 cross-reconstruction is added and, after the first cycle, the texts' divergence. Here all steps are divided evenly
+    among the cycles, and the steps above are scaled to the length of a cycle.
+
+    Args:
+        done: share of the training steps that are finished, 0 to 1.
+        cycles: number of cycles.
     """
     number, place = divmod(done * cycles, 1.0)
     step = 1700 * place
@@ -47,10 +52,10 @@ def cycle(done: float, cycles: int) -> tuple[float, float, float]:
 def discriminant(
     test: Float[Tensor, "test latent"], centres: Float[Tensor, "label latent"], seen_log_variance: Float[Tensor, "seen latent"]
 ) -> Float[Tensor, "test label"]:
-    """Log density of each clip's latent mean under each label's Gaussian, up to a constant, with the seen texts' mean variance for all labels.
+    """Log density of each clip's latent mean under the Gaussian of each label, up to a constant; all labels share the mean variance of the seen texts.
 
-    The papers draw latents of the candidates' texts and train a linear softmax classifier on them. For Gaussians of one covariance this is what such a
-    classifier tends to, without a draw, and a label's score does not depend on the other candidates.
+    The papers sample latents of the candidates' texts and train a linear softmax classifier on them. For Gaussians with a shared covariance, such a classifier
+    converges to this log density. Computing it directly needs no sampling, and the score of a label does not depend on the other candidates.
     """
     width = seen_log_variance.exp().mean(dim=0).sqrt()
     return -0.5 * torch.cdist(test / width, centres / width, compute_mode="donot_use_mm_for_euclid_dist").square()

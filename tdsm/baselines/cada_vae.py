@@ -1,10 +1,12 @@
 """CADA-VAE: Schönfeld et al., "Generalized Zero- and Few-Shot Learning via Aligned Variational Autoencoders", CVPR 2019, section 3.
 
-A variational autoencoder of the feature and one of the text, aligned in two ways: each decodes the other's latent (cross-alignment), and their
-posteriors are near in the 2-Wasserstein distance (distribution alignment). Reconstructions are summed L1 errors. Latent 64, batch 50. The weights
-grow linearly and then stay: beta (divergence) to 0.25 in epochs 0 to 93 of 100, gamma (cross) to 2.37 in 21 to 75, delta (distribution) to 8.13 in 6
-to 22. Hidden layers (1,450 and more there) are 256 wide here, and lr 1.5e-4 is 1e-3, for few steps.
-The classifier: see :func:`tdsm.baselines._vae.discriminant`.
+A variational autoencoder of the feature and one of the text are aligned in two ways: each decodes the latent of the other (cross-alignment), and the
+2-Wasserstein distance of their posteriors is minimised (distribution alignment). Reconstruction errors are summed L1 errors. The latent has 64 dimensions, the
+batch 50 clips. The weights grow linearly and then stay constant: beta (divergence) to 0.25 in epochs 0 to 93 of 100, gamma (cross-alignment) to 2.37 in epochs
+21 to 75, delta (distribution alignment) to 8.13 in epochs 6 to 22.
+
+Different from the paper: hidden layers are 256 wide (1,450 and more there), and lr is 1e-3 (1.5e-4 there), because there are few steps. The classifier is
+:func:`tdsm.baselines._vae.discriminant`.
 """
 
 import torch
@@ -32,7 +34,7 @@ def fit(
     batch: int = 50,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``."""
+    """Train on the seen classes; ``labels`` are row indices of ``text``."""
     data = prepare(z_x, labels, text)
     with seeded(seed):
         visual, textual = Vae(data.x.shape[1], latent, (hidden,)), Vae(data.t.shape[1], latent, (hidden,))
@@ -52,7 +54,7 @@ def fit(
 
 
 def ramp(done: float, start: float, end: float) -> float:
-    """0 before ``start``, 1 after ``end``, linear between."""
+    """0 before ``start``, 1 after ``end``, and linear in between."""
     return min(max((done - start) / (end - start), 0.0), 1.0)
 
 

@@ -1,7 +1,7 @@
-"""Plain contrastive learning: a linear projection of the feature, one of the text, and InfoNCE with a learned temperature.
+"""Plain contrastive learning: a linear projection of the feature, a linear projection of the text, and InfoNCE with a learned temperature.
 
-The loss and its start at temperature 0.07 are CLIP's (Radford et al., ICML 2021), between clips and classes instead of pairs: clips of one
-class share one text and must not repel it. Nothing else; what a richer method gains, it gains over this.
+The loss and its initial temperature 0.07 are those of CLIP (Radford et al., ICML 2021), but between clips and classes instead of pairs, because all clips of a
+class share one text. The method has no other parts, so it is the reference for the gain of the other methods.
 """
 
 import math
@@ -28,7 +28,7 @@ def fit(
     lr: float = 1e-3,
     decay: float = 1e-4,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``."""
+    """Train on the seen classes; ``labels`` are row indices of ``text``."""
     data = prepare(z_x, labels, text)
     with seeded(seed):
         visual, textual = nn.Linear(data.x.shape[1], dim), nn.Linear(data.t.shape[1], dim)

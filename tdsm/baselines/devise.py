@@ -1,8 +1,8 @@
 """DeViSE: Frome et al., "DeViSE: A Deep Visual-Semantic Embedding Model", NeurIPS 2013, equation 1.
 
-One linear map M from the feature to the text. The right text must beat each wrong one by a margin: sum over j != y of
-max(0, margin - t_y M x + t_j M x), texts of length 1, margin 0.1 as in the paper; the score of a label is t_k M x.
-Left out: fine-tuning the encoder, which is frozen for every method here.
+One linear map M projects the feature to the text. The score of the right text must exceed that of each wrong text by a margin: the loss is the sum over j != y
+of max(0, margin - t_y M x + t_j M x), with texts of length 1 and the margin 0.1 of the paper. The score of a label is t_k M x.
+Left out: fine-tuning of the encoder, which is frozen for every method here.
 """
 
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ __all__ = ["fit"]
 
 
 def fit(z_x: Features, labels: Labels, text: Texts, *, seed: int = 0, margin: float = 0.1, steps: int = 1000, batch: int = 64, lr: float = 1e-3) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``."""
+    """Train on the seen classes; ``labels`` are row indices of ``text``."""
     data = prepare(z_x, labels, text)
     seen = F.normalize(data.t, dim=1)
     with seeded(seed):

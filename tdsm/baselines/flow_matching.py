@@ -1,13 +1,14 @@
 """Flora's flow matching: Chen et al., "Learning by Neighbor-Aware Semantics, Deciding by Open-form Flows", arXiv 2511.09388.
 
-First, two variational encoders bring text and feature into one latent space: all four reconstructions (own and cross), and equal means and log variances
-(weight 0.1). The text of a class is attuned by its nearest seen classes: t + 0.1 times the mean over its 10 nearest of cosine times text. Then a
-network learns the velocity z_1 - z_0 of the straight path z_s = (1 - s) z_0 + s z_1 from the text's latent to the feature's, s logit-normal, without any
-noise and without knowing the class; it must miss the velocity of another clip's pair (weight 0.1). The score of a label is minus the error of the
-velocity at s = 0.5.
+First, two variational encoders map text and feature to one latent space. Their loss has all four reconstructions (own and cross) and a term for equal means and
+log variances (weight 0.1). The text t of a class is attuned by its nearest seen classes: t + 0.1 times the mean over its 10 nearest texts of cosine times text.
+Then a network learns the velocity z_1 - z_0 of the straight path z_s = (1 - s) z_0 + s z_1 from the latent of the text to the latent of the feature, where s is
+logit-normal. There is no noise, and the network is not given the class. A repulsion term (weight 0.1) rewards a large error for the velocity of another clip's
+pair. The score of a label is the negated error of the velocity at s = 0.5.
 
-Here a class and a clip are one vector each, so a small MLP stands for the transformer over tokens; posterior means are scored, not draws from them; and
-neighbours are seen classes only, for a label's score must not depend on other candidates. 500 + 1,000 steps with lr 1e-3 stand for 200,000 with 1e-4.
+Different from the paper: a class and a clip are one vector each, so a small MLP replaces the transformer over tokens. Posterior means are scored instead of
+samples. Neighbours are seen classes only, because the score of a label must not depend on other candidates. Training has 500 + 1,000 steps with lr 1e-3
+instead of 200,000 steps with 1e-4.
 """
 
 import torch
@@ -37,7 +38,7 @@ def fit(
     batch: int = 64,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes, first the latent space, then the flow; ``labels`` index ``text``."""
+    """Train on the seen classes, first the latent space, then the flow; ``labels`` are row indices of ``text``."""
     data = prepare(z_x, labels, text)
     attuned = attune(data.t, data.t, neighbours, mixing)
     with seeded(seed):
@@ -71,7 +72,7 @@ def fit(
 
 
 def attune(t: Float[Tensor, "label word"], seen: Float[Tensor, "seen word"], neighbours: int, mixing: float) -> Float[Tensor, "label word"]:
-    """Each text plus ``mixing`` times the mean of its nearest seen texts, each weighted by its cosine, at least 0; a text is no neighbour of itself."""
+    """Each text plus ``mixing`` times the mean of its nearest seen texts, weighted by their cosines (at least 0). A text is not a neighbour of itself."""
     cosine = F.normalize(t, dim=1) @ F.normalize(seen, dim=1).T
     cosine = cosine.masked_fill((t[:, None] == seen).all(dim=2), -2.0)
     near = cosine.topk(min(neighbours, len(seen) - 1), dim=1)

@@ -1,9 +1,11 @@
 """JPoSE: Wray et al., "Fine-Grained Action Retrieval Through Multiple Parts-of-Speech Embeddings", ICCV 2019, section 3.
 
-One embedding space for each part of the caption, and a joint one on top of all of them; in each the right text must beat every wrong one by a margin, and
-within each part's space clips of a class must lie nearer than clips of others (weight 0.01). Margin 0.3, 50 dimensions and tanh layers are those of
-the skeleton version that SynSE compares with. There the parts are the verb and the noun of the label; most labels have no noun, so here they are the
-prompts that a class has (name and sentence), as in every other method that wants parts.
+There is one embedding space per part of the caption, and a joint space on top of them. In each space the similarity of the right text must exceed that of every
+wrong text by a margin. In the space of each part, clips of one class must also be nearer to each other than to clips of other classes (weight 0.01). The margin
+0.3, the 50 dimensions and the tanh layers are those of the skeleton version that SynSE compares with.
+
+Different from that version: the parts are the prompts of a class (name and sentence), as in every other method with parts here. There they are the verb and the
+noun of the label, but most labels have no noun.
 """
 
 import torch
@@ -30,7 +32,7 @@ def fit(
     batch: int = 128,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``, which holds ``parts`` prompts side by side."""
+    """Train on the seen classes; ``labels`` are row indices of ``text``, in which the ``parts`` prompts of a class are concatenated."""
     data = prepare(z_x, labels, text)
     words = slices(data.t, parts)[0].shape[1]
     with seeded(seed):
@@ -59,7 +61,7 @@ def _unit(values: Tensor) -> Tensor:
 
 
 def triplet(v: Float[Tensor, "clip dim"], y: Int[Tensor, " clip"], margin: float) -> Float[Tensor, ""]:
-    """For each clip: its least similar clip of the same class must beat the most similar of any other class by the margin."""
+    """For each clip, the similarity to its least similar clip of the same class must exceed that to the most similar clip of another class by the margin."""
     similarity, same = v @ v.T, y[:, None] == y
     far, near = similarity.masked_fill(~same, 2.0).min(dim=1).values, similarity.masked_fill(same, -2.0).max(dim=1).values
     return F.relu(margin - far + near).mean()

@@ -1,12 +1,14 @@
 """PURLS: Zhu et al., "Part-aware Unified Representation of Language and Skeleton for Zero-shot Action Recognition", CVPR 2024, section 3.
 
-Projects the feature to the text and aligns them by InfoNCE with a learned temperature. With tokens in z_x, part-aware: for each part of the text an
-attention over the tokens picks what belongs to it, one projection takes all parts together, and each part has its own InfoNCE; the label is decided by the
-global one, as in the release. Without tokens (a pooled z_x) only the global part is left, "Global" in the paper's tables.
+The feature is projected to the text, and both are aligned by InfoNCE with a learned temperature. If z_x has tokens, the method is part-aware: for each part of
+the text, an attention over the tokens selects the matching ones; one projection reads the result of all parts, and each part has its own InfoNCE. The global
+part decides the label, as in the release. Without tokens (a pooled z_x) only the global part remains, which is "Global" in the paper's tables.
 
-Attention (2 heads of 150, scores averaged over heads), projection (batch norm, dropout 0.5, SiLU 1,024, tanh) and lr 1e-3 are the release's; its parts are
-8 texts (4 body parts, 3 phases, global), here the prompts of a class and, as the global part, all of them together. Its attention asks with
-the text of the clip's own class, which no test clip has; here each part asks with one learned question, whatever the class.
+Attention (2 heads of 150, scores averaged over heads), projection (batch norm, dropout 0.5, SiLU 1,024, tanh) and lr 1e-3 are those of the release.
+
+Different from the release: its parts are 8 texts (4 body parts, 3 phases, global); here they are the prompts of a class and, as the global part, all prompts
+together. In the release the query of the attention is the text of the clip's own class, which is unknown for a test clip; here each part has one learned
+query for all classes.
 """
 
 import math
@@ -36,7 +38,10 @@ def fit(
     batch: int = 64,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``, which holds ``parts`` prompts side by side; z_x with tokens is read part-aware."""
+    """Train on the seen classes; ``labels`` are row indices of ``text``, in which the ``parts`` prompts of a class are concatenated.
+
+    With tokens in z_x, the method is part-aware.
+    """
     data = prepare(z_x, labels, text)
     prompts = [*slices(data.t, parts), data.t] if z_x.ndim == 3 else [data.t]
     with seeded(seed):
@@ -52,7 +57,7 @@ def fit(
 
 
 class _Projection(nn.Module):
-    """Features (clip, channel) or (clip, token, channel) to one vector for each part of the text, the last of them global."""
+    """Map features (clip, channel) or (clip, token, channel) to one vector per part of the text; the last vector is the global one."""
 
     def __init__(self, channels: int, words: list[int], keys: int, heads: int, hidden: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The simple baselines as reports, on a recognizer's own features and texts."""
+"""Reports of the simple baselines, on the features and texts of a recognizer."""
 
 import torch
 
@@ -12,7 +12,18 @@ __all__ = ["cosine_report", "ridge_report"]
 
 
 def ridge_report(recognizer: Recognizer, train: ClipSet, test: ClipSet) -> Report:
-    """Ridge regression from z_x to the text (:mod:`tdsm.baselines.ridge`), fitted on the training clips; candidates are the classes of ``test``.
+    """Test ridge regression from z_x to z_g (:mod:`tdsm.baselines.ridge`). The candidates are the classes of ``test``.
+
+    Args:
+        recognizer: a trained recognizer, which encodes clips and labels.
+        train: clips of the seen classes, on which the regression is fitted.
+        test: clips of the unseen classes.
+
+    Returns:
+        a report whose scores (N, K) are cosines between the predicted text and z_g of each candidate.
+
+    Raises:
+        InputError: a set has no usable clip, or a class name cannot be used as a label.
 
     Example:
         >>> ridge_report(recognizer, train, test).scores.shape  # the clips it was trained on, and clips of two other classes
@@ -25,10 +36,17 @@ def ridge_report(recognizer: Recognizer, train: ClipSet, test: ClipSet) -> Repor
 
 
 def cosine_report(recognizer: Recognizer, test: ClipSet) -> Report:
-    """What an aligned backbone answers without the denoiser (:mod:`tdsm.baselines.cosine`); candidates are the classes of ``test``.
+    """Test the plain cosine of z_x and z_g, without the denoiser (:mod:`tdsm.baselines.cosine`). The candidates are the classes of ``test``.
+
+    Args:
+        recognizer: a recognizer with an aligned backbone.
+        test: clips of the unseen classes.
+
+    Returns:
+        a report whose scores (N, K) are cosines.
 
     Raises:
-        InputError: the backbone is not aligned, so that z_x and z_g lie in different spaces.
+        InputError: the backbone is not aligned, so z_x and z_g are in different spaces; or no clip can be used.
 
     Example:
         >>> cosine_report(recognizer, test).labels

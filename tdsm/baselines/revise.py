@@ -1,10 +1,11 @@
 """ReViSE: Tsai, Huang and Salakhutdinov, "Learning Robust Visual-Semantic Embeddings", ICCV 2017, section 3, for labelled clips only.
 
-A contractive autoencoder of the feature and a plain one of the text; their codes are drawn together as distributions by the maximum mean discrepancy
-(MMD) with the kernel exp(-kappa |a - b|^2), and as pairs by a loss on similarities of what a further layer makes of them. Sizes (codes 100, embedding 50),
-margin 0.3, kappa 32 and the weight 1e-4 of the contraction are those of the skeleton version that SynSE compares with; as there, the loss on pairs is
-the hinge. Here the contraction is the exact squared Jacobian of a one-layer encoder, and the kernel takes codes of length 1, which kappa 32 needs.
-Left out: adaptation to unlabelled test clips, which is transductive.
+The method has a contractive autoencoder of the feature and a plain autoencoder of the text. Two losses align their codes: the maximum mean discrepancy (MMD)
+with the kernel exp(-kappa |a - b|^2) aligns them as distributions, and a hinge loss on similarities aligns them as pairs, after a further layer. Sizes (codes
+100, embedding 50), margin 0.3, kappa 32, the weight 1e-4 of the contraction and the hinge loss are those of the skeleton version that SynSE compares with.
+
+Different from that version: the contraction is the exact squared Jacobian of a one-layer encoder, and codes are scaled to length 1 for the kernel, because
+kappa 32 needs it. Left out: adaptation to unlabelled test clips, which is transductive.
 """
 
 import torch
@@ -32,7 +33,7 @@ def fit(
     batch: int = 128,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``."""
+    """Train on the seen classes; ``labels`` are row indices of ``text``."""
     data = prepare(z_x, labels, text)
     with seeded(seed):
         visual, textual = _Autoencoder(data.x.shape[1], code, dim), _Autoencoder(data.t.shape[1], code, dim)
@@ -62,10 +63,10 @@ class _Autoencoder(nn.Module):
 
 
 def mmd(a: Float[Tensor, "clip code"], b: Float[Tensor, "clip code"], kappa: float) -> Float[Tensor, ""]:
-    """Squared maximum mean discrepancy of two samples of directions, with the kernel exp(-kappa |a - b|^2)."""
+    """Squared maximum mean discrepancy of two samples, scaled to length 1, with the kernel exp(-kappa |a - b|^2)."""
     a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
 
     def kernel(c: Tensor, d: Tensor) -> Tensor:
-        return torch.exp((-kappa * (2 - 2 * c @ d.T)).clamp(min=-60)).mean()  # smaller ones are denormal numbers: nothing, slowly
+        return torch.exp((-kappa * (2 - 2 * c @ d.T)).clamp(min=-60)).mean()  # smaller values are denormal: negligible, but slow to compute
 
     return kernel(a, a) + kernel(b, b) - 2 * kernel(a, b)

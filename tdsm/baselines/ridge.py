@@ -1,4 +1,4 @@
-"""Ridge regression from the feature to the text: takes milliseconds, and must always be shown beside a result."""
+"""Ridge regression from the feature to the text. It takes milliseconds; every result is reported beside it."""
 
 import torch
 import torch.nn.functional as F
@@ -9,10 +9,16 @@ __all__ = ["fit"]
 
 
 def fit(z_x: Features, labels: Labels, text: Texts, *, seed: int = 0, penalty: float = 1.0) -> Score:
-    """Fit on the seen classes; the score is the cosine between the text predicted from a test feature and a candidate label's z_g.
+    """Fit on the seen classes. The score is the cosine between the text predicted from a test feature and the z_g of a candidate label.
 
-    Features are centred and scaled to mean square 1 by the training clips; texts are scaled to length 1.
-    ``penalty`` is a share of the number of clips, so that it means the same for every data set; nothing is drawn from ``seed``.
+    Features are centred and scaled to mean square 1 with statistics of the training clips; texts are scaled to length 1.
+
+    Args:
+        z_x: (N, C) features of the training clips.
+        labels: (N,) index of each clip's text in ``text``.
+        text: (K, D) z_g of the seen classes.
+        seed: not used.
+        penalty: ridge penalty per training clip, so that its effect does not depend on the size of the data set.
     """
     center = z_x.mean(dim=0)
     scale = (z_x - center).square().mean().sqrt()

@@ -1,13 +1,14 @@
 """SA-DVAE: Li et al., "SA-DVAE: Improving Zero-Shot Skeleton-Based Action Recognition by Disentangled Variational Autoencoders", ECCV 2024, section 3.
 
-The latent of the feature has two pieces: one that the text tells (semantic), and one that it does not (how this person moved). Both decode the feature; the
-semantic piece decodes the text, and the text's latent with the other piece decodes the feature. A critic learns to tell true pairs of pieces (the
-semantic one of the clip or of its text) from pairs shuffled between clips, and the encoders are trained against it, so that the pieces become
-independent (the total correlation penalty).
+The latent of the feature has two pieces: a semantic piece, which the text determines, and a piece for the rest (how this person moved). The feature is decoded
+from both pieces, and from the latent of the text with the second piece. The text is decoded from the semantic piece. A critic learns to distinguish true pairs
+of pieces (the semantic piece of the clip or of its text, with the second piece) from pairs shuffled between clips. The encoders are trained against the critic,
+so that the two pieces become independent (the total correlation penalty).
 
-160 and 8 dimensions, batch 32 and a critic step every 5 steps as in the release for NTU-60; linear encoders without its dropout; schedule as SynSE's
-(:func:`tdsm.baselines._vae.cycle`), 4 cycles of 1,000 steps with lr 1e-3 instead of 10 cycles with 3.4e-5.
-The classifier: see :func:`tdsm.baselines._vae.discriminant`, on the semantic piece.
+The 160 and 8 dimensions, the batch of 32 and one critic step every 5 steps are those of the release for NTU-60.
+
+Different from the release: linear encoders without dropout, and 4 cycles of 1,000 steps with lr 1e-3 instead of 10 cycles with 3.4e-5. The schedule is that of
+SynSE (:func:`tdsm.baselines._vae.cycle`). The classifier is :func:`tdsm.baselines._vae.discriminant`, on the semantic piece.
 """
 
 import torch
@@ -34,7 +35,7 @@ def fit(
     batch: int = 32,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``."""
+    """Train on the seen classes; ``labels`` are row indices of ``text``."""
     data = prepare(z_x, labels, text)
     with seeded(seed):
         visual, textual = Vae(data.x.shape[1], semantic + other), Vae(data.t.shape[1], semantic)
@@ -63,7 +64,7 @@ def fit(
 
 
 def _critic_step(critic: nn.Module, optimizer: torch.optim.Optimizer, meaning: Tensor, rest: Tensor) -> None:
-    """True pairs of pieces are 1, pairs of different clips 0."""
+    """One step of the critic: its target is 1 for true pairs of pieces, and 0 for pairs of different clips."""
     judged = torch.cat([critic(torch.cat([meaning, rest], dim=1)), critic(torch.cat([meaning, rest[torch.randperm(len(rest))]], dim=1))])
     wanted = torch.cat([torch.ones(len(rest), 1), torch.zeros(len(rest), 1)])
     optimizer.zero_grad()

@@ -1,12 +1,13 @@
 """SMIE: Zhou et al., "Zero-Shot Skeleton-based Action Recognition via Mutual Information Estimation and Maximization", ACM MM 2023, the global part.
 
-A network D judges whether a feature and a text belong together. Its Jensen-Shannon estimate of their mutual information is maximised:
-E over pairs of -softplus(-D), minus E over mismatched pairs of softplus(D), where the feature of the batch's next clip stands for a mismatch. The score of
-a label is -softplus(-D). Layers 1024 and 512, and the layer norm of the feature are the release's; its batch 128 and lr 1e-5 for 100
-epochs are 64 and 1e-4 for few steps here.
+A network D estimates whether a feature and a text belong together. The Jensen-Shannon estimate of their mutual information is maximised:
+E over pairs of -softplus(-D), minus E over mismatched pairs of softplus(D). A mismatched pair takes the feature of the next clip of the batch. The score of
+a label is -softplus(-D). The layers of 1024 and 512 and the layer norm of the feature are those of the release.
 
-Left out: the temporal constraint (weight 0.5, margin 0.1). It wants the estimate to fall when the frames that move most are taken out, and needs
-every clip encoded a second time without them: raw frames, or a feature a frame, which a pooled z_x no longer has.
+Different from the release: batch 64 and lr 1e-4 for few steps, instead of batch 128 and lr 1e-5 for 100 epochs.
+
+Left out: the temporal constraint (weight 0.5, margin 0.1). It requires that the estimate decreases when the frames with the most movement are removed. Each
+clip would have to be encoded again without these frames, which needs raw frames or one feature per frame; a pooled z_x has neither.
 """
 
 import torch
@@ -21,7 +22,7 @@ __all__ = ["fit"]
 def fit(
     z_x: Features, labels: Labels, text: Texts, *, seed: int = 0, hidden: tuple[int, int] = (1024, 512), steps: int = 600, batch: int = 64, lr: float = 1e-4
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``."""
+    """Train on the seen classes; ``labels`` are row indices of ``text``."""
     data = prepare(z_x, labels, text)
     channels = data.x.shape[1]
     with seeded(seed):

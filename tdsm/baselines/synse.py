@@ -1,10 +1,12 @@
 """SynSE: Gupta et al., "Syntactically Guided Generative Embeddings for Zero-Shot Skeleton Action Recognition", ICIP 2021, section 2.
 
-One variational autoencoder of the feature, and one for each part of the text; the latent of the feature is made of as many pieces, and each decodes its
-own part of the text, while the parts' latents together decode the feature. The schedule is the release's (:func:`tdsm.baselines._vae.cycle`),
-and so are linear encoders and decoders. There the parts are the verb and the noun of the label; most labels have no noun, so here they are the
-prompts that a class has (name and sentence). 4 cycles of 1,000 steps with lr 1e-3 stand for 10 of 1,700 with 1e-4.
-The classifier: see :func:`tdsm.baselines._vae.discriminant`.
+The method has one variational autoencoder of the feature, and one per part of the text. The latent of the feature consists of one piece per part. Each part of
+the text is also decoded from its piece, and the feature is also decoded from the latents of all parts. The schedule (:func:`tdsm.baselines._vae.cycle`) and the
+linear encoders and decoders are those of the release.
+
+Different from the release: the parts are the prompts of a class (name and sentence). There they are the verb and the noun of the label, but most labels have no
+noun. Training has 4 cycles of 1,000 steps with lr 1e-3 instead of 10 cycles of 1,700 steps with 1e-4. The classifier is
+:func:`tdsm.baselines._vae.discriminant`.
 """
 
 import torch
@@ -30,7 +32,10 @@ def fit(
     batch: int = 64,
     lr: float = 1e-3,
 ) -> Score:
-    """Train on the seen classes; ``labels`` index ``text``, which holds ``parts`` prompts side by side; each gets ``latent / parts`` dimensions."""
+    """Train on the seen classes; ``labels`` are row indices of ``text``, in which the ``parts`` prompts of a class are concatenated.
+
+    Each prompt gets ``latent / parts`` dimensions.
+    """
     data = prepare(z_x, labels, text)
     words, share = slices(data.t, parts)[0].shape[1], latent // parts
     with seeded(seed):

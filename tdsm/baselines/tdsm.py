@@ -1,4 +1,4 @@
-"""TDSM itself on given features, in the form of the other baselines, so that it can be compared with them in one table."""
+"""TDSM on given features, with the interface of the baselines, so that one table can compare them."""
 
 from collections.abc import Callable
 
@@ -16,9 +16,10 @@ __all__ = ["fit"]
 def fit(
     z_x: Float[Tensor, "clip channel"], labels: Int[Tensor, " clip"], text: TextFeatures, config: Config, *, seed: int = 0
 ) -> Callable[[Float[Tensor, "test channel"], TextFeatures], Float[Tensor, "test label"]]:
-    """Train a denoiser on the seen classes; returns a function from test features and the texts of candidate labels to scores, minus the errors.
+    """Train a denoiser on the seen classes. Returns a function from test features and the texts of candidate labels to scores, the negated errors.
 
-    ``labels`` index ``text``; unlike the other baselines TDSM reads the texts' tokens too. Of ``config`` its diffusion, model and train parts count.
+    ``labels`` are row indices of ``text``. Unlike the other baselines, TDSM also reads the tokens of the texts. Only the ``diffusion``, ``model`` and ``train``
+    parts of ``config`` are used.
     """
     matcher, _ = fit_matcher(Examples(z_x[:, None], labels, text), config, seed=seed)
     matcher.cpu()

@@ -1,4 +1,4 @@
-"""The command line: one verb a job, each a thin call of a function that a notebook can call too."""
+"""The command line: one command per task. Each command calls a function that a notebook can call as well."""
 
 import importlib.metadata
 import sys
@@ -23,7 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Zero-shot skeleton-based action recognition: name an action the model never saw, and it recognises people doing it.",
+    help="Zero-shot skeleton-based action recognition: recognise actions the model was never trained on, given only their names and a skeleton sequence.",
 )
 
 
@@ -35,20 +35,28 @@ def _print_version(asked: bool | None) -> None:
 
 @app.callback()
 def options(version: Annotated[bool | None, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = None) -> None:
-    """Options of the command itself; the help of ``tdsm`` is that of ``app``."""
+    """Options of ``tdsm`` itself; its help text is the one given to ``app``."""
 
 
 @app.command()
 def demo(out: Annotated[Path, typer.Option(help="Run folder to write.")] = Path("runs/demo"), seed: Seed = 0) -> None:
-    """Name real clips with the shipped recognizer, then tune it to synthetic actions and recognise others; no download, under a minute."""
+    """Run the demo on real and on synthetic clips.
+
+    The shipped recognizer answers for real clips. Then it is fine-tuned on synthetic actions and tested on others. No download; under a minute.
+    """
     from tdsm.app.demo import run_demo
 
     run_demo(out, seed=seed)
 
 
 @app.command()
-def benchmarks(data: Annotated[Path | None, typer.Argument(help="A folder of downloads: says what is there of each, and what is missing.")] = None) -> None:
-    """List the published zero-shot splits, where their data come from, and what of it is on this disk."""
+def benchmarks(
+    data: Annotated[Path | None, typer.Argument(help="A folder of downloads; the table then shows which files are present or missing.")] = None,
+) -> None:
+    """List the published splits and the source of their data.
+
+    With a folder, the table also shows which of these data are in it.
+    """
     from tdsm.catalogue.doctor import benchmark_table
 
     print(benchmark_table(data))
@@ -56,7 +64,10 @@ def benchmarks(data: Annotated[Path | None, typer.Argument(help="A folder of dow
 
 @app.command()
 def doctor(path: Annotated[Path, typer.Argument(help="Any file or folder: a download, features, a run, an encoder, prompts.")]) -> None:
-    """Say what a file or folder is, count it against the published protocols, and name what to do next."""
+    """Identify a file or folder, and print the next step.
+
+    Its counts are compared with the published protocols.
+    """
     from tdsm.catalogue.doctor import inspect
 
     print(inspect(path))
@@ -64,11 +75,14 @@ def doctor(path: Annotated[Path, typer.Argument(help="Any file or folder: a down
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="What to get; left out: a list of what there is.")] = "",
-    to: Annotated[Path, typer.Option(help="Folder to put it in; a broken download goes on from there.")] = Path("data"),
-    unpack: Annotated[bool, typer.Option("--unpack", help="Unpack archives, too; the readers do not need it.")] = False,
+    name: Annotated[str, typer.Argument(help="Name of the data to download; without a name, the command lists what is available.")] = "",
+    to: Annotated[Path, typer.Option(help="Folder to write to; an interrupted download resumes from it.")] = Path("data"),
+    unpack: Annotated[bool, typer.Option("--unpack", help="Also unpack the archives; the readers do not need this.")] = False,
 ) -> None:
-    """Download what may be had without an agreement; for the rest, print the steps and the page of the licence."""
+    """Download data, or print the steps to get them.
+
+    Data that need an agreement are not downloaded; the command prints the steps and the address of the licence.
+    """
     from tdsm.catalogue.fetch import fetch as fetch_files
     from tdsm.catalogue.fetch import sources
 
@@ -83,17 +97,22 @@ def fetch(
 @app.command()
 def prepare(
     data: Data,
-    out: Annotated[Path, typer.Argument(help="A .npz to write, or a folder (a clip store, for sets larger than memory; a killed call goes on).")],
+    out: Annotated[Path, typer.Argument(help="A .npz file to write, or a folder (a clip store, for data larger than memory; an interrupted call resumes).")],
     layout: Layout = None,
     size: Size = None,
     fps: Fps = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse a bad file or a doubt about the clips, rather than report it.")] = False,
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what is known (mirrored bodies, up axis, unit, order of axes or joints); held in memory.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at a bad file or a suspicious clip instead of reporting it.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Correct detected faults (mirrored bodies, up axis, unit, order of axes or joints); all clips are held in memory.")
+    ] = False,
     shard: Annotated[
-        str | None, typer.Option(help="i/n: read the i-th part of the files alone (by the hash of their names); in a folder all n parts open as one store.")
+        str | None, typer.Option(help="i/n: read only the i-th of n parts of the files (by the hash of their names); n parts in one folder open as one store.")
     ] = None,
 ) -> None:
-    """Read raw skeleton files, check every clip, and write them as one .npz or as a clip store."""
+    """Read and check skeleton files, and write them as clips.
+
+    The output is one .npz file or a clip store.
+    """
     from tdsm.data.disk import ClipStore
     from tdsm.data.readers import load_clips
     from tdsm.data.readers.reading import Reading
@@ -105,7 +124,7 @@ def prepare(
     if shard is not None:
         if held or store is None:
             raise InputError(
-                "--shard", f"does not go with {out.suffix or '--fix, --size or --fps'}", "write the shards to a folder as they are, then prepare that"
+                "--shard", f"cannot be combined with {out.suffix or '--fix, --size or --fps'}", "write the shards to a folder, then run prepare on that folder"
             )
         _prepare_shard(data, layout, Reading(strict=strict, store=store, shard=Shard.parse(shard)))
         return
@@ -130,12 +149,15 @@ def _prepare_shard(data: Path, layout: str | None, reading: "Reading") -> None:
     except NoClip as error:
         say(str(error))
     missing = missing_shards(reading.store)
-    print(f"shard {reading.shard} written to {reading.store}" + (f"; missing: {', '.join(missing)}" if missing else ", which has all of them now"))
+    print(f"shard {reading.shard} written to {reading.store}" + (f"; missing: {', '.join(missing)}" if missing else ", which now holds all shards"))
 
 
 @app.command()
-def export(data: Data, to: Annotated[Path, typer.Option(help="A .bvh, .csv, .gif or .mp4.")], layout: Layout = None, fps: Fps = None) -> None:
-    """Write clips for other programs, by the ending of the file; of several clips each file gets a number."""
+def export(data: Data, to: Annotated[Path, typer.Option(help="File to write: .bvh, .csv, .gif or .mp4.")], layout: Layout = None, fps: Fps = None) -> None:
+    """Write clips for other programs.
+
+    The file ending sets the format. Several clips are written to numbered files.
+    """
     from tdsm.data.readers import load_clips
     from tdsm.viz.export import export as write
 
@@ -145,17 +167,20 @@ def export(data: Data, to: Annotated[Path, typer.Option(help="A .bvh, .csv, .gif
 @app.command()
 def train(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Run folder to write; a killed training resumes from it.")],
-    unseen: Annotated[str, typer.Option(help="Comma-separated labels to keep out of training and test on.")] = "",
-    split: Annotated[str | None, typer.Option(help="A published split of the data set instead, such as 22/5.")] = None,
+    out: Annotated[Path, typer.Option(help="Run folder to write; an interrupted training resumes from it.")],
+    unseen: Annotated[str, typer.Option(help="Comma-separated labels to exclude from training and to test on.")] = "",
+    split: Annotated[str | None, typer.Option(help="A published split of the data set, such as 22/5; replaces --unseen.")] = None,
     preset: Preset = "recommended",
     settings: Settings = None,
     descriptions: Sentences = None,
     layout: Layout = None,
     seed: Seed = 0,
-    calibrate: Annotated[bool, typer.Option(help="Also learn how to weigh seen against unseen labels; doubles the time.")] = True,
+    calibrate: Annotated[bool, typer.Option(help="Also calibrate the scores of seen against unseen labels; doubles the time.")] = True,
 ) -> None:
-    """Train a recognizer on seen classes, and test it on the unseen ones if any are named."""
+    """Train a recognizer on the seen classes of a data set.
+
+    It is tested on the unseen classes if any are given.
+    """
     from tdsm.catalogue.rows import benchmarks_of
     from tdsm.data.readers import load_clips
     from tdsm.evaluate import PROTOCOL, protocol_of, zero_shot_report
@@ -189,12 +214,15 @@ for _verb in (answers.predict, answers.spot, answers.search, answers.app, answer
 
 @app.command()
 def pretrain(
-    out: Annotated[Path, typer.Argument(help="Folder to write: `model`, a recognizer, and what it is made from; a killed call resumes from it.")],
-    without: Annotated[str, typer.Option(help="Comma-separated names of actions that are to be tested: the dictionary is used without them.")] = "",
+    out: Annotated[Path, typer.Argument(help="Folder to write: `model` (the recognizer), its training data and checkpoints; an interrupted call resumes.")],
+    without: Annotated[str, typer.Option(help="Comma-separated names of actions to be tested; they are left out of the dictionary in training.")] = "",
     settings: Annotated[list[str] | None, typer.Option("--set", help="One setting of tdsm.backbones.pretraining.PretrainConfig, such as steps=100.")] = None,
     seed: Seed = 0,
 ) -> None:
-    """Train a recognizer for any body and any words on generated movement alone, as the shipped one was."""
+    """Train a recognizer on generated movement alone.
+
+    It accepts any skeleton layout and any labels. The shipped recognizer was trained by this command.
+    """
     from tdsm.experiments.pretrain import pretrain as run
     from tdsm.util.settings import assignments
 
@@ -203,7 +231,7 @@ def pretrain(
 
 
 def main() -> None:
-    """Run the command line; bad input is one line on stderr and exit code 2, a warning one line on stderr."""
+    """Run the command line. Bad input prints one line on stderr and exits with code 2; a warning prints one line on stderr."""
     shown = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:

@@ -1,4 +1,4 @@
-"""``accelerate launch -m tdsm.cli``."""
+"""Entry point for ``python -m tdsm.cli`` and ``accelerate launch -m tdsm.cli``."""
 
 from tdsm.cli import main
 

@@ -1,4 +1,4 @@
-"""The verbs that ask a trained recognizer: one answer a clip, actions of a recording, clips that fit a text, a page in the browser, frames as they come in."""
+"""Commands that query a trained recognizer: one answer per clip, actions in a recording, clips that fit a text, a page in the browser, live frames."""
 
 import csv
 import sys
@@ -20,17 +20,20 @@ __all__ = ["app", "live", "predict", "search", "spot"]
 
 
 def predict(
-    paths: Annotated[list[Path], typer.Argument(metavar="[MODEL] DATA", help="Clips, after a recognizer if not the shipped one is to answer.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="[MODEL] DATA", help="Clips to recognise; a recognizer in front of them replaces the shipped one.")],
     labels: Labels,
     model: Model = None,
     descriptions: Sentences = None,
     layout: Layout = None,
     size: Size = None,
     fps: Fps = None,
-    best: Annotated[int, typer.Option(min=1, help="How many labels to print for each clip.")] = 3,
-    precision: Annotated[str, typer.Option(help="no, or bf16: a trained denoiser is faster on some processors; scores differ by about 0.1 %.")] = "no",
+    best: Annotated[int, typer.Option(min=1, help="Number of labels to print per clip.")] = 3,
+    precision: Annotated[str, typer.Option(help="no or bf16. bf16 makes a trained denoiser faster on some processors; scores differ by about 0.1 %.")] = "no",
 ) -> None:
-    """Rank any label names for each clip, with the shipped recognizer or your own; clips of another body are converted, and what was made up is said."""
+    """Rank any label names for each clip.
+
+    The shipped recognizer answers, or your own. Clips in another layout are converted, and a note names the joints that were filled in.
+    """
     from tdsm.data.readers import load_clips
     from tdsm.text import TextWarning
 
@@ -38,7 +41,7 @@ def predict(
     sentences = sentences_of(descriptions, None)
     models = [*([] if model is None else [model]), *map(str, paths[:-1])]
     if len(models) > 1:
-        raise InputError(paths[-1], "is one path too many", "give one file or folder of clips, after a model if not the shipped one is to answer")
+        raise InputError(paths[-1], "is one path too many", "give one file or folder of clips, or a model followed by clips")
     recognizer = _recognizer(models[0] if models else None).to(precision=precision)
     clips = load_clips(paths[-1], layout, size=parse_size(size), fps=fps)
     with warnings.catch_warnings():
@@ -56,10 +59,13 @@ def spot(
     layout: Layout = None,
     size: Size = None,
     fps: Fps = None,
-    number: Annotated[int | None, typer.Option("--clip", min=0, help="Which clip of the file, from 0 on, if it holds several.")] = None,
-    out: Annotated[Path | None, typer.Option("--csv", help="Write the table here, rather than print it.")] = None,
+    number: Annotated[int | None, typer.Option("--clip", min=0, help="Number of the clip, counted from 0, if the file holds several.")] = None,
+    out: Annotated[Path | None, typer.Option("--csv", help="Write the table to this file instead of printing it.")] = None,
 ) -> None:
-    """Find actions of any names in a long recording: start and end in seconds, label, probability, margin over the next label."""
+    """Find actions of any names in a long recording.
+
+    The table has start and end in seconds, label, probability, and margin over the second label.
+    """
     from tdsm.data.readers import load_clips
     from tdsm.spotting.spot import spot as find
 
@@ -76,15 +82,18 @@ def spot(
 def search(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Clips, in any format that holds clips.")],
     text: Annotated[str, typer.Argument(help="What to look for: a name, a phrase or a sentence.")],
-    library: Annotated[Path | None, typer.Option(help="Folder to keep what the recognizer read in, for the next question.")] = None,
-    best: Annotated[int, typer.Option(min=1, help="How many clips to print.")] = 12,
-    part: Annotated[str | None, typer.Option(help='Part of the body, such as "left arm", if only its movement matters.')] = None,
+    library: Annotated[Path | None, typer.Option(help="Folder that stores the encoded clips, so that the next search does not encode them again.")] = None,
+    best: Annotated[int, typer.Option(min=1, help="Number of clips to print.")] = 12,
+    part: Annotated[str | None, typer.Option(help='Part of the body, such as "left arm", to which the comparison is restricted.')] = None,
     model: Model = None,
     layout: Layout = None,
     size: Size = None,
     fps: Fps = None,
 ) -> None:
-    """Find the clips that fit a text best: score (a cosine), clip, label, subject."""
+    """Find the clips that fit a text best.
+
+    The table has score (a cosine), clip, label and subject.
+    """
     from tdsm.data.readers import load_clips
     from tdsm.search import PARTS, Library
 
@@ -99,12 +108,15 @@ def search(
 
 
 def app(
-    host: Annotated[str, typer.Option(help="Address to listen at; another than the default lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at.")] = 7860,
-    library: Annotated[Path | None, typer.Option(help="Clips to search in, in any format that holds clips; left out: the packaged examples.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; any other than the default lets other machines connect.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 7860,
+    library: Annotated[Path | None, typer.Option(help="Clips to search, in any format that holds clips; default: the packaged examples.")] = None,
     model: Model = None,
 ) -> None:
-    """Open a page for the browser: drop a recording, type names, see the answer; or type a text and find clips. Needs pip install "tdsm[app]"."""
+    """Serve a page for the browser.
+
+    Drop a recording and type names to see the answer, or type a text to find clips. Needs pip install "tdsm[app]".
+    """
     from tdsm.app import serve
 
     serve(host, port, recognizer=_recognizer(model), library=library)
@@ -112,12 +124,15 @@ def app(
 
 def live(
     labels: Annotated[str, typer.Argument(help="Comma-separated names of actions.")],
-    layout: Annotated[str, typer.Option(help="Skeleton layout of lines with joints; landmarks are always MediaPipe's.")] = "mediapipe-33",
-    fps: Annotated[float | None, typer.Option(help="Frames a second; left out: what the times of the first lines say.")] = None,
+    layout: Annotated[str, typer.Option(help="Skeleton layout of input lines with joints; lines with landmarks are always MediaPipe's.")] = "mediapipe-33",
+    fps: Annotated[float | None, typer.Option(help="Frames per second; default: computed from the times of the first lines.")] = None,
     model: Model = None,
     descriptions: Sentences = None,
 ) -> None:
-    """Name actions while they happen: frames as JSON lines on stdin, an answer as a JSON line on stdout as soon as an action is over."""
+    """Recognise actions while they happen.
+
+    The command reads frames as JSON lines from stdin, and prints one JSON line on stdout as soon as an action ends.
+    """
     from tdsm.app.live import Camera, answer_lines
 
     camera = Camera(_recognizer(model), parse_labels(labels, "LABELS"), layout, fps, descriptions=sentences_of(descriptions, None))

@@ -1,4 +1,4 @@
-"""The verbs of experiments: evaluate a recipe, study its settings, reproduce a published row, see how far they are, list what is saved."""
+"""Commands for experiments: evaluate a recipe, study its settings, reproduce a published row, show the progress of these, list saved results."""
 
 import sys
 from pathlib import Path
@@ -33,8 +33,8 @@ __all__ = ["evaluate", "reproduce", "results", "status", "study"]
 
 def evaluate(
     data: Annotated[list[Path], typer.Argument(help="UTD-MHAD, NW-UCLA or both, as downloaded (zip or unpacked folder).")],
-    split: Annotated[str | None, typer.Option(help="One published split or row, such as 22/5; left out: all of each data set.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, each with a backbone and a denoiser of its own.")] = 5,
+    split: Annotated[str | None, typer.Option(help="One published split or row, such as 22/5; default: all of each data set.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; a backbone and a denoiser are trained per seed.")] = 5,
     out: Annotated[Path, typer.Option(help="Folder of all stages and the table; an interrupted evaluation resumes from it.")] = Path("runs/evaluate"),
     preset: Preset = "recommended",
     settings: Settings = None,
@@ -46,7 +46,10 @@ def evaluate(
     no_wait: NoWait = False,
     shard: ShardOf = None,
 ) -> None:
-    """Zero-shot accuracy on published splits, mean and std over seeds, beside published numbers, ridge regression and the plain cosine."""
+    """Compute zero-shot accuracy on published splits.
+
+    The table has mean and std over seeds, beside published numbers, ridge regression and the plain cosine.
+    """
     from tdsm.experiments.cells import cells_of, source_of
 
     launch = launch_of(launcher, workers, threads, slurm, no_wait, shard)
@@ -61,11 +64,11 @@ def evaluate(
 def study(
     grid: Annotated[str, typer.Argument(help='Settings to try, as JSON: {"train.steps": [300, 600]}; {} for the preset alone.')],
     data: Annotated[list[Path], typer.Argument(help="Data sets as downloaded, one or several.")],
-    split: Annotated[str | None, typer.Option(help="One published split or row; left out: all of each data set.")] = None,
-    draws: Annotated[int, typer.Option(min=1, help="How many times some seen classes play the unseen ones.")] = 3,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 2,
-    unseen: Annotated[bool, typer.Option("--unseen", help="Report on the true unseen classes instead. Never choose anything by it.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder of all stages; an interrupted study resumes, a larger one computes what is new.")] = Path("runs/study"),
+    split: Annotated[str | None, typer.Option(help="One published split or row; default: all of each data set.")] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Number of random choices of the seen classes that serve as pseudo-unseen classes.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 2,
+    unseen: Annotated[bool, typer.Option("--unseen", help="Report on the true unseen classes instead. Never use this to choose a setting.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder of all stages; an interrupted study resumes, a larger one computes only new cells.")] = Path("runs/study"),
     preset: Preset = "recommended",
     settings: Settings = None,
     descriptions: Sentences = None,
@@ -76,7 +79,10 @@ def study(
     no_wait: NoWait = False,
     shard: ShardOf = None,
 ) -> None:
-    """Compare settings on pseudo-unseen classes (held out of the seen ones): mean, spread, paired differences."""
+    """Compare settings on pseudo-unseen classes.
+
+    These classes are held out of the seen ones. The table has mean, spread and paired differences.
+    """
     from tdsm.experiments.cells import cells_of, source_of
     from tdsm.experiments.run import settings_of
     from tdsm.util.files import parse_json
@@ -84,7 +90,7 @@ def study(
     launch = launch_of(launcher, workers, threads, slurm, no_wait, shard)
     values = parse_json(grid, "grid")
     if not isinstance(values, dict):
-        raise InputError("grid", f"{grid!r} is no object", "give for instance '{\"train.steps\": [300, 600]}'")
+        raise InputError("grid", f"{grid!r} is not a JSON object", "give an object such as '{\"train.steps\": [300, 600]}'")
     base, part, cells = config_of(preset, settings), "unseen" if unseen else "pseudo", []
     every = settings_of(base, values)
     for clips, benchmark in _work(data, split, base):
@@ -96,14 +102,14 @@ def study(
 
 def reproduce(
     name: Annotated[str, typer.Argument(help="A row of a published table, such as ntu-60-synse-55-5 (`tdsm benchmarks` lists them).")],
-    data: Annotated[list[Path], typer.Option(help="Download or published features; give it again for further parts or class lists.")],
-    out: Annotated[Path, typer.Option(help="Folder of all stages and rows; what has been computed is not computed again.")] = Path("runs/reproduce"),
+    data: Annotated[list[Path], typer.Option(help="Download or published features; repeat the option for further parts or class lists.")],
+    out: Annotated[Path, typer.Option(help="Folder of all stages and rows; finished stages are not computed again.")] = Path("runs/reproduce"),
     preset: Annotated[str, typer.Option(help="Settings: paper, recommended, demo, or a JSON file of differences from one of them.")] = "paper",
     settings: Settings = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many denoisers.")] = 5,
-    prompts: Annotated[Path | None, typer.Option(help="Published prompts: SA-DVAE's class_lists or PURLS' gpt3_desc.xlsx. Left out: ours.")] = None,
-    backbone: Annotated[Path | None, typer.Option(help="A trained backbone (the `model` folder of a run) to use; refused if it saw an unseen class.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, with sizes and times, and compute nothing.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of denoisers, one per seed.")] = 5,
+    prompts: Annotated[Path | None, typer.Option(help="Published prompts: SA-DVAE's class_lists or PURLS' gpt3_desc.xlsx. Default: the packaged ones.")] = None,
+    backbone: Annotated[Path | None, typer.Option(help="Trained backbone (the `model` folder of a run); refused if it was trained on an unseen class.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan with sizes and times, and compute nothing.")] = False,
     launcher: Launcher = None,
     workers: Workers = None,
     threads: Threads = None,
@@ -111,7 +117,10 @@ def reproduce(
     no_wait: NoWait = False,
     shard: ShardOf = None,
 ) -> None:
-    """Compute one row of a published table, from the download to the number beside the published one."""
+    """Compute one row of a published table.
+
+    The command does all steps from the download to the number beside the published one.
+    """
     from tdsm.catalogue.rows import benchmark_named
     from tdsm.config import paper
     from tdsm.data.layouts import NTU_25
@@ -135,7 +144,10 @@ def reproduce(
 
 
 def _work(data: list[Path], split: str | None, config: "Config") -> list:
-    """(clips, row) of each data set, its clips on the body of the towers that ``config`` begins with; its rows must be of one protocol."""
+    """(clips, row) of each data set, with clips in the layout of the pretrained towers that ``config`` starts from, if any.
+
+    Raises InputError: a data set has rows of several protocols.
+    """
     from tdsm.backbones.fit import on_start_body
     from tdsm.catalogue.rows import benchmarks_of
     from tdsm.data.readers import load_clips
@@ -151,7 +163,7 @@ def _work(data: list[Path], split: str | None, config: "Config") -> list:
 
 
 def _compute(cells: list, out: Path, name: str, shard: str | None, how: "Launch | None") -> None:
-    """Run cells, here, in workers or a shard of them; write cells.csv after each of them and the table at the end, and print it."""
+    """Run all cells here or in workers, or one shard of them; write cells.csv after each cell and the table at the end, and print the table."""
     from tdsm.experiments.launch import launch, run_shard
     from tdsm.experiments.run import run
     from tdsm.experiments.status import write_plan
@@ -169,15 +181,21 @@ def _compute(cells: list, out: Path, name: str, shard: str | None, how: "Launch 
     print(f"{markdown(lines)}\n\nTop-1 % on {part} classes, inductive, nothing selected on test clips; written to {path}, every cell to {out}/cells.csv")
 
 
-def status(out: Annotated[Path, typer.Argument(help="Folder of --out of tdsm evaluate, study or reproduce.")]) -> None:
-    """Say which cells and stages are done, running, waiting or lost, and what each worker does; while they run, or after a kill."""
+def status(out: Annotated[Path, typer.Argument(help="The --out folder of tdsm evaluate, study or reproduce.")]) -> None:
+    """Show the progress of an experiment and its workers.
+
+    The table shows which cells and stages are done, running, waiting or lost. The command works during a run and after an interrupted one.
+    """
     from tdsm.experiments.status import status_table
 
     print(status_table(out))
 
 
 def results(folder: Annotated[Path, typer.Argument(help="Folder of result files.")] = Path("results")) -> None:
-    """List saved results: which number came from which command, commit, date and hardware, and under which protocol."""
+    """List saved results and their origin.
+
+    The table has the command, commit, date, hardware and protocol of each number.
+    """
     from tdsm.experiments.results import load_results, results_table
 
     print(results_table(load_results(folder)))

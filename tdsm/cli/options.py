@@ -1,4 +1,4 @@
-"""Options that several verbs have, and what is made of them."""
+"""Options shared by several commands, and the functions that parse them."""
 
 import sys
 from pathlib import Path
@@ -19,39 +19,43 @@ __all__ = [
 ]  # fmt: skip
 
 Data = Annotated[Path, typer.Argument(help="A data set as downloaded (zip or folder), a .npz or store of clips, or a folder with clips.csv.")]
-Size = Annotated[str | None, typer.Option(help="Width and height of the picture, such as 1920x1080, for 2-D coordinates that are parts of these (0 to 1).")]
-Fps = Annotated[float | None, typer.Option(help="Frames a second of clips whose files do not state them.")]
+Size = Annotated[str | None, typer.Option(help="Width and height of the picture, such as 1920x1080, for 2-D coordinates given as fractions of them (0 to 1).")]
+Fps = Annotated[float | None, typer.Option(help="Frames per second, for clips whose files do not state it.")]
 Layout = Annotated[str | None, typer.Option(help="Skeleton layout, for a folder of .npy files whose clips.csv does not name it.")]
 Preset = Annotated[str, typer.Option(help="Settings: recommended, tuned, paper, demo, or a JSON file of differences from one of them.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="One setting, such as train.precision=bf16; may be given several times.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="One setting, such as train.precision=bf16; the option may be repeated.")]
 Seed = Annotated[int, typer.Option(help="Seed of weights, batches and noise.")]
-Labels = Annotated[str, typer.Option(help="Comma-separated names of actions, trained on or not; a name that holds a comma in double quotes.")]
+Labels = Annotated[str, typer.Option(help="Comma-separated names of actions, seen in training or not; a name that contains a comma needs double quotes.")]
 Model = Annotated[str | None, typer.Option(help="Folder written by save_pretrained or `tdsm train` (RUN/model), or a Hub id.")]
 Sentences = Annotated[
     Path | None,
-    typer.Option(help="JSON, label -> a sentence about the movement ({} for names alone), or PURLS's gpt3_desc.xlsx. Left out: the packaged ones, if any."),
+    typer.Option(help="JSON file: label -> sentence about the movement ({} for names alone), or PURLS's gpt3_desc.xlsx. Default: the packaged ones, if any."),
 ]
 Launcher = Annotated[
-    str | None, typer.Option(help="Compute in several processes: local (of this machine) or slurm (jobs of a cluster; pip install 'tdsm[cluster]').")
+    str | None, typer.Option(help="Compute in several processes: local (on this machine) or slurm (jobs on a cluster; pip install 'tdsm[cluster]').")
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="With --launcher: how many processes or jobs at once; left out: 2.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="With --launcher: number of processes or jobs at a time; default: 2.")]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, help="With --launcher: threads of each (slurm: cpus-per-task too). Left out: OMP_NUM_THREADS, or the cores divided (slurm: 1)."),
+    typer.Option(min=1, help="With --launcher: threads per process (slurm: also cpus-per-task). Default: OMP_NUM_THREADS, or cores / processes (slurm: 1)."),
 ]
 ShardOf = Annotated[
     str | None,
-    typer.Option("--shard", help="i/n: compute every n-th cell from the i-th and no table, for schedulers of your own."),
+    typer.Option("--shard", help="i/n: compute every n-th cell, starting with the i-th, and write no table; for your own scheduler."),
 ]
 SlurmOptions = Annotated[
     list[str] | None,
-    typer.Option("--slurm", help="An option of sbatch, such as partition=gpu, gpus-per-node=1, mem=16G, time=2:00:00 (else 4 hours) or exclusive; repeat it."),
+    typer.Option(
+        "--slurm", help="An option of sbatch, such as partition=gpu, gpus-per-node=1, mem=16G, time=2:00:00 (default 4 hours) or exclusive; may be repeated."
+    ),
 ]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="With --launcher slurm: submit and return; the same call waits later, and writes the table.")]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="With --launcher slurm: submit and return; a later call without this option waits and writes the table.")
+]
 
 
 def launch_of(launcher: str | None, workers: int | None, threads: int | None, slurm: list[str] | None, no_wait: bool, shard: str | None) -> "Launch | None":
-    """How workers are started; None without a launcher. Raises InputError: options that need another launcher, or no shard."""
+    """How workers are started; None without a launcher. Raises InputError: options that need a launcher or another one, or a malformed shard."""
     from tdsm.experiments.launch import Launch
     from tdsm.util.shard import Shard
 
@@ -67,13 +71,13 @@ def launch_of(launcher: str | None, workers: int | None, threads: int | None, sl
 
 
 def say(*lines: str | None) -> None:
-    """One line each on stderr; nothing for None or an empty line."""
+    """Print each line on stderr; None and empty lines are skipped."""
     for line in filter(None, lines):
         print(f"tdsm: {' '.join(line.split())}", file=sys.stderr)
 
 
 def config_of(preset: str, settings: list[str] | None = None, paper: "Config | None" = None) -> "Config":
-    """Settings of a preset or a file, with those of --set; ``paper`` is what "paper" means here."""
+    """Settings of a preset or a JSON file, with the values of --set applied; ``paper``, if given, replaces the preset "paper"."""
     from tdsm import config
     from tdsm.util.files import read_text
     from tdsm.util.settings import assignments
@@ -90,7 +94,7 @@ def config_of(preset: str, settings: list[str] | None = None, paper: "Config | N
 
 
 def sentences_of(path: Path | None, dataset: str | None) -> Descriptions:
-    """Sentences of a file, or those that are packaged for a data set. Raises InputError: not such a file."""
+    """Descriptions of labels from a file, or those packaged for a data set. Raises InputError: the file does not hold descriptions."""
     from tdsm.data.prompts import load_prompts, packaged_prompts
     from tdsm.data.prompts.published import published_prompts
     from tdsm.util.files import read_object

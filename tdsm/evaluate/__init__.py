@@ -1,6 +1,6 @@
-"""Zero-shot evaluation: what was right, how sure we are of it, and what chance would give.
+"""Zero-shot evaluation: accuracy, its confidence interval, and the accuracy of a uniform guess.
 
-Everything here is inductive: a clip's answer never depends on other test clips.
+All measures are inductive: the answer for a clip never depends on other test clips.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,11 @@ SELECTION = "none: a fixed number of steps, nothing is chosen on any test clip"
 
 
 def protocol_of(partition: str = "all", part: str = "unseen") -> dict[str, str]:
-    """What to write beside every number: setting, selection and partition ("all" or an official one of the data set).
+    """Description of the protocol that is saved beside every number, with the keys "setting", "selection" and "partition".
 
-    ``part`` is "unseen", or "pseudo" where some seen classes are tested.
+    Args:
+        partition: "all", or the name of an official partition of the data set.
+        part: "unseen", or "pseudo" if some seen classes are tested.
     """
     test = "unseen" if part == "unseen" else "pseudo-unseen"
     if part == "pseudo":
@@ -35,18 +37,22 @@ def protocol_of(partition: str = "all", part: str = "unseen") -> dict[str, str]:
 
 
 PROTOCOL = protocol_of()
-_WORST = 5  # confusions that a report shows of itself
+_WORST = 5  # number of confusions that a report displays
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Scores of one trained model on test clips.
+    """Scores of one trained model on B test clips with K candidate labels. A notebook displays it as a table.
 
     Attributes:
-        scores: (B, K), higher is better: minus the denoising errors, or similarities; the largest of a row is its answer.
+        scores: (B, K), higher is better: negated denoising errors, or similarities. The label with the largest score of a row is the answer.
         y: (B,) index of the right label.
-        labels: K candidate labels, the unseen classes.
-        subjects: (B,) who moved.
+        labels: the K candidate labels, which are the unseen classes.
+        subjects: (B,) name of the recorded person, "" if unknown.
+
+    Raises:
+        InputError: a score is NaN or infinite.
+        ValueError: the shapes do not fit.
 
     Example:
         >>> scores = np.array([[0.9, 0.1], [0.4, 0.3], [0.2, 0.8], [0.6, 0.5]])
@@ -66,7 +72,7 @@ class Report:
         if self.scores.shape != (len(self.y), len(self.labels)) or len(self.subjects) != len(self.y):
             raise ValueError(f"scores {self.scores.shape}, {len(self.y)} clips, {len(self.subjects)} subjects, {len(self.labels)} labels do not fit")
         if not np.isfinite(self.scores).all():
-            raise InputError("scores", "NaN or infinite", "lower lr, or train longer, and check the clips")
+            raise InputError("scores", "are NaN or infinite", "lower lr, or train longer, and check the clips")
 
     @property
     def predicted(self) -> np.ndarray:
@@ -75,17 +81,17 @@ class Report:
 
     @property
     def correct(self) -> np.ndarray:
-        """(B,) bool."""
+        """(B,) bool: whether the answer is the right label."""
         return self.predicted == self.y
 
     @property
     def top1(self) -> float:
-        """Share of clips answered rightly, 0 to 1."""
+        """Share of clips with the right answer, 0 to 1."""
         return float(self.correct.mean())
 
     @property
     def per_class(self) -> dict[str, float]:
-        """Share answered rightly of each class."""
+        """Class -> share of its clips with the right answer, 0 to 1; classes without clips are left out."""
         return {label: float(self.correct[self.y == index].mean()) for index, label in enumerate(self.labels) if (self.y == index).any()}
 
     @property
@@ -95,17 +101,17 @@ class Report:
 
     @property
     def chance(self) -> float:
-        """Expected top-1 of a uniform guess."""
+        """Expected top-1 of a uniform guess, 1 / K."""
         return 1 / len(self.labels)
 
     def confusion(self) -> np.ndarray:
-        """(K, K) counts; rows are true labels, columns answers."""
+        """(K, K) counts of clips; rows are the right labels, columns the answers."""
         counts = np.zeros((len(self.labels), len(self.labels)), int)
         np.add.at(counts, (self.y, self.predicted), 1)
         return counts
 
     def metrics(self) -> dict:
-        """What goes to metrics.json."""
+        """The values that are written to metrics.json."""
         return {"top1": self.top1, "class_mean": self.class_mean, "chance": self.chance, "clips": len(self.y), "per_class": self.per_class}
 
     def __repr__(self) -> str:
@@ -131,10 +137,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Summary:
-    """Reports of several seeds in one line; all shares are 0 to 1.
+    """Summary of the reports of several seeds; all shares are 0 to 1.
 
     Attributes:
-        mean, std: of top-1 over seeds (std with n - 1; 0 for one seed).
+        seeds: number of seeds.
+        mean, std: mean and standard deviation of top-1 over seeds (with n - 1; 0 for one seed).
         class_mean: mean over seeds of the per-class mean.
         low, high: 95 % bootstrap interval of the mean over subjects.
         chance: expected top-1 of a uniform guess.
@@ -154,27 +161,31 @@ class Summary:
 
 
 def zero_shot_report(recognizer: Recognizer, clips: ClipSet) -> Report:
-    """Zero-shot report: candidates are the classes of ``clips``, none of which the recognizer may have been trained on.
+    """Test a recognizer on clips of unseen classes. The candidates are the K classes of ``clips``.
 
-    Clips in which too little of a person is seen are left out, with one warning.
+    Clips in which too few joints are seen are left out, with one warning.
+
+    Args:
+        recognizer: a recognizer that was trained on other classes.
+        clips: labelled clips of unseen classes.
 
     Raises:
-        InputError: a class of ``clips`` was trained on.
+        InputError: the recognizer was trained on a class of ``clips``, or no clip can be used.
 
     Example:
-        >>> report = zero_shot_report(recognizer, test)  # a recognizer trained on other classes
+        >>> report = zero_shot_report(recognizer, test)  # the recognizer was trained on other classes
         >>> report.labels, report.scores.shape
         (('squat', 'bow'), (4, 2))
     """
     overlap = sorted({normal_form(label) for label in clips.classes} & {normal_form(label) for label in recognizer.seen})
     if overlap:
-        raise InputError(clips.name, f"class {overlap[0]!r} was trained on, so this is no zero-shot test", "test on unseen classes only")
+        raise InputError(clips.name, f"class {overlap[0]!r} was trained on, so this is not a zero-shot test", "test on unseen classes only")
     z_x, rows = recognizer.usable(clips)
     return Report(recognizer.scores(z_x, clips.classes).cpu().numpy(), clips.y[rows], clips.classes, clips.subjects[rows])
 
 
 def mean_std(shares: Sequence[float], digits: int = 1) -> str:
-    """A cell of a table, in percent: mean ± std over seeds (n - 1); of a single seed the value alone.
+    """Text of a table cell in percent: mean ± std over seeds (with n - 1). For a single seed it is the value alone.
 
     >>> mean_std([0.5, 0.7]), mean_std([0.5])
     ('60.0 ± 14.1', '50.0')
@@ -184,9 +195,9 @@ def mean_std(shares: Sequence[float], digits: int = 1) -> str:
 
 
 def summarise(reports: Sequence[Report]) -> Summary:
-    """Mean ± std over seeds, and an interval over subjects. Raises ValueError: no report, or reports of different clips."""
+    """Mean ± std over seeds, and a bootstrap interval over subjects. Raises ValueError: no report, or reports of different clips."""
     if not reports or any(not np.array_equal(report.y, reports[0].y) for report in reports):
-        raise ValueError("summarise needs reports of the same clips, one a seed")
+        raise ValueError("summarise needs reports of the same clips, one per seed")
     top1 = [report.top1 for report in reports]
     low, high = subject_interval(np.mean([report.correct for report in reports], axis=0), reports[0].subjects)
     return Summary(
@@ -201,9 +212,15 @@ def summarise(reports: Sequence[Report]) -> Summary:
 
 
 def subject_interval(correct: np.ndarray, subjects: np.ndarray, draws: int = 2000, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """Bootstrap interval of mean accuracy: whole subjects (B,) are drawn with replacement, because clips of one person are alike.
+    """Bootstrap interval (low, high) of the mean accuracy, 0 to 1.
 
-    ``correct``: (B,) share of seeds that were right on each clip.
+    Whole subjects are drawn with replacement, because the clips of one person resemble each other.
+
+    Args:
+        correct: (B,) share of seeds with the right answer per clip.
+        subjects: (B,) recorded person of each clip.
+        draws: number of bootstrap samples.
+        level: confidence level of the interval.
     """
     _, index = np.unique(subjects, return_inverse=True)
     right, clips = np.bincount(index, weights=correct), np.bincount(index)

@@ -1,1 +1,1 @@
-"""Experiments: cells of (clips, settings, seed), their stages on disk, tables and saved results."""
+"""Experiments: cells (clips, settings, seed), the stages that are computed for them and stored on disk, tables, and saved results."""

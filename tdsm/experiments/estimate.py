@@ -1,4 +1,4 @@
-"""How long the stages of a plan take on this machine: each unit of work is done once at a small size and timed."""
+"""Estimate how long the stages of a plan take on this machine. Each unit of work is run once at a small size and timed."""
 
 import os
 import time
@@ -18,13 +18,19 @@ from tdsm.util.loop import device
 
 __all__ = ["seconds_per_unit"]
 
-_FILES_A_SECOND = 500.0  # a core reads NTU RGB+D about so fast (benchmarks/read_ntu.py)
-_FRAMES = 80  # about the mean of NTU RGB+D
-_SMALL, _LARGER = 1, 3  # batches that are timed
+_FILES_A_SECOND = 500.0  # approximate speed of one core with NTU RGB+D (benchmarks/read_ntu.py)
+_FRAMES = 80  # approximate mean length of NTU RGB+D clips
+_SMALL, _LARGER = 1, 3  # batch sizes that are timed
 
 
 def seconds_per_unit(config: Config, layout: Layout, classes: int) -> dict[str, float]:
-    """Unit of work (as in :class:`tdsm.experiments.stages.Stage`) -> seconds, good to a factor of two, for so many seen classes."""
+    """Unit of work (as in :class:`tdsm.experiments.stages.Stage`) -> estimated seconds, accurate to a factor of two.
+
+    Args:
+        config: settings of the experiment.
+        layout: skeleton layout of the clips.
+        classes: number of seen classes.
+    """
     body = np.random.default_rng(0).normal(size=(2, _FRAMES, len(layout), layout.dims)).astype(np.float32)
     encoder = build_encoder(config.encoder, layout, config.preprocess.bodies, classes).to(device())
     batch = config.align.batch + config.align.seen_batch if config.backbone == "aligned" else config.encoder.batch
@@ -51,7 +57,7 @@ def seconds_per_unit(config: Config, layout: Layout, classes: int) -> dict[str, 
 
 def _denoiser(config: Config, classes: int) -> float:
     features, channels, tokens = config.encoder.features, 2 * (1024 if config.text.family == "clip" else 384), config.text.tokens
-    if config.backbone == "aligned":  # clips and labels are directions in one space
+    if config.backbone == "aligned":  # clips and labels are unit vectors in the same space
         features, channels, tokens = config.align.width, config.align.width, 1
     text = TextFeatures(torch.randn(classes, channels), torch.randn(classes, tokens, channels), torch.ones(classes, tokens, dtype=torch.bool)).to(device())
     matcher = Matcher(features, 1, channels, tokens, config.model, config.diffusion).to(device())
@@ -65,7 +71,7 @@ def _denoiser(config: Config, classes: int) -> float:
 
 
 def _of_batch(batch: int, work_of_size: Callable[[int], Callable[[], object]]) -> float:
-    """Seconds for a whole batch: on a GPU timed, on a CPU extended from two small ones, of which a part does not grow."""
+    """Seconds for a whole batch. On a GPU the batch is timed; on a CPU the time is extrapolated linearly from two small batches."""
     if torch.cuda.is_available():
         return _timed(work_of_size(batch))
     small, larger = (_timed(work_of_size(size)) for size in (_SMALL, _LARGER))
@@ -73,7 +79,7 @@ def _of_batch(batch: int, work_of_size: Callable[[int], Callable[[], object]]) -
 
 
 def _timed(work: Callable[[], object]) -> float:
-    """Seconds of a call; on a GPU of the second one, since the first warms up."""
+    """Seconds of a call. On a GPU the second call is timed, because the first one includes the warm-up."""
     for _ in range(1 + torch.cuda.is_available()):
         start = time.perf_counter()
         work()

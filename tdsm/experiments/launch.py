@@ -1,8 +1,8 @@
-"""Launchers: the cells of an experiment computed by several processes of this machine, or by jobs of a Slurm cluster.
+"""Launchers: compute the cells of an experiment in several processes of this machine, or in jobs of a Slurm cluster.
 
-A worker is the same command with ``--shard``, so that nothing is handed over but a line of text, and any other scheduler can start workers too. All
-work in one folder of stages: a stage is computed by one of them, the others wait for it or find it. What is left when a worker is lost is seen from the
-stages that are missing, and whether a job is alive from squeue: sacct, which submitit asks, needs accounting, which small clusters do not have.
+A worker runs the same command with ``--shard``. Only this line of text is passed to it, so any other scheduler can start workers too. All workers share one
+folder of stages: one worker computes a stage, and the others wait for it or find it finished. After a worker is lost, the missing stages show which work is
+left. Whether a job is alive is read from squeue, because sacct, which submitit uses, needs accounting, which small clusters do not have.
 """
 
 import math
@@ -43,14 +43,14 @@ class Launch:
     """How workers are started.
 
     Attributes:
-        launcher: "local", processes of this machine, or "slurm", an array of jobs submitted with submitit.
-        workers: how many at once.
-        threads: of each worker, and the cpus-per-task of a job; left out: OMP_NUM_THREADS, or else the cores divided among local workers, 1 for a job.
-        slurm: further options of sbatch by their long names, such as {"partition": "gpu", "gpus-per-node": "1"}; True for one without a value.
-        wait: until all is computed; False (slurm): submit and return.
+        launcher: "local" for processes of this machine, or "slurm" for an array of jobs that submitit submits.
+        workers: number of workers at a time.
+        threads: threads per worker, and cpus-per-task of a job. Default: OMP_NUM_THREADS; otherwise the cores divided among local workers, and 1 for a job.
+        slurm: further options of sbatch by their long names, such as {"partition": "gpu", "gpus-per-node": "1"}; True for an option without a value.
+        wait: whether to wait until all cells are computed. With False, which needs "slurm", jobs are submitted and the call returns.
 
     Raises:
-        InputError: another launcher, fewer than one worker or thread, or options that the launcher does not have.
+        InputError: an unknown launcher, fewer than one worker or thread, or options that the launcher does not have.
     """
 
     launcher: str
@@ -75,21 +75,21 @@ class Launch:
 
     @property
     def threads_each(self) -> int:
-        """Threads of a worker."""
+        """Number of threads per worker."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         given = os.environ.get("OMP_NUM_THREADS", "")
         return self.threads or (int(given) if given.isdigit() and int(given) else max(1, cores // self.workers) if self.launcher == "local" else 1)
 
 
 class _Failed(InputError):
-    """The line with which a worker ended, as it is."""
+    """The unchanged error line of a worker."""
 
     def __init__(self, line: str) -> None:
         ValueError.__init__(self, line)
 
 
 def run_shard(cells: Sequence[Cell], out: Path, shard: str) -> str:
-    """Compute the cells of a shard (:class:`~tdsm.util.shard.Shard`); returns a line that says so. Raises InputError: bad input, or no such shard."""
+    """Compute the cells of a shard (:class:`~tdsm.util.shard.Shard`); returns a line with the result. Raises InputError: bad input, or no such shard."""
     part = Shard.parse(shard)
     mine = part.pick(cells)
     with at_work(out, part, [plan_of(cell, out).folder.name for cell in mine]):
@@ -98,19 +98,22 @@ def run_shard(cells: Sequence[Cell], out: Path, shard: str) -> str:
 
 
 def launch(cells: Sequence[Cell], out: Path, how: Launch, command: Sequence[str]) -> bool:
-    """Compute every cell that has not been computed yet, in workers; afterwards :func:`tdsm.experiments.run.run` finds them all.
+    """Compute all missing cells in workers. Afterwards :func:`tdsm.experiments.run.run` finds all cells computed.
 
-    Workers of an earlier call that are still alive keep their cells. What a lost local worker has left is computed by another one, once; what a lost job
-    has left is submitted by the next call.
+    Workers of an earlier call that are still alive keep their cells. The remaining cells of a lost local worker are given to another worker once. The
+    remaining cells of a lost job are submitted by the next call.
 
     Args:
-        how: which launcher, and how many workers.
-        command: the verb of ``tdsm`` and all that followed it on the command line; a worker is called with the same and a ``--shard``.
+        cells: the cells of the experiment.
+        out: folder of all stages.
+        how: the launcher and the number of workers.
+        command: the command of ``tdsm`` and all arguments after it on the command line. A worker runs the same command with ``--shard``.
 
-    Returns whether all cells are done; False if ``how.wait`` is.
+    Returns:
+        whether all cells are done; False if ``how.wait`` is False.
 
     Raises:
-        InputError: bad input in a worker, by its own line; cells that could not be computed; submitit or sbatch is missing, or sbatch refuses.
+        InputError: bad input in a worker (with the line of the worker), cells that could not be computed, submitit or sbatch missing, or an error of sbatch.
     """
     check(cells, out)
     stages = [plan_of(cell, out) for cell in cells]
@@ -149,7 +152,7 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
 
 
 def _on(stages: Sequence[Stage], out: Path) -> list[Worker]:
-    """The workers on any of these cells; a folder may hold several experiments."""
+    """The workers of any of these cells; a folder may contain several experiments."""
     folders = {stage.folder.name for stage in stages}
     return [worker for worker in read_workers(out) if not folders.isdisjoint(worker.cells)]
 
@@ -196,13 +199,13 @@ def _work_off(stages: Sequence[Stage], out: Path, how: Launch, start: "_Local | 
 
 
 def _dealt(numbers: Sequence[int], workers: int, stages: Sequence[Stage]) -> list[tuple[Shard, list[str]]]:
-    """The cells of each worker: neighbours go to different ones, since they seldom share a backbone."""
+    """The cells of each worker. Adjacent cells go to different workers, because they rarely share a backbone."""
     shards = [Shard(tuple(number + 1 for number in numbers[first::workers]), len(stages)) for first in range(workers)]
     return [(shard, [stage.folder.name for stage in shard.pick(stages)]) for shard in shards]
 
 
 def _left(worker: Worker, stages: Sequence[Stage]) -> list[int]:
-    """Numbers of its cells that are not done."""
+    """Indices of the worker's cells that are not done."""
     return [number for number, stage in enumerate(stages) if stage.folder.name in worker.cells and not stage.done]
 
 
@@ -246,7 +249,7 @@ class _Local:
         return worker
 
     def jobs(self) -> Mapping[str, str] | None:
-        """Slurm's, of an earlier call, looked at every few seconds; processes that have ended are taken note of."""
+        """Slurm jobs of an earlier call, read every few seconds; also collects the processes that have ended."""
         for process in self._processes:
             process.poll()
         if time.monotonic() - self._queue[0] > _EVERY["slurm"]:
@@ -254,13 +257,13 @@ class _Local:
         return self._queue[1]
 
     def stop(self) -> None:
-        """End those that are still at work."""
+        """Terminate the processes that are still running."""
         for process in self._processes:
             process.terminate()
         self.join()
 
     def join(self) -> None:
-        """Wait for their ends."""
+        """Wait until all processes have ended."""
         for process in self._processes:
             process.wait()
 
@@ -296,11 +299,11 @@ class _Slurm:
         return [Worker(job, str(shard), tuple(cells), job=job) for job, (shard, cells) in zip(ids, shards, strict=True)]
 
     def jobs(self) -> Mapping[str, str] | None:
-        """Those that wait or run."""
+        """Jobs that are waiting or running."""
         return jobs_in_queue()
 
     def stop(self) -> None:
-        """Jobs go on without this process."""
+        """Do nothing: jobs continue without this process."""
 
     join = stop
 
@@ -310,5 +313,5 @@ def _count(number: int, what: str) -> str:
 
 
 def _command(command: Sequence[str], shard: Shard) -> list[str]:
-    """The command of a worker: the verb, the shard, and what followed the verb."""
+    """The command line of a worker: the command, the shard, and the remaining arguments."""
     return [sys.executable, "-P", "-m", "tdsm.cli", command[0], "--shard", str(shard), *command[1:]]

@@ -1,6 +1,6 @@
-"""Planning: the stages that a cell's number comes from, in order, each named by the hash of all its inputs. Nothing is computed here.
+"""Plan the stages of a cell, in order. Each stage is named by the hash of all its inputs. This module computes no stage.
 
-clips -> arrays -> backbone -> features -> scores       (published features begin at ``scores``)
+clips -> arrays -> backbone -> features -> scores       (with published features, the plan has only ``scores``)
 """
 
 import functools
@@ -22,7 +22,7 @@ from tdsm.util.loop import fingerprint
 __all__ = ["plan_of"]
 
 _BACKBONES = ("data", "text", "util/loop.py", "backbones", "catalogue/partitions.py")
-_CODE = {  # what the numbers of a stage come from, beside experiments/work.py and the stages before it
+_CODE = {  # the code that a stage depends on, in addition to experiments/work.py and the stages before it
     "clips": ("data",),
     "arrays": ("data", "catalogue/rows.py", "catalogue/partitions.py"),
     "backbone": _BACKBONES,
@@ -32,7 +32,7 @@ _CODE = {  # what the numbers of a stage come from, beside experiments/work.py a
 
 
 def plan_of(cell: Cell, out: Path) -> Stage:
-    """The scores of this cell; :attr:`Stage.before` leads to the stages that it needs."""
+    """The stage with the scores of this cell; :attr:`Stage.before` gives the stages that it needs."""
     if cell.source.features:
         return _scores(cell, out, cell.source.paths[cell.draw], None, {"features": cell.source.digests[cell.draw]})
     clips, count = _clips(cell, out)
@@ -76,7 +76,7 @@ def _backbone(cell: Cell, out: Path, arrays: Stage, division: work.Division) -> 
     settings |= {name: asdict(getattr(config, name)) for name in ("encoder", "text")}
     settings |= {"align": asdict(config.align)} if config.backbone == "aligned" else {}
     inputs = {"division": asdict(division), "settings": settings, "seed": cell.backbone_seed, "text model": _text_model(cell)}
-    if config.backbone == "aligned":  # a classifier learns nothing of its labels' texts
+    if config.backbone == "aligned":  # the training of a classifier does not use the texts of its labels
         lexicon = fingerprint(sentences_of_others(cell.benchmark.dataset)) if config.align.guess else ""
         inputs |= {"prompts": [label.prompts for label in labels], "lexicon": lexicon}
     make = functools.partial(work.make_backbone, arrays, division, labels, config, cell.backbone_seed, cell.text_encoder)
@@ -91,7 +91,7 @@ def _scores(
     every = {**inputs, "test": cell.test_classes, "prompts": [label.prompts for label in cell.labels], "settings": settings, "seed": cell.seed}
     every |= {"text model": _text_model(cell)}
     make = functools.partial(work.make_scores, cell, features, backbone, division, before[0] if before else None)
-    weights = 144 * cell.config.model.depth * cell.config.model.width**2  # 36 squares of the width per block, 4 bytes a number
+    weights = 144 * cell.config.model.depth * cell.config.model.width**2  # 36 * width^2 weights per block, 4 bytes per weight
     before = (*before, features) if isinstance(features, Stage) else ()
     return _stage(out, "scores", every, make, unit="denoiser steps", count=cell.config.train.steps, size=weights, before=before)
 
@@ -100,13 +100,13 @@ def _check_backbone(cell: Cell) -> None:
     about = read_object(cell.backbone / "backbone.json")
     theirs = whole_set(about.get("dataset"))
     if theirs != whole_set(cell.benchmark.dataset):
-        remedy = "train one on this data set: the classes of another may be the same actions under other names"
-        raise InputError(cell.backbone, f"was trained on {theirs}, {cell.benchmark.name} is of {cell.benchmark.dataset}", remedy)
+        remedy = "train a backbone on this data set: another data set may contain the same actions under other names"
+        raise InputError(cell.backbone, f"was trained on {theirs}, but {cell.benchmark.name} uses {cell.benchmark.dataset}", remedy)
     refuse_leak(about.get("seen", ()), [cell.names[index] for index in cell.test_classes], cell.backbone)
 
 
 def _text_model(cell: Cell) -> str:
-    """Hash of the text model; a plan can be printed without it, and :func:`tdsm.experiments.run.run` asks for it before anything is computed."""
+    """Hash of the text model. A plan can be printed without the model; :func:`tdsm.experiments.run.run` checks for it before anything is computed."""
     try:
         return cell.text_encoder.identity
     except InputError:

@@ -1,4 +1,4 @@
-"""How the shipped recognizer is made: ``tdsm pretrain``.
+"""Training of the shipped recognizer, the command ``tdsm pretrain`` (METHOD, section "The shipped recognizer").
 
 generated movements and their texts -> towers (:mod:`tdsm.backbones.pretraining`) -> prototypes of the dictionary's actions -> confidence -> Recognizer
 """
@@ -33,8 +33,8 @@ from tdsm.util.settings import build
 
 __all__ = ["pretrain"]
 
-_WORSE = 3.0  # confidence is fitted for sensors this much worse than those of training; fitted for the same, it is too sure of recordings
-_HELD = 0.1  # share of the actions that are kept from the towers on which confidence is fitted
+_WORSE = 3.0  # confidence is fitted with this many times the noise of training; fitted with the same noise, it is overconfident on recordings
+_HELD = 0.1  # share of the actions that the towers for fitting confidence are not trained on
 
 
 def pretrain(
@@ -47,19 +47,19 @@ def pretrain(
     text_encoder: TextModel | None = None,
     made: str | Path | None = None,
 ) -> Recognizer:
-    """Train a recognizer for any body and any words on generated movement alone.
+    """Train a recognizer for any skeleton layout and any labels on generated movement alone.
 
     Args:
-        folder: what it is made from, checkpoints (a killed call resumes), and ``model``, what :meth:`Recognizer.from_pretrained` reads.
-        without: names of actions that are to be tested, which are left out of the dictionary (:func:`tdsm.data.prompts.dictionary.load_dictionary`).
-        settings: of :class:`~tdsm.backbones.pretraining.PretrainConfig`, name -> value.
-        seed: of weights, batches and corruption.
-        confidence: also train towers without a tenth of the actions, and fit probabilities on these; doubles the time.
-        text_encoder: reads texts; left out: the packaged one.
-        made: folder of generated movements and readings, to share it between runs; left out: in ``folder``.
+        folder: folder for the training data, checkpoints (an interrupted call resumes) and ``model`` (files for :meth:`Recognizer.from_pretrained`).
+        without: names of actions to be tested. They are left out of the dictionary, see :func:`tdsm.data.prompts.dictionary.load_dictionary`.
+        settings: settings of :class:`~tdsm.backbones.pretraining.PretrainConfig`, name -> value.
+        seed: seed of weights, batches and corruption.
+        confidence: whether to fit confidence. For this, a second pair of towers is trained without a tenth of the actions, which doubles the time.
+        text_encoder: encoder of the texts; default: the packaged one.
+        made: folder of the generated movements and encoded texts, which several runs can share; default: a folder inside ``folder``.
 
     Raises:
-        InputError: settings that do not exist, or a folder of another run.
+        InputError: an unknown setting, or ``folder`` belongs to another run.
     """
     folder, without, recipe = Path(folder), _tested(without), tuned()
     check_seed(seed)
@@ -71,7 +71,7 @@ def pretrain(
         about = json.loads(json.dumps({"settings": asdict(config), "recipe": asdict(recipe), "without": without, "seed": seed}))
         path = folder / "run.json"
         if path.exists() and {key: read_object(path).get(key) for key in about} != about:
-            raise InputError(path, "is of another pretraining", "give another folder, or delete this one")
+            raise InputError(path, "belongs to another pretraining", "give another folder, or delete this one")
         write_json(path, about | {"environment": environment(seed)})
         learned = lessons(config, tuned(), text_encoder, without, Path(made) if made else folder / "made")
         sure = _confidence(learned, config, text_encoder, seed, folder / "confidence.safetensors") if confidence else None
@@ -84,40 +84,38 @@ def pretrain(
 
 
 def _tested(without: Iterable[str]) -> list[str]:
-    """The names to be left out, sorted; one warning about those that name no action of the dictionary."""
-    without = without if isinstance(without, str) else list(without)  # a text is refused by the dictionary
+    """The names to be left out, sorted; warns about names that match no action of the dictionary."""
+    without = without if isinstance(without, str) else list(without)  # load_dictionary refuses a single string
     everything, left = load_dictionary(), load_dictionary(without)
     without = sorted(without)
     if len(left) < 2:
-        raise InputError("without", f"leaves {len(left)} actions of the dictionary", "leave out fewer")
+        raise InputError("without", f"leaves {len(left)} actions of the dictionary", "leave out fewer actions")
     if idle := [name for name in without if len(load_dictionary([name])) == len(everything)]:
-        warnings.warn(
-            f"without: {len(idle)} of {len(without)} names leave no action out (first: {idle[0]!r}): no action of the dictionary is called that", stacklevel=3
-        )
+        warnings.warn(f"without: {len(idle)} of {len(without)} names match no action of the dictionary (first: {idle[0]!r}) and have no effect", stacklevel=3)
     return without
 
 
 @torch.no_grad()
 def prototypes_of(backbone: Aligned, learned: Lessons, config: PretrainConfig, actions: Iterable[int], seed: int) -> Prototypes:
-    """Where each action lies: the mean direction of its performances, of its sentence and of its names."""
+    """Prototypes of the actions: the normalised sum of the mean direction of its performances, of its sentence and of its names, per action."""
     rows, chosen = _directions(backbone, learned, config, seed), list(actions)
     moved = torch.zeros(len(learned.slots), backbone.features).index_add(0, learned.subject[learned.pairs :], rows)[learned.pairs :][chosen]
     slots = learned.slots[learned.pairs :, 0][chosen]
-    told = backbone.text(learned.texts.to(device())).cpu()
-    named = torch.stack([told[row[NAME:]].mean(0) for row in slots])
-    places = F.normalize(F.normalize(moved, dim=-1) + told[slots[:, 0]] + F.normalize(named, dim=-1), dim=-1)
+    texts = backbone.text(learned.texts.to(device())).cpu()
+    names = torch.stack([texts[row[NAME:]].mean(0) for row in slots])
+    places = F.normalize(F.normalize(moved, dim=-1) + texts[slots[:, 0]] + F.normalize(names, dim=-1), dim=-1)
     return Prototypes(len(chosen), learned.texts.shape[1], backbone.features).fit(learned.texts[slots[:, NAME]], places)
 
 
 def _directions(backbone: Aligned, learned: Lessons, config: PretrainConfig, seed: int) -> Tensor:
-    """Of every performance, corrupted."""
+    """z_x of every performance, after corruption."""
     acted = learned.x[learned.pairs :].split(512)
     seen = [corrupt(part, BODY_15, config.corrupt, mix(seed, -2), number) for number, part in enumerate(acted)]
     return torch.cat([backbone.skeleton(part.to(device())).cpu() for part in seen])
 
 
 def _confidence(learned: Lessons, config: PretrainConfig, text_encoder: TextModel, seed: int, checkpoint: Path) -> Confidence:
-    """Fitted on actions that the towers, trained for it alone, have not learned."""
+    """Train towers without some of the actions, and fit confidence on these actions."""
     count = len(learned.slots) - learned.pairs
     held = np.random.default_rng(seed).permutation(count)[: max(2, int(_HELD * count))]
     keep = torch.ones(len(learned.slots), dtype=torch.bool)
@@ -138,7 +136,7 @@ def _confidence(learned: Lessons, config: PretrainConfig, text_encoder: TextMode
 
 
 def _of_subjects(learned: Lessons, keep: Tensor) -> Lessons:
-    """The lessons of some subjects; all random movements are among them."""
+    """The lessons of the kept subjects, which include all random movements."""
     number = torch.cumsum(keep, 0) - 1
     rows = keep[learned.subject]
     return learned._replace(x=learned.x[rows], subject=number[learned.subject[rows]], mirrored=learned.mirrored[rows], slots=learned.slots[keep])

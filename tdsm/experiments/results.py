@@ -1,6 +1,6 @@
-"""Result files: numbers with the command, commit, date and hardware that made them, and the protocol that they hold under.
+"""Result files: numbers with the command, commit, date and hardware that produced them, and the protocol under which they are valid.
 
-Figures and tables are drawn from these files alone. A file is JSON, or a .npz of arrays whose array ``about`` holds the same JSON as text:
+Figures and tables are drawn from these files alone. A file is JSON, or a .npz file of arrays whose array ``about`` contains the same JSON as text:
 
     {"environment": {"command": "tdsm evaluate ...", "commit": "6ac378c", "date": "2026-11-23T05:40:36+00:00", "hardware": "CPU, 2 cores"},
      "rows": [{"benchmark": "utd-mhad-purls-22-5",
@@ -8,12 +8,12 @@ Figures and tables are drawn from these files alone. A file is JSON, or a .npz o
                "protocol": {"setting": "inductive zero-shot; ...", "selection": "none: ...", "partition": "...", "statistic": "mean"},
                "tdsm": {"seeds": 5, "mean": 0.48, "std": 0.14, "low": 0.42, "high": 0.53, "chance": 0.2}, "ridge": {...}}]}
 
-That is what `tdsm evaluate`, `tdsm study` and `tdsm reproduce` write. ``variant`` names the settings that differ from the preset,
-and may be left out. So may ``statistic``: several seeds are then a mean, one is single. A ``protocol`` beside ``rows`` is that of rows without their
-own. Shares are 0 to 1. Of each protocol field only the words before the first ";" or ":" are compared; what follows explains.
+`tdsm evaluate`, `tdsm study` and `tdsm reproduce` write files of this form. ``variant`` contains the settings that differ from the preset, and is optional.
+``statistic`` is optional as well: its default is "mean" for several seeds and "single" for one. A ``protocol`` beside ``rows`` applies to the rows that have
+no protocol. Shares are 0 to 1. Only the words before the first ";" or ":" of a protocol field are compared; the rest is an explanation.
 
-Numbers under different protocols are never put into one mean: inductive with transductive, a mean over seeds with the best of them, what was selected
-on test clips with what was not, or anything published with anything made here (:func:`one_protocol`).
+Numbers under different protocols are never averaged together: inductive with transductive numbers, means over seeds with the best seed, numbers selected on
+test clips with numbers that were not, or published numbers with numbers computed here (:func:`one_protocol`).
 """
 
 import json
@@ -34,17 +34,17 @@ from tdsm.util.provenance import environment
 
 __all__ = ["Number", "Protocol", "Result", "average", "load_results", "markdown_table", "newest", "one_protocol", "published", "results_table", "write_result"]
 
-_NO_METHOD = {"benchmark", "variant", "protocol", "published", "train", "test", "single_noise", "seconds"}  # what a row holds besides methods
+_NO_METHOD = {"benchmark", "variant", "protocol", "published", "train", "test", "single_noise", "seconds"}  # keys of a row that are not methods
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a number means."""
+    """The protocol of a number."""
 
-    setting: str  # "inductive zero-shot" or "transductive zero-shot" (or "... generalised zero-shot"); of published numbers "published"
-    statistic: str  # "mean" over seeds, "best" of several, "single", or "as printed"
-    selection: str  # on which clips anything was chosen: "none", "pseudo-unseen", "test clips"
-    partition: str  # which clips train and test
+    setting: str  # "inductive zero-shot" or "transductive zero-shot" (or "... generalised zero-shot"); "published" for published numbers
+    statistic: str  # "mean" over seeds, "best" of several seeds, "single", or "as printed"
+    selection: str  # clips on which anything was selected: "none", "pseudo-unseen", "test clips"
+    partition: str  # which clips are used for training and test
 
 
 PUBLISHED = Protocol("published", "as printed", "test clips, by most", "the authors'")
@@ -56,12 +56,12 @@ class Number:
 
     benchmark: str
     method: str
-    mean: float  # over seeds (std None where nobody says)
+    mean: float  # over seeds
     protocol: Protocol
-    file: str  # name of its result file; of published numbers "published"
+    file: str  # name of its result file; "published" for published numbers
     seeds: int | None = None
-    std: float | None = None
-    low: float | None = None  # 95 % interval over subjects, where known
+    std: float | None = None  # over seeds; None if unknown
+    low: float | None = None  # 95 % interval over subjects; None if unknown
     high: float | None = None
     chance: float | None = None
     variant: Mapping[str, object] = field(default_factory=dict)  # settings that differ from the preset, by dotted name
@@ -69,9 +69,9 @@ class Number:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One result file.
+    """The content of one result file.
 
-    ``numbers`` are all of its rows and methods, ``arrays`` those of a .npz by name, the rest says what made it.
+    ``numbers`` has one entry per row and method, and ``arrays`` the arrays of a .npz file by name. The other attributes say how the file was produced.
     """
 
     file: str
@@ -84,21 +84,21 @@ class Result:
 
     @property
     def when(self) -> datetime:
-        """``date``, to compare; a date without a zone is UTC."""
+        """``date`` as a datetime; a date without a time zone is UTC."""
         date = datetime.fromisoformat(self.date)
         return date if date.tzinfo else date.replace(tzinfo=UTC)
 
     @property
     def source(self) -> str:
-        """One line for below a figure."""
+        """One line that names the source, for the foot of a figure."""
         return f"results/{self.file}: commit {self.commit}, {self.date[:10]}, {self.hardware}"
 
 
 def load_results(folder: str | Path) -> list[Result]:
-    """All result files (*.json, *.npz) of a folder, by name.
+    """Read all result files (*.json, *.npz) of a folder, sorted by name.
 
     Raises:
-        InputError: no such folder, or a file that is not a result, or does not say what made it and under which protocol.
+        InputError: no such folder, or a file that is not a result, or does not give its origin and protocol.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -107,12 +107,17 @@ def load_results(folder: str | Path) -> list[Result]:
 
 
 def write_result(path: Path, rows: Sequence[Mapping[str, object]], *, command: str, protocol: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> Path:
-    """Write a result file, JSON or (with ``arrays``) .npz, by the suffix of ``path``, and read it back; returns the path.
+    """Write a result file and read it back; returns the path.
 
-    ``rows`` and ``protocol``, of rows without their own, are as in the module's docstring; ``command`` as typed, with all that a repetition needs.
+    Args:
+        path: file to write; the suffix .json or .npz sets the format.
+        rows: rows as in the module's docstring.
+        command: the command as typed, with everything that is needed to repeat it.
+        protocol: protocol of the rows that have none.
+        arrays: arrays for a .npz file.
 
     Raises:
-        InputError: what :func:`load_results` would raise of the file.
+        InputError: the file is not a valid result file, as in :func:`load_results`.
     """
     about = {"environment": environment(0) | {"command": command}, "protocol": dict(protocol), "rows": [dict(row) for row in rows]}
     if path.suffix == ".json":
@@ -126,7 +131,7 @@ def write_result(path: Path, rows: Sequence[Mapping[str, object]], *, command: s
 
 
 def newest(results: Sequence[Result], benchmark: str, method: str, variant: Mapping[str, object] | None = None) -> Number | None:
-    """The number of that benchmark, method and variant (none: the preset) in the newest file that has it, whatever its value; None if there is none."""
+    """The number of a benchmark, method and variant (default: the preset) in the newest file that contains it; None if no file contains it."""
     dated = [
         (result.when, number)
         for result in results
@@ -137,16 +142,16 @@ def newest(results: Sequence[Result], benchmark: str, method: str, variant: Mapp
 
 
 def published(benchmark: Benchmark) -> tuple[Number, ...]:
-    """What others printed for this row, marked as published; most of it was selected on test clips (docs/BENCHMARKS.md)."""
+    """The published numbers of this row, marked as published. Most of them were selected on test clips (docs/BENCHMARKS.md)."""
     chance = 1 / len(benchmark.draws[0])
     return tuple(Number(benchmark.name, method, value / 100, PUBLISHED, "published", chance=chance) for method, value in benchmark.published.items())
 
 
 def one_protocol(numbers: Sequence[Number]) -> Protocol:
-    """The protocol that all these numbers share: ask this before they go into one mean, one line or one column.
+    """The protocol that all these numbers share. Call this before the numbers are put into one mean, one line or one column.
 
     Raises:
-        InputError: none given, or two of different protocols.
+        InputError: no number, or numbers under different protocols.
     """
     if not numbers:
         raise InputError("results", "no number to combine", "give at least one")
@@ -154,19 +159,19 @@ def one_protocol(numbers: Sequence[Number]) -> Protocol:
     for other in numbers:
         for name, value in asdict(first.protocol).items():
             if (second := getattr(other.protocol, name)) != value:
-                what = f"{name} {value!r} of {first.file} ({first.benchmark}) does not mix with {second!r} of {other.file} ({other.benchmark})"
-                raise InputError("results", what, "combine only numbers of one protocol; show others beside them, marked")
+                what = f"{name} {value!r} of {first.file} ({first.benchmark}) cannot be combined with {second!r} of {other.file} ({other.benchmark})"
+                raise InputError("results", what, "combine only numbers of one protocol, and show others separately")
     return first.protocol
 
 
 def average(numbers: Sequence[Number]) -> float:
-    """Mean of numbers of one protocol, a share; for the mean over benchmarks. Raises InputError: they are of different protocols."""
+    """Mean of numbers of one protocol, 0 to 1, such as the mean over benchmarks. Raises InputError: the numbers have different protocols."""
     one_protocol(numbers)
     return math.fsum(number.mean for number in numbers) / len(numbers)
 
 
 def results_table(results: Sequence[Result]) -> str:
-    """Markdown: every number with its protocol and file, then every file with the command, commit, date and hardware that made it."""
+    """Two Markdown tables: all numbers with protocol and file, then all files with the command, commit, date and hardware that produced them."""
     rows = [["benchmark", "method", "variant", "top-1 %", "seeds", "protocol", "file"]]
     for number in (number for result in results for number in result.numbers):
         variant = ", ".join(f"{name}={value}" for name, value in number.variant.items())
@@ -179,7 +184,7 @@ def results_table(results: Sequence[Result]) -> str:
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows, the first of them the head, as Markdown."""
+    """A Markdown table; the first row is the header."""
     return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:]))
 
 
@@ -198,7 +203,7 @@ def _read(path: Path) -> Result:
         raise InputError(path, f"not a result file ({error!r})", "keep only files in the form of tdsm/experiments/results.py in this folder") from error
     for name, value in origin.items():
         if not isinstance(value, str) or not value:
-            raise InputError(path, f"does not say its {name}", f'add "{name}" to its "environment", as it was when the file was made')
+            raise InputError(path, f"does not say its {name}", f'add "{name}" to its "environment", with the value at the time of the computation')
     try:
         datetime.fromisoformat(origin["date"])
     except ValueError as error:
@@ -207,8 +212,8 @@ def _read(path: Path) -> Result:
 
 
 def _content(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
-    """The JSON of a file, and its arrays. No pickle is read."""
-    again = "restore the file, or make it again with its command"
+    """The JSON and the arrays of a file. Pickled arrays are refused."""
+    again = "restore the file, or compute it again with its command"
     if path.suffix == ".json":
         return read_object(path, again), {}
     arrays = read_npz(path, remedy=again)
@@ -216,21 +221,21 @@ def _content(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
         raise InputError(path, "array 'about' is missing", again)
     about = parse_json(str(arrays.pop("about")), path, again)
     if not isinstance(about, dict):
-        raise InputError(path, "holds no object", "keep only files in the form of tdsm/experiments/results.py in this folder")
+        raise InputError(path, "does not contain a JSON object", "keep only files in the form of tdsm/experiments/results.py in this folder")
     return about, arrays
 
 
 def _number(row: Mapping, method: str, said: Mapping[str, str], path: Path) -> Number:
     values, variant = row[method], row.get("variant") or {}
     if not isinstance(row["benchmark"], str) or not isinstance(variant, dict):
-        raise InputError(path, f"benchmark {row['benchmark']!r} is no name, or its variant no object", "write it as tdsm evaluate does")
+        raise InputError(path, f"benchmark {row['benchmark']!r} is not a name, or its variant is not an object", "write both as `tdsm evaluate` does")
     shares = {name: values.get(name) for name in ("mean", "std", "low", "high", "chance")}
     for name, value in shares.items():
         if not (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1) and (value is not None or name == "mean"):
             raise InputError(path, f"{name} of {method} on {row['benchmark']} is {value!r}", "give a share from 0 to 1")
     seeds = values["seeds"]
     if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
-        raise InputError(path, f"seeds of {method} on {row['benchmark']} is {seeds!r}", "give how many there were")
+        raise InputError(path, f"seeds of {method} on {row['benchmark']} is {seeds!r}", "give the number of seeds, 1 or more")
     if seeds == 1:
         shares["std"] = None
     protocol = Protocol(**({"statistic": "mean" if seeds > 1 else "single"} | said))
@@ -238,7 +243,7 @@ def _number(row: Mapping, method: str, said: Mapping[str, str], path: Path) -> N
 
 
 def _protocol(said: Mapping[str, str], path: Path) -> dict[str, str]:
-    """The compared words of each field; setting, selection and partition must be there."""
+    """The compared words of each field. Setting, selection and partition are required."""
     words = {name: re.split("[;:]", value)[0].strip() for name, value in said.items() if name in Protocol.__annotations__}
     for name in ("setting", "selection", "partition"):
         if not words.get(name):
@@ -246,5 +251,5 @@ def _protocol(said: Mapping[str, str], path: Path) -> dict[str, str]:
     if not words["setting"].startswith(("inductive", "transductive")):
         raise InputError(path, f"setting is {words['setting']!r}", "begin it with inductive or transductive")
     if words.get("statistic", "mean") not in ("mean", "best", "single"):
-        raise InputError(path, f"statistic is {words['statistic']!r}", "say mean, best or single")
+        raise InputError(path, f"statistic is {words['statistic']!r}", "give mean, best or single")
     return words

@@ -1,4 +1,4 @@
-"""One runner for `tdsm evaluate`, `tdsm study` and `tdsm reproduce`: cells in, their scores out; what has been computed is found again."""
+"""The runner of `tdsm evaluate`, `tdsm study` and `tdsm reproduce`: it computes the scores of cells, and reuses finished stages."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -21,25 +21,26 @@ __all__ = ["Scored", "check", "plan", "plan_table", "run", "settings_of"]
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A cell that has been computed."""
+    """A computed cell."""
 
     cell: Cell
-    reports: Mapping[str, Report]  # "tdsm", "ridge" and, of an aligned backbone, "cosine" -> report on the test clips
-    single_noise: float  # mean over test noises of the top-1 under one noise alone, as the paper reports it
+    reports: Mapping[str, Report]  # "tdsm", "ridge" and, for an aligned backbone, "cosine" -> report on the test clips
+    single_noise: float  # top-1 with a single test noise, as in the paper, mean over the test noises
     train: int  # number of training clips
-    seconds: float | None  # of training backbone and denoiser; None where a killed training was resumed, or nothing was trained
+    seconds: float | None  # training time of backbone and denoiser; None if a training was resumed or nothing was trained
     environment: Mapping[str, object]  # command, date, commit and hardware of the scores
 
 
 def run(cells: Sequence[Cell], out: Path, report: Callable[[list[Scored]], object] | None = None) -> list[Scored]:
-    """Compute every cell that has not been computed yet; returns all, in order.
+    """Compute the missing cells; returns all cells, in order.
 
     Args:
-        out: folder of all stages, which several runs share: a larger run computes only what is new, a killed one resumes.
-        report: called after each cell with all that are done so far.
+        cells: the cells of the experiment.
+        out: folder of all stages, which several runs may share. A larger run computes only new stages; an interrupted run resumes.
+        report: function that is called after each cell with all cells computed so far.
 
     Raises:
-        InputError: a stage cannot be computed, the disk has not enough room, or several processes of one launch.
+        InputError: a stage cannot be computed, the disk has too little free space, or `accelerate launch` started several processes.
     """
     check(cells, out)
     done: list[Scored] = []
@@ -51,9 +52,12 @@ def run(cells: Sequence[Cell], out: Path, report: Callable[[list[Scored]], objec
 
 
 def check(cells: Sequence[Cell], out: Path) -> None:
-    """Make the folder, and refuse to begin what cannot end. Raises InputError: no text model, no room on the disk, or several processes of one launch."""
+    """Create the folder, and check the requirements of the cells before any computation.
+
+    Raises InputError: no text model, too little free disk space, or `accelerate launch` started several processes.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError("accelerate launch", "starts several processes, this command runs in one", "use `accelerate launch` with `tdsm train`")
+        raise InputError("accelerate launch", "starts several processes, but this command runs in one", "use `accelerate launch` only with `tdsm train`")
     for text_encoder in {cell.text_encoder for cell in cells}:
         text_encoder.check()
     out.mkdir(parents=True, exist_ok=True)
@@ -75,7 +79,7 @@ def _scored(cell: Cell, stage: Stage) -> Scored:
 
 
 def plan(cells: Sequence[Cell], out: Path) -> list[Stage]:
-    """All stages of these cells, each once, in an order in which they can be computed. Nothing is computed."""
+    """All stages of these cells, without duplicates, in an order in which they can be computed. Nothing is computed."""
     stages: dict[Path, Stage] = {}
 
     def add(stage: Stage) -> None:
@@ -89,7 +93,7 @@ def plan(cells: Sequence[Cell], out: Path) -> list[Stage]:
 
 
 def plan_table(stages: Sequence[Stage], seconds: Mapping[str, float]) -> str:
-    """The stages, which are done, about how much each writes and, given seconds per unit (:mod:`tdsm.experiments.estimate`), how long it takes."""
+    """Text table of the stages: state, approximate size and, given seconds per unit (:mod:`tdsm.experiments.estimate`), approximate time."""
     rows = [f"{'stage':26} {'state':6} {'writes':>10} {'takes':>9}  goes through"]
     times = [seconds.get(stage.unit, 0.0) * stage.count for stage in stages]
     for stage, took in zip(stages, times, strict=True):
@@ -104,13 +108,13 @@ def plan_table(stages: Sequence[Stage], seconds: Mapping[str, float]) -> str:
 
 
 def settings_of(base: Config, grid: Mapping[str, object]) -> list[tuple[dict[str, object], Config]]:
-    """(overrides, settings) of every combination in a grid such as ``{"train.steps": [150, 300]}``, the last field changing fastest.
+    """(overrides, settings) of all combinations in a grid such as ``{"train.steps": [150, 300]}``; the last field changes fastest.
 
     Raises:
-        InputError: an unknown field, no list of different values, or a value that cannot be.
+        InputError: an unknown field, a value that is not a list of different values, or an invalid value in a list.
     """
     for name, values in grid.items():
         if name in setting_names() and (not isinstance(values, list | tuple) or not values or len(set(map(repr, values))) < len(values)):
-            raise InputError(f"grid: {name}", f"{values!r} is no list of different values", "give one, with one value at least")
+            raise InputError(f"grid: {name}", f"{values!r} is not a list of different values", "give a list with at least one value")
     combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     return [(setting, override(base, setting, "grid")) for setting in combinations]

@@ -1,13 +1,13 @@
-"""Stages: folders that are computed once, because their names are the hash of everything they depend on.
+"""Stages: folders that are computed once. The name of a stage contains the hash of everything that it depends on.
 
     clips -> arrays -> backbone -> features -> scores
 
-A stage being computed is a folder ``NAME.partial``, from which a killed call resumes; a finished one is renamed to NAME and holds ``stage.json``: its
-inputs, where and when it was computed, and the sha256 of each file. A file whose content has changed since is noticed when it is read, and the stage
-is computed again. Two processes never compute one stage at the same time: the second waits, and then finds it.
+While a stage is computed, its folder is ``NAME.partial``; an interrupted call resumes from it. A finished stage is renamed to NAME and contains ``stage.json``:
+its inputs, where and when it was computed, and the sha256 of each file. If the content of a file has changed, this is detected when the file is read, and the
+stage is computed again. Two processes never compute the same stage at the same time: the second process waits, and then uses the result of the first.
 
-The hash covers the code of the stage as well (:func:`code_of`): its modules without comments and docstrings, so that a changed formula recomputes what
-depends on it and a changed sentence does not.
+The hash includes the code of the stage (:func:`code_of`), that is, its modules without comments and docstrings. A changed formula recomputes the stages that
+depend on it; a changed docstring does not.
 """
 
 import ast
@@ -34,21 +34,21 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 class Stage:
     """One step of a plan."""
 
-    folder: Path  # its result; the name ends in the hash of its inputs
-    make: Callable[[Path], None]  # writes into a folder that may hold what a killed call left
-    unit: str  # what it goes through and how often, such as 50,000 "denoiser steps"
-    count: int
-    bytes: int  # about how much it writes
-    inputs: Mapping[str, object]  # what the hash is of, and the stages it reads
-    before: tuple["Stage", ...] = ()
+    folder: Path  # folder of the result; the name ends in the hash of the inputs
+    make: Callable[[Path], None]  # writes the result to a folder, which may contain files of an interrupted call
+    unit: str  # unit of work, such as "denoiser steps"
+    count: int  # number of units
+    bytes: int  # approximate size of the result
+    inputs: Mapping[str, object]  # the hashed inputs
+    before: tuple["Stage", ...] = ()  # stages that this stage reads
 
     @property
     def done(self) -> bool:
-        """Whether it has been computed."""
+        """Whether the stage is finished."""
         return (self.folder / "stage.json").is_file()
 
     def run(self) -> None:
-        """Compute it and the stages before it, unless they have been computed."""
+        """Compute the stage and the stages before it, unless they are finished."""
         if self.done:
             return
         for stage in self.before:
@@ -64,35 +64,35 @@ class Stage:
             about = {"inputs": self.inputs, "environment": environment(0), "files": files}
             write_json(partial / "stage.json", about | {"sha256": _sum(about)})
             with disk_faults(self.folder):
-                if self.folder.exists():  # without stage.json: not ours, or damaged
+                if self.folder.exists():  # without stage.json: foreign or damaged
                     shutil.rmtree(self.folder)
                 partial.rename(self.folder)
 
     def path(self, name: str) -> Path:
-        """A file of the finished stage (:meth:`checked`)."""
+        """Path of a file of the finished stage, with checked content (:meth:`checked`)."""
         return self.checked(name) / name
 
     def checked(self, *names: str) -> Path:
-        """The folder of the finished stage, with the content of these files (left out: of all) as it was written; computed again if it is not.
+        """The folder of the finished stage. If these files (default: all files) do not have the content that was written, the stage is computed again.
 
         Raises:
-            InputError: it cannot be computed.
+            InputError: the stage cannot be computed.
         """
         self.run()
         if (changed := self._changed(names)) is not None:
             with locked(self._partial):
-                if self.done and self._changed(names) is not None:  # no other process has been faster
+                if self.done and self._changed(names) is not None:  # no other process has done this already
                     print(f"tdsm: {self.folder / changed} was damaged or changed; the stage is computed again", file=sys.stderr)
                     shutil.rmtree(self.folder)
             self.run()
         return self.folder
 
     def intact(self, name: str) -> bool:
-        """Whether the stage is finished and this file of it has the content that was written."""
+        """Whether the stage is finished and this file has the content that was written."""
         return self._changed((name,)) is None
 
     def _changed(self, names: Sequence[str]) -> str | None:
-        """The first file that is not as it was written."""
+        """The first file whose content differs from what was written; None if there is none."""
         try:
             files = self._record["files"]
         except InputError:
@@ -101,7 +101,7 @@ class Stage:
 
     @property
     def about(self) -> dict:
-        """What stage.json holds of its making: command, date, commit, hardware; :class:`InputError` if it is not there or damaged."""
+        """Command, date, commit and hardware of the computation, from stage.json. Raises InputError: stage.json is missing or damaged."""
         return self._record["environment"]
 
     @property
@@ -110,7 +110,7 @@ class Stage:
 
     @property
     def _record(self) -> dict:
-        """stage.json, checked."""
+        """Content of stage.json, checked."""
         about = read_object(self.folder / "stage.json")
         if about.pop("sha256", None) != _sum(about):
             raise InputError(self.folder / "stage.json", "was damaged or changed", "delete the folder; it is then computed again")
@@ -120,7 +120,7 @@ class Stage:
 def new_stage(
     out: Path, name: str, inputs: Mapping, make: Callable[[Path], None], *, code: str, unit: str, count: int, size: int = 0, before: Sequence[Stage] = ()
 ) -> Stage:
-    """A stage in ``out``, whose folder is called by ``name`` and the hash of ``inputs`` (anything JSON can hold), of ``code`` and of the stages before."""
+    """A stage in ``out``. The name of its folder is ``name`` and the hash of ``inputs`` (JSON values), of ``code`` and of the stages before."""
     every = {**inputs, "code": code, "before": [stage.folder.name for stage in before]}
     key = hashlib.sha256(json.dumps(every, sort_keys=True).encode()).hexdigest()[:16]
     return Stage(out / f"{name}-{key}", make, unit, count, size, every, tuple(before))
@@ -128,10 +128,10 @@ def new_stage(
 
 @cache
 def code_of(*paths: str) -> str:
-    """Hash of the code of modules, files or folders such as "matcher.py" or "backbones", without comments and docstrings.
+    """Hash of the code of files or folders such as "matcher.py" or "backbones", without comments and docstrings.
 
     Raises:
-        FileNotFoundError: a path at which there is no code.
+        FileNotFoundError: there is no code at a path.
     """
     digest = hashlib.sha256()
     for path in paths:
@@ -146,7 +146,7 @@ def code_of(*paths: str) -> str:
 
 @cache
 def _without_words(code: bytes) -> str:
-    """The syntax tree of a module without its docstrings; most modules are asked for by several stages."""
+    """The syntax tree of a module without its docstrings; cached, because several stages use the same modules."""
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
@@ -171,7 +171,7 @@ def _sha256(path: Path) -> str:
 
 
 def count_files(paths: Sequence[Path]) -> int:
-    """Files in folders and zips; another file counts as one."""
+    """Number of files in folders and zip files; any other file counts as one."""
     count = 0
     for path in paths:
         if path.is_dir():
@@ -185,5 +185,5 @@ def count_files(paths: Sequence[Path]) -> int:
 
 
 def size_of(paths: Sequence[Path]) -> int:
-    """Bytes on disk."""
+    """Number of bytes on disk."""
     return sum(sum(file.stat().st_size for file in path.rglob("*")) if path.is_dir() else path.stat().st_size for path in paths)

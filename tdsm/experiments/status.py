@@ -1,4 +1,4 @@
-"""The state of an experiment: which cells and stages are done, running, waiting or lost, and what its workers do. Only files are looked at, and squeue."""
+"""The state of an experiment: which cells and stages are done, running, waiting or lost, and what its workers do. It is read from files and squeue only."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ _END = ".plan.json"
 
 
 def write_plan(cells: Sequence[Cell], out: Path, name: str) -> Path:
-    """NAME.plan.json in ``out``: the cells and stages of an experiment, for :func:`status_table`; returns the path."""
+    """Write the cells and stages of an experiment to NAME.plan.json in ``out``, for :func:`status_table`; returns the path."""
     stages = [{"folder": stage.folder.name, "unit": stage.unit, "count": stage.count} for stage in plan(cells, out)]
     return write_json(out / f"{name}{_END}", {"cells": [{"name": _name(cell), "scores": plan_of(cell, out).folder.name} for cell in cells], "stages": stages})
 
@@ -28,31 +28,31 @@ def _name(cell: Cell) -> str:
 
 
 def status_table(out: Path) -> str:
-    """Cells, stages and workers of all experiments in a folder, while they run or after they were killed.
+    """Text table of the cells, stages and workers of all experiments in a folder, during a run or after an interrupted one.
 
-    "running" is a stage that a process works on, with the step of its training's last checkpoint; "left" one that a killed process has begun; "lost" a
-    cell whose worker is gone; "waiting" what nobody has begun.
+    A stage is "running" if a process computes it; the table then shows the step of the last checkpoint. A stage is "left" if an interrupted process began it.
+    A cell is "lost" if its worker has disappeared. Cells and stages that no process has begun are "waiting".
 
     Raises:
-        InputError: no experiment is in the folder, or one of its files is damaged.
+        InputError: the folder contains no experiment, or one of its files is damaged.
     """
     plans = {path.name.removesuffix(_END): _read(path) for path in sorted(out.glob(f"*{_END}"))}
     if not plans:
-        raise InputError(out, "holds no experiment", "give the folder of --out of tdsm evaluate, study or reproduce")
+        raise InputError(out, "holds no experiment", "give the --out folder of tdsm evaluate, study or reproduce")
     jobs, workers = jobs_in_queue(), read_workers(out)
     blocks = [_of_plan(out, name, about, workers, jobs) for name, about in plans.items()]
     return "\n\n".join([*blocks, *([_of_workers(out, workers, jobs)] if workers else [])])
 
 
 def _read(path: Path) -> dict[str, list[dict]]:
-    remedy = "delete it; the next call of the experiment writes it"
+    remedy = "delete it; the next call of the experiment writes it again"
     about = read_object(path, remedy)
     for key, kinds in (("cells", {"name": str, "scores": str}), ("stages", {"folder": str, "unit": str, "count": int})):
         entries = about.get(key)
         if not isinstance(entries, list) or not all(
             isinstance(entry, dict) and all(isinstance(entry.get(name), kinds[name]) for name in kinds) for entry in entries
         ):
-            raise InputError(path, f"is no plan: {key} is missing or something else", remedy)
+            raise InputError(path, f"is not a plan: {key} is missing or invalid", remedy)
     if not {cell["scores"] for cell in about["cells"]} <= {stage["folder"] for stage in about["stages"]}:
         raise InputError(path, "is damaged", remedy)
     return about
@@ -87,7 +87,7 @@ def _of_cell(scores: str, alive: Sequence[bool | None]) -> str:
 
 
 def _step(out: Path, stage: Mapping[str, object], state: str) -> str:
-    """How far the training in a stage is, by its checkpoint."""
+    """Progress of the training in a stage, from its checkpoint."""
     if state not in ("running", "left"):
         return ""
     step = about_of(out / f"{stage['folder']}.partial" / "training.safetensors").get("step")

@@ -1,4 +1,4 @@
-"""The one table of experiments: a row per benchmark and setting, our numbers beside ridge, cosine and what was published."""
+"""The table of an experiment: one row per benchmark and setting, with TDSM beside ridge, cosine and the published numbers."""
 
 import csv
 import io
@@ -21,32 +21,35 @@ __all__ = ["Line", "lines_of", "markdown", "write_cells", "write_tables"]
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """One row of the table: a benchmark under one setting.
+    """One row of the table: a benchmark with one setting.
 
     Attributes:
-        methods: "tdsm", "ridge", "cosine" -> summary over seeds; of several class lists each seed's accuracy is the mean over the lists, as
-            published, and so are the bounds of the 95 % interval, which is not narrower than the interval of the mean.
+        benchmark: the row of a published table.
+        setting: the settings that differ from the first setting of a grid, as text.
+        cells: the cells of the row, ordered by class list, then by seed.
+        methods: "tdsm", "ridge", "cosine" -> summary over seeds. For several class lists, the accuracy of a seed is the mean over the lists, as
+            published. The bounds of the 95 % interval are means over the lists too; this interval is not narrower than the interval of the mean.
     """
 
     benchmark: Benchmark
     setting: str
-    cells: tuple[Scored, ...]  # its cells, draw by draw and seed by seed
+    cells: tuple[Scored, ...]
     methods: dict[str, Summary]
 
     @property
     def single_noise(self) -> float:
-        """Mean over cells of the top-1 under one noise alone."""
+        """Top-1 with a single test noise, mean over cells."""
         return float(np.mean([cell.single_noise for cell in self.cells]))
 
     @property
     def seconds(self) -> float | None:
-        """Mean time of a training, as far as known."""
+        """Mean training time over the cells for which it is known; None if it is known for no cell."""
         known = [cell.seconds for cell in self.cells if cell.seconds is not None]
         return float(np.mean(known)) if known else None
 
 
 def lines_of(scored: Sequence[Scored]) -> list[Line]:
-    """The rows of these cells, in the order in which benchmarks and settings come."""
+    """The rows of these cells, in the order in which their benchmarks and settings first occur."""
     groups: dict[tuple[str, str], list[Scored]] = {}
     for cell in scored:
         setting = ", ".join(f"{name}={value}" for name, value in cell.cell.setting.items())
@@ -68,12 +71,12 @@ def _methods(cells: Sequence[Scored]) -> dict[str, Summary]:
 
 
 def markdown(lines: Sequence[Line]) -> str:
-    """The rows as Markdown: top-1 % on the test classes, mean ± std over seeds, and the 95 % interval over subjects where they are known.
+    """The rows as Markdown: top-1 % on the test classes, mean ± std over seeds, and the 95 % interval over subjects if subjects are known.
 
-    The same scores give the same bytes: times, which differ between runs, stand in the files of :func:`write_tables` and :func:`write_cells`.
+    The same scores give the same bytes. Times, which differ between runs, are only in the files of :func:`write_tables` and :func:`write_cells`.
 
-    Where there are several settings, the last column compares TDSM with the first of them: the mean of differences paired by class list and seed,
-    with a 95 % interval of Student's t. Pairs of one class list are alike, so that with few of them the interval is rather too narrow.
+    With several settings, the last column compares the TDSM of each setting with that of the first: the mean of the differences paired by class list and
+    seed, with a 95 % interval of Student's t. Pairs of the same class list are correlated, so the interval tends to be too narrow with few class lists.
     """
     grid, pseudo = len({line.setting for line in lines}) > 1, lines[0].cells[0].cell.part == "pseudo"
     published = [] if pseudo else list(dict.fromkeys(method for line in lines for method in line.benchmark.published))
@@ -113,7 +116,7 @@ def _interval(values: np.ndarray, first: np.ndarray) -> str:
 
 
 def _pooled(lines: Sequence[Line], width: int) -> list[list[str]]:
-    """A row for each setting over the cells of all benchmarks."""
+    """One row per setting, over the cells of all benchmarks."""
     settings = list(dict.fromkeys(line.setting for line in lines))
     pooled = {setting: np.concatenate([_top1(line) for line in lines if line.setting == setting]) for setting in settings}
     rows = []
@@ -127,7 +130,7 @@ def _pooled(lines: Sequence[Line], width: int) -> list[list[str]]:
 
 
 def write_tables(lines: Sequence[Line], folder: Path, name: str = "table") -> Path:
-    """NAME.md and NAME.json (the form of :mod:`tdsm.experiments.results`) in ``folder``; returns the first."""
+    """Write NAME.md and NAME.json (in the form of :mod:`tdsm.experiments.results`) to ``folder``; returns the path of NAME.md."""
     write_json(folder / f"{name}.json", {"environment": environment(0), "rows": [_values(line) for line in lines]})
     return write_text(folder / f"{name}.md", markdown(lines) + "\n")
 
@@ -142,10 +145,10 @@ def _values(line: Line) -> dict[str, object]:
 
 
 def write_cells(scored: Sequence[Scored], path: Path) -> Path:
-    """A CSV with a line per cell and method; returns the path.
+    """Write a CSV file with one line per cell and method; returns the path.
 
-    Columns: dotted names of the overridden settings; benchmark; draw; seed; part, "unseen" or "pseudo"; method; top1 and class_mean, 0 to 1;
-    seconds of training backbone and denoiser (empty where a killed training was resumed); commit and date.
+    Columns: dotted names of the overridden settings; benchmark; draw (index of the class list); seed; part, "unseen" or "pseudo"; method; top1 and
+    class_mean, 0 to 1; seconds of the training of backbone and denoiser (empty if a training was resumed); commit and date.
     """
     rows = []
     for done in scored:

@@ -1,4 +1,4 @@
-"""Pseudo-unseen classes of a benchmark, and the paired comparison of two settings, cell by cell, on the same classes with the same seed."""
+"""Pseudo-unseen classes of a benchmark, and the paired comparison of two settings on cells with the same classes and the same seed."""
 
 import numpy as np
 from jaxtyping import Float
@@ -11,14 +11,15 @@ __all__ = ["paired_difference", "pseudo_unseen_of"]
 
 
 def pseudo_unseen_of(benchmark: Benchmark, clips: ClipSet, draws: int, seed: int = 0) -> list[tuple[ClipSet, ClipSet]]:
-    """:func:`pseudo_unseen` of a benchmark's seen classes, :func:`held_classes` of them at a time.
+    """(training clips, test clips) of each draw: :func:`pseudo_unseen` on a benchmark's seen classes, with :func:`held_classes` pseudo-unseen classes.
 
     Args:
-        benchmark: the row. Only its training part is used, and of several lists only the classes that none of them has as unseen.
+        benchmark: the row. Only its training part is used. With several class lists, only classes that are unseen in none of them are used.
         clips: the data set.
+        draws: number of random choices of pseudo-unseen classes.
 
     Raises:
-        InputError: as :meth:`tdsm.catalogue.rows.Benchmark.divide` and :func:`pseudo_unseen`.
+        InputError: as in :meth:`tdsm.catalogue.rows.Benchmark.divide` and :func:`pseudo_unseen`.
     """
     divided = [benchmark.divide(clips, draw) for draw in range(len(benchmark.draws))]
     ever, seen = {label for _, test in divided for label in test.classes}, divided[0][0]
@@ -27,7 +28,7 @@ def pseudo_unseen_of(benchmark: Benchmark, clips: ClipSet, draws: int, seed: int
 
 
 def paired_difference(values: Float[np.ndarray, " pair"], first: Float[np.ndarray, " pair"]) -> tuple[float, float, float]:
-    """(mean, low, high) of ``values - first``: the mean of the pairs and its 95 % interval by Student's t, infinite for a single pair."""
+    """(mean, low, high) of the paired differences ``values - first``, with the 95 % interval of Student's t; infinite for a single pair."""
     difference = np.subtract(values, first)
     mean, pairs = float(difference.mean()), len(difference)
     if pairs == 1:

@@ -1,4 +1,4 @@
-"""What each stage computes: everything it needs is given, and everything it writes goes into the folder it is given last."""
+"""The computation of each stage. A function gets everything it needs as arguments, and writes its result to the folder that is its last argument."""
 
 import time
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ __all__ = ["Division", "make_arrays", "make_backbone", "make_clips", "make_featu
 
 @dataclass(frozen=True)
 class Division:
-    """Which clips train and which test, by class indices; ``part`` "unseen": the test part of the partition is tested, "pseudo": its training part is."""
+    """Training and test clips, by class indices. With ``part`` "unseen" test clips are from the test part of the partition, else from its training part."""
 
     dataset: str
     partition: str
@@ -49,10 +49,10 @@ class Division:
     part: str
 
     def rows(self, names: Sequence[str], y: np.ndarray) -> dict[str, np.ndarray]:
-        """Row numbers of what trains, of what is tested, and, where the parts differ, of all classes of the test part ("all").
+        """Row numbers of the training clips ("train"), of the test clips ("unseen") and, if the parts differ, of all clips of the test part ("all").
 
         Raises:
-            InputError: a class without a clip in its part.
+            InputError: a class has no clip in its part.
         """
         train, test = (np.array([within(self.dataset, self.partition, name) for name in names]) for within in (in_training, in_test))
         of_train, of_test = np.isin(y, self.train_classes), np.isin(y, self.test_classes)
@@ -64,18 +64,20 @@ class Division:
         for part, wanted in (("train", self.train_classes), ("unseen", self.test_classes)):
             missing = sorted(set(wanted) - set(y[rows[part]].tolist()))
             if missing:
-                raise InputError(self.dataset, f"no clip of class {missing[0]} (from 0) in {part}, {len(missing)} such classes", "complete the download")
+                raise InputError(
+                    self.dataset, f"no clip of class {missing[0]} (counted from 0) in {part}, one of {len(missing)} such classes", "complete the download"
+                )
         return rows
 
 
 def make_clips(data: tuple[Path, ...], folder: Path) -> None:
-    """Download -> a clip store for each part that was given; a killed call resumes file by file."""
+    """Downloads -> one clip store per download; an interrupted call resumes at the next file."""
     for number, path in enumerate(data):
         load_clips(path, reading=Reading(store=folder / str(number)))
 
 
 def make_arrays(clips: Stage | ClipSet, benchmark: Benchmark, config: PreprocessConfig, classes: tuple[str, ...], folder: Path) -> None:
-    """Clips -> preprocessed arrays of the row's data set, in its official class order."""
+    """Clips -> preprocessed arrays of the row's data set, with classes in the official order."""
     parts = [clips] if isinstance(clips, ClipSet) else [load_clips(part) for part in sorted(clips.checked().iterdir()) if part.is_dir()]
     chosen = tuple(clip for part in parts for clip in benchmark.select(part))
     write_arrays(folder, ClipSet(chosen, classes, benchmark.dataset), config)
@@ -101,17 +103,17 @@ def _open(arrays: Stage) -> Arrays:
 
 
 def _load(place: Stage | Path, text_encoder: TextModel) -> Backbone:
-    """A backbone that a stage trained, or that the user gave."""
+    """The backbone of a stage, or of a folder that the user gave."""
     folder = place.checked("backbone.json", "backbone.safetensors") if isinstance(place, Stage) else place
     return load_backbone(folder, text_encoder)[0].to(device())
 
 
 def make_features(arrays: Stage, place: Stage | Path, division: Division, classes: tuple[str, ...], text_encoder: TextModel, folder: Path) -> None:
-    """Arrays and a backbone -> z_x of what trains, of the test and, where the parts differ, of the whole test part."""
+    """Arrays and a backbone -> z_x of the training clips, of the test clips and, if the parts differ, of the whole test part."""
     opened, encoder = _open(arrays), _load(place, text_encoder)
     if encoder.layout != opened.layout:
         where = place.folder if isinstance(place, Stage) else place
-        raise InputError(where, f"was trained on {encoder.layout.name}, the clips are {opened.layout.name}", "give a backbone of this body")
+        raise InputError(where, f"was trained on {encoder.layout.name}, the clips are {opened.layout.name}", "give a backbone of the layout of the clips")
     parts = {name: (encoder.rows(opened.rows(rows)).cpu().numpy(), opened.y[rows]) for name, rows in division.rows(opened.names, opened.y).items()}
     z_all, y_all = parts.get("all", (None, None))
     features = FeatureSet(*parts["train"], *parts["unseen"], z_all, y_all, len(classes), encoder.seen, division.dataset, classes)
@@ -119,7 +121,7 @@ def make_features(arrays: Stage, place: Stage | Path, division: Division, classe
 
 
 def make_scores(cell: Cell, features: Stage | Path, place: Stage | Path | None, division: Division | None, arrays: Stage | None, folder: Path) -> None:
-    """Features and texts -> a denoiser and its errors (clip, label, noise) on the test clips, with ridge and, if aligned, the cosine beside it."""
+    """Features and texts -> a denoiser and its errors (clip, label, noise) on the test clips; also the scores of ridge and, if aligned, of the cosine."""
     read = read_features(features if isinstance(features, Path) else features.path("features.npz"), cell.benchmark.classes)
     backbone, examples, subjects = _examples(cell, read, place, division, arrays)
     checkpoint = folder / "training.safetensors"
@@ -143,7 +145,7 @@ def make_scores(cell: Cell, features: Stage | Path, place: Stage | Path | None, 
 def _examples(
     cell: Cell, features: FeatureSet, place: Stage | Path | None, division: Division | None, arrays: Stage | None
 ) -> tuple[Backbone, Examples, np.ndarray]:
-    """The backbone, what the denoiser is trained on, and who moves in each test clip."""
+    """The backbone, the training examples of the denoiser, and the subject of each test clip."""
     if place is None:
         check_against(features, cell.benchmark, cell.draw, features.name)
         backbone, examples = fit_given(features, cell.labels, cell.text_encoder)
@@ -158,7 +160,7 @@ def _examples(
 def _answers(
     backbone: Backbone, matcher: Matcher, examples: Examples, test_z_x: torch.Tensor, y: torch.Tensor, labels: Sequence[Label]
 ) -> dict[str, np.ndarray]:
-    """Denoising errors under each noise, and the scores of the simple methods on the same features and texts."""
+    """Denoising errors per noise, and the scores of the simple methods on the same features and texts."""
     where = matcher.test_noise.device
     text = backbone.labels(labels)
     errors = matcher.noise_errors(test_z_x.to(where), matcher.encode_text(text.to(where)))

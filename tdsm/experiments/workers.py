@@ -1,7 +1,8 @@
-"""Workers: processes that compute a shard of the cells each, and the records from which others see them.
+"""Workers: processes that each compute one shard of the cells, and the records that make them visible to other processes.
 
-Every worker keeps a record in ``OUT/jobs``, written when it begins and when it ends; a launcher of Slurm jobs adds one for each job, which may begin much
-later. A worker without an end has been lost, unless its process or its job is still there. Cells are found again by their stages, never by these records.
+Each worker writes a record to ``OUT/jobs`` when it begins and when it ends. A launcher of Slurm jobs adds one record per job, because a job may begin much
+later. A worker whose record has no end is lost, unless its process or its job still exists. Whether cells are done is read from their stages, never from
+these records.
 """
 
 import getpass
@@ -28,14 +29,14 @@ _TAIL = 4096  # bytes of a log in which its last line is looked for
 
 @dataclass(frozen=True)
 class Worker:
-    """What is known of a worker.
+    """The record of a worker.
 
     Attributes:
-        name: HOST-PROCESS, or the id of a job that a launcher submitted; of its record and its log.
-        shard, cells: which cells, and the names of the folders of their scores.
-        host, pid, began: its machine, process number, and when that process was started (seconds since 1970); empty for a job that has not begun.
+        name: HOST-PROCESS, or the id of a job that a launcher submitted; also the name of its record and its log.
+        shard, cells: its shard, and the names of the folders with the scores of its cells.
+        host, pid, began: machine, process id, and start time of the process (seconds since 1970); empty for a job that has not begun.
         job: id of the Slurm job that it runs in, or "".
-        ended, fault: whether it has come to its end, and the line of bad input that ended it, or "".
+        ended, fault: whether it has ended, and the error line about bad input that ended it, or "".
     """
 
     name: str
@@ -50,19 +51,19 @@ class Worker:
 
     @property
     def submitted(self) -> bool:
-        """Whether the record is one of a launcher of Slurm jobs."""
+        """Whether a launcher of Slurm jobs wrote the record."""
         return self.name == self.job
 
     @property
     def where(self) -> str:
-        """Job, machine and process, as far as known."""
+        """Text with job, machine and process, as far as known."""
         parts = [f"job {self.job}" if self.job else "", f"process {self.pid} on {self.host}" if self.pid else ""]
         return ", ".join(filter(None, parts))
 
 
 @contextmanager
 def at_work(out: Path, shard: Shard, cells: Sequence[str]) -> Iterator[None]:
-    """Keep the record of this process while it computes ``cells``."""
+    """Context manager that writes the record of this process before and after it computes ``cells``."""
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     job = f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID", "")
     worker = replace(worker_of(os.getpid(), shard, cells), job=job)
@@ -76,7 +77,7 @@ def at_work(out: Path, shard: Shard, cells: Sequence[str]) -> Iterator[None]:
 
 
 def worker_of(pid: int, shard: Shard, cells: Sequence[str]) -> Worker:
-    """A process of this machine."""
+    """The record of a process of this machine."""
     host = socket.gethostname()
     return Worker(f"{host}-{pid}", str(shard), tuple(cells), host, pid, psutil.Process(pid).create_time())
 
@@ -87,7 +88,7 @@ def record(out: Path, worker: Worker) -> None:
 
 
 def read_workers(out: Path) -> list[Worker]:
-    """All workers that have records, a submitted job and the process in it as one."""
+    """All workers that have records. A submitted job and the process in it count as one worker."""
     every = [worker for path in sorted((out / _FOLDER).glob("*.json")) if (worker := _read(path)) is not None]
     inside = {worker.job: worker for worker in sorted(every, key=lambda worker: worker.began) if worker.job and not worker.submitted}  # requeued: the last
     workers = [worker if not worker.submitted or worker.job not in inside else replace(inside[worker.job], name=worker.name) for worker in every]
@@ -96,7 +97,7 @@ def read_workers(out: Path) -> list[Worker]:
 
 
 def _read(path: Path) -> Worker | None:
-    """A record; None if another process has just deleted it."""
+    """Read a record; None if another process has just deleted it."""
     remedy = "delete it: it is only the record of a worker"
     try:
         values = read_object(path, remedy)
@@ -115,13 +116,13 @@ def _read(path: Path) -> Worker | None:
 
 
 def forget(out: Path, worker: Worker) -> None:
-    """Delete the record of a worker, and of the process inside its job; the log stays."""
+    """Delete the record of a worker and of the process in its job; the log is kept."""
     for path in {out / _FOLDER / f"{name}.json" for name in (worker.name, f"{worker.host}-{worker.pid}")}:
         path.unlink(missing_ok=True)
 
 
 def jobs_in_queue() -> Mapping[str, str] | None:
-    """Slurm's jobs of this user that wait or run: id (of a task of an array ``ARRAY_TASK``) -> state. None: squeue is missing, or does not answer now."""
+    """Waiting and running Slurm jobs of this user: id (``ARRAY_TASK`` for a task of an array) -> state. None if squeue is missing or does not answer."""
     if shutil.which("squeue") is None:
         return None
     command = ["squeue", "--noheader", "--array", f"--user={getpass.getuser()}", "--format=%i|%T"]
@@ -132,10 +133,11 @@ def jobs_in_queue() -> Mapping[str, str] | None:
 
 
 def is_alive(worker: Worker, jobs: Mapping[str, str] | None) -> bool | None:
-    """Whether it is still at work or waits in the queue; None if that cannot be known from this machine.
+    """Whether the worker is still running or waits in the queue; None if this machine cannot determine it.
 
     Args:
-        jobs: from :func:`jobs_in_queue`.
+        worker: record of the worker.
+        jobs: result of :func:`jobs_in_queue`.
     """
     if worker.ended:
         return False
@@ -155,12 +157,12 @@ def _process_is_there(worker: Worker) -> bool:
 
 
 def log_of(out: Path, worker: Worker) -> Path | None:
-    """Its log, if it has one in ``OUT/jobs``; the second name is submitit's."""
+    """The log of a worker in ``OUT/jobs``, None if it has none; the second name is the one that submitit uses."""
     return next((path for end in (".log", "_0_log.out") if (path := out / _FOLDER / f"{worker.name}{end}").is_file()), None)
 
 
 def last_line(path: Path | None) -> str:
-    """The last line of a log that is not empty; of a progress bar its last state."""
+    """The last non-empty line of a log; for a progress bar, its last state."""
     if path is None:
         return ""
     with path.open("rb") as file:

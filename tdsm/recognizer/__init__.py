@@ -1,10 +1,10 @@
-"""What a user holds after training: clips and any label names in, a ranking out.
+"""The trained recognizer: takes clips and any label names, and returns a ranking of the labels per clip.
 
     clips  -> Backbone.clips  -> z_x ----------------\\
                                                       Matcher -> denoising errors -> scores -> Predictions
     labels -> Backbone.labels -> z_g, z_l -> stream -/
 
-A new label needs no retraining, only its text. A score is minus the denoising error, so that higher is better.
+A new label needs no retraining, only its text. A score is the negated denoising error, so higher is better.
 """
 
 import html
@@ -50,16 +50,16 @@ class Recognizer:
     """A trained backbone and matcher.
 
     Args:
-        config: the settings it was trained with.
+        config: settings of the training.
         backbone, matcher: trained modules.
-        descriptions: label -> sentence about the movement, for labels asked later. Others are read from their name alone, or through the lexicon
-            of an aligned backbone (:mod:`tdsm.backbones.lexicon`).
-        gamma: what is subtracted from scores of seen labels when seen and unseen labels are asked together; None where it was not calibrated.
-        confidence: makes probabilities of scores (:mod:`tdsm.recognizer.confidence`); None where it was not fitted.
-        card: text of its model card: data, licences, numbers, limits.
+        descriptions: label -> sentence about the movement, used whenever one of these labels is a candidate. Other labels are read from their name
+            alone, or through the lexicon of an aligned backbone (:mod:`tdsm.backbones.lexicon`).
+        gamma: number subtracted from the scores of seen labels when seen and unseen labels are candidates together; None if not calibrated.
+        confidence: converts scores to probabilities (:mod:`tdsm.recognizer.confidence`); None if it was not fitted.
+        card: text of the model card: data, licences, numbers, limits.
 
     Example:
-        >>> recognizer.seen  # as train_recognizer gives it
+        >>> recognizer.seen  # a recognizer returned by train_recognizer
         ('jump', 'clap overhead')
         >>> recognizer.predict(test, ["squat", "bow", "wave with both hands"]).scores.shape
         (4, 3)
@@ -80,12 +80,12 @@ class Recognizer:
     ) -> None:
         self.config, self.backbone, self.matcher = config, backbone.eval(), matcher.eval()
         self.descriptions, self.gamma, self.confidence, self.card = dict(descriptions or {}), gamma, confidence, card
-        self._asked: tuple[tuple[Label, ...], TextFeatures, TextStream] | None = None  # of the labels asked last
+        self._asked: tuple[tuple[Label, ...], TextFeatures, TextStream] | None = None  # for the most recent labels
         self._examined: tuple[tuple[Label, ...], tuple[LabelReading, ...]] | None = None
 
     @property
     def layout(self) -> Layout:
-        """The body it was trained on."""
+        """Skeleton layout it was trained on."""
         return self.backbone.layout
 
     @property
@@ -95,14 +95,14 @@ class Recognizer:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return self.matcher.test_noise.device
 
     def to(self, device: torch.device | str | None = None, *, precision: str | None = None) -> "Recognizer":
-        """Move the weights, and choose what the denoiser computes in, "no" or "bf16" (:attr:`tdsm.model.CrossDiT.precision`); returns itself.
+        """Move the weights, and set the precision of the denoiser, "no" or "bf16" (:attr:`tdsm.model.CrossDiT.precision`); returns self.
 
         Raises:
-            InputError: another precision.
+            InputError: an unknown precision.
         """
         if precision not in (None, "no", "bf16"):
             raise InputError("precision", f"is {precision!r:.60}", "choose no or bf16")
@@ -114,39 +114,39 @@ class Recognizer:
         return self
 
     def features(self, clips: Clip | Sequence[Clip | np.ndarray] | np.ndarray, layout: str | None = None) -> Float[Tensor, "clip channel"]:
-        """z_x of clips, (N, C), which are given as to :meth:`predict`; :class:`InputError` for no clip or one that cannot be converted."""
+        """z_x of N clips, (N, C); ``clips`` and ``layout`` as in :meth:`predict`. Raises InputError: no clip, or one that cannot be converted."""
         return self.backbone.clips(self._bodies(clips, layout)[0])
 
     def usable(self, clips: Sequence[Clip]) -> tuple[Float[Tensor, "clip channel"], list[int]]:
-        """z_x of the clips that can be used, and their numbers: :meth:`tdsm.backbones.base.Backbone.usable`, of clips of any body."""
+        """z_x of the usable clips, and their indices: :meth:`tdsm.backbones.base.Backbone.usable` for clips in any layout."""
         return self.backbone.usable(self._bodies(clips, None)[0])
 
     def _bodies(self, clips: Clip | Sequence[Clip | np.ndarray] | np.ndarray, layout: str | None) -> tuple[list[Clip], list[str]]:
-        """Clips on the body that was trained on, and what was made up for those that came on another."""
+        """Clips in the layout of the training, and one note per other layout that says which joints were filled in."""
         given = as_clips(clips, layout)
         return brought_to(given, self.layout) if self.layout else (given, [])
 
     def text(self, labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> TextFeatures:
-        """z_g and z_l of labels, as the denoiser reads them; :class:`InputError` for no label, an empty one, or one twice."""
+        """z_g and z_l of K labels, the text input of the denoiser. Raises InputError: no label, an empty label, or a label given twice."""
         return self.backbone.labels(self._labels(labels, descriptions))
 
     def stream(self, labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> TextStream:
-        """What the denoiser computes of labels alone; kept for the labels asked last."""
+        """The part of the denoiser's computation that depends on the labels alone; cached for the most recent labels."""
         asked = self._labels(labels, descriptions)
         return self._read(asked)[1]
 
     def _read(self, asked: tuple[Label, ...]) -> tuple[TextFeatures, TextStream]:
-        """What the backbone and the denoiser make of labels; kept for the labels asked last."""
+        """Text features and text stream of labels; cached for the most recent labels."""
         known = self._asked
         if known is None or known[0] != asked:
             text = self.backbone.labels(asked).to(self.device)
             read = text, self.matcher.encode_text(text)
             self._asked = asked, *read
-            return read  # what another thread asks meanwhile changes nothing here
+            return read  # not self._asked, which another thread may have replaced
         return known[1:]
 
     def _readings(self, asked: tuple[Label, ...]) -> tuple[LabelReading, ...]:
-        """How labels are read; kept for the labels asked last."""
+        """How each label is read; cached for the most recent labels."""
         known = self._examined
         if known is None or known[0] != asked:
             self._examined = known = asked, self.backbone.readings(asked)
@@ -155,7 +155,7 @@ class Recognizer:
     def scores(
         self, z_x: Float[Tensor, "clip channel"], labels: Sequence[str | Label], descriptions: Descriptions | None = None
     ) -> Float[Tensor, "clip label"]:
-        """Scores of features under labels (see :meth:`text`), higher is better: minus the denoising errors. A column depends on no other column."""
+        """Scores (N, K) of features (N, C) under K labels: the negated denoising errors, higher is better. A column depends on no other column."""
         return -self.matcher.errors(z_x.to(self.device)[:, None], self.stream(labels, descriptions))
 
     def predict(
@@ -167,17 +167,17 @@ class Recognizer:
         layout: str | None = None,
         calibrate: bool | float = True,
     ) -> Predictions:
-        """Rank ``labels``, any names at all, for each clip; clips in which too little of everybody is seen are left out with a warning.
+        """Rank ``labels`` for each clip. Clips in which too few joints of every person are seen are left out with a warning.
 
-        Clips of another body than was trained on are converted (:mod:`tdsm.data.convert`), and a note says what was filled.
+        Clips in a layout other than that of the training are converted (:mod:`tdsm.data.convert`); a note names the joints that were filled in.
 
         Args:
-            clips: a clip, a list of clips, a ClipSet, or arrays (T, V, C), (M, T, V, C) or (N, M, T, V, C), or a list of such.
-            labels: names of actions, trained on or not, or :class:`~tdsm.data.labels.Label` with descriptions.
-            descriptions: label -> a sentence about the body's movement.
-            layout: of arrays; left out: the layout that was trained on, which their shape has to fit.
-            calibrate: subtract :attr:`gamma` from the scores of seen labels where seen and unseen labels are asked together; a number is taken as
-                gamma, False leaves the scores as they are.
+            clips: a clip, a list of clips, a ClipSet, arrays (T, V, C), (M, T, V, C) or (N, M, T, V, C), or a list of arrays.
+            labels: K names of actions, seen in training or not, or :class:`~tdsm.data.labels.Label` with descriptions.
+            descriptions: label -> sentence about the body's movement.
+            layout: layout of arrays; default: the layout of the training, which must fit their shape.
+            calibrate: subtract :attr:`gamma` from the scores of seen labels when seen and unseen labels are candidates together. A number replaces
+                gamma; False leaves the scores unchanged.
 
         Raises:
             InputError: clips or labels that cannot be used.
@@ -205,16 +205,16 @@ class Recognizer:
 
     @torch.no_grad()
     def none_of_these(self, z_x: Float[Tensor, "clip channel"], labels: Sequence[str | Label]) -> Float[np.ndarray, " clip"]:
-        """Probability that no label is right, from cosines of features with the labels and with the actions of the dictionary.
+        """Probability (N,) that none of the labels is right, from the cosines of features with the labels and with the actions of the dictionary.
 
         Raises:
-            InputError: the recognizer has no probabilities.
+            InputError: no confidence was fitted for this recognizer.
         """
         if self.confidence is None:
-            raise InputError("recognizer", "has no probabilities", "take tdsm.pretrained(), or one that `tdsm pretrain` made")
+            raise InputError("recognizer", "has no probabilities", "use tdsm.pretrained(), or a recognizer that `tdsm pretrain` wrote")
         directions, z_g = F.normalize(z_x, dim=-1), F.normalize(self._read(self._labels(labels, None))[0].z_g, dim=-1)
         known = self.backbone.prototypes.actions()
-        given = evidence(directions @ z_g.T, directions @ known.T, 2 * self.confidence.sharpness)  # a score is 2 cosines less a constant
+        given = evidence(directions @ z_g.T, directions @ known.T, 2 * self.confidence.sharpness)  # a score is 2 * cosine minus a constant
         return self.confidence.none_of_these(given.cpu().numpy())
 
     def _labels(self, labels: Sequence[str | Label], descriptions: Descriptions | None) -> tuple[Label, ...]:
@@ -223,9 +223,9 @@ class Recognizer:
     def probabilities(
         self, z_x: Float[Tensor, "clip channel"], labels: Sequence[str | Label]
     ) -> tuple[Float[np.ndarray, "clip label"], Float[np.ndarray, " clip"]]:
-        """Probabilities of features under labels, as :meth:`predict` gives them, and of none of the labels being right.
+        """Probabilities (N, K) of K labels for features (N, C), as in :meth:`predict`, and the probability (N,) that none of the labels is right.
 
-        A recognizer to which none were fitted answers with the sharpness of :data:`~tdsm.recognizer.confidence.UNCALIBRATED`, and 0 for none of them.
+        A recognizer without fitted confidence uses the sharpness of :data:`~tdsm.recognizer.confidence.UNCALIBRATED`, and returns 0 for the second.
         """
         asked = self._labels(labels, None)
         scores, _ = self._calibrated(self.scores(z_x, asked).cpu().numpy(), asked, True)
@@ -233,7 +233,7 @@ class Recognizer:
         return (self.confidence or UNCALIBRATED).probabilities(scores), none
 
     def _calibrated(self, scores: np.ndarray, asked: tuple[Label, ...], calibrate: bool | float) -> tuple[np.ndarray, list[str]]:
-        """Scores less gamma for seen labels, where seen and unseen ones are asked together; and a line that says so."""
+        """Scores, with gamma subtracted from seen labels if seen and unseen labels are candidates together; and a note about it."""
         seen = np.isin([normal_form(label.name) for label in asked], [normal_form(label) for label in self.seen])
         if not seen.any() or seen.all():
             return scores, []
@@ -250,7 +250,7 @@ class Recognizer:
         return gamma, f"{mixed}: {gamma:.4g} is subtracted from their scores"
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write recognizer.json, backbone.json, backbone.safetensors, matcher.safetensors and the card, if any, each atomically; returns the folder."""
+        """Write recognizer.json, backbone.json, the safetensors files and the model card, if any, each atomically; returns the folder."""
         folder = Path(folder)
         with disk_faults(folder):
             save_backbone(folder, self.backbone, self.config)
@@ -265,19 +265,19 @@ class Recognizer:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, text_encoder: TextModel | None = None, net: MakeNet | None = None) -> "Recognizer":
-        """Read what :meth:`save_pretrained` wrote; only JSON and safetensors, so that nothing in it is executed.
+        """Read a recognizer that :meth:`save_pretrained` wrote. The files are JSON and safetensors, so loading executes no code.
 
         Args:
-            folder: a folder, or the id of a repository on the Hub ("owner/name") that holds the same files.
-            text_encoder, net: your own, where the recognizer was trained with such.
+            folder: a folder, or the id of a repository on the Hub ("owner/name") with the same files.
+            text_encoder, net: custom modules, if the recognizer was trained with them.
 
         Raises:
-            InputError: a file is missing, damaged, or of another size than recognizer.json says, or the Hub does not have it.
+            InputError: a file is missing or damaged, its size differs from recognizer.json, or the Hub does not have the repository.
         """
         folder = hub_folder(folder, _FILES)
         path = folder / "recognizer.json"
         if not path.is_file():
-            raise InputError(path, "no such file", "give a folder that save_pretrained or `tdsm train` wrote (its `model` folder)")
+            raise InputError(path, "no such file", "give a folder that save_pretrained wrote, or the `model` folder of `tdsm train`")
         about = read_sealed(path)
         if about.get("format") != 2:
             raise InputError(path, f"has format {about.get('format')!r}, this version reads 2", "train the recognizer again")
@@ -292,7 +292,7 @@ class Recognizer:
             make = partial(Matcher, backbone.features, 1, channels, tokens, config.model, config.diffusion)
             sizes = sizes_of(make)
         except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
-            raise InputError(path, f"is not the description of a recognizer ({error!s:.200})", "save it again, or take another copy") from error
+            raise InputError(path, f"is not the description of a recognizer ({error!s:.200})", "save the recognizer again, or use another copy") from error
         matcher = loaded(make, sizes, folder / "matcher.safetensors")
         card = read_text(folder / "README.md") if (folder / "README.md").is_file() else ""
         return cls(config, backbone, matcher, descriptions, gamma, confidence if getattr(backbone, "prototypes", None) else None, card)
@@ -308,19 +308,19 @@ class Recognizer:
         heads: int = 12,
         seed: int = 0,
     ) -> "Recognizer":
-        """A recognizer of a denoiser checkpoint of the paper's release.
+        """Make a recognizer from a denoiser checkpoint of the paper's release.
 
-        The release's checkpoints hold the denoiser alone: clips are encoded by ``backbone``, which has to be trained as the release's was, and labels are
-        read by its text encoder, that of Stable Diffusion 2.1.
+        A checkpoint of the release holds only the denoiser. ``backbone`` encodes the clips and must be trained in the same way as the backbone of the
+        release; its text encoder, that of Stable Diffusion 2.1, reads the labels.
 
         Args:
             checkpoint, heads: see :func:`tdsm.model.official_denoiser`.
             backbone: a classifier backbone, such as ``Recognizer.from_pretrained(folder).backbone``.
-            config: diffusion settings; left out: the paper's.
-            seed: of the test noises.
+            config: diffusion settings; default: those of the paper.
+            seed: seed of the test noises.
 
         Raises:
-            InputError: not a checkpoint of the release, or features or texts of another width.
+            InputError: not a checkpoint of the release, or the widths of its features or texts differ from those of ``backbone``.
         """
         denoiser = official_denoiser(checkpoint, heads)
         config = replace(config or paper(), model=denoiser.config)
@@ -329,7 +329,7 @@ class Recognizer:
         widths |= {"text tokens": (denoiser.fl_pos_embed.shape[1], read.z_l.shape[1])}
         for what, (theirs, ours) in widths.items():
             if theirs != ours:
-                raise InputError(checkpoint, f"needs {theirs} {what}, the backbone gives {ours}", "give the backbone and text encoder it was trained with")
+                raise InputError(checkpoint, f"needs {theirs} {what}, the backbone gives {ours}", "give the backbone and text encoder of its training")
         matcher = Matcher(backbone.features, 1, read.z_l.shape[2], read.z_l.shape[1], denoiser.config, config.diffusion, seed)
         matcher.denoiser.load_state_dict(denoiser.state_dict())
         return cls(config, backbone, matcher, descriptions)
@@ -360,7 +360,7 @@ class Recognizer:
 
 
 def _doubts(clips: Sequence[Clip], given: Iterable[object]) -> list[str]:
-    """What is odd about those of ``clips`` that were given as arrays; clips are looked at when they are loaded."""
+    """Warnings about the ``clips`` that were given as arrays. Other clips were checked when they were loaded."""
     looked_at = {id(clip) for clip in given}
     arrays = tuple(clip for clip in clips if id(clip) not in looked_at)
     few = "; ignore this if the person lies" if len(arrays) < 4 else ""
@@ -369,12 +369,12 @@ def _doubts(clips: Sequence[Clip], given: Iterable[object]) -> list[str]:
 
 
 def _descriptions(values: object) -> dict[str, str | tuple[str, ...]]:
-    """Descriptions out of a JSON file."""
+    """Descriptions read from JSON, checked."""
     if not isinstance(values, dict):
-        raise ValueError("descriptions are no object")
+        raise ValueError("descriptions are not an object")
     descriptions = {label: value if isinstance(value, str) else tuple(value) for label, value in values.items()}
     if not all(isinstance(part, str) for value in descriptions.values() for part in value):
-        raise ValueError("descriptions hold something else than text")
+        raise ValueError("descriptions contain a value that is not text")
     return descriptions
 
 
@@ -383,7 +383,10 @@ def _weights_of(module: nn.Module) -> str:
 
 
 def pretrained() -> Recognizer:
-    """The shipped recognizer: no download, no training, any layout of :mod:`tdsm.data.layouts`, any labels. Its model card is ``weights/README.md``.
+    """Load the recognizer that is packaged with tdsm.
+
+    It needs no download and no training, and accepts clips in any layout of :mod:`tdsm.data.layouts` and any labels. Its model card is
+    ``weights/README.md``; METHOD, section "The shipped recognizer", says how it was trained. Raises InputError: a packaged file is missing or damaged.
 
     Example:
         >>> from tdsm.data.examples import example_clips

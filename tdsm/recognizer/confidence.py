@@ -1,13 +1,13 @@
-"""How sure an answer is: probabilities of the labels that were asked, and of none of them being right.
+"""Confidence of an answer: the probability of each candidate label, and the probability that none of them is right.
 
-Scores of a recognizer are comparable between labels of one clip, and say nothing of how likely each is. One number makes them probabilities, and two more say
-when no label fits. They are fitted on generated movements of actions that the towers were not trained on, so that no recording has a say:
+The scores of a recognizer can be compared between the labels of one clip, but they are not probabilities. One number converts them to probabilities; two more
+numbers give the probability that no label fits. All three are fitted on generated movements of actions that the towers were not trained on; no recording is
+used:
 
-    p(label | one of those asked is right) = softmax(sharpness * score)
-    p(none of these)                       = sigmoid(level - slope * evidence)
+    p(label | one candidate is right) = softmax(sharpness * score)
+    p(none of these)                  = sigmoid(level - slope * evidence)
 
-The evidence compares the labels that were asked with all that might have been: the log of the sum of exp(sharpness * cosine) over the former, minus that over
-the actions of the dictionary.
+The evidence compares the candidates with all actions of the dictionary: logsumexp(sharpness * cosine) over the candidates, minus the same over the dictionary.
 """
 
 from collections.abc import Mapping
@@ -22,17 +22,20 @@ from tdsm.util.errors import InputError
 
 __all__ = ["UNCALIBRATED", "Confidence", "evidence", "fit_confidence", "read_confidence"]
 
-_ASKED = (3, 5, 10, 20)  # numbers of labels in the questions that confidence is fitted on
+_ASKED = (3, 5, 10, 20)  # numbers of candidate labels in the random questions that confidence is fitted on
 _QUESTIONS = 4000
 
 
 @dataclass(frozen=True)
 class Confidence:
-    """The three numbers.
+    """The three numbers of the formulas above.
 
     Attributes:
-        sharpness: factor on scores, above 0.
-        slope, level: of the sigmoid.
+        sharpness: factor of the scores, above 0.
+        slope, level: parameters of the sigmoid.
+
+    Raises:
+        InputError: a value that is not a finite number, or a sharpness of 0 or less.
     """
 
     sharpness: float
@@ -45,32 +48,33 @@ class Confidence:
             raise InputError("confidence", f"is {numbers!r:.80}", "give three finite numbers, the first above 0")
 
     def probabilities(self, scores: Float[np.ndarray, "clip label"]) -> Float[np.ndarray, "clip label"]:
-        """Of each label, given that one of them is right; rows sum to 1."""
+        """Probability (N, K) of each label, given that one of them is right; each row sums to 1."""
         logits = self.sharpness * (scores - scores.max(axis=1, keepdims=True))
         return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
 
     def none_of_these(self, given: Float[np.ndarray, " clip"]) -> Float[np.ndarray, " clip"]:
-        """Probability that no label that was asked is right, from :func:`evidence`."""
+        """Probability (N,) that none of the candidate labels is right, from :func:`evidence`."""
         return 1 / (1 + np.exp(np.clip(self.slope * given - self.level, -50, 50)))
 
 
 UNCALIBRATED = Confidence(sharpness=10.0, slope=1.0, level=0.0)
-"""For recognizers without a fitted one: a sharpness near that of the shipped recognizer's; its probability of none of the labels says nothing."""
+"""Used by recognizers without fitted confidence. Its sharpness is near that of the shipped recognizer; its ``none_of_these`` is not meaningful."""
 
 
 def evidence(asked: Float[Tensor, "clip label"], known: Float[Tensor, "clip action"], sharpness: float) -> Float[Tensor, " clip"]:
-    """How much the labels that were asked outweigh everything that might have been asked; cosines of both with each clip."""
+    """Evidence (N,) for the candidates, from the cosines of each clip with the candidates (``asked``) and with the dictionary's actions (``known``)."""
     return torch.logsumexp(sharpness * asked, dim=1) - torch.logsumexp(sharpness * known, dim=1)
 
 
 def fit_confidence(cosines: Float[Tensor, "clip label"], y: Tensor, known: Float[Tensor, "clip action"], per_cosine: float, seed: int = 0) -> Confidence:
-    """Fit on clips of labels that were not trained on, by maximum likelihood over random questions.
+    """Fit confidence by maximum likelihood over random questions, on clips of labels that the towers were not trained on.
 
     Args:
-        cosines: of each clip with every label.
-        y: (clips,) the right label of each.
-        known: cosines with the actions of the dictionary.
-        per_cosine: change of a recognizer's score with the cosine.
+        cosines: (N, K) cosine of each clip with every label.
+        y: (N,) index of the right label of each clip.
+        known: (N, A) cosine of each clip with the A actions of the dictionary.
+        per_cosine: change of the recognizer's score per unit of the cosine.
+        seed: seed of the random questions.
     """
     rng = np.random.default_rng(seed)
     questions = []
@@ -96,11 +100,11 @@ def fit_confidence(cosines: Float[Tensor, "clip label"], y: Tensor, known: Float
     return Confidence(sharpness / per_cosine, slope, level)
 
 
-_PARTS = (lambda rows: rows[:-1], lambda rows: rows[1:])  # with the right label, and with one more wrong one in its place
+_PARTS = (lambda rows: rows[:-1], lambda rows: rows[1:])  # the question with its right label, and with another wrong label instead
 
 
 def read_confidence(about: object) -> Confidence | None:
-    """Confidence out of a JSON file; None for none. Raises InputError: something else."""
+    """Confidence from the value in a JSON file; None stays None. Raises InputError: the value is not an object with the three numbers."""
     if about is None:
         return None
     if not isinstance(about, Mapping) or about.keys() != {"sharpness", "slope", "level"}:

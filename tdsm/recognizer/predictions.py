@@ -1,4 +1,4 @@
-"""The answer for some clips and labels; shows itself as a table."""
+"""The answer of a recognizer for some clips and labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,26 +19,27 @@ __all__ = ["Predictions"]
 
 @dataclass(frozen=True, eq=False)
 class Predictions(Sequence):
-    """The answer for B clips and K labels; shows itself as a table.
+    """The answer for B clips and K labels. A notebook displays it as a table.
 
-    ``predictions[i]`` is the ranking of clip i: (label, score) pairs, best first.
+    ``predictions[i]`` is the ranking for clip i: (label, score) pairs, best first.
 
     Attributes:
-        clips: B clip names.
-        labels: K labels, as asked.
-        scores: (B, K), higher is better: minus the denoising error, comparable between labels of one clip. With calibration gamma has been
-            subtracted from the seen labels.
-        readings: how each label was read: from its description, from its name, through the lexicon; and what was not understood of it.
-        notes: one line for each thing that was assumed.
-        probabilities: (B, K) of each label, given that one of them is right, rows sum to 1; None where the recognizer has no confidence.
-        none_of_these: (B,) probability that none of the labels is right; None as above.
+        clips: names of the B clips.
+        labels: the K candidate labels, in the order given.
+        scores: (B, K), higher is better: the negated denoising errors, comparable between the labels of one clip. With calibration, gamma is already
+            subtracted from the scores of seen labels.
+        readings: how each label was read (from its description, from its name, through the lexicon), and which parts of it were not understood.
+        notes: one line per assumption, such as a converted layout.
+        probabilities: (B, K) probability of each label, given that one of them is right; each row sums to 1. None if the recognizer has no confidence.
+        none_of_these: (B,) probability that none of the labels is right; None if the recognizer has no confidence.
 
-    >>> import numpy as np
-    >>> answer = Predictions(("a.npy",), ("squat", "wave"), np.array([[-0.9, -0.2]]))
-    >>> answer[0]
-    [('wave', -0.2), ('squat', -0.9)]
-    >>> answer.top
-    ['wave']
+    Example:
+        >>> import numpy as np
+        >>> answer = Predictions(("a.npy",), ("squat", "wave"), np.array([[-0.9, -0.2]]))
+        >>> answer[0]
+        [('wave', -0.2), ('squat', -0.9)]
+        >>> answer.top
+        ['wave']
     """
 
     clips: tuple[str, ...]
@@ -51,7 +52,7 @@ class Predictions(Sequence):
 
     @property
     def top(self) -> list[str]:
-        """The answer for each clip."""
+        """The best label for each of the B clips."""
         return [self.labels[index] for index in self.scores.argmax(axis=1)]
 
     def __len__(self) -> int:
@@ -62,13 +63,16 @@ class Predictions(Sequence):
         return [(self.labels[place], float(row[place])) for place in np.argsort(-row, kind="stable")]
 
     def probability(self, index: int, label: str) -> float:
-        """Of one label for clip ``index``, given that one of those asked is right. Raises ValueError: another label, or no confidence."""
+        """Probability of ``label`` for clip ``index``, given that one candidate is right. Raises ValueError: not a candidate, or no confidence."""
         if self.probabilities is None:
             raise ValueError("this recognizer has no confidence")
         return float(self.probabilities[index, self.labels.index(label)])
 
     def table(self, best: int = 3) -> list[list[str]]:
-        """Head and a row per clip: its name and the ``best`` labels, each with its probability or else its score, and "none of these" beside probabilities."""
+        """A header row, then one row per clip: its name and its ``best`` labels with their probabilities, and the probability of "none of these".
+
+        Without confidence, the rows hold scores in place of probabilities.
+        """
         sure, count = self.probabilities is not None, min(best, len(self.labels))
         head = [f"{what} {place}" for place in range(1, 1 + count) for what in ("label", "probability" if sure else "score")]
         rows = [["clip", *head, *(["none of these"] if sure else [])]]
@@ -78,7 +82,7 @@ class Predictions(Sequence):
         return rows
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """A DataFrame of scores: a row per clip, a column per label. Raises InputError: pandas is not installed."""
+        """A DataFrame of scores with one row per clip and one column per label. Raises InputError: pandas is not installed."""
         try:
             import pandas
         except ImportError as error:
@@ -97,7 +101,7 @@ class Predictions(Sequence):
 
     @property
     def remarks(self) -> list[str]:
-        """The notes, and what was not understood of labels, one line each."""
+        """The notes and the remarks about labels, one line each."""
         return [*self.notes, *(f"label {reading.label.name!r}: {remark}" for reading in self.readings for remark in reading.remarks)]
 
     def _repr_html_(self) -> str:

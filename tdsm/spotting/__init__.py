@@ -1,1 +1,1 @@
-"""Long recordings: which labelled action is when."""
+"""Long recordings: find when each action begins and ends, and measure how well this is done."""

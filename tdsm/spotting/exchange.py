@@ -1,4 +1,4 @@
-"""Segments as other programs write and read them: ELAN's EAF, and the CSV of a person who corrected what was found."""
+"""Exchange of segments with other programs: ELAN's EAF, and CSV files with segments that a person corrected."""
 
 import math
 import re
@@ -20,9 +20,9 @@ _SECONDS = "give seconds from the beginning of the recording"
 
 
 def eaf(segments: Sequence[Segment], fps: Real) -> str:
-    """Segments as a document of ELAN (https://archive.mpi.nl/tla/elan), in the EAF format 3.0, in milliseconds.
+    """Segments as an ELAN document (https://archive.mpi.nl/tla/elan) in the format EAF 3.0, with times in milliseconds.
 
-    They stand in the tier "actions". Annotations of one tier cannot overlap: segments that do go on in "actions 2", and so on.
+    Segments are written to the tier "actions". Annotations of one tier must not overlap, so overlapping segments go to "actions 2", and so on.
     """
     tiers: list[list[Segment]] = [[]]
     for segment in sorted(segments):
@@ -60,10 +60,10 @@ xsi:noNamespaceSchemaLocation="http://www.mpi.nl/tools/elan/EAFv3.0.xsd">
 
 
 def read_segments(path: Path, fps: Real, frames: int) -> list[Segment]:
-    """Segments of a CSV file with the columns start, end (seconds) and label, in order of time; probability and margin are read where they are there.
+    """Segments, in order of time, from a CSV file with the columns start, end (seconds) and label, and optionally probability and margin.
 
-    Other columns, also frames, are left alone: the seconds are what a person corrects. The sign between columns may be a semicolon or a tab, and then the
-    decimal sign a comma, as spreadsheets write them.
+    Other columns are ignored, including frame numbers, because a person corrects the seconds. Columns may also be separated by semicolons or tabs; the
+    decimal sign may then be a comma, as some spreadsheets write it.
 
     Raises:
         InputError: as :meth:`tdsm.spotting.spots.Spots.from_csv`.
@@ -83,7 +83,7 @@ def _segment(row: dict[str, str], where: str, fps: Real, frames: int) -> Segment
     start, end = (round(_number(row[name], name, where, _SECONDS) * fps) for name in ("start", "end"))
     label = row["label"].strip()
     if not label:
-        raise InputError(where, "has no label", "name the action, or take the row out")
+        raise InputError(where, "has no label", "name the action, or delete the row")
     if not 0 <= start < end <= frames:
         what = f"runs from {row['start'].strip()} to {row['end'].strip()} s, in a recording of {frames / fps:.3f} s"
         raise InputError(where, what, "give 0 <= start < end <= length, at least one frame long")

@@ -1,14 +1,14 @@
-"""How right segments of long recordings are: the four measures of the field.
+"""Four standard measures of temporal action segmentation and detection.
 
-A :class:`Segment` is half open: the frames from ``start`` up to, but without, ``end``. What no segment covers is background; it is no class here, and
-nobody is rewarded for finding it, except in the frame accuracy.
+A :class:`Segment` is half open: it contains the frames from ``start`` up to, but not including, ``end``. Frames that no segment covers are background.
+Background is not a class and counts only in the frame accuracy.
 
-mAP@t           every found segment may be right for one true segment of its label and recording that it overlaps by t or more (intersection over union), the
-                most confident first; the area under precision (made monotonous) over recall, mean over the labels that occur.
-F1@t            every found segment, in order of time, is held against the true segment of its label that it overlaps most; it is right if that overlap is t or
-                more and no found segment before it was right for the same one. All labels together; harmonic mean of precision and recall.
-edit score      1 minus the edit distance between the two sequences of labels (without background), over the longer of the two.
-frame accuracy  share of frames whose label, background among them, is right.
+mAP@t           Found segments are processed in order of confidence. A found segment is right if it overlaps a true segment of its label and recording by t or
+                more (intersection over union) that is not yet matched. Area under the monotone precision over recall, mean over the labels that occur.
+F1@t            Each found segment, in order of time, is compared with the true segment of its label that it overlaps most. It is right if that overlap is t or
+                more and no earlier found segment matched the same true segment. Harmonic mean of precision and recall over all labels together.
+edit score      1 minus the edit distance between the two sequences of labels (without background), divided by the length of the longer sequence.
+frame accuracy  Share of frames with the right label, where background counts as a label.
 """
 
 from collections.abc import Sequence
@@ -26,16 +26,16 @@ BACKGROUND = -1
 
 @dataclass(frozen=True, order=True)
 class Segment:
-    """Frames ``start`` to ``end`` (not among them) of a recording.
+    """The frames from ``start`` up to, but not including, ``end`` of a recording.
 
     Attributes:
-        start, end: frames, 0 <= start < end.
+        start, end: frame numbers, 0 <= start < end.
         label: name of the action.
-        score: confidence, of found ones; the larger the surer.
-        margin: by how much the score is larger than that of the second label, of found ones.
+        score: confidence of a found segment; higher is more confident.
+        margin: difference between the score and the score of the second label, for a found segment.
 
     Raises:
-        InputError: it is empty, or begins before the recording.
+        InputError: the segment is empty, or begins before the recording.
     """
 
     start: int
@@ -63,14 +63,15 @@ def overlap(one: Segment, other: Segment) -> float:
 
 
 def average_precision(found: Sequence[Segments], true: Sequence[Segments], label: str, least: float) -> float:
-    """Average precision of one label over recordings; segments of equal score are taken as one step, those that overlap most first.
+    """Average precision of one label over recordings, 0 to 1. Segments of equal score form one step, in which those with the largest overlap come first.
 
     Args:
-        found, true: segments of each recording.
-        least: overlap from which on a found segment is right.
+        found, true: found and true segments of each recording.
+        label: the label to measure.
+        least: smallest overlap (intersection over union) with which a found segment is right.
 
     Raises:
-        InputError: other numbers of recordings, or a label that is nowhere true.
+        InputError: different numbers of recordings, or a label that is in no recording.
     """
     _same_recordings(found, true)
     wanted = [[segment for segment in each if segment.label == label] for each in true]
@@ -89,7 +90,7 @@ def average_precision(found: Sequence[Segments], true: Sequence[Segments], label
 
 
 def mean_average_precision(found: Sequence[Segments], true: Sequence[Segments], least: float | Sequence[float] = 0.5) -> float:
-    """Mean over the labels that occur, and over overlaps if several are given; 0 to 1.
+    """Mean of :func:`average_precision` over the labels that occur, and over the overlaps in ``least`` if several are given; 0 to 1.
 
     >>> true = [[Segment(0, 10, "wave"), Segment(20, 30, "squat")]]
     >>> mean_average_precision([[Segment(0, 9, "wave", 0.8)]], true)
@@ -98,12 +99,12 @@ def mean_average_precision(found: Sequence[Segments], true: Sequence[Segments], 
     levels = [least] if isinstance(least, int | float) else list(least)
     labels = sorted({segment.label for each in true for segment in each})
     if not labels:
-        raise InputError("true", "holds no segment", "give recordings in which something happens")
+        raise InputError("true", "holds no segment", "give recordings with at least one segment")
     return float(np.mean([average_precision(found, true, label, level) for label in labels for level in levels]))
 
 
 def f1_score(found: Sequence[Segments], true: Sequence[Segments], least: float) -> float:
-    """F1@least over all recordings and labels; 0 where nothing is found."""
+    """F1@least over all recordings and labels, 0 to 1. It is 0 if nothing is found, and 1 if there is also nothing to find."""
     _same_recordings(found, true)
     right = 0
     for claims, wanted in zip(found, true, strict=True):
@@ -114,13 +115,16 @@ def f1_score(found: Sequence[Segments], true: Sequence[Segments], least: float) 
 
 
 def edit_score(found: Sequence[Segments], true: Sequence[Segments]) -> float:
-    """Mean over recordings; two empty sequences are equal."""
+    """Mean edit score over recordings, 0 to 1; two empty sequences count as equal."""
     _same_recordings(found, true)
     return float(np.mean([_edit(*([segment.label for segment in sorted(each)] for each in pair)) for pair in zip(found, true, strict=True)]))
 
 
 def frame_accuracy(found: Sequence[Segments], true: Sequence[Segments], frames: Sequence[int]) -> float:
-    """Share of right frames over all recordings, which have ``frames`` frames each; where found segments overlap, the most confident counts."""
+    """Share of frames with the right label over all recordings, 0 to 1. Where found segments overlap, the most confident one counts.
+
+    ``frames``: number of frames of each recording.
+    """
     _same_recordings(found, true)
     names = sorted({segment.label for each in (*found, *true) for segment in each})
     lines = [[_line(each, names, count) for each, count in zip(side, frames, strict=True)] for side in (found, true)]
@@ -128,7 +132,7 @@ def frame_accuracy(found: Sequence[Segments], true: Sequence[Segments], frames: 
 
 
 def _taken(segment: Segment, left: list[Segment], least: float) -> bool:
-    """Whether a true segment of its label is left that it overlaps enough; the one that it overlaps most is taken away."""
+    """Whether an unmatched true segment of the same label overlaps enough; the one with the largest overlap is then removed from ``left``."""
     best, much = _nearest(segment, left)
     if much < least:
         return False
@@ -137,7 +141,7 @@ def _taken(segment: Segment, left: list[Segment], least: float) -> bool:
 
 
 def _nearest(segment: Segment, true: Segments) -> tuple[Segment | None, float]:
-    """The true segment of its label that it overlaps most, the first of equals, and by how much; overlap -1 where there is none."""
+    """The true segment of the same label with the largest overlap (the first of equals), and that overlap; (None, -1) if there is none."""
     best = max((other for other in true if other.label == segment.label), key=lambda other: overlap(segment, other), default=None)
     return best, -1.0 if best is None else overlap(segment, best)
 
@@ -161,6 +165,4 @@ def _line(segments: Segments, names: Sequence[str], frames: int) -> Int[np.ndarr
 
 def _same_recordings(found: Sequence, true: Sequence) -> None:
     if len(found) != len(true) or not true:
-        raise InputError(
-            "segments", f"of {len(found)} recordings, where {len(true)} are true", "give the segments of each recording, and one recording at least"
-        )
+        raise InputError("segments", f"found for {len(found)} recordings, true for {len(true)}", "give both for the same recordings, at least one")

@@ -1,11 +1,12 @@
-"""Which action is when in a long recording, for any labels: as a whole or as the frames come in.
+"""Find when actions happen in a long recording, for any labels, from a whole recording or frame by frame (METHOD, section "Long recordings, and search").
 
-    frames -> how fast the body moves, in hops of 0.13 s -> stretches of movement between rests
-    a stretch -> cuts where the movement slows down -> each piece between two cuts -> recognizer -> the division that explains most seconds
+    frames    -> speed of the body, in hops of 0.13 s -> stretches of movement between rests
+    a stretch -> cuts where the movement slows down -> each piece between two cuts -> recognizer -> the division with the largest total gain
 
-A stretch ends when the body has rested for ``SpotConfig.rest`` seconds; that is the latency. Nothing else is remembered, so that a recording may be as long as
-it likes, and what is found does not depend on how its frames were handed over. A body that never rests is cut where it slows down most, and one that does not
-slow down either at even times. Neighbours of one label without a rest between them are one action: three waves in a row are one.
+A stretch ends when the body has rested for ``SpotConfig.rest`` seconds, which causes the latency. Only the current stretch is kept, so a recording may have any
+length, and the result does not depend on how the frames are split into calls of :meth:`Spotter.push`. A body that does not rest is cut where it slows down
+most; a body that does not slow down either is cut at even intervals. Adjacent pieces with the same label and no rest between them form one action: three waves
+in a row are one action.
 """
 
 import math
@@ -28,26 +29,30 @@ from tdsm.util.errors import InputError
 
 __all__ = ["SpotConfig", "Spotter", "spot", "still_frames"]
 
-_FASTEST = 3  # joints whose speed counts
-_MOST_CUTS = 12  # of a stretch, without its ends
-_AT_ONCE = 3000  # frames that are looked at together
+_FASTEST = 3  # number of joints whose speeds are averaged
+_MOST_CUTS = 12  # per stretch, without its two ends
+_AT_ONCE = 3000  # frames that are processed together
 
 
 @dataclass(frozen=True)
 class SpotConfig:
-    """How actions are told from rest, and from each other. Times in seconds, speeds in trunk lengths per second.
+    """Settings that separate actions from rest and from each other. Times are in seconds, speeds in trunk lengths per second.
 
     Attributes:
-        hop: between two looks at the speed.
-        still: speed of the fastest joints below which a body rests.
-        rest: how long it must rest for an action to be over.
-        pad: what belongs to an action of the rest before and behind it.
-        shortest, longest: of what is recognised at once.
-        stretch: longest movement without rest that is waited for.
+        hop: time between two measurements of the speed.
+        still: a body rests if the mean speed of its fastest joints is not above this.
+        rest: duration of rest that ends an action.
+        pad: duration of rest before and after an action that is included in the action.
+        shortest, longest: shortest and longest piece that is recognised as one action.
+        stretch: longest stretch of movement; a longer one is divided before the body rests.
         valley: a cut is tried where the speed is below this share of the peaks on both sides.
-        cost: what one more action must explain, in seconds times probability.
-        typical, spread, weight: an action of ``typical`` seconds is the most likely; one that is e to the ``spread`` longer or shorter costs ``weight`` / 2.
-        background: a piece is no action if ``none_of_these`` is larger than this; 1 takes every piece.
+        cost: subtracted from the gain of each action, in seconds times probability.
+        typical, spread, weight: cost of unusual lengths. An action of ``typical`` seconds costs nothing; one that is longer or shorter by the factor
+            e^``spread`` costs ``weight`` / 2.
+        background: a piece is not an action if its ``none_of_these`` is larger than this; with 1, every piece may be an action.
+
+    Raises:
+        InputError: a value that is not a number above 0 (pad, cost and weight may be 0), or lengths in the wrong order.
     """
 
     hop: float = 0.13
@@ -73,14 +78,15 @@ class SpotConfig:
 
 
 class Spotter:
-    """Finds actions while the frames come in.
+    """Find actions while frames arrive.
 
     Args:
-        recognizer: any; probabilities of one that was not fitted to give them are only as good as its scores.
-        labels: what to look for; one at least.
-        layout, fps: of the frames.
-        config: settings.
-        descriptions: label -> a sentence about the body's movement.
+        recognizer: any recognizer. Without fitted confidence, its probabilities are only a fixed function of its scores.
+        labels: names of the actions to find, at least one.
+        layout: skeleton layout of the frames, or its name.
+        fps: frames per second.
+        config: settings; default: ``SpotConfig()``.
+        descriptions: label -> sentence about the body's movement.
 
     Example:
         >>> import tdsm
@@ -92,7 +98,7 @@ class Spotter:
         ['bow']
 
     Raises:
-        InputError: labels that cannot be used, an unknown layout, a bad frame rate, or ``background`` below 1 with a recognizer that does not know it.
+        InputError: labels that cannot be used, an unknown layout, a bad frame rate, or ``background`` below 1 with a recognizer without confidence.
     """
 
     def __init__(
@@ -108,29 +114,29 @@ class Spotter:
         self.recognizer, self.config, self.layout = recognizer, config or SpotConfig(), as_layout(layout)
         self.labels = as_labels(labels, merged(recognizer.descriptions, descriptions or {}))
         if recognizer.confidence is None and self.config.background < 1:
-            raise InputError("background", "is below 1, which this recognizer cannot tell", "leave it at 1, or take tdsm.pretrained()")
+            raise InputError("background", "is below 1, and this recognizer has no fitted confidence", "leave it at 1, or use tdsm.pretrained()")
         self.fps = Clip(np.ones((1, 1, len(self.layout), self.layout.dims)), self.layout, fps=fps).fps  # checked
         self.hop = max(1, round(self.config.hop * self.fps))
-        self._frames: np.ndarray | None = None  # (M, T, V, C) that are still needed
-        self._first = 0  # number of the first of them
-        self._speeds: list[float] = []  # of the hops in _frames that are complete
+        self._frames: np.ndarray | None = None  # (M, T, V, C), the frames that are still needed
+        self._first = 0  # number of the first of these frames
+        self._speeds: list[float] = []  # one per complete hop of _frames
         self._pace = _Pace(self.layout)
 
     @property
     def latency(self) -> float:
-        """Seconds of frames from the end of an action to its answer, if the body rests then. Actions without rest between them are answered together."""
+        """Seconds of frames from the end of an action to its answer, if the body then rests. Actions without rest between them are returned together."""
         return max(0, self._resting() - self._pad()) * self.hop / self.fps
 
     @property
     def remembered(self) -> int:
-        """Number of frames that are kept; at most those of ``SpotConfig.stretch`` and of one push."""
+        """Number of frames in memory; at most those of ``SpotConfig.stretch`` plus those of one :meth:`push`."""
         return 0 if self._frames is None else self._frames.shape[1]
 
     def push(self, frames: Float[np.ndarray, "*person frame joint coord"]) -> list[Segment]:
-        """Take some more frames, (T, V, C) or (M, T, V, C), and return the actions that are over, in order.
+        """Add frames, (T, V, C) or (M, T, V, C), and return the actions that have ended, in order of time.
 
         Raises:
-            InputError: frames of another layout or number of persons.
+            InputError: the frames have another layout, or another number of persons than before.
         """
         if np.ndim(frames) in (3, 4) and np.shape(frames)[-3] == 0:
             return []
@@ -138,7 +144,9 @@ class Spotter:
         if self._frames is None:
             self._frames = np.zeros((len(joints), 0, *joints.shape[2:]), np.float32)
         if len(joints) != len(self._frames):
-            raise InputError("frames", f"show {len(joints)} persons, {len(self._frames)} before", "give as many each time, zeros for who is absent")
+            raise InputError(
+                "frames", f"show {len(joints)} persons, {len(self._frames)} before", "give the same number each time, with zeros for absent persons"
+            )
         found = []
         for start in range(0, joints.shape[1], _AT_ONCE):
             self._frames = np.concatenate((self._frames, joints[:, start : start + _AT_ONCE]), axis=1)
@@ -146,7 +154,7 @@ class Spotter:
         return found
 
     def finish(self) -> list[Segment]:
-        """The actions that were not over yet; the recording has ended."""
+        """End the recording, and return the actions that had not ended yet."""
         found = self._advance(ended=True) if self._frames is not None else []
         self._first, self._frames, self._speeds, self._pace = self._seen(), None, [], _Pace(self.layout)
         return found
@@ -155,16 +163,16 @@ class Spotter:
         return self._first + self.remembered
 
     def _resting(self) -> int:
-        """Hops of rest that end an action."""
+        """Number of hops of rest that end an action."""
         return max(1, round(self.config.rest * self.fps / self.hop))
 
     def _pad(self) -> int:
-        """Hops of rest that belong to an action, on either side."""
+        """Number of hops of rest that are included in an action on each side."""
         return round(self.config.pad * self.fps / self.hop)
 
     def _advance(self, ended: bool) -> list[Segment]:
-        """Look at the hops that are complete, and answer what is over."""
-        found, least = [], 1 if ended else self.hop  # at the end a shorter hop counts too
+        """Process the complete hops, and return the actions that have ended."""
+        found, least = [], 1 if ended else self.hop  # the last hop of a recording may be shorter
         while self._frames.shape[1] - len(self._speeds) * self.hop >= least:
             start = len(self._speeds) * self.hop
             self._speeds.append(self._pace.next(self._frames[:, start : start + self.hop]) * self.fps / self.hop)
@@ -172,7 +180,7 @@ class Spotter:
         return found + (self._settle(ended=True) if ended else [])
 
     def _settle(self, ended: bool) -> list[Segment]:
-        """Answer a stretch that is over, and forget what is not needed any more."""
+        """Return the actions of a stretch that has ended, and drop the frames that are no longer needed."""
         if not self._speeds:
             return []
         moving, pad = np.array(self._speeds) > self.config.still, self._pad()
@@ -185,7 +193,7 @@ class Spotter:
             self._forget(max(0, first - pad - 1))
             return []
         cuts = self._cuts(max(0, first - pad), min(last + 1 + pad, len(moving)))
-        if full and last == len(moving) - 1 and len(cuts) > 2 and not ended:  # it goes on: keep what comes after the last cut
+        if full and last == len(moving) - 1 and len(cuts) > 2 and not ended:  # the movement continues: keep the frames after the last cut
             cuts = cuts[:-1]
         found = self._divided(cuts)
         self._forget(cuts[-1])
@@ -195,7 +203,7 @@ class Spotter:
         self._frames, self._first, self._speeds = self._frames[:, hops * self.hop :], self._first + hops * self.hop, self._speeds[hops:]
 
     def _cuts(self, first: int, end: int) -> list[int]:
-        """Hops at which a stretch may be cut: its ends, and where it slows down between two peaks."""
+        """Hops at which a stretch may be cut: its two ends, and hops where it slows down between two peaks."""
         speeds = np.array(self._speeds[first:end])
         depth = {}
         for hop in range(1, len(speeds) - 1):
@@ -207,7 +215,7 @@ class Spotter:
         return [first, *(first + hop for hop in inner), end]
 
     def _finer(self, cuts: list[int]) -> list[int]:
-        """More cuts, evenly, in what is longer than an action may be."""
+        """Add evenly spaced cuts to pieces that are longer than an action may be."""
         most, finer = self.config.longest * self.fps / self.hop, cuts[:1]
         for one, other in pairwise(cuts):
             parts = math.ceil((other - one) / most)
@@ -215,14 +223,14 @@ class Spotter:
         return finer
 
     def _divided(self, cuts: list[int]) -> list[Segment]:
-        """The division of a stretch into actions that explains most: seconds times probability, less the cost of each."""
+        """The division of a stretch into actions with the largest total gain: seconds times probability, minus the cost of each action."""
         seconds, cuts = self.hop / self.fps, self._finer(cuts)
         pairs = [(one, other) for one in range(len(cuts)) for other in range(one + 1, len(cuts))]
         pairs = [pair for pair in pairs if self.config.shortest <= (cuts[pair[1]] - cuts[pair[0]]) * seconds <= self.config.longest]
         answers = self._recognised([(cuts[one], cuts[other]) for one, other in pairs])
         best: list[tuple[float, tuple[Segment, ...]]] = [(0.0, ())]
         for other in range(1, len(cuts)):
-            choices = [best[other - 1]]  # this piece is no action
+            choices = [best[other - 1]]  # the last piece is not an action
             for (one, end), answer in zip(pairs, answers, strict=True):
                 if end == other and answer is not None:
                     gain = self._gain((answer.end - answer.start) / self.fps, answer.score)
@@ -231,12 +239,12 @@ class Spotter:
         return _joined(best[-1][1])
 
     def _gain(self, seconds: float, probability: float) -> float:
-        """What an action explains, in seconds."""
+        """Gain of an action, in seconds."""
         unusual = (math.log(seconds / self.config.typical) / self.config.spread) ** 2 / 2
         return seconds * probability - self.config.cost - self.config.weight * unusual
 
     def _recognised(self, pieces: Sequence[tuple[int, int]]) -> list[Segment | None]:
-        """The answer for each piece, in hops; None for one that shows nothing of what was asked."""
+        """The answer for each piece (first hop, end hop); None for a piece that shows none of the labels."""
         clips = [Clip(self._frames[:, one * self.hop : other * self.hop], self.layout, fps=self.fps, name=f"{one} to {other}") for one, other in pieces]
         answers: list[Segment | None] = [None] * len(clips)
         for row, (given, lost) in enumerate(zip(*sure_of(self.recognizer, clips, self.labels), strict=True)):
@@ -252,9 +260,14 @@ class Spotter:
 def spot(
     recognizer: Recognizer, clip: Clip, labels: Sequence[str | Label], config: SpotConfig | None = None, *, descriptions: Descriptions | None = None
 ) -> Spots:
-    """The actions of a recording: start, end, label, probability, margin of each.
+    """Find the actions in a recording. The result has start, end, label, probability and margin of each action.
 
-    Args: as of :class:`Spotter`; the frames of ``clip`` are handed to one.
+    Args:
+        recognizer, labels, config, descriptions: see :class:`Spotter`.
+        clip: the recording, with joints (M, T, V, C).
+
+    Returns:
+        the actions in order of time; a notebook displays them as a table.
 
     Example:
         >>> import tdsm
@@ -263,17 +276,17 @@ def spot(
         ('bow', 'jump')
 
     Raises:
-        InputError: as :class:`Spotter`.
+        InputError: ``clip`` is not a Clip, or as in :class:`Spotter`.
     """
     if not isinstance(clip, Clip):
-        raise InputError("recording", f"is a {type(clip).__name__}", "give a Clip, one of those that tdsm.load_clips(path) reads")
+        raise InputError("recording", f"is a {type(clip).__name__}", "give a Clip, such as tdsm.load_clips(path)[0]")
     spotter = Spotter(recognizer, labels, clip.layout, clip.fps, config, descriptions=descriptions)
     found = [*spotter.push(clip.joints), *spotter.finish()]
     return Spots(tuple(found), spotter.fps, clip.frames, tuple(label.name for label in spotter.labels), clip.name)
 
 
 def _joined(found: Sequence[Segment]) -> list[Segment]:
-    """Segments in order; neighbours of one label without a rest between them are one, as sure as its parts are on average over time."""
+    """Segments in order of time, with adjacent segments of the same label joined; score and margin become the mean over time of those of the parts."""
     kept: list[Segment] = []
     for each in found:
         if kept and kept[-1].label == each.label and kept[-1].end == each.start:
@@ -286,14 +299,14 @@ def _joined(found: Sequence[Segment]) -> list[Segment]:
 
 
 def still_frames(clip: Clip, config: SpotConfig) -> Bool[np.ndarray, " frame"]:
-    """Which frames of a recording belong to a hop in which the body rests."""
+    """(T,) bool: whether each frame belongs to a hop in which the body rests."""
     hop, pace = max(1, round(config.hop * clip.fps)), _Pace(clip.layout)
     speeds = [pace.next(clip.joints[:, start : start + hop]) * clip.fps / hop for start in range(0, clip.frames, hop)]
     return np.repeat(np.array(speeds) <= config.still, hop)[: clip.frames]
 
 
 class _Pace:
-    """How far the fastest joints of who moves most go from one hop to the next, in lengths of that person's trunk as it was seen last."""
+    """Distance that the fastest joints of the fastest person move from one hop to the next, in lengths of that person's last seen trunk."""
 
     def __init__(self, layout: Layout) -> None:
         self.lower, self.upper = (list(ends) for ends in layout.torso)
@@ -301,8 +314,8 @@ class _Pace:
         self.trunks: np.ndarray | None = None  # (M,)
 
     def next(self, frames: Float[np.ndarray, "person frame joint coord"]) -> float:
-        """Of the hop after the one that was given last; 0 where it is not known."""
-        there = frames.any(axis=(2, 3), keepdims=True)  # an unseen joint is NaN, and 0 may be the middle of the body
+        """Distance from the previous hop to this one; 0 if it is unknown."""
+        there = frames.any(axis=(2, 3), keepdims=True)  # only an all-zero person is absent: an unseen joint is NaN, and a seen joint may be at 0
         seen = np.where(there, frames, np.nan)
         count = np.isfinite(seen).sum(axis=1)
         now = np.where(count > 0, np.nansum(seen, axis=1) / np.maximum(count, 1), np.nan)
@@ -318,6 +331,6 @@ class _Pace:
 
 
 def _mean(places: Float[np.ndarray, "person some coord"]) -> Float[np.ndarray, "person coord"]:
-    """Mean of the joints that were seen; NaN where none was."""
+    """Mean place of the seen joints; NaN if no joint is seen."""
     count = np.isfinite(places).sum(axis=1)
     return np.where(count > 0, np.nansum(places, axis=1) / np.maximum(count, 1), np.nan)

@@ -1,4 +1,4 @@
-"""What was found in a long recording, as a table in a notebook and as files of other programs: CSV, COCO's JSON, ELAN's EAF."""
+"""The actions found in a long recording, shown as a table in a notebook and written as CSV, COCO's JSON or ELAN's EAF."""
 
 import csv
 import io
@@ -18,14 +18,14 @@ __all__ = ["Spots"]
 
 @dataclass(frozen=True, eq=False)
 class Spots(Sequence):
-    """The actions of a recording, in order of time; shows itself as a table.
+    """The actions in a recording, in order of time. A notebook displays them as a table.
 
     Attributes:
-        found: segments, in frames; ``score`` is the probability among the labels that were asked.
+        found: segments, in frames; ``score`` is the probability among the candidate labels.
         fps: frames per second.
         frames: number of frames of the recording.
-        labels: what was asked.
-        name: of the recording.
+        labels: the candidate labels.
+        name: name of the recording.
     """
 
     found: tuple[Segment, ...]
@@ -41,22 +41,24 @@ class Spots(Sequence):
         return self.found[index]
 
     def rows(self) -> list[tuple[float, float, str, float, float]]:
-        """(start, end) in seconds, label, probability, margin, of each."""
+        """(start, end, label, probability, margin) of each action; start and end are in seconds."""
         return [(each.start / self.fps, each.end / self.fps, each.label, each.score, each.margin) for each in self.found]
 
     def names(self) -> tuple[str, ...]:
-        """The labels that were asked, and after them those that only segments bear (a person's own)."""
+        """The candidate labels, followed by labels that occur only in segments, such as those that a person added."""
         return tuple(dict.fromkeys([*self.labels, *(each.label for each in self.found)]))
 
     @classmethod
     def from_csv(cls, path: str | Path, fps: Real, frames: int) -> "Spots":
-        """Segments that a person corrected, from the columns start, end (seconds) and label; :meth:`to_csv` and the page of ``viz.timeline`` write them.
+        """Read segments that a person corrected, from the columns start, end (seconds) and label. :meth:`to_csv` and ``viz.timeline`` write such files.
 
         Args:
-            path: with commas, semicolons or tabs; probability and margin are read where they are there, other columns are not.
-            fps, frames: of the recording; borders go to the nearest frame.
+            path: file with commas, semicolons or tabs between columns. The columns probability and margin are optional; other columns are ignored.
+            fps: frames per second of the recording; borders are rounded to the nearest frame.
+            frames: number of frames of the recording.
 
-        The labels are those of the segments, in order of time; the name is that of the file.
+        Returns:
+            spots whose labels are those of the segments in order of time, named after the file.
 
         Example:
             >>> spots = Spots((Segment(30, 75, "wave", 0.9),), 30.0, 300, ("wave", "bow"))
@@ -65,13 +67,13 @@ class Spots(Sequence):
             ((Segment(start=30, end=75, label='wave', score=0.9, margin=0.0),), ('wave',))
 
         Raises:
-            InputError: not a table with these columns, a cell that is no number, no label, or a segment that is empty or leaves the recording.
+            InputError: a column or a label is missing, a cell is not a number, or a segment is empty or outside the recording.
         """
         found = read_segments(Path(path), fps, frames)
         return cls(tuple(found), float(fps), frames, tuple(dict.fromkeys(each.label for each in found)), Path(path).stem)
 
     def csv(self) -> str:
-        """A table as text: start, end (seconds), label, probability, margin, start_frame, end_frame."""
+        """The table as CSV text with the columns start, end (seconds), label, probability, margin, start_frame, end_frame."""
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
         lines.writerow(("start", "end", "label", "probability", "margin", "start_frame", "end_frame"))
@@ -82,11 +84,11 @@ class Spots(Sequence):
         return text.getvalue()
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write what :meth:`csv` gives; returns the path."""
+        """Write the text of :meth:`csv` to a file; returns the path."""
         return write_text(Path(path), self.csv())
 
     def to_json(self, path: str | Path) -> Path:
-        """Write the form of COCO: videos, categories and annotations with segments in seconds and a score."""
+        """Write JSON in the style of COCO: videos, categories, and annotations with segments in seconds and a score; returns the path."""
         number = {label: row for row, label in enumerate(self.names())}
         about = {
             "videos": [{"id": 0, "name": self.name, "fps": self.fps, "frames": self.frames}],
@@ -99,7 +101,7 @@ class Spots(Sequence):
         return write_text(Path(path), json.dumps(about, indent=2) + "\n")
 
     def to_eaf(self, path: str | Path) -> Path:
-        """Write a document of ELAN (EAF 3.0): the segments in milliseconds, in the tier "actions"; those that overlap in "actions 2" and so on."""
+        """Write an ELAN document (EAF 3.0) with times in milliseconds: tier "actions", overlapping segments in "actions 2" and so on; returns the path."""
         return write_text(Path(path), eaf(self.found, self.fps))
 
     def __repr__(self) -> str:

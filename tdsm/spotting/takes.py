@@ -1,4 +1,4 @@
-"""Long takes made of whole recordings, so that it is known when each action begins and ends."""
+"""Long takes that are joined from whole recordings, so that the begin and end of each action are known."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,21 +12,25 @@ from tdsm.util.errors import InputError
 
 __all__ = ["joined"]
 
-_SWAY = 0.012  # of the height of the body
-_BLEND = 0.5  # seconds from one pose to the next
+_SWAY = 0.012  # amplitude of the sway, as a share of body height
+_BLEND = 0.5  # seconds of the transition from one pose to the next
 
 
 def joined(clips: Sequence[Clip], seed: int = 0, *, rests: bool = True, name: str = "take") -> tuple[Clip, list[Segment]]:
-    """Recordings one after the other on one spot, and which frames of the result are which recording's.
+    """Join recordings to one take at one place; returns the take and the segment of each recording in it.
 
-    Between two of them the body goes in half a second from the last pose to the next first one. With ``rests`` it then stands for as long as remains of 1 to
-    2.5 s (drawn), swaying a little and trembling as the sensor does, and rests before the first and behind the last recording too.
+    Between two recordings the body moves from the last pose of one to the first pose of the next in half a second. With ``rests``, the pause between them has
+    a random length of 1 to 2.5 s; after the transition the body rests with a small sway and with the sensor noise of the recording. It also
+    rests before the first and after the last recording.
 
     Args:
-        clips: of one layout and rate, labelled; of each, the first person and the frames in which that person is seen.
+        clips: labelled clips of one layout and frame rate. Of each clip, the first person and the frames in which that person is seen are used.
+        seed: seed of the rests, the sway and the noise.
+        rests: whether the body rests between recordings.
+        name: name of the take.
 
     Raises:
-        InputError: no clip, one without a label or a person, or clips of several layouts or rates.
+        InputError: no clip, a clip without a label or a person, or clips of several layouts or frame rates.
 
     Example:
         >>> from tdsm.data.synthetic import synthetic_clips
@@ -58,11 +62,11 @@ def _check(clips: Sequence[Clip]) -> None:
         if clip.label is None or not clip.joints[0].any():
             raise InputError(clip.name, "has no label" if clip.label is None else "its first person is never seen", "leave it out")
         if (clip.layout.name, clip.fps) != (clips[0].layout.name, clips[0].fps):
-            raise InputError(clip.name, f"is {clip.layout.name} at {clip.fps:g} fps, not as {clips[0].name}", "give clips of one layout and rate")
+            raise InputError(clip.name, f"is {clip.layout.name} at {clip.fps:g} fps, not as {clips[0].name}", "give clips of one layout and frame rate")
 
 
 def _begin(joints: Float[np.ndarray, "1 frame joint coord"]) -> Float[np.ndarray, " coord"]:
-    """Where the first joint is when it is first seen; if it never is, the middle of all joints in all frames."""
+    """Place of the first joint in the first frame in which it is seen; if it is never seen, the mean of all joints over all frames."""
     seen = np.flatnonzero(np.isfinite(joints[0, :, 0, 0]))
     return joints[0, seen[0], 0] if len(seen) else np.nanmean(joints[0], axis=(0, 1))
 
@@ -70,7 +74,7 @@ def _begin(joints: Float[np.ndarray, "1 frame joint coord"]) -> Float[np.ndarray
 def _rest(
     before: np.ndarray | None, joints: Float[np.ndarray, "1 frame joint coord"], frames: int, fps: float, rng: np.random.Generator
 ) -> Float[np.ndarray, "1 rest joint coord"]:
-    """From the pose ``before`` to the first pose of ``joints``, and there until ``frames`` are over, with sway and the noise of ``joints``."""
+    """``frames`` frames: the transition from the pose ``before`` to the first pose of ``joints``, then rest there, with sway and the noise of ``joints``."""
     blend = max(1, int(_BLEND * fps))
     share = np.clip(np.arange(1, frames + 1) / (blend + 1), 0, 1)[None, :, None, None]
     rest = (joints[:, :1] if before is None else before * (1 - share) + joints[:, :1] * share) + np.zeros_like(share)

@@ -1,4 +1,4 @@
-"""Probabilities of labels over time, by windows of one length: curves to look at, and the plainest way to spot, to compare with."""
+"""Probabilities of labels over time, in windows of a fixed length: for plots, and as the simplest baseline of spotting."""
 
 import warnings
 from collections.abc import Sequence
@@ -18,16 +18,20 @@ __all__ = ["probabilities_of", "probabilities_over_time", "sure_of"]
 def probabilities_over_time(
     recognizer: Recognizer, clip: Clip, labels: Sequence[str | Label], seconds: float = 2.0, step: float = 0.5
 ) -> tuple[Int[np.ndarray, " window"], Float[np.ndarray, "window label"]]:
-    """Probabilities of K labels in windows of a recording; all 0 for a window in which too little of anybody is seen.
+    """Probabilities of K labels in W windows of a recording; all 0 for a window in which too few joints are seen.
 
     Args:
-        seconds: length of a window.
-        step: between the beginnings of two windows.
+        recognizer: any recognizer.
+        clip: the recording.
+        labels: the K candidate labels.
+        seconds: length of a window in seconds.
+        step: time between the starts of two windows in seconds.
 
-    Returns the middle frame of each window (W,), and the probabilities (W, K), given that one of the labels is right.
+    Returns:
+        the middle frame of each window (W,), and the probabilities (W, K), given that one of the labels is right.
 
     Raises:
-        InputError: lengths that are not above 0, or labels that cannot be used.
+        InputError: ``seconds`` or ``step`` is not above 0, or labels cannot be used.
 
     Example:
         >>> import tdsm
@@ -46,14 +50,14 @@ def probabilities_over_time(
 
 
 def probabilities_of(recognizer: Recognizer, clip: Clip, pieces: Sequence[tuple[int, int]], labels: Sequence[str | Label]) -> Float[np.ndarray, "piece label"]:
-    """Probabilities of labels in pieces of a recording, (first frame, frame behind the last); all 0 where too little of anybody is seen."""
-    recognizer.stream(labels)  # refuses labels that cannot be used, also where there is no piece
+    """Probabilities of labels in pieces (start, end) of a recording, without the frame ``end``; all 0 for a piece in which too few joints are seen."""
+    recognizer.stream(labels)  # raises for labels that cannot be used, even if there is no piece
     clips = [replace(clip, joints=clip.joints[:, start:end], name=f"{clip.name}, frames {start} to {end}") for start, end in pieces]
     return sure_of(recognizer, clips, labels)[0]
 
 
 def sure_of(recognizer: Recognizer, clips: Sequence[Clip], labels: Sequence[str | Label]) -> tuple[Float[np.ndarray, "clip label"], Float[np.ndarray, " clip"]]:
-    """Probabilities of K labels in N clips, (N, K), and of none of them, (N,); all 0 where too little of anybody is seen, without a warning."""
+    """Probabilities (N, K) of K labels in N clips, and of none of the labels (N,); all 0, without a warning, for clips in which too few joints are seen."""
     given, none = np.zeros((len(clips), len(labels))), np.zeros(len(clips))
     if not any(clip.joints.any() for clip in clips):
         return given, none
@@ -61,7 +65,7 @@ def sure_of(recognizer: Recognizer, clips: Sequence[Clip], labels: Sequence[str 
         warnings.filterwarnings("ignore", message=".*are not usable")
         try:
             z_x, used = recognizer.usable(clips)
-        except InputError:  # too little of anybody in all of them
+        except InputError:  # too few joints are seen in every clip
             return given, none
     given[used], none[used] = recognizer.probabilities(z_x, labels)
     return given, none
