@@ -12,12 +12,12 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 notebooks
 QUICK := -m "not slow and not browser and not slurm" tests
 # Tests of files, pages and servers, in which no arithmetic can differ.
 FILES := app cli detector_files dictionary digest doctor door feature_files fetch files kinetics labels launch live mocap_files npz ntu ntu_text openpose_json pku_mmd progress \
-	project prompt_files pyskl readers results rich sharded sniff store structure timeline
+	project prompt_files pyskl readers results rich sharded site sniff store structure timeline
 ARITHMETIC_TESTS := $(QUICK) $(FILES:%=--ignore=tests/test_%.py)
 # Tests of what most numbers come from: towers, texts, the denoiser, training, answers.
 CORE_TESTS := -m "not slow and not browser and not slurm" $(patsubst %,tests/test_%.py,align alignment baselines convert encoders lexicon missing model preprocess recognizer shipped spotting text train)
 
-.PHONY: help demo test test-all test-arithmetic quick-tests quick-notebooks all-tests all-notebooks other-1 other-2 fuzz lint notebooks figures lab clean
+.PHONY: help demo test test-all test-arithmetic quick-tests quick-notebooks all-tests all-notebooks other-1 other-2 fuzz lint notebooks figures docs lab clean
 
 help:
 	@echo "make demo   train on synthetic clips, recognise actions never trained on, leave a run folder (about a minute)"
@@ -27,6 +27,7 @@ help:
 	@echo "make lint   ruff"
 	@echo "make notebooks  run the notebooks again, outputs kept in them"
 	@echo "make figures  draw the figures and tables of figures/out from results/ alone; nothing is trained"
+	@echo "make docs   build the documentation site in build/site, with warnings as errors, and check its links"
 	@echo "make lab    JupyterLab on the notebooks"
 	@echo "make clean  remove .venv and caches"
 
@@ -88,6 +89,9 @@ notebooks: $(VENV)/ready
 figures: $(VENV)/ready
 	$(BIN)/python figures/all.py
 
+docs: $(VENV)/ready
+	$(BIN)/python docs/build.py
+
 lab: $(VENV)/ready
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
@@ -96,8 +100,8 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 	command -v nvidia-smi > /dev/null || $(BIN)/pip install --quiet torch==$(TORCH)+cpu || echo "this index has no CPU build of torch; taking its default build"
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[app,dev]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[app,dev,docs]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) build .pytest_cache .ruff_cache

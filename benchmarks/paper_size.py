@@ -3,10 +3,10 @@
     python benchmarks/paper_size.py                      # 12 blocks, width 768, 64 clips x 12 labels; 10 to 15 minutes on two cores
     python benchmarks/paper_size.py --profile            # first print a profile of scoring
 
-The plain computation is that of the paper: one call per label and noise, text tokens repeated per row, adaLN per row, softmax attention over the
-concatenated tokens, one call per prompt in training. Weights are random and the same on both sides. The two sides are timed alternately, and the ratio is
-that of the medians. ``cached`` is a different model from ``joint`` with the same parameters, so its answers are compared with a plain computation of its own
-definition (text attends to text alone).
+The plain computation is the paper's (METHOD: pipeline steps 3 to 7): one call per label and noise, text tokens repeated per row, adaLN per row, softmax
+attention over the concatenated tokens, one call per prompt in training. Weights are random and the same on both sides. The two sides are timed alternately,
+and the ratio is that of the medians. ``cached`` is a different model from ``joint`` with the same parameters, so its answers are compared with a plain
+computation of its own definition (text attends to text alone).
 
 The GFLOP of the matrix products of both sides are printed beside the times. Their ratio is the speed-up at equal efficiency, and GFLOP divided by the printed
 speed of one product is a lower bound of the time of an exact computation. The time of the optimizer depends on the number of weights only.
@@ -42,7 +42,7 @@ PAPER = DiffusionConfig(schedule="mild", target="epsilon", noises=1, margin=1.0,
 Weights = Mapping[str, Tensor]
 
 
-# The paper's computation, written out from its section 3.
+# The paper's computation, written out (METHOD: pipeline steps 3 to 7).
 
 
 def linear(weights: Weights, name: str, x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ def test_environment_yml_adds_no_dependency_of_its_own():
     text = (ROOT / "environment.yml").read_text()
     python = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     entries = [line.strip().removeprefix("- ") for line in text.splitlines() if line.strip().startswith("- ")]
-    assert entries == ["conda-forge", f"python{python}", "pip", "pip:", "-c constraints.txt", "-e .[app,dev]"]
+    assert entries == ["conda-forge", f"python{python}", "pip", "pip:", "-c constraints.txt", "-e .[app,dev,docs]"]
 
 
 def test_every_dependency_is_pinned_within_its_range_and_without_an_address():
