@@ -55,6 +55,7 @@ def test_numbers_are_means_with_their_spread_and_what_is_none_is_left_out(folder
     assert table.where("way", "ridge").shares("top-1 %") == {"one": (12.5, 1.5)}
     assert table.where("set", "two").shares(3) == {"two": (-1.5, 0.0)}
     assert table.columns("top-1 %", "set").rows[1] == ("20.0 (5)", "one")
+    assert table.columns("top-1 %", "published").rows == (("12.5 ± 1.5", "30.0"), ("-", "-1.5 [-2.0, -1.0]"))  # one row has nothing in "published"
 
 
 def test_a_column_that_is_not_there_is_one_line(folder):

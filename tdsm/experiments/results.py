@@ -114,9 +114,10 @@ class Table:
     source: str
 
     def columns(self, *names: str) -> "Table":
-        """These columns alone, in this order. Raises InputError: a column that is not there."""
+        """These columns alone, in this order, without rows that are empty but for the first of them. Raises InputError: a column that is not there."""
         places = [self._place(name) for name in names]
-        return Table(names, tuple(tuple(row[place] for place in places) for row in self.rows), self.source)
+        rows = (tuple(row[place] for place in places) for row in self.rows)
+        return Table(names, tuple(row for row in rows if len(row) == 1 or any(row[1:])), self.source)
 
     def where(self, column: str, value: str) -> "Table":
         """The rows that hold ``value`` in ``column``. Raises InputError: no such column."""

@@ -65,7 +65,7 @@ def pieces(clips: ClipSet, seconds: float = 2.0, step: float = 0.5) -> ClipSet:
         >>> from tdsm.data.examples import example_clips
         >>> cut = pieces(example_clips())
         >>> cut, cut[1].name
-        (ClipSet('cmu examples, pieces of 2 s': 53 clips, 12 classes, 5 subjects, smpl-22), 'CMU 16_15, 0.0-4.0 s + 0.5 s')
+        (ClipSet('cmu examples, pieces of 2 s': 52 clips, 12 classes, 5 subjects, smpl-22), 'CMU 07_06, 0.1-3.4 s + 0.5 s')
     """
     if not (0 < seconds < float("inf") and 0 < step < float("inf")):
         raise InputError("pieces", f"seconds is {seconds}, step {step}", "give numbers above 0")

@@ -59,7 +59,7 @@ def dots(
             _number(ax, value + spread, y, value)
     ax.set_yticks(range(len(rows)), rows, fontsize=style.AXIS)
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
+    ax.set_xlim(min(0.0, ax.get_xlim()[0]), 1.05 * ax.get_xlim()[1])
     ax.legend(fontsize=style.SMALL, frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
     style.finish(ax, x)
     ax.tick_params(axis="y", length=0, labelsize=style.AXIS)
@@ -90,7 +90,7 @@ def methods(tables: Mapping[str, Table], benchmarks: Sequence[str]) -> tuple[Fig
     for ax, benchmark in zip(axes, benchmarks, strict=True):
         for index, (title, table) in enumerate(tables.items()):
             _column(ax, table, table.head.index(benchmark), names, index, title)
-        ax.set_title(benchmark.replace("-purls-", "\n").replace("-", " ", 1), fontsize=style.AXIS)
+        ax.set_title("\n".join((benchmark.split("-purls-")[0].upper(), benchmark.split("-purls-")[-1].replace("-", "/"))), fontsize=style.AXIS)
         ax.set_xlim(0, 100)
         style.finish(ax, "top-1 %")
     axes[0].set_yticks(range(len(names)), names, fontsize=style.AXIS)
