@@ -16,7 +16,7 @@ from tdsm.baselines import _vae
 from tdsm.baselines._fit import hinge, info_nce, prepare
 from tdsm.baselines.flow_matching import attune
 from tdsm.baselines.jpose import triplet
-from tdsm.baselines.reports import cosine_report, ridge_report
+from tdsm.baselines.reports import compare, cosine_report, ridge_report
 from tdsm.baselines.revise import mmd
 from tdsm.config import override
 from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
@@ -284,3 +284,17 @@ def test_reports_of_ridge_and_cosine_are_on_the_recognizers_own_features(divided
     else:
         with pytest.raises(InputError, match="the backbone is a classifier, whose z_x and z_g lie in different spaces"):
             cosine_report(recognizer, test)
+
+
+def test_methods_are_compared_on_the_recognizers_own_features_one_report_for_each_seed(divided):
+    train, test = divided
+    recognizer = train_recognizer(train, TINY_CLASSIFIER)
+    contrastive = functools.partial(baselines.contrastive.fit, steps=5)
+    found = compare(recognizer, train, test, {"contrastive": contrastive, "TDSM": TINY_CLASSIFIER}, seeds=2)
+    assert {name: len(reports) for name, reports in found.items()} == {"contrastive": 2, "TDSM": 2}
+    seen, unseen = (recognizer.text(part.classes) for part in (train, test))
+    z_x, y, test_z_x = recognizer.features(train), torch.from_numpy(train.y), recognizer.features(test)
+    wanted = contrastive(z_x, y, seen.z_g, seed=1)(test_z_x, unseen.z_g)
+    torch.testing.assert_close(torch.from_numpy(found["contrastive"][1].scores), wanted)
+    wanted = baselines.tdsm.fit(z_x, y, seen, TINY_CLASSIFIER, seed=1)(test_z_x, unseen)
+    torch.testing.assert_close(torch.from_numpy(found["TDSM"][1].scores), wanted)

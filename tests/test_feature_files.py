@@ -26,7 +26,7 @@ from tdsm.catalogue.feature_files import (
 from tdsm.catalogue.rows import benchmark_named
 from tdsm.config import EncoderConfig, PreprocessConfig, TextConfig
 from tdsm.data.arrays import Rows
-from tdsm.data.features import FeatureSet
+from tdsm.data.features import FeatureSet, made_up
 from tdsm.data.layouts import KINECT_20
 from tdsm.text import TextEncoder
 from tdsm.util.errors import InputError
@@ -453,3 +453,12 @@ def test_extraction_never_holds_more_than_a_batch(tmp_path):
         tracemalloc.stop()
     assert features.shape == (2000, 3) and features[1999, 0] == pytest.approx(1999 / (2 * 32 * 20))
     assert peak < mapped.nbytes / 8
+
+
+def test_made_up_features_are_a_split_that_is_read_again(tmp_path):
+    features = made_up(SYNSE_55_5.classes, SYNSE_55_5.draws[0], clips=4, channels=WIDTH)
+    assert features.unseen == tuple(sorted(SYNSE_55_5.draws[0]))
+    again = read_features(write_synse_folder(tmp_path / "made", features), SYNSE_55_5.classes)
+    np.testing.assert_array_equal(again.z_train, features.z_train)
+    assert (len(again.y_train), len(again.y_unseen), len(again.y_all)) == (4 * 55, 2 * 5, 60)
+    assert not np.array_equal(made_up(6, [5], seed=1).z_train, made_up(6, [5]).z_train)

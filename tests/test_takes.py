@@ -7,7 +7,7 @@ import tdsm
 from tdsm.data.convert import convert_all
 from tdsm.data.layouts import COCO_17
 from tdsm.data.synthetic import synthetic_clips
-from tdsm.spotting.takes import joined
+from tdsm.spotting.takes import joined, pieces
 from tdsm.spotting.windows import probabilities_of, probabilities_over_time
 from tdsm.util.errors import InputError
 
@@ -76,3 +76,24 @@ def test_joints_that_are_not_seen_harm_no_other(recwarn):
     assert np.isfinite(bow[1:]).all()
     assert np.isnan(bow[0]).sum() == 6
     assert take.joints[0].any(axis=(1, 2)).all()
+
+
+def test_pieces_overlap_and_are_the_frames_of_their_recording():
+    cut = pieces(CLIPS, seconds=1.0, step=0.5)
+    clip = CLIPS[0]
+    length, hop = round(clip.fps), round(clip.fps / 2)
+    first = [piece for piece in cut if piece.label == clip.label]
+    assert len(first) == (clip.frames - length) // hop + 1 > 2
+    np.testing.assert_array_equal(first[2].joints, clip.joints[:, 2 * hop : 2 * hop + length])
+    assert {(piece.label, piece.subject) for piece in cut} == {(each.label, each.subject) for each in CLIPS}
+    assert len({piece.name for piece in cut}) == len(cut)
+
+
+def test_a_recording_shorter_than_a_piece_stays_whole():
+    assert [piece.frames for piece in pieces(CLIPS, seconds=1000.0)] == [clip.frames for clip in CLIPS]
+
+
+@pytest.mark.parametrize(("seconds", "step"), [(0.0, 1.0), (1.0, 0.0), (float("inf"), 1.0), (1.0, -1.0)])
+def test_lengths_of_pieces_are_above_nothing(seconds, step):
+    with pytest.raises(InputError, match="give numbers above 0"):
+        pieces(CLIPS, seconds, step)

@@ -12,7 +12,7 @@ from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.holdout import held_classes, holdout_clips, pseudo_unseen
 from tdsm.data.layouts import KINECT_20
 from tdsm.data.readers.nw_ucla import CLASSES
-from tdsm.experiments.validation import paired_difference, pseudo_unseen_of
+from tdsm.experiments.validation import best_of, paired_difference, pseudo_unseen_of
 from tdsm.util.errors import InputError
 
 
@@ -128,3 +128,9 @@ def test_without_subjects_a_share_of_each_class_is_kept():
 def test_shares_that_make_no_sense_are_refused(share):
     with pytest.raises(InputError, match="share"):
         holdout_clips(made(), share)
+
+
+def test_the_best_of_more_seeds_lies_further_above_their_mean():
+    assert best_of(1) == pytest.approx(0, abs=0.03)
+    assert best_of(2) == pytest.approx(np.pi**-0.5, abs=0.03)  # the expected larger of two normal draws
+    assert best_of(2) < best_of(5) < best_of(20)

@@ -4,6 +4,7 @@ Features that were extracted here and features that were downloaded (:mod:`tdsm.
 clips of the seen classes, test clips of the unseen classes, and, for the generalised test, clips of all classes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from jaxtyping import Float, Int
 
 from tdsm.util.errors import InputError
 
-__all__ = ["FeatureSet", "clean_features", "clean_labels"]
+__all__ = ["FeatureSet", "clean_features", "clean_labels", "made_up"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +92,30 @@ class FeatureSet:
         generalised = "" if self.y_all is None else f", {len(self.y_all)} clips of all classes"
         trained = f"trains on {len(self.y_train)} clips of {len(self.seen)} classes"
         return f"FeatureSet({self.name!r}: {trained}, tests on {len(self.y_unseen)} of {len(self.unseen)} unseen ones{generalised}; {self.z_train.shape[-1]}-d)"
+
+
+def made_up(classes: int, unseen: Sequence[int], clips: int = 20, channels: int = 256, seed: int = 0) -> FeatureSet:
+    """Features of nobody, to try a pipeline without a download: normal noise around a random centre for each class. A score on them means nothing.
+
+    Args:
+        classes: of the data set.
+        unseen: indices of the unseen ones.
+        clips: for training, of each seen class; half as many of each unseen class, and a quarter of each class for the generalised test.
+
+    Raises:
+        InputError: what FeatureSet refuses.
+
+    Example:
+        >>> made_up(6, [4, 5], clips=8)
+        FeatureSet('made up': trains on 32 clips of 4 classes, tests on 8 of 2 unseen ones, 12 clips of all classes; 256-d)
+    """
+    draw = np.random.default_rng(seed)
+    centres = draw.normal(size=(classes, channels))
+    parts = []
+    for those, each in ((sorted(set(range(classes)) - set(unseen)), clips), (sorted(unseen), clips // 2), (range(classes), clips // 4)):
+        y = np.repeat(np.array(those, int), each)
+        parts += [(centres[y] + draw.normal(size=(len(y), channels))).astype(np.float32), y]
+    return FeatureSet(*parts, classes, name="made up")
 
 
 def clean_features(where: object, z: np.ndarray) -> Float[np.ndarray, "clip *tokens channel"]:

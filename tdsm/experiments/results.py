@@ -14,6 +14,8 @@ no protocol. Shares are 0 to 1. Only the words before the first ";" or ":" of a 
 
 Numbers under different protocols are never averaged together: inductive with transductive numbers, means over seeds with the best seed, numbers selected on
 test clips with numbers that were not, or published numbers with numbers computed here (:func:`one_protocol`).
+
+Tables that a benchmark printed are text files of the same folder (:func:`read_tables`). The README.md there gives command, commit, date and hardware of each.
 """
 
 import json
@@ -26,13 +28,17 @@ from pathlib import Path
 
 import numpy as np
 
-from tdsm.catalogue.rows import Benchmark
+from tdsm.catalogue.rows import Benchmark, all_benchmarks
 from tdsm.util.errors import InputError
-from tdsm.util.files import atomic, parse_json, read_object, write_json
+from tdsm.util.files import atomic, parse_json, read_object, read_text, write_json
+from tdsm.util.html import html_table
 from tdsm.util.npz import read_npz
 from tdsm.util.provenance import environment
 
-__all__ = ["Number", "Protocol", "Result", "average", "load_results", "markdown_table", "newest", "one_protocol", "published", "results_table", "write_result"]
+__all__ = [
+    "Number", "Protocol", "Result", "Table", "average", "load_results", "markdown_table", "newest", "one_protocol", "published", "read_tables",
+    "results_table", "standings", "write_result",
+]  # fmt: skip
 
 _NO_METHOD = {"benchmark", "variant", "protocol", "published", "train", "test", "single_noise", "seconds"}  # keys of a row that are not methods
 
@@ -92,6 +98,92 @@ class Result:
     def source(self) -> str:
         """One line that names the source, for the foot of a figure."""
         return f"results/{self.file}: commit {self.commit}, {self.date[:10]}, {self.hardware}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as words, and what made them; shows itself in a notebook.
+
+    Attributes:
+        head, rows: as many cells each; a number is "65.3", "65.3 ± 4.3" or either with words behind it.
+        source: file, command, commit, date and hardware.
+    """
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    source: str
+
+    def columns(self, *names: str) -> "Table":
+        """These columns alone, in this order, without rows that are empty but for the first of them. Raises InputError: a column that is not there."""
+        places = [self._place(name) for name in names]
+        rows = (tuple(row[place] for place in places) for row in self.rows)
+        return Table(names, tuple(row for row in rows if len(row) == 1 or any(row[1:])), self.source)
+
+    def where(self, column: str, value: str) -> "Table":
+        """The rows that hold ``value`` in ``column``. Raises InputError: no such column."""
+        place = self._place(column)
+        return Table(self.head, tuple(row for row in self.rows if row[place] == value), self.source)
+
+    def shares(self, column: str | int) -> dict[str, tuple[float, float]]:
+        """First cell of each row -> mean and std (0 where none is printed) in ``column``, a name or a place; rows without a number are left out.
+
+        Raises:
+            InputError: no such column.
+        """
+        place = self._place(column) if isinstance(column, str) else column
+        found = {row[0]: re.match(r"(-?\d+(?:\.\d+)?)(?: ± (\d+(?:\.\d+)?))?", row[place]) for row in self.rows}
+        return {name: (float(match[1]), float(match[2] or 0)) for name, match in found.items() if match}
+
+    def _place(self, column: str) -> int:
+        if column not in self.head:
+            raise InputError("table", f"has no column {column!r}", f"choose among {', '.join(dict.fromkeys(self.head))}")
+        return self.head.index(column)
+
+    def __repr__(self) -> str:
+        return markdown_table([list(self.head), *map(list, self.rows)]) + f"\n{self.source}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.rows, self.head, note=self.source)
+
+
+def read_tables(path: str | Path) -> list[Table]:
+    """The Markdown tables of a text file of results, in order; the README.md beside it says what made it.
+
+    Raises:
+        InputError: no such file, no table in it, or a README.md that does not name it.
+    """
+    path = Path(path)
+    blocks = [block.group().splitlines() for block in re.finditer(r"(?:^\|.*\n?)+", read_text(path), re.MULTILINE)]
+    if not blocks:
+        raise InputError(path, "holds no table", "restore the file, or make it again with its command")
+    origin = _origin(path)
+    return [Table(_cells(block[0]), tuple(map(_cells, block[2:])), origin) for block in blocks]
+
+
+def standings(results: Sequence[Result], datasets: Sequence[str] = ("utd-mhad", "nw-ucla")) -> Table:
+    """A row for each published split with a number made here: chance, the best published number, the paper's recipe at our size, ridge, the plain cosine, TDSM.
+
+    Ours are the newest (:func:`newest`), mean ± std over seeds in percent, each column under one protocol.
+
+    Raises:
+        InputError: numbers of different protocols in one column.
+    """
+    wanted = {"paper's recipe, small": ("tdsm", {"preset": "paper_recipe_small"}), "ridge": ("ridge", {}), "cosine": ("cosine", {}), "TDSM": ("tdsm", {})}
+    rows, used = [], []
+    for benchmark in (each for each in all_benchmarks() if each.dataset in datasets):
+        numbers = {title: newest(results, benchmark.name, method, variant) for title, (method, variant) in wanted.items()}
+        if (ours := numbers["TDSM"]) is not None:
+            best = max(published(benchmark), key=lambda number: number.mean, default=None)
+            interval = "" if ours.low is None or ours.high is None else f"{100 * ours.low:.1f} to {100 * ours.high:.1f}"
+            first = f"{100 / len(benchmark.draws[0]):.1f}", "" if best is None else f"{100 * best.mean:.1f} ({best.method})"
+            rows.append((benchmark.name, *first, *map(_words, numbers.values()), interval, str(ours.seeds)))
+            used.append(numbers)
+    for title in wanted:
+        if known := [numbers[title] for numbers in used if numbers[title]]:
+            one_protocol(known)
+    files = {number.file for numbers in used for number in numbers.values() if number}
+    source = "; ".join(f"{result.source}: {result.command}" for result in results if result.file in files)
+    return Table(("benchmark", "chance", "best published", *wanted, "TDSM, 95 % over subjects", "seeds"), tuple(rows), source)
 
 
 def load_results(folder: str | Path) -> list[Result]:
@@ -186,6 +278,26 @@ def results_table(results: Sequence[Result]) -> str:
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; the first row is the header."""
     return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:]))
+
+
+def _words(number: Number | None) -> str:
+    if number is None:
+        return "not run"
+    return f"{100 * number.mean:.1f}" + (f" ± {100 * number.std:.1f}" if number.std is not None else "")
+
+
+def _cells(line: str) -> tuple[str, ...]:
+    return tuple(cell.strip() for cell in line.strip().removeprefix("|").removesuffix("|").split("|"))
+
+
+def _origin(path: Path) -> str:
+    """What made a text file, of the README.md beside it."""
+    readme = path.with_name("README.md")
+    for line in read_text(readme).splitlines():
+        if line.startswith("|") and f"`{path.name}`" in _cells(line)[0]:
+            _, command, commit, date, hardware, *_ = _cells(line)
+            return f"results/{path.name}: commit {commit}, {date}, {hardware}: {command.replace('`', '')}"
+    raise InputError(readme, f"does not name {path.name}", "add a row with the command, commit, date and hardware that made the file")
 
 
 def _read(path: Path) -> Result:

@@ -1,4 +1,4 @@
-"""Pseudo-unseen classes of a benchmark, and the paired comparison of two settings on cells with the same classes and the same seed."""
+"""Pseudo-unseen classes of a benchmark, paired comparison of two settings on the same classes and seeds, and the value of the best of several seeds."""
 
 import numpy as np
 from jaxtyping import Float
@@ -7,7 +7,7 @@ from tdsm.catalogue.rows import Benchmark
 from tdsm.data.clips import ClipSet
 from tdsm.data.holdout import held_classes, pseudo_unseen
 
-__all__ = ["paired_difference", "pseudo_unseen_of"]
+__all__ = ["best_of", "paired_difference", "pseudo_unseen_of"]
 
 
 def pseudo_unseen_of(benchmark: Benchmark, clips: ClipSet, draws: int, seed: int = 0) -> list[tuple[ClipSet, ClipSet]]:
@@ -39,3 +39,12 @@ def paired_difference(values: Float[np.ndarray, " pair"], first: Float[np.ndarra
     t = np.sqrt(pairs - 1) * np.tan(np.interp(0.95, mass / mass[-1], angle[1:]))
     half = float(t * difference.std(ddof=1) / np.sqrt(pairs))
     return mean, mean - half, mean + half
+
+
+def best_of(seeds: int, draws: int = 20_000) -> float:
+    """How far the best of several seeds lies above their mean, in standard deviations: the expected largest of that many normal draws.
+
+    >>> round(best_of(5), 1), round(best_of(100), 1)
+    (1.2, 2.5)
+    """
+    return float(np.random.default_rng(0).normal(size=(draws, seeds)).max(axis=1).mean())

@@ -1,4 +1,4 @@
-"""Long takes that are joined from whole recordings, so that the begin and end of each action are known."""
+"""Long takes that are joined from whole recordings, so that the begin and end of each action are known; and recordings cut into short pieces."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from tdsm.data.clips import Clip
+from tdsm.data.clips import Clip, ClipSet
 from tdsm.spotting.measures import Segment
 from tdsm.util.errors import InputError
 
-__all__ = ["joined"]
+__all__ = ["joined", "pieces"]
 
 _SWAY = 0.012  # amplitude of the sway, as a share of body height
 _BLEND = 0.5  # seconds of the transition from one pose to the next
@@ -53,6 +53,32 @@ def joined(clips: Sequence[Clip], seed: int = 0, *, rests: bool = True, name: st
     parts.append(_rest(None, before, int(1.5 * fps), fps, rng))
     take = np.concatenate(parts, axis=1).astype(np.float32)
     return replace(clips[0], joints=take, name=name, label=None), borders
+
+
+def pieces(clips: ClipSet, seconds: float = 2.0, step: float = 0.5) -> ClipSet:
+    """Recordings cut into pieces of one length, which overlap and keep label and subject; a recording that is shorter stays whole.
+
+    Args:
+        seconds: length of a piece.
+        step: seconds between the beginnings of two pieces of a recording.
+
+    Raises:
+        InputError: lengths that are not above 0.
+
+    Example:
+        >>> from tdsm.data.examples import example_clips
+        >>> cut = pieces(example_clips())
+        >>> cut, cut[1].name
+        (ClipSet('cmu examples, pieces of 2 s': 52 clips, 12 classes, 5 subjects, smpl-22), 'CMU 07_06, 0.1-3.4 s + 0.5 s')
+    """
+    if not (0 < seconds < float("inf") and 0 < step < float("inf")):
+        raise InputError("pieces", f"seconds is {seconds}, step {step}", "give numbers above 0")
+    cut = []
+    for clip in clips:
+        length, hop = max(1, round(seconds * clip.fps)), max(1, round(step * clip.fps))
+        for start in range(0, max(1, clip.frames - length + 1), hop):
+            cut.append(replace(clip, joints=clip.joints[:, start : start + length], name=f"{clip.name} + {start / clip.fps:.1f} s"))
+    return ClipSet(tuple(cut), clips.classes, f"{clips.name}, pieces of {seconds:g} s")
 
 
 def _check(clips: Sequence[Clip]) -> None:
