@@ -226,7 +226,7 @@ def test_a_saved_state_gives_the_same_features(kind):
 @both
 @pytest.mark.parametrize("shape", [(2, 2, 16, 25, 3), (2, 1, 16, 20, 3), (2, 2, 16, 20, 2)])
 def test_a_wrong_shape_is_one_clear_line(kind, shape):
-    with pytest.raises(InputError, match=r"clips: shape .* where \(N, 2, T, 20, 3\) belongs; .*kinect-20"):
+    with pytest.raises(InputError, match=r"clips: shape .* is not \(N, 2, T, 20, 3\); .*kinect-20"):
         small(kind)(torch.zeros(shape))
 
 

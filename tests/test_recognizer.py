@@ -183,7 +183,7 @@ def test_arrays_that_do_not_fit_are_refused(run, clips):
         recognizer.predict(clips[0].joints[:, :, :20], UNSEEN)
     with pytest.raises(InputError, match="give layout"):
         recognizer.features(clips[0].joints)
-    with pytest.raises(InputError, match="an array of shape"):
+    with pytest.raises(InputError, match="an array has shape"):
         recognizer.predict(np.zeros((25, 3), np.float32), UNSEEN)
 
 
