@@ -193,7 +193,7 @@ def test_words_on_colours_can_be_read():
         ({"spots": replace(spotted(), fps=25.0)}, "spots are of 400 at 25 fps"),
         ({"spots": spotted([Segment(390, 410, "squat")])}, "'squat' ends at frame 410 of 400"),
         ({"scores": scores(labels=2)}, r"scores \(40, 2\) for 40 frames and 3 labels"),
-        ({"scores": (np.array([1, 1]), np.zeros((2, 3)))}, "frames do not grow"),
+        ({"scores": (np.array([1, 1]), np.zeros((2, 3)))}, "frames do not increase"),
         ({"scores": (np.array([1, 2]), np.full((2, 3), np.nan))}, "not finite"),
         ({"clip": Clip(np.zeros((1, FRAMES, 17, 2), np.float32), COCO_17, fps=FPS)}, "nobody to draw"),
     ],

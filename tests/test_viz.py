@@ -1,22 +1,28 @@
 import base64
 import dataclasses
 import html
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 import warnings
+from itertools import pairwise
 
+import nbformat
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from nbconvert import HTMLExporter
+from PIL import Image
 
 from tdsm.data.clips import Clip
 from tdsm.data.layouts import COCO_17, NTU_25, OPENPOSE_18
 from tdsm.util.errors import InputError
-from tdsm.viz import alignment, animation, plots, style
+from tdsm.viz import alignment, animation, charts, plots, stills, style
 
 # Where the joints of a standing person are, in metres: (left of the body's middle, up, towards the sensor).
 PLACES = {
@@ -61,7 +67,7 @@ def test_player_page_needs_no_network_and_is_small():
     assert not re.search(r"https?://|//[a-z]+\.|\bsrc=|\bimport\b|fetch\(|@import|url\(", page)
     assert page.startswith("<!DOCTYPE html>")
     assert len(page.encode()) <= 50_000
-    assert "every 4th frame" in page
+    assert "every 8th frame" in page
 
 
 @pytest.mark.parametrize("layout", [NTU_25, OPENPOSE_18, COCO_17], ids=lambda layout: layout.name)
@@ -94,8 +100,35 @@ def test_player_escapes_what_users_name():
     assert page.count("</script>") == animation.player(standing(NTU_25)).html().count("</script>")
     assert html.escape(evil) in page
     frame = shown._repr_html_()
-    source = re.fullmatch(r'<iframe srcdoc="([^"]*)" sandbox="allow-scripts"[^>]*></iframe>', frame).group(1)
+    words, source = re.fullmatch(
+        r'<div style="[^"]*"><img alt="([^"]*)" style="[^"]*" src="data:[\w/;,+=]*"><iframe srcdoc="([^"]*)" sandbox="allow-scripts"[^>]*></iframe></div>',
+        frame,
+    ).groups()
     assert html.unescape(source) == page
+    assert html.unescape(words) == evil
+
+
+@pytest.mark.parametrize("layout", [NTU_25, OPENPOSE_18, COCO_17], ids=lambda layout: layout.name)
+def test_a_player_carries_a_still_of_the_body_twice(layout):
+    joints = np.tile(standing(layout).joints, (1, 20, 1, 1))
+    clip = Clip(joints, layout, "挥手 $x_$ " + "a long label " * 6)
+    shown = animation.player(clip, "throw")
+    png = shown._repr_png_()
+    assert base64.b64encode(png).decode() in shown._repr_html_()
+    picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    assert picture.shape[1] == 504
+    assert len(png) < 9_000
+    body = picture[-stills.STILL_BODY - stills.STILL_LINE :]
+    for colour in (style.LEFT, style.RIGHT):  # limbs of both sides, to the resolution of the palette
+        wanted = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)])
+        assert (np.abs(body.astype(int) - wanted).max(axis=-1) < 40).sum() > 100
+    assert len(shown._repr_html_().encode()) + 4 * len(png) / 3 < 50_000
+    assert animation.player(clip, "throw").still == png
+
+
+def test_a_gallery_has_one_still_of_all_its_clips():
+    shown = animation.gallery([standing(NTU_25, label=f"label {number}") for number in range(4)])
+    assert Image.open(io.BytesIO(shown.still)).size == (3 * stills.STILL_OF_MANY, 2 * (stills.STILL_BODY + 2 * stills.STILL_LINE))
 
 
 def test_true_and_predicted_differ_in_words_and_symbol():
@@ -115,11 +148,21 @@ def test_player_saves_the_page_and_leaves_nothing_else(tmp_path):
     assert "raising" in repr(shown)
 
 
-def test_score_bars_are_sorted_and_bounded():
+def bars(page):
+    """(label, left end, width) of each bar, in percent."""
+    found = re.findall(r'<div class=row><span>(.*?)</span><i>.*?<u style="left:([\d.]+)%;width:([\d.]+)%">', page)
+    return [(name, float(left), float(width)) for name, left, width in found]
+
+
+def test_score_bars_are_sorted_and_begin_at_zero():
     page = animation.player(standing(NTU_25), scores={"a": -2.0, "raise both arms": 3.0, "c": 0.5}).html()
-    rows = re.findall(r'<span title="([^"]*)">.*?width:([\d.]+)%', page)
-    assert [name for name, _ in rows] == ["raise both arms (true)", "c", "a"]
-    assert [float(width) for _, width in rows] == [38.0, 19.0, 0.0]
+    assert bars(page) == [("raise both arms &nbsp;(true)", 40.0, 60.0), ("c", 40.0, 10.0), ("a", 0.0, 40.0)]
+    assert page.count('<s style="left:40.0%">') == 3  # the line of 0
+    page = animation.player(standing(NTU_25), scores={"a": -2.0, "raise both arms": -1.0}).html()
+    assert bars(page) == [("raise both arms &nbsp;(true)", 0.0, 100.0), ("a", 0.0, 0.0)]
+    assert "Bars begin at the lowest score, -2." in page
+    long = {f"label {number}": 10.0 - number for number in range(10)} | {"raise both arms": 0.0}
+    assert [name for name, *_ in bars(animation.player(standing(NTU_25), scores=long).html())][7:] == ["label 7", "raise both arms &nbsp;(true)"]
     with pytest.raises(InputError, match="'a' is nan"):
         animation.player(standing(NTU_25), scores={"a": float("nan")})
 
@@ -177,6 +220,30 @@ def test_confusion_writes_percent_and_count_and_leaves_empty_rows():
     figure.draw_without_rendering()
 
 
+def test_confusion_sorts_rows_by_recall_and_columns_alike():
+    matrix = np.array([[0, 4, 0], [0, 3, 1], [2, 0, 2]])
+    _, ax = plots.confusion(matrix, ["a", "b", "c"], ["a", "b", "c"])
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == [tick.get_text() for tick in ax.get_xticklabels()] == ["b", "c", "a"]
+    assert ax.images[0].get_array().tolist() == [[0.75, 0.25, 0.0], [0.0, 0.5, 0.5], [1.0, 0.0, 0.0]]
+    _, ax = plots.confusion(matrix, ["a", "b", "c"], ["a", "b", "c"], by_recall=False)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("classes", [3, 12, 13, 27, 60, 120])
+def test_confusion_fits_a_notebooks_column_and_cuts_no_label(classes):
+    labels = [f"pick up a box with both hands and put it on shelf number {number}" for number in range(classes)]
+    figure, ax = plots.confusion(np.eye(classes, classes + 1), labels, [*labels, "walk"])
+    figure.draw_without_rendering()
+    assert figure.get_figwidth() <= 10
+    names = [tick.get_text().replace("\n", " ") for tick in ax.get_yticklabels()]
+    numbered = classes + 1 > plots.NAMED
+    assert names == [f"{label}\u00a0·\u00a0{number}" if numbered else label for number, label in enumerate(labels, 1)]
+    boxes = [tick.get_window_extent() for tick in ax.get_yticklabels()]
+    assert min(box.x0 for box in boxes) >= 0
+    assert all(above.y0 >= below.y1 - 1 for above, below in pairwise(boxes))  # no label on another
+    assert (f"{classes + 1}\u00a0walk" in ax.get_xlabel()) == numbered
+
+
 @pytest.mark.parametrize(
     ("matrix", "message"),
     [(np.eye(3), r"shape \(3, 3\)"), (np.ones(4), r"shape \(4,\)"), (-np.ones((2, 2)), "negative"), (np.full((2, 2), np.nan), "not a number")],
@@ -203,6 +270,13 @@ def test_history_draws_each_column_where_it_has_values():
 def test_ranking_always_shows_the_true_label():
     _, ax = plots.ranking({"a": 3.0, "b": 2.0, "c": 1.0, "d": 0.0}, true="d", top=2)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["1. a", "2. b", "4. d ✓ true"]
+    assert ax.lines[0].get_xdata() == [0, 0]  # bars begin there
+    long = "throw a ball overhead with the right hand while standing on one leg"
+    figure, ax = plots.ranking({long: 0.75, "b": 0.25}, true=long, form=".0%")
+    assert ax.get_yticklabels()[0].get_text().replace("\n", " ") == f"1. {long} ✓ true"
+    assert [text.get_text() for text in ax.texts] == ["75%", "25%"]
+    figure.draw_without_rendering()
+    assert min(tick.get_window_extent().x0 for tick in ax.get_yticklabels()) >= 0
     with pytest.raises(InputError, match="'e' has no score"):
         plots.ranking({"a": 1.0}, true="e")
     with pytest.raises(InputError, match="not a number"):
@@ -302,3 +376,42 @@ def test_scatter_names_the_stars_and_matches_their_colours():
 
 def test_seventy_classes_look_different():
     assert len({style.look(index) for index in range(70)}) == 70
+
+
+def chart():
+    figure = go.Figure()
+    figure.add_scatter3d(
+        x=[0.0, 1.0], y=[0.0, 2.0], z=[0.0, 1.0], mode="markers+text", text=["a<br>b", "c"], name="wave &amp; clap", marker={"symbol": "diamond"}
+    )
+    figure.add_scatter3d(x=[0.0, 1.0], y=[1.0, 1.0], z=[0.0, 1.0], mode="lines", line={"color": "#D55E00"}, showlegend=False)
+    figure.add_scatter3d(x=[0.0, 1.0], y=[1.0, 0.0], z=[0.0, 1.0], mode="markers", marker={"color": [0.1, 0.9], "size": 4}, name="time")
+    return charts.Chart(figure.update_layout(title="a map"))
+
+
+def test_a_plotly_figure_survives_in_a_page_of_nbconvert():
+    shown = chart()._repr_mimebundle_()
+    assert shown[charts.PLOTLY]["data"][1]["line"]["color"] == "#D55E00"
+    output = nbformat.v4.new_output("display_data", data=shown)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("chart", outputs=[output])])
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    assert f"data:image/png;base64,{shown['image/png']}" in page.replace("\n", "")
+
+
+def test_the_static_picture_of_a_chart_has_its_data():
+    figure = charts.drawn(chart().figure)
+    (ax,) = figure.axes
+    assert ax.name == "3d"
+    assert ax.get_title() == "a map"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["wave & clap", "time"]
+    assert [text.get_text() for text in ax.texts] == ["a\nb", "c"]
+    first, second = ax.collections
+    assert np.array(first._offsets3d).tolist() == [[0, 1], [0, 2], [0, 1]]
+    assert second.get_array().tolist() == [0.1, 0.9]
+    assert ax.lines[0].get_color() == "#D55E00"
+    flat = charts.drawn(go.Figure(go.Scatter(x=[1, 2], y=[3, 4], mode="markers")).update_xaxes(visible=False))
+    assert flat.axes[0].collections[0].get_offsets().tolist() == [[1, 3], [2, 4]]
+    assert not flat.axes[0].axison
+    with pytest.raises(InputError, match="type 'bar' has no static picture"):
+        charts.Chart(go.Figure(go.Bar(y=[1]))).picture()
+    own = Figure(figsize=(1, 1))
+    assert charts.Chart(go.Figure(go.Bar(y=[1])), own).picture().startswith(b"\x89PNG")

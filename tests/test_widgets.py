@@ -7,12 +7,12 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
-from IPython.display import HTML, Image
-from ipywidgets import Button, Dropdown, GridBox, IntSlider, Text
+from ipywidgets import HTML, Button, Dropdown, GridBox, IntSlider, Select, Text, Textarea
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from standins import TINY_ALIGNED
 
+import tdsm
 from tdsm.config import override
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.prompts import load_prompts
@@ -22,7 +22,7 @@ from tdsm.train import train_recognizer
 from tdsm.util.errors import InputError
 from tdsm.util.files import write_json
 from tdsm.util.history import write_history
-from tdsm.viz import widgets
+from tdsm.viz import asking, panels, plots, widgets
 
 FEW = override(TINY_ALIGNED, {"diffusion.noises": 3, "train.steps": 2})
 
@@ -49,9 +49,10 @@ def report(recognizer, unseen):
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What the widgets display, in order."""
-    found = []
-    monkeypatch.setattr("IPython.display.display", found.append)
+    """What the widgets show, in order: objects, HTML, and problems as HTML."""
+    found, as_html, one_line = [], panels._as_html, panels.one_line
+    monkeypatch.setattr(panels, "_as_html", lambda made: (found.append(made), as_html(made))[1])
+    monkeypatch.setattr(panels, "one_line", lambda error: (found.append(one_line(error)), one_line(error))[1])
     return found
 
 
@@ -64,6 +65,12 @@ def parts(widget, kind):
         if isinstance(one, kind):
             found[getattr(one, "description", len(found))] = one
     return found
+
+
+def parts_in_order(widget, kind):
+    """All widgets of a kind inside another, depth first."""
+    inner = [found for one in getattr(widget, "children", ()) for found in parts_in_order(one, kind)]
+    return [widget, *inner] if isinstance(widget, kind) else inner
 
 
 def ticks(ax):
@@ -103,7 +110,7 @@ def test_explore_shows_what_is_chosen_and_never_asks_for_more_clips_than_there_a
     assert (number.value, number.max) == (1, 1)
     menus["class"].value = UNSEEN[2]
     assert shown[-1].name == widgets.show_clip(clips, UNSEEN[2], clips[1].subject).name
-    assert not [one for one in shown if isinstance(one, HTML)]
+    assert not [one for one in shown if isinstance(one, str)]
 
 
 def test_a_class_that_the_subject_never_did_is_said_in_one_line(clips, shown):
@@ -111,8 +118,8 @@ def test_a_class_that_the_subject_never_did_is_said_in_one_line(clips, shown):
     menus = parts(widgets.explore(lacking), Dropdown)
     menus["subject"].value = "p1"
     menus["class"].value = SEEN[1]
-    assert "lacking: has no clip of" in shown[-1].data
-    assert "Traceback" not in shown[-1].data
+    assert "lacking: has no clip of" in shown[-1]
+    assert "Traceback" not in shown[-1]
 
 
 # ---- ask
@@ -134,24 +141,95 @@ def test_ask_shows_a_new_ranking_for_other_labels_and_one_line_for_bad_ones(reco
     made = widgets.ask(recognizer, unseen)
     text, clip = parts(made, Text)["labels"], parts(made, Dropdown)["clip"]
     assert text.value == ", ".join(unseen.classes)
-    assert isinstance(shown[-1], Image)
+    assert "data:image/png" in shown[-1]
+    assert "The true label ranks 1 of 4." in shown[-1] or "ranks first for 0 of the 4" in first_words(made)
     before = len(shown)
     text.value = "jump, swim"
-    assert len(shown) == before + 1  # the clip goes on moving
-    assert isinstance(shown[-1], Image)
+    assert len(shown) == before + 1  # the clip continues to play
+    assert "The true label is not among these labels." in shown[-1]
     for bad, words in (
         ("", "labels: 0 typed; type two or more"),
         (" ,jump,", "labels: 1 typed"),
         ("jump, swim, jump", "&#x27;jump&#x27; is given twice; give each label once"),
     ):
         text.value = bad
-        assert words in shown[-1].data, bad
+        assert words in shown[-1], bad
     text.value = "<b>jump</b>, <b>jump</b>"
-    assert "<b>" not in shown[-1].data
+    assert "<b>" not in shown[-1]
     text.value = "jump, swim"
     clip.value = 5
     assert shown[-2].name == unseen[5].name
-    assert isinstance(shown[-1], Image)
+    assert "data:image/png" in shown[-1]
+
+
+def first_words(made):
+    """What the widget says above its panes."""
+    return " ".join(area.value for area in parts_in_order(made, HTML) if "iframe" not in area.value and "image/png" not in area.value)
+
+
+def test_an_old_ranking_is_gone_while_a_new_one_is_computed(recognizer, unseen):
+    made = widgets.ask(recognizer, unseen)
+    (ranked,) = (area for area in parts_in_order(made, HTML) if "data:image/png" in area.value)
+    seen, old = [], ranked.value
+    ranked.observe(lambda change: seen.append(change["new"]), "value")
+    parts(made, Text)["labels"].value = "jump, swim"
+    assert len(seen) == 2
+    assert "ranking the labels" in seen[0]
+    assert "data:image" not in seen[0]
+    assert seen[1] != old
+    assert "jump" in seen[1]
+
+
+def test_a_problem_of_another_kind_is_shown_and_raised():
+    def make(value):
+        if value:
+            raise RuntimeError("<out of memory>")
+        return "fine"
+
+    control = Text("")
+    area = panels.screen(make, busy="computing", value=control)
+    assert area.value == "fine"
+    with pytest.raises(RuntimeError, match="out of memory"):
+        control.value = "x"
+    assert "RuntimeError: &lt;out of memory&gt;" in area.value
+
+
+def test_descriptions_that_are_typed_reach_the_recognizer_and_how_a_label_is_read(recognizer, unseen):
+    clip = unseen[0]
+    plain = asking.predicted(recognizer, clip, "jump, something else")
+    given = asking.predicted(recognizer, clip, "jump, something else", " something else : the body bends forwards: deeply\n\n")
+    asked = recognizer.predict(clip, ["jump", "something else"], {"something else": "the body bends forwards: deeply"})
+    np.testing.assert_array_equal(given.scores, asked.scores)
+    assert given.scores[0, 0] == plain.scores[0, 0]
+    assert given.scores[0, 1] != plain.scores[0, 1]
+    assert "description" in given.readings[1].how
+    assert f"<td style='text-align:left'>{given.readings[1].how}</td>" in asking._answered(given, clip)
+    for bad, words in (("no colon here", "has no sentence"), ("jump:", "has no sentence"), ("swim: arms move", "'swim' is not among the labels")):
+        with pytest.raises(InputError, match=words):
+            asking.predicted(recognizer, clip, "jump, something else", bad)
+    made = widgets.ask(recognizer, unseen)
+    ranked = next(area for area in parts_in_order(made, HTML) if "data:image/png" in area.value)
+    parts(made, Text)["labels"].value = "jump, swim"
+    before = ranked.value
+    parts(made, Textarea)["descriptions"].value = "jump: both feet leave the ground"
+    assert ranked.value != before
+
+
+def test_probabilities_are_shown_where_the_recognizer_has_them(unseen):
+    figure = widgets.rank(tdsm.pretrained(), unseen[0], ", ".join(UNSEEN[:4]))
+    answer = tdsm.pretrained().predict(unseen[0], list(UNSEEN[:4]))
+    widths = [bar.get_width() for bar in figure.axes[0].patches]
+    np.testing.assert_allclose(widths, sorted(answer.probabilities[0], reverse=True), atol=1e-6)
+    assert f"none of these: {answer.none_of_these[0]:.0%}" in figure.get_supxlabel()
+
+
+def test_a_saved_widget_has_a_still_picture_and_words(recognizer, unseen):
+    for made in (widgets.ask(recognizer, unseen), widgets.explore(unseen), widgets.noise_study(recognizer, unseen[0], UNSEEN[:4])):
+        bundle = made._repr_mimebundle_()
+        assert "application/vnd.jupyter.widget-view+json" in bundle
+        assert bundle["image/png"] in bundle["text/html"]
+        assert len(bundle["image/png"]) < 40_000
+        assert bundle["text/plain"].endswith("this is its first view.")
 
 
 # ---- noise study
@@ -184,7 +262,7 @@ def test_the_study_leaves_the_recognizer_as_it_was(recognizer, unseen, shown):
     sliders["t_test"].value = 5
     sliders["noises"].value = 16
     assert len(shown) == 3
-    assert len({one.data for one in shown}) == 3
+    assert len({panels._as_html(one) for one in shown}) == 3
     assert matcher.diffusion is settings
     after = matcher.state_dict()
     assert after.keys() == before.keys()
@@ -201,7 +279,7 @@ def test_the_noise_figure_says_how_many_noises_agree(recognizer, unseen):
     assert ticks(ax)[0].removesuffix(" ✓ true") == UNSEEN[best]
     assert f"{clip.label} ✓ true" in ticks(ax)
     agree = int((alone.argmax(axis=0) == best).sum())
-    assert figure.get_suptitle() == f"t_test = 10: {UNSEEN[best]}\nso say {agree} of 9 noises, each taken alone"
+    assert figure.get_suptitle() == f"t_test = 10: {UNSEEN[best]}\n{agree} of 9 noises agree, each taken alone"
 
 
 @pytest.mark.parametrize(("asked", "words"), [({"t": 50}, "test_step"), ({"t": -1}, "test_step"), ({"noises": 0}, "noises")])
@@ -242,12 +320,16 @@ def test_a_click_on_a_cell_opens_the_clips_behind_it(report, unseen, shown):
     (grid,) = parts(made, GridBox).values()
     buttons = [child for child in grid.children if isinstance(child, Button)]
     counts = report.confusion()
-    assert [int(button.description or 0) for button in buttons] == counts.ravel().tolist()
-    assert [button.disabled for button in buttons] == (counts.ravel() == 0).tolist()
-    for at in np.flatnonzero(counts):
-        i, j = divmod(int(at), len(counts))
-        buttons[at].click()
+    order, _ = plots.by_accuracy(counts, report.labels, report.labels)
+    cells = [(i, j) for i in order for j in order]
+    assert [int(button.description or 0) for button in buttons] == [counts[at] for at in cells]
+    assert [button.disabled for button in buttons] == [counts[at] == 0 for at in cells]
+    for (i, j), button in zip(cells, buttons, strict=True):
+        if button.disabled:
+            continue
+        button.click()
         assert menu.value == (i, j)
+        assert [other for other in buttons if other.layout.border_top.startswith("3px")] == [button]
         assert number.max == counts[i, j]
         number.value = number.max
         behind = widgets.clips_behind(report, unseen, report.labels[i], report.labels[j])
@@ -259,7 +341,11 @@ def test_many_classes_give_a_picture_in_place_of_buttons(report, unseen, shown, 
     monkeypatch.setattr(widgets, "GRID_CLASSES", 3)
     made = widgets.confusion_browser(report, unseen)
     assert not parts(made, GridBox)
-    assert isinstance(shown[0], Image)
+    assert isinstance(shown[-1], Figure)
+    (cells,) = parts(made, Select).values()
+    cells.value = cells.options[-1][1]
+    true, predicted = (report.labels[index] for index in cells.value)
+    assert shown[-1].name == widgets.show_confused(report, unseen, true, predicted).name
 
 
 # ---- two runs
@@ -328,7 +414,7 @@ def test_compare_runs_names_folders_by_what_tells_them_apart(tmp_path, shown):
     assert ("seed", "0", "2") in shown[-1].rows
     (folders[1] / "metrics.json").unlink()
     menus["first"].value = "ours/1"
-    assert "metrics.json" in shown[-1].data
+    assert "metrics.json" in shown[-1]
     with pytest.raises(InputError, match="1 folders"):
         widgets.compare_runs(folders[:1])
 

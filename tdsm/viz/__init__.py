@@ -1,5 +1,5 @@
-"""Pictures: moving bodies, alignment of the two modalities, and the plots of a run.
+"""Pictures: moving bodies, the alignment of the two modalities, plots of a run, and widgets.
 
-Every function returns its figure (or player) and shows nothing, so that a notebook cell, a script and a test use it alike.
-Figures are made without pyplot: in a notebook, run ``%matplotlib inline`` once and let the figure be the cell's last value.
+Functions return a figure, a player or a widget and show nothing, so that notebooks, scripts and tests use them alike. Figures are made without pyplot. In a
+notebook, run ``%matplotlib inline`` once and make the figure the last value of a cell.
 """

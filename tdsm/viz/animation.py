@@ -1,8 +1,10 @@
-"""Bodies that move: a player for notebooks; the still strip for paper goes with it (:mod:`tdsm.viz.stills`).
+"""Moving bodies: a player for notebooks. :mod:`tdsm.viz.stills` draws the same bodies on paper.
 
-:func:`player` makes one HTML page that needs nothing from the network: the joints as 16-bit integers in base64, and a
-canvas program of a few kilobytes (``player.html``, ``bodies.html``). It costs 10 to 50 kB a clip. :func:`gallery` puts several clips on one
-page, with one clock and one camera. Scripts do not run on GitHub or in a PDF: follow a player by a :func:`strip` there.
+:func:`player` returns one HTML page that needs no network: the joints as 16-bit integers in base64, and a canvas program of a few kilobytes
+(``player.html``, ``bodies.html``). :func:`gallery` shows several clips on one page, with one clock and one camera.
+
+In a notebook the output holds a still picture twice: inside the HTML, below the frame of the page, and as PNG. An untrusted notebook has no frames and no
+scripts, so the still is visible there, as in viewers that show pictures only and in PDF. Where scripts run, the page covers the still.
 """
 
 import base64
@@ -10,8 +12,9 @@ import html
 import importlib.resources
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from numbers import Real
 from pathlib import Path
 from string import Template
@@ -24,24 +27,39 @@ from tdsm.util.errors import InputError
 from tdsm.util.files import write_text
 from tdsm.viz import style
 from tdsm.viz.parts import AGAINST, NEUTRAL, SUPPORTS, looks, seen, signed
-from tdsm.viz.stills import floor, head, limbs, seen_from_sensor, strip, verdict
+from tdsm.viz.stills import floor, head, limbs, seen_from_sensor, still, strip, verdict
 
-__all__ = ["Player", "checked_scores", "gallery", "iframe", "payload", "player", "seen_from_sensor", "strip", "template", "thinned"]
+__all__ = ["Player", "checked_scores", "gallery", "iframe", "payload", "picture", "player", "seen_from_sensor", "strip", "template", "thinned"]
 
 MISSING = -32768
-VALUES_PER_PAGE = 13_500  # coordinates of a clip; 36 kB in base64, which leaves 14 kB for the page around them
+VALUES_PER_PAGE = 6_000  # coordinates of a clip: 16 kB in base64; the page around them has 7 kB, and the still 5 kB
 SCORES_SHOWN = 8
+NAMES, LETTER, LINE = 0.44, 7.0, 17  # share of a row's width that its name takes; pixels of a letter and of a line
 
 
 @dataclass(frozen=True)
 class Player:
-    """One or several clips as a web page; a notebook shows it when it is a cell's last value."""
+    """One or several clips as a web page; a notebook shows it when it is the last value of a cell.
 
-    page: str  # the whole HTML document, and what it shows
+    Attributes:
+        page: the HTML document.
+        name: what the page shows.
+        height, width: pixels that the page needs; it takes the full width up to ``width``.
+        downloads: whether the page offers files to save.
+        draw: makes the still picture, a PNG; None: there is none.
+    """
+
+    page: str
     name: str
-    height: int  # pixels it needs, and takes where there is room
+    height: int
     width: int = 520
-    downloads: bool = False  # whether it has files to save
+    downloads: bool = False
+    draw: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def still(self) -> bytes:
+        """The still picture as PNG, drawn when it is first asked for; empty if there is none."""
+        return self.draw() if self.draw else b""
 
     def html(self) -> str:
         """The page: one self-contained HTML document."""
@@ -55,14 +73,33 @@ class Player:
         return f"Player({self.name!r}, {len(self.page.encode()) / 1000:.0f} kB)"
 
     def _repr_html_(self) -> str:
-        return iframe(self.page, f"max-width:{self.width}px;height:{self.height}px", self.downloads)
+        return iframe(self.page, f"max-width:{self.width}px;height:{self.height}px", self.downloads, self.still, self.name)
+
+    def _repr_png_(self) -> bytes | None:
+        return self.still or None
 
 
-def iframe(page: str, size: str, downloads: bool = False) -> str:
-    """A page inside a notebook's, of this size in CSS; it may run scripts and, if it is said, save files."""
+def iframe(page: str, size: str, downloads: bool = False, still: bytes = b"", words: str = "") -> str:
+    """A page in a frame of a notebook's page; where frames are not allowed, its still picture.
+
+    Args:
+        page: the HTML document. It may run scripts.
+        size: size of the frame, in CSS.
+        downloads: whether the page may save files.
+        still: a PNG no taller than the frame; the frame covers it. Programs that remove frames from untrusted HTML keep it.
+        words: alternative text of the still.
+    """
     source = page.replace("&", "&amp;").replace('"', "&quot;")
     rights = "allow-scripts allow-downloads" if downloads else "allow-scripts"
-    return f'<iframe srcdoc="{source}" sandbox="{rights}" style="border:0;width:100%;{size}"></iframe>'
+    over = "grid-area:1/1;z-index:1;" if still else ""
+    frame = f'<iframe srcdoc="{source}" sandbox="{rights}" style="border:0;width:100%;{over}{size}"></iframe>'
+    return f'<div style="display:grid">{picture(still, words, "grid-area:1/1")}{frame}</div>' if still else frame
+
+
+def picture(png: bytes, words: str, look: str = "") -> str:
+    """A PNG as an HTML image that holds its own data."""
+    data = base64.b64encode(png).decode("ascii")
+    return f'<img alt="{html.escape(words)}" style="max-width:100%;{look}" src="data:image/png;base64,{data}">'
 
 
 def player(
@@ -75,19 +112,20 @@ def player(
     scores_over_time: tuple[np.ndarray, np.ndarray] | None = None,
     influence: Mapping[str, Real] | None = None,
 ) -> Player:
-    """A page that plays the clip: pause, scrub, speed, and (in three dimensions) views and a camera to drag round it.
+    """A page that plays the clip, with pause, a time slider, speed and, for 3-D layouts, a camera that the mouse turns.
 
     Args:
-        clip: any layout, any number of persons; long clips are thinned to whole steps of frames, to stay under 50 kB.
-        predicted, title: the label that a model gave it, and a heading in place of the clip's name.
-        scores: label → score, higher is better; the best eight are drawn as bars.
+        clip: a clip of any layout with any number of persons. Of a long clip only every n-th frame is kept, and the frames between are interpolated.
+        predicted: the label that a model predicted.
+        scores: label → score, higher is better. The eight best and the true label are shown as bars.
+        title: a heading instead of the name of the clip.
         labels: K names, for ``scores_over_time``.
-        scores_over_time: frames (W,) and scores (W, K), as :func:`tdsm.viz.motion.scores_over_time` gives: bars that move with the clip, in place of
-            ``scores``. Between two windows they are interpolated.
-        influence: part of the body → influence on the answer (:func:`tdsm.viz.motion.influence`); colours the limbs.
+        scores_over_time: frames (W,) and scores (W, K) from :func:`tdsm.viz.motion.scores_over_time`: bars that change with the time of the clip and are
+            sorted again at each time, instead of ``scores``. Scores between two windows are interpolated.
+        influence: part of the body → influence on the prediction (:func:`tdsm.viz.motion.influence`); sets the colours of the limbs.
 
     Raises:
-        InputError: nobody in any frame, a score that is not a finite number, labels that do not fit the scores, an unknown label or part.
+        InputError: the clip contains no person, a score is not finite, the labels do not fit the scores, or a label or part is unknown.
     """
     title = clip.name if title is None else title
     data, step = payload(clip, influence)
@@ -97,22 +135,22 @@ def player(
         raise InputError(clip.name, "scores and scores_over_time are both given", "give one of them")
     else:
         rows, data["over"] = _moving_rows(clip, predicted, labels or (), *scores_over_time)
-    return _page([_Cell(clip, title, predicted, rows, data)], title, thinned(step), influence)
+    return _page([_Cell(clip, title + thinned(step), predicted, rows, data)], title, influence)
 
 
 def gallery(clips: Sequence[Clip], predicted: Sequence[str | None] | None = None, scores: Sequence[Mapping[str, Real]] | None = None) -> Player:
-    """Several clips side by side, three in a row, with one clock and one camera; a clip that ends early waits for the longest.
+    """Several clips side by side, three in a row, with one clock and one camera. A shorter clip waits for the longest.
 
-    Layouts may differ; each clip costs at most 50 kB, and has its own prediction and scores, as in :func:`player`.
+    The clips may have different layouts. Each clip takes at most 16 kB and has its own prediction and scores, as in :func:`player`.
 
     Raises:
-        InputError: no clip, not one prediction or one set of scores a clip, or what :func:`player` refuses.
+        InputError: no clip, a number of predictions or scores other than the number of clips, or an input that :func:`player` does not accept.
     """
     if not len(clips):
         raise InputError("gallery", "no clip", "give at least one")
     for name, values in (("predicted", predicted), ("scores", scores)):
         if values is not None and len(values) != len(clips):
-            raise InputError("gallery", f"{name}: {len(values)} for {len(clips)} clips", "give one a clip")
+            raise InputError("gallery", f"{name}: {len(values)} for {len(clips)} clips", "give one per clip")
     cells = []
     for clip, label, score in zip(clips, predicted or [None] * len(clips), scores or [{}] * len(clips), strict=True):
         data, step = payload(clip, None)
@@ -121,47 +159,58 @@ def gallery(clips: Sequence[Clip], predicted: Sequence[str | None] | None = None
 
 
 class _Cell(NamedTuple):
-    """One clip on a page: what stands above it, its rows of scores, and what the canvas program reads."""
+    """One clip on a page: its title, its rows of scores, and the data of the canvas program."""
 
     clip: Clip
     title: str
     predicted: str | None
-    rows: list[str]
+    rows: "_Rows"
     data: dict
 
 
+class _Rows(NamedTuple):
+    """Bars of scores: (label, roles, left end, right end, number) of each, the ends as shares of the bars' width, and the line below them."""
+
+    bars: list[tuple[str, str, float, float, str]]
+    zero: float | None = None  # where 0 is, as a share of the bars' width
+    note: str = ""
+
+
 def template(name: str) -> Template:
-    """A page of this package; ``$bodies`` in it becomes the program that draws bodies."""
+    """The template of a page of this package, with the program that draws bodies in place of ``$bodies``."""
     folder = importlib.resources.files("tdsm.viz")
     text, bodies = ((folder / file).read_text(encoding="utf-8") for file in (name, "bodies.html"))
     return Template(text.replace("$bodies", bodies.strip()))
 
 
 def thinned(step: int) -> str:
-    """What a page says about frames that were left out."""
+    """A note on frames that were left out, such as " · every 2nd frame"; empty for a step of 1."""
     ending = {2: "nd", 3: "rd"}.get(step, "th")
     return "" if step == 1 else f" · every {step}{ending} frame"
 
 
-def _page(cells: list[_Cell], name: str, note: str = "", influence: Mapping[str, Real] | None = None) -> Player:
+def _page(cells: list[_Cell], name: str, influence: Mapping[str, Real] | None = None) -> Player:
     columns, turns = min(3, len(cells)), any(cell.clip.layout.dims == 3 for cell in cells)
-    width, tall = (504, 340) if columns == 1 else (340 * columns, 260)
+    width, tall = (504, 320) if columns == 1 else (330 * columns, 250)
     views = {"front": "[0,0]", "side": "[1.57,0]", "top": "[0,1.57]"} if turns else {}
     page = template("player.html").substitute(
         title=html.escape(name), width=width, tall=tall, columns=columns, cells="".join(map(_cell_html, cells)),
         cameras="".join(f'<button data-view="{view}">{label}</button>' for label, view in views.items()),
-        legend=_legend(influence) + note + (" · drag to turn" if turns else ""),
+        legend=_legend(influence) + (" · drag to turn" if turns else ""), names=f"{NAMES:.0%}",
         data=json.dumps([cell.data for cell in cells], separators=(",", ":")),
-        floor=style.FLOOR, text=style.TEXT, bar=style.BAR,
+        floor=style.FLOOR, text=style.TEXT, bar=style.BAR, line=LINE,
     )  # fmt: skip
-    lines = max(len(cell.rows) for cell in cells)
-    height = 16 + math.ceil(len(cells) / columns) * (tall + 22 * lines + 76) + 36 + (48 if influence else 24)
-    return Player(page, name, height, width + 16)
+    letters = int(NAMES * width / columns / LETTER)
+    rows = max(sum(5 + LINE * math.ceil(len(label + roles) / letters) for label, roles, *_ in cell.rows.bars) + LINE * bool(cell.rows.note) for cell in cells)
+    height = 16 + math.ceil(len(cells) / columns) * (tall + rows + 76) + 36 + (48 if influence else 24)
+    return Player(page, name, height, width + 16, draw=partial(still, [(cell.clip, cell.predicted) for cell in cells], influence))
 
 
 def _cell_html(cell: _Cell) -> str:
     words = "<br>".join(f'<span style="color:{colour}">{html.escape(piece)}</span>' for piece, colour in verdict(cell.clip.label, cell.predicted))
-    return f"<div><h1>{html.escape(cell.title)}</h1><p>{words}</p><canvas></canvas>{''.join(cell.rows)}</div>"
+    rows = "".join(_row(cell.rows.zero, *bar) for bar in cell.rows.bars)
+    note = f"<small>{cell.rows.note}</small>" if cell.rows.note else ""
+    return f"<div><h1>{html.escape(cell.title)}</h1><p>{words}</p><canvas></canvas>{rows}{note}</div>"
 
 
 def _legend(influence: Mapping[str, Real] | None) -> str:
@@ -171,14 +220,14 @@ def _legend(influence: Mapping[str, Real] | None) -> str:
     look = looks(influence)
     order = sorted(influence, key=lambda part: -influence[part])
     parts = " ".join(f'<span style="color:{look[part][0]}">▬</span> {part} {signed(influence[part])}' for part in order)
-    ends = f'<span style="color:{SUPPORTS}">▬</span> speaks for the answer <span style="color:{NEUTRAL}">▬</span> neither '
-    return f'{ends}<span style="color:{AGAINST}">▬</span> against<br>{parts}'
+    ends = f'<span style="color:{SUPPORTS}">▬</span> supports the answer <span style="color:{NEUTRAL}">▬</span> no effect '
+    return f'{ends}<span style="color:{AGAINST}">▬</span> opposes it<br>{parts}'
 
 
 def payload(clip: Clip, influence: Mapping[str, Real] | None = None, most: int = VALUES_PER_PAGE) -> tuple[dict, int]:
-    """What the canvas program reads, and the step between the frames kept: numbers and colours only, never a user's text.
+    """The data of the canvas program, numbers and colours without any text of the user, and the step between the frames that are kept.
 
-    ``most`` coordinates are kept at most, of 2.7 bytes each. Raises InputError: nobody in any frame, or an unknown part.
+    At most ``most`` coordinates are kept, of 2.7 bytes each. Raises InputError: the clip contains no person, or a part is unknown.
     """
     present, world = seen(clip), seen_from_sensor(clip)
     bodies = present.any((1, 2))
@@ -196,13 +245,14 @@ def payload(clip: Clip, influence: Mapping[str, Real] | None = None, most: int =
         "half": np.maximum((high - low) / 2, 1e-6).tolist(),
         "floor": floor(world[..., 1]),
         "fps": clip.fps / step,
+        "smooth": step > 1,
         "limbs": [(child, parent, colour, round(4 * width, 1)) for child, parent, colour, width in limbs(clip.layout, influence)],
         "head": head(clip.layout, influence),
     }, step
 
 
 def _quantise(joints: np.ndarray, present: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Step, offset (C,) and 16-bit codes (M, T, V, C): ``joints = offset + step * codes``; MISSING where nothing was seen."""
+    """Step, offset (C,) and 16-bit codes (M, T, V, C), with ``joints = offset + step * codes``; MISSING for joints that were not seen."""
     values = joints[present].astype(float)
     low, high = values.min(0), values.max(0)
     offset = (low + high) / 2
@@ -211,41 +261,58 @@ def _quantise(joints: np.ndarray, present: np.ndarray) -> tuple[float, np.ndarra
     return step, offset, codes.astype(np.int16)
 
 
-def _row(clip: Clip, predicted: str | None, label: str, share: float, number: str) -> str:
-    """A bar; a long name is cut, but never what it is (true, predicted)."""
-    roles = "".join(f" ({role})" for role, other in (("true", clip.label), ("predicted", predicted)) if other == label)
-    name, shown = html.escape(label), roles.replace(" (", "&nbsp;(")
-    return f'<div class=row><span title="{name}{roles}"><em>{name}</em>{shown}</span><i style="width:{38 * share:.1f}%"></i><b>{number}</b></div>'
+def _row(zero: float | None, label: str, roles: str, start: float, end: float, number: str) -> str:
+    """A bar with its label, which is wrapped and never cut."""
+    line = "" if zero is None else f'<s style="left:{100 * zero:.1f}%"></s>'
+    bar = f'<u style="left:{100 * start:.1f}%;width:{100 * (end - start):.1f}%"></u>'
+    return f"<div class=row><span>{html.escape(label)}{roles.replace(' (', ' &nbsp;(')}</span><i>{line}{bar}</i><b>{number}</b></div>"
 
 
-def _score_rows(clip: Clip, predicted: str | None, scores: Mapping[str, Real]) -> list[str]:
+def _roles(clip: Clip, predicted: str | None, label: str) -> str:
+    return "".join(f" ({role})" for role, other in (("true", clip.label), ("predicted", predicted)) if other == label)
+
+
+def _score_rows(clip: Clip, predicted: str | None, scores: Mapping[str, Real]) -> _Rows:
     for label, score in scores.items():
         if not math.isfinite(score):
             raise InputError(clip.name, f"score of {label!r} is {score}", "give finite scores, higher is better")
-    best = sorted(scores.items(), key=lambda item: -item[1])[:SCORES_SHOWN]
-    low = min(0.0, *scores.values()) if scores else 0.0
-    span = max((score - low for _, score in best), default=0.0) or 1.0
-    return [_row(clip, predicted, label, (score - low) / span, f"{score:.3g}") for label, score in best]
+    if not scores:
+        return _Rows([])
+    ranked = sorted(scores, key=lambda label: -scores[label])
+    shown = [label for place, label in enumerate(ranked) if place < SCORES_SHOWN or label == clip.label]
+    low, high = min(scores.values()), max(scores.values())
+    base = 0.0 if high >= 0 else low  # scores below 0 are minus errors: their bars begin at the lowest
+    first = min(base, low)
+    span = (high - first) or 1.0
+    ends = [sorted((base, float(scores[label]))) for label in shown]
+    bars = [
+        (label, _roles(clip, predicted, label), (start - first) / span, (end - first) / span, f"{scores[label]:.3g}")
+        for label, (start, end) in zip(shown, ends, strict=True)
+    ]
+    return _Rows(bars, (base - first) / span, "" if base == 0 else f"Bars begin at the lowest score, {low:.3g}.")
 
 
-def _moving_rows(clip: Clip, predicted: str | None, labels: Sequence[str], frames: np.ndarray, scores: np.ndarray) -> tuple[list[str], dict]:
-    """The rows of the labels that are ever among the best, true and predicted one included, and what the canvas program moves them by."""
+def _moving_rows(clip: Clip, predicted: str | None, labels: Sequence[str], frames: np.ndarray, scores: np.ndarray) -> tuple[_Rows, dict]:
+    """The rows of the true label, the prediction and the labels with the highest scores, and the data by which the canvas program changes them."""
     scores = checked_scores(clip.name, labels, frames, scores)
     if predicted is not None and predicted not in labels:
         raise InputError(clip.name, f"predicted is {predicted!r}, which has no score", f"choose among: {', '.join(labels)}")
     kept = sorted(range(len(labels)), key=lambda k: (labels[k] not in (clip.label, predicted), -scores[:, k].max()))[:SCORES_SHOWN]
     kept.sort(key=lambda k: -scores[:, k].max())
-    low, high = float(scores.min()), float(scores[:, kept].max())
-    over = {"at": [round(float(frame) / clip.fps, 3) for frame in frames], "low": low, "high": max(high, low + 1e-6)}
+    low, high = min(0.0, float(scores.min())), float(scores[:, kept].max())
+    low = low if high >= 0 else float(scores.min())
+    over = {"at": [round(float(frame) / clip.fps, 3) for frame in frames], "low": low, "high": max(high, low + 1e-6), "zero": 0.0 if high >= 0 else low}
     over["scores"] = [[round(float(score), 4) for score in scores[:, k]] for k in kept]
-    return [_row(clip, predicted, labels[k], 0.0, "") for k in kept], over
+    zero = (over["zero"] - low) / (over["high"] - low)
+    note = "" if high >= 0 else f"Bars begin at the lowest score, {low:.3g}."
+    return _Rows([(labels[k], _roles(clip, predicted, labels[k]), zero, zero, "") for k in kept], zero, note), over
 
 
 def checked_scores(where: str, labels: Sequence[str], frames: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Scores (W, K) over time as floats. Raises InputError: they do not fit the labels (K,) and frames (W,), are not finite, or the frames do not grow."""
+    """Scores (W, K) over time as floats. Raises InputError: the shape does not fit K labels and W frames, a score is not finite, or frames do not increase."""
     scores = np.asarray(scores, dtype=float)
     if scores.shape != (len(frames), len(labels)) or 0 in scores.shape:
         raise InputError(where, f"scores_over_time: scores {scores.shape} for {len(frames)} frames and {len(labels)} labels", "give (frames, labels)")
     if not np.isfinite(scores).all() or (np.diff(frames) <= 0).any():
-        raise InputError(where, "scores_over_time: a score is not finite, or frames do not grow", "take them from scores_over_time")
+        raise InputError(where, "scores_over_time: a score is not finite, or frames do not increase", "take them from scores_over_time")
     return scores

@@ -1,4 +1,4 @@
-"""Two runs side by side: what was tested, the accuracies, the settings that differ, and the losses."""
+"""Two runs side by side: the test, the accuracies, the settings that differ, and the losses."""
 
 import io
 import operator
@@ -21,15 +21,17 @@ __all__ = ["Comparison", "compare", "png"]
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Two runs side by side; shows itself as a table above a figure.
+    """Two runs side by side. A notebook shows a table above a figure.
 
     Attributes:
-        rows: (what, first, second) in words: what was tested, the accuracies, and every setting in which the runs differ.
+        names: the names of the runs.
+        rows: (quantity, first, second) as text: the test, the accuracies, and every setting in which the runs differ.
+        figure: top-1 of each class that both runs were tested on, and the losses of both denoisers.
     """
 
-    names: tuple[str, str]  # what to call the runs
+    names: tuple[str, str]
     rows: tuple[tuple[str, str, str], ...]
-    figure: Figure  # top-1 of each class that both were tested on, and the losses of both denoisers
+    figure: Figure
 
     def __repr__(self) -> str:
         lines = [("", *self.names), *self.rows]
@@ -42,12 +44,14 @@ class Comparison:
 
 
 def compare(first: str | Path, second: str | Path, names: tuple[str, str] | None = None) -> Comparison:
-    """Two runs side by side, from what they left in their folders.
+    """Compare two runs from the files in their folders.
 
-    They are of ``tdsm demo``, or of one seed of ``tdsm evaluate``; ``names`` is what to call them, the folders' last names when left out.
+    Args:
+        first, second: folders of ``tdsm demo``, or of one seed of ``tdsm evaluate``.
+        names: names of the runs. Default: the last names of the folders.
 
     Raises:
-        InputError: a run without scores or history, a damaged file, or runs that were tested on no class in common.
+        InputError: a run has no scores or no history, a file is damaged, or the runs were tested on no class in common.
     """
     runs = Run(first), Run(second)
     names = names or (runs[0].folder.name, runs[1].folder.name)
@@ -63,7 +67,7 @@ def compare(first: str | Path, second: str | Path, names: tuple[str, str] | None
 
 
 def _per_class(run: Run) -> dict[str, float]:
-    """Class -> top-1 of TDSM, of a run that has a history too."""
+    """Class → top-1 of TDSM. Raises InputError: the run has no scores or no history."""
     shares = run.scores.get("tdsm", {}).get("per_class")
     if not shares or "denoiser" not in run.history:
         missing = "history.csv of a denoiser" if shares else "scores of tdsm in a metrics.json"
@@ -84,12 +88,12 @@ def _differences(first: Run, second: Run) -> list[tuple[str, str, str]]:
 
 
 def _settings(config: Config) -> dict[str, object]:
-    """Dotted name -> value."""
+    """Dotted name → value."""
     return {name: operator.attrgetter(name)(config) for name in setting_names()}
 
 
 def _draw_classes(ax: Axes, classes: Sequence[tuple[str, float, float]], names: Sequence[str]) -> None:
-    """A line for each (class, top-1 of the first, of the second); where the second gained most stands on top."""
+    """Draw a line for each (class, top-1 of the first run, of the second); the class with the largest gain of the second run is on top."""
     ax.hlines(range(len(classes)), *zip(*(shares for _, *shares in classes), strict=True), color=style.FLOOR, linewidth=3, zorder=0)
     for run, name in enumerate(names):
         colour, marker = style.look(run)

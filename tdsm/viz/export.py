@@ -1,4 +1,4 @@
-"""Clips into files for other programs, by the ending of the file's name."""
+"""Clips written to files for other programs. The ending of the name chooses the format."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,17 +14,17 @@ _ENDINGS = {".bvh": save_bvh, ".csv": save_csv, ".gif": save_gif, ".mp4": save_m
 
 
 def export(clips: Sequence[Clip], to: str | Path) -> list[Path]:
-    """Write each clip; of several the names get a number, from 1: ``walk.bvh`` becomes ``walk-1.bvh``, ``walk-2.bvh`` ...
+    """Write each clip to a file. The names of several clips are numbered from 1: ``walk.bvh`` becomes ``walk-1.bvh``, ``walk-2.bvh`` and so on.
 
     Args:
-        clips: of any layouts; a BVH wants one person, in space.
-        to: a file that ends in .bvh, .csv, .gif or .mp4.
+        clips: clips of any layout. BVH needs one person in three dimensions.
+        to: a file name that ends in .bvh, .csv, .gif or .mp4.
 
     Returns:
-        The files.
+        The paths of the files.
 
     Raises:
-        InputError: another ending, no clip, or what the writer of these files refuses.
+        InputError: another ending, no clip, or a clip that the format cannot hold.
 
     Example:
         >>> import tempfile

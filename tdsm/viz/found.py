@@ -1,4 +1,4 @@
-"""What a library found, moving: a page of players, and a widget to ask, to look and to ask for more of the same."""
+"""Results of a search in a library: players on one page, and a widget to search, to look at the results and to search for similar clips."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tdsm.search import PARTS, Hits, Library
 from tdsm.util.errors import InputError
 from tdsm.viz.animation import Player, gallery
-from tdsm.viz.widgets import row_of, screen
+from tdsm.viz.panels import panel, row_of, screen
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
@@ -18,10 +18,10 @@ WHOLE = "whole body"
 
 
 def show_hits(library: Library, hits: Hits, most: int = 6) -> Player:
-    """The first ``most`` clips that were found, moving side by side; the score (a cosine) stands before each name.
+    """A page that plays the first ``most`` clips side by side. The score of each, a cosine, precedes its name.
 
     Raises:
-        InputError: a library that was opened without its clips, or nothing to show.
+        InputError: the library was opened without its clips, or there is no clip to show.
 
     Example:
         >>> import tdsm
@@ -36,17 +36,17 @@ def show_hits(library: Library, hits: Hits, most: int = 6) -> Player:
 
 
 def browse(library: Library, queries: Sequence[str] = ("someone waves with both hands", "throw a punch", "sit down"), most: int = 6) -> "VBox":
-    """Type what you look for, or choose an example; then ask for clips that move like one of those found, as a whole or in one part of the body.
+    """Search a library by a typed description or by one of its clips, for the whole body or for one part of it.
 
     Args:
-        library: with its clips; parts can be chosen where it was built with ``parts=True``.
+        library: a library with its clips. A part can be chosen if it was built with ``parts=True``.
         queries: examples to choose from.
-        most: clips that are shown.
+        most: number of clips to show.
 
     Raises:
-        InputError: a library that was opened without its clips.
+        InputError: the library was opened without its clips.
     """
-    from ipywidgets import Dropdown, Layout, Text, VBox
+    from ipywidgets import Dropdown, Layout, Text
 
     if library.clips is None:
         raise InputError("library", "was opened without its clips", "open it with clips=..., the clips that it was built from")
@@ -62,4 +62,6 @@ def browse(library: Library, queries: Sequence[str] = ("someone waves with both 
         return show_hits(library, hits, most)
 
     example.observe(lambda change: (setattr(like, "value", -1), setattr(text, "value", change["new"])), "value")
-    return VBox((row_of(example, part), text, like, screen(ask, text=text, part=part, like=like)))
+    shown = screen(ask, busy="searching …", text=text, part=part, like=like)
+    still = lambda: ask(text.value, part.value, like.value).still  # noqa: E731
+    return panel(row_of(example, part), text, like, shown, name="Search the library", still=still)

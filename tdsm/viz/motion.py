@@ -1,17 +1,16 @@
-"""Predictions against motion: when in a clip an answer arises, and which part of the body it hangs on.
+"""Predictions and motion: at what time of a clip a prediction arises, and on which part of the body it depends.
 
-**When.** :func:`scores_over_time` asks the recognizer about windows of the clip. A sliding window holds half the clip and says what that half looks like;
-a growing window begins at the first frame and says what the answer would have been, had the clip ended there. The recognizer stretches every window to
-its own number of frames, so a window looks like a slower movement than the clip: its scores are compared between labels, not with those of the clip.
+**Time.** :func:`scores_over_time` scores windows of the clip. A sliding window holds half of the clip. A growing window begins at the first frame, and its
+scores are those of a clip that ends with the window. The recognizer resamples every window to its own number of frames, so that a window looks like a
+slower movement. Compare scores of one window between labels, not with the scores of the clip.
 
-**Which part.** :func:`occlusion` takes one part's movement out of the clip and asks again (Zeiler and Fergus, 2014, did so with patches of images). The
-part is held still as :func:`tdsm.viz.parts.held_still` says. What this takes away is movement; a pose that is held all the time, such as an arm stretched
-out, stays.
+**Part of the body.** :func:`occlusion` removes the movement of one part and scores the clip again (Zeiler and Fergus, 2014, did so with patches of images).
+:func:`tdsm.viz.parts.held_still` defines how a part is held still. This removes movement only: a constant pose, such as a stretched arm, stays.
 
 Joints that were not seen are filled first, from the whole clip (:mod:`tdsm.data.missing`), so that every window and every variant has them.
 
-Occlusion proves nothing. A held part is a movement that nobody makes and the encoder never saw; two parts that say the same hide each other; and a part can
-matter to the model for a reason that has nothing to do with the action.
+Occlusion is no proof. A body with one part held still is a movement that no person makes and that the encoder was not trained on. Two parts with the same
+information hide each other's influence. A part can matter to the model for a reason that is unrelated to the action.
 """
 
 import math
@@ -52,15 +51,17 @@ def scores_over_time(
     """Scores of windows of the clip, higher is better: minus the denoising errors.
 
     Args:
-        clip: of the recognizer's layout; frames in which nobody stands are left out before windows are laid.
+        clip: a clip of the recognizer's layout. Frames without a person are removed first.
         labels: K names of actions, seen or not.
-        windows: W, at least 2, at most half the frames.
-        growing: each window begins at the first frame; the last is the whole clip. Otherwise each holds half the clip.
+        windows: W, at least 2 and at most half the number of frames.
+        growing: each window begins at the first frame, and the last one is the whole clip. Otherwise each window holds half of the clip.
 
-    Returns the frame of the clip that each window stands for (its centre; of a growing window its last), and the scores.
+    Returns:
+        The frame of each window, (W,): its centre, or the last frame of a growing window; and the scores, (W, K).
 
     Raises:
-        InputError: fewer than two labels or windows, nobody in any frame, a clip too short for so many windows, or what ``recognizer.predict`` refuses.
+        InputError: fewer than two labels or windows, no person in the clip, a clip too short for this number of windows, or an input that
+            ``recognizer.predict`` does not accept.
     """
     _check_labels(labels)
     clip = completed(clip)
@@ -84,7 +85,7 @@ def _index(labels: Sequence[str], label: str) -> int:
 
 
 def settled(frames: np.ndarray, scores: np.ndarray) -> int:
-    """The first of the frames (W,) from which the label that is ahead at the end of the scores (W, K) is ahead of all others, without a break."""
+    """The first of the frames (W,) after which the best label of the scores (W, K) no longer changes."""
     ahead = scores.argmax(axis=1)
     others = np.flatnonzero(ahead != ahead[-1])
     return int(frames[others[-1] + 1 if len(others) else 0])
@@ -96,12 +97,17 @@ def _check_labels(labels: Sequence[str]) -> None:
 
 
 def occlusion(recognizer: Recognizer, clip: Clip, labels: Sequence[str]) -> dict[str, Float[np.ndarray, " label"]]:
-    """How each label's score changes when one part of the body is held still: its score without the movement minus its score with it.
+    """Change of each label's score when one part of the body is held still: the score without its movement minus the score with it.
 
-    Part to (K,) changes, parts in the order of :data:`tdsm.viz.parts.PARTS`, for a clip of the recognizer's layout and K labels, seen or not.
+    Args:
+        recognizer, clip: a recognizer and a clip of its layout.
+        labels: K names of actions, seen or not.
+
+    Returns:
+        Part → changes (K,), in the order of :data:`tdsm.viz.parts.PARTS`.
 
     Raises:
-        InputError: fewer than two labels, nobody in any frame, or what ``recognizer.predict`` refuses.
+        InputError: fewer than two labels, no person in the clip, or an input that ``recognizer.predict`` does not accept.
     """
     _check_labels(labels)
     clip = completed(clip)
@@ -110,29 +116,32 @@ def occlusion(recognizer: Recognizer, clip: Clip, labels: Sequence[str]) -> dict
 
 
 def margin(labels: Sequence[str], scores: np.ndarray, answer: str | None = None) -> float:
-    """The answer's score minus the best other label's; below 0 it is not the answer any more.
+    """The score of the answer minus the best score of the other labels; below 0 if another label is better.
 
-    The scores are (K,), higher is better; the answer is the label with the best of them when left out.
+    Args:
+        labels: K labels.
+        scores: (K,), higher is better.
+        answer: one of the labels. Default: the label with the best score.
 
     Raises:
-        InputError: fewer than two labels, not one score a label, or an unknown answer.
+        InputError: fewer than two labels, a number of scores other than K, or an unknown answer.
     """
     _check_labels(labels)
     scores = np.asarray(scores)
     if scores.shape != (len(labels),):
-        raise InputError("scores", f"shape {scores.shape} for {len(labels)} labels", "give one number a label")
+        raise InputError("scores", f"shape {scores.shape} for {len(labels)} labels", "give one number per label")
     index = int(scores.argmax()) if answer is None else _index(labels, answer)
     return float(scores[index] - np.delete(scores, index).max())
 
 
 def influence(labels: Sequence[str], scores: np.ndarray, changes: Mapping[str, np.ndarray], answer: str | None = None) -> dict[str, float]:
-    """How far the answer's :func:`margin` falls when a part is held still; further than the margin itself, and the answer is another.
+    """Decrease of the answer's :func:`margin` when a part is held still. A decrease larger than the margin changes the answer.
 
-    A positive influence means that the part's movement speaks for the answer, a negative one that it speaks against.
+    The movement of a part with positive influence supports the answer, with negative influence it opposes it.
 
     Args:
-        labels, scores, answer: of the whole clip, and refused, as in :func:`margin`.
-        changes: part to (K,), from :func:`occlusion`.
+        labels, scores, answer: of the whole clip, as for :func:`margin`, which also checks them.
+        changes: part → changes of scores (K,), from :func:`occlusion`.
     """
     whole = margin(labels, scores, answer)
     answer = labels[int(np.argmax(scores))] if answer is None else answer
@@ -142,17 +151,17 @@ def influence(labels: Sequence[str], scores: np.ndarray, changes: Mapping[str, n
 def influence_strip(
     clip: Clip, influence: Mapping[str, Real], predicted: str | None = None, frames: int = 5, view: tuple[Real, Real] | None = None, margin: Real | None = None
 ) -> tuple[Figure, Axes]:
-    """Still frames with every part of the body coloured by its influence on the answer, and beside them the influences as bars, which are the legend.
+    """A strip of frames whose limbs are coloured by the influence of their part on the answer; bars beside it show the influences and are the legend.
 
-    Green and thick speaks for the answer, pink and thick against it, grey and thin does neither.
+    Thick green parts support the answer, thick pink parts oppose it, thin grey parts have no influence.
 
     Args:
-        influence: part to influence, from :func:`influence`.
-        predicted, frames, view: see :func:`~tdsm.viz.stills.strip`.
-        margin: the answer's margin, from :func:`margin`; a dashed line: a bar that reaches beyond it turns the answer into another.
+        influence: part → influence, from :func:`influence`.
+        clip, predicted, frames, view: as for :func:`~tdsm.viz.stills.strip`.
+        margin: the margin of the answer, from :func:`margin`, drawn as a dashed line. A part whose bar is longer changes the answer.
 
     Raises:
-        InputError: nobody in any frame, no frame asked for, or an unknown part.
+        InputError: the clip contains no person, ``frames`` is below 1, or a part is unknown.
     """
     look = looks(influence)
     low, high = box(seen_from_sensor(clip, *(view or standard_view(clip.layout))))
@@ -168,11 +177,11 @@ def influence_strip(
     ax.bar_label(bars, [signed(value) for value in values], padding=3, fontsize=style.SMALL)
     ax.axvline(0, color=style.MIDDLE, linewidth=0.8)
     if margin is not None:
-        ax.axvline(float(margin), color=style.TEXT, linewidth=1.0, linestyle="--", label="margin: beyond it, another answer")
+        ax.axvline(float(margin), color=style.TEXT, linewidth=1.0, linestyle="--", label="margin: a longer bar changes the answer")
         ax.legend(fontsize=style.SMALL, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     ax.invert_yaxis()
     ax.margins(x=0.25)
-    ax.set_xlabel("margin lost when the part is held still\n(against the answer ← → for it)", fontsize=style.SMALL)
+    ax.set_xlabel("decrease of the margin when the part is held still\n(opposes the answer ← → supports it)", fontsize=style.SMALL)
     ax.tick_params(labelsize=style.SMALL)
     ax.spines[["top", "right", "left"]].set_visible(False)
     return figure, ax
@@ -181,12 +190,12 @@ def influence_strip(
 def score_timeline(
     clip: Clip, labels: Sequence[str], over_time: tuple[np.ndarray, np.ndarray], predicted: str | None = None, ax: Axes | None = None
 ) -> tuple[Figure, Axes]:
-    """Scores of labels over the seconds of a clip; marks stand where a label is ahead of all others.
+    """Scores of labels over the seconds of a clip. Markers show the windows in which a label has the highest score.
 
     Args:
         over_time: frames (W,) and scores (W, K), from :func:`scores_over_time`.
-        predicted: the label that a model gave the whole clip. It and the true one are drawn thick, and four others thin; the rest is left out.
-        ax: axes to draw into; left out: fresh ones.
+        predicted: the prediction for the whole clip. It and the true label are drawn as thick lines, the four best others as thin lines.
+        ax: axes to draw into. Default: new axes.
 
     Raises:
         InputError: scores that do not fit the labels, or an unknown predicted label.
@@ -208,22 +217,22 @@ def score_timeline(
         looks_like = {"linestyle": style.LINES[number % 4], "linewidth": 2.6 if roles else 1.1, "marker": marker, "markersize": 6, "markevery": ahead}
         ax.plot(seconds, mine, color=colour, label=words, **looks_like)
     style.finish(ax, "seconds of the clip", "score")
-    ax.legend(fontsize=style.SMALL, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), title="marks: this label is ahead", title_fontsize=style.SMALL)
+    ax.legend(fontsize=style.SMALL, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), title="marker: highest score", title_fontsize=style.SMALL)
     return fig, ax
 
 
 def save_gif(
     clip: Clip, path: str | Path, predicted: str | None = None, influence: Mapping[str, Real] | None = None, view: tuple[Real, Real] | None = None
 ) -> Path:
-    """Write the clip as an animated GIF that loops, at most 40 frames of it, for slides and wherever no script runs; returns the path.
+    """Write at most 40 frames of the clip as an animated GIF that loops, for slides and for viewers without scripts. Returns the path.
 
     Args:
-        clip: any layout; it plays at its own speed, to the hundredth of a second a frame that the format knows.
+        clip: a clip of any layout. It plays at its own speed, rounded to hundredths of a second per frame.
         path: file to write, atomically.
-        predicted, influence, view: see :func:`~tdsm.viz.stills.strip`.
+        predicted, influence, view: as for :func:`~tdsm.viz.stills.strip`.
 
     Raises:
-        InputError: nobody in any frame, or an unknown part.
+        InputError: the clip contains no person, or a part is unknown.
     """
     step = max(math.ceil(clip.frames / 40), math.ceil(clip.fps / 50))  # no frame is shown for less than 20 ms
     images = [Image.fromarray(picture).quantize(32) for picture in _drawn(clip, step, predicted, influence, view)]
@@ -236,15 +245,15 @@ def save_gif(
 def save_mp4(
     clip: Clip, path: str | Path, predicted: str | None = None, influence: Mapping[str, Real] | None = None, view: tuple[Real, Real] | None = None
 ) -> Path:
-    """Write the clip as a film (MP4, H.264), for slides and the web; returns the path. It needs ffmpeg, which ``pip install "tdsm[mocap]"`` brings.
+    """Write the clip as a film (MP4, H.264), for slides and the web. Returns the path. ffmpeg is needed; ``pip install "tdsm[mocap]"`` installs it.
 
     Args:
-        clip: any layout; it plays at its own speed. Of more than 45 frames a second every second one is left out, and so on.
+        clip: a clip of any layout. It plays at its own speed, at about 30 frames per second.
         path: file to write, atomically.
-        predicted, influence, view: see :func:`~tdsm.viz.stills.strip`.
+        predicted, influence, view: as for :func:`~tdsm.viz.stills.strip`.
 
     Raises:
-        InputError: no ffmpeg, or one that refuses, nobody in any frame, or an unknown part.
+        InputError: ffmpeg is missing or fails, the clip contains no person, or a part is unknown.
     """
     step, program = max(1, round(clip.fps / 30)), _ffmpeg(path)
     with closing(_drawn(clip, step, predicted, influence, view)) as pictures:
@@ -263,7 +272,7 @@ def save_mp4(
 
 
 def _ffmpeg(path: str | Path) -> str:
-    """The program, of the system or of the package imageio-ffmpeg."""
+    """The ffmpeg program, from the system or from the package imageio-ffmpeg."""
     if (found := shutil.which("ffmpeg")) is not None:
         return found
     try:
@@ -276,7 +285,7 @@ def _ffmpeg(path: str | Path) -> str:
 def _drawn(
     clip: Clip, step: int, predicted: str | None, influence: Mapping[str, Real] | None, view: tuple[Real, Real] | None
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    """Every ``step``-th frame as a picture, height and width even, with truth and prediction above."""
+    """Every ``step``-th frame as a picture with even height and width, with the true label and the prediction above."""
     joints = seen_from_sensor(clip, *(view or standard_view(clip.layout)))
     low, high = box(joints)
     wide, tall = high - low

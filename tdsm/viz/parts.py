@@ -1,13 +1,13 @@
-"""Six parts of the body, the same for every layout, and colours for what each part did to an answer.
+"""Six parts of the body, the same for every layout, and colours for the influence of each part on a prediction.
 
-A part is found from what a layout says of itself: an arm is all that hangs below a shoulder, a leg all that hangs below a hip, the head is every joint
-whose point of the body (:attr:`tdsm.data.layouts.Layout.points`) lies above the base of the neck, the torso is the rest: spine, hips and shoulders. So a
-bending torso carries the arms with it, and no part is ever empty.
+The joints of a part follow from the layout. An arm is every joint below a shoulder in the tree of bones, a leg every joint below a hip. The head is every
+joint whose point of the body (:attr:`tdsm.data.layouts.Layout.points`) is above the base of the neck. The torso is the rest: spine, hips and shoulders. A
+bending torso therefore moves the arms, and no part is empty.
 
-Held still (:func:`held_still`), a part has no movement of its own: its joints keep one place relative to the joint that carries the part (the shoulder of an
-arm, the hip of a leg, the base of the neck of the head; the torso keeps one place in space and carries the others, which go on moving), and do not turn
-with it. The place is that of the frame nearest to the mean over the clip: unlike the first frame it does not depend on when the recording began, and unlike
-the mean itself it is a pose that the person took, with bones of their own length.
+A part that is held still (:func:`held_still`) has no movement of its own. Its joints keep one position relative to the joint that carries the part: the
+shoulder of an arm, the hip of a leg, the base of the neck for the head. They do not turn with it. The torso keeps one position in space and carries the other
+parts, which continue to move. The position is that of the frame nearest to the mean over the clip. Unlike the first frame it does not depend on the start of
+the recording, and unlike the mean it is a pose that the person took, with the true lengths of the bones.
 """
 
 import math
@@ -32,7 +32,7 @@ _HEAD = {"neck", "skull base", "head", "nose", "eye", "eye inner", "eye outer", 
 
 
 def body_parts(layout: Layout) -> dict[str, tuple[int, ...]]:
-    """Part to the indices of its joints, parts in the order of :data:`PARTS`; every joint belongs to exactly one."""
+    """Part → indices of its joints, in the order of :data:`PARTS`. Every joint belongs to exactly one part."""
     legs = [_below(layout, hip) for hip in layout.hips]
     trunk = {*layout.hips, *layout.shoulders, *legs[0], *legs[1]}  # COCO hangs the hips on the shoulders
     arms = [tuple(joint for joint in _below(layout, shoulder) if joint not in trunk) for shoulder in layout.shoulders]
@@ -43,7 +43,7 @@ def body_parts(layout: Layout) -> dict[str, tuple[int, ...]]:
 
 
 def _below(layout: Layout, joint: int) -> tuple[int, ...]:
-    """The joints that hang on this one, directly or not, without itself."""
+    """All joints below this one in the tree of bones."""
     children = [child for child, parent in layout.bones if parent == joint]
     return tuple(sorted(children + [far for child in children for far in _below(layout, child)]))
 
@@ -54,10 +54,10 @@ def _check_part(where: str, part: str) -> None:
 
 
 def held_still(clip: Clip, part: str) -> Clip:
-    """The clip with one part of every body held still, as the top of this module says; what was not seen stays unseen.
+    """The clip with one part of every body held still, as the docstring of this module defines. Joints that were not seen stay unseen.
 
     Raises:
-        InputError: ``part`` is none of :data:`PARTS`.
+        InputError: ``part`` is not one of :data:`PARTS`.
     """
     _check_part("part", part)
     joints = clip.joints.astype(np.float64)
@@ -75,7 +75,7 @@ def held_still(clip: Clip, part: str) -> Clip:
 
 
 def _hold_torso(person: np.ndarray, visible: np.ndarray, layout: Layout) -> None:
-    """Hold the torso of (T, V, C) ``person`` in space, in place; the other parts go where their carriers go."""
+    """Hold the torso of (T, V, C) ``person`` at one position, in place. The other parts move with the joints that carry them."""
     parts = body_parts(layout)
     before = {part: _carrier(person, visible, layout, part) for part in PARTS if part != "torso"}
     own = list(parts["torso"])
@@ -86,7 +86,7 @@ def _hold_torso(person: np.ndarray, visible: np.ndarray, layout: Layout) -> None
 
 
 def _carrier(person: np.ndarray, visible: np.ndarray, layout: Layout, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Where the joint that carries a part stands, (T, C), and in which frames it was seen, (T,) bool."""
+    """Positions of the joint that carries a part, (T, C), and the frames in which it was seen, (T,) bool."""
     side, _, limb = part.partition(" ")
     ends = {"arm": layout.shoulders, "leg": layout.hips}
     joints = [ends[limb][side == "right"]] if limb else list(layout.torso[1])
@@ -94,7 +94,7 @@ def _carrier(person: np.ndarray, visible: np.ndarray, layout: Layout, part: str)
 
 
 def _typical(places: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """(P, C): the P joints of (T, P, C) in the frame that comes nearest to their mean; the mean itself for a joint not seen in that frame."""
+    """(P, C): the P joints of (T, P, C) in the frame nearest to their mean; the mean for a joint that was not seen in that frame."""
     count = np.maximum(visible.sum(axis=0), 1)[:, None]
     mean = np.where(visible[..., None], places, 0.0).sum(axis=0) / count
     distance = (np.where(visible, ((places - mean) ** 2).sum(axis=-1), 0.0)).sum(axis=1)
@@ -104,18 +104,19 @@ def _typical(places: np.ndarray, visible: np.ndarray) -> np.ndarray:
 
 
 def seen(clip: Clip) -> np.ndarray:
-    """(M, T, V) bool: absent persons are all zeros, joints not seen are NaN."""
+    """Which joints were seen, (M, T, V) bool. Absent persons are all zeros, joints that were not seen are NaN."""
     present = clip.joints.any(axis=(2, 3), keepdims=True)[..., 0]
     return present & ~np.isnan(clip.joints).any(axis=3)
 
 
 def looks(influence: Mapping[str, Real]) -> dict[str, tuple[str, float]]:
-    """Part to (colour, width): green speaks for the answer, pink against it, grey does neither; the larger the influence, the thicker the line.
+    """Part → (colour, width): green supports the prediction, pink opposes it, grey has no influence. The width grows with the influence.
 
-    ``influence``: part to how far the answer's margin falls without it (:func:`tdsm.viz.motion.influence`); a part left out is grey.
+    Args:
+        influence: part → decrease of the margin without the part (:func:`tdsm.viz.motion.influence`). A part that is left out is grey.
 
     Raises:
-        InputError: no such part, or an influence that is not a finite number.
+        InputError: a part is unknown, or an influence is not a finite number.
     """
     for part, value in influence.items():
         _check_part("influence", part)
@@ -131,5 +132,5 @@ def looks(influence: Mapping[str, Real]) -> dict[str, tuple[str, float]]:
 
 
 def signed(value: Real) -> str:
-    """An influence in words: two decimals with their sign, never -0.00."""
+    """An influence as text: two decimals with a sign, never -0.00."""
     return f"{round(float(value), 2) + 0.0:+.2f}"

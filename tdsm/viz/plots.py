@@ -1,8 +1,9 @@
-"""Plots of a run: which classes are confused, how training went, how a clip's labels rank.
+"""Plots of a run: confusion matrix, training history, and the ranking of labels for one clip.
 
-Each takes ``ax``, axes to draw into (left out: fresh ones), returns ``(fig, ax)``, and never shows.
+Each function takes ``ax``, the axes to draw into (default: new axes), returns ``(fig, ax)``, and shows nothing.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from numbers import Real
 
@@ -13,20 +14,30 @@ from matplotlib.figure import Figure
 from tdsm.util.errors import InputError
 from tdsm.viz import style
 
-__all__ = ["confusion", "history", "ranking"]
+__all__ = ["by_accuracy", "confusion", "history", "ranking"]
 
-CELLS_WITH_TEXT = 20  # classes a side, beyond which numbers in the cells can no longer be read
+WIDE = 9.8  # inches: at most, so that a figure at 100 dpi fits a notebook's column
+NAMED = 12  # with more predicted labels than this, columns are numbered
+WRAP, WRAP_BELOW = 30, 110  # letters of a line of a label, and of the list of numbered columns
+LETTER = 0.068  # inches, of one letter of a label
 
 
-def confusion(matrix: np.ndarray, true_labels: Sequence[str], predicted_labels: Sequence[str], ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """Confusion matrix, each row scaled to 100 %, with percent and count in the cell.
+def confusion(
+    matrix: np.ndarray, true_labels: Sequence[str], predicted_labels: Sequence[str], ax: Axes | None = None, *, by_recall: bool = True
+) -> tuple[Figure, Axes]:
+    """Confusion matrix, at most 980 pixels wide at 100 dpi. Each row is scaled to 100 %; cells show percent and count where they are large enough.
+
+    With more than 12 predicted labels the columns are numbered, and the same numbers follow the labels of the rows. Labels without a row are listed
+    below the matrix. Labels are wrapped and never cut.
 
     Args:
-        matrix: (K_true, K_predicted) counts, one row a true class; a row without clips stays empty.
-        true_labels, predicted_labels: K_true and K_predicted class names; the second are more in the generalised setting.
+        matrix: (K_true, K_predicted) counts, one row per true class. A row without clips stays empty.
+        true_labels, predicted_labels: K_true and K_predicted class names. In the generalised setting there are more of the second.
+        ax: axes to draw into. Default: new axes of suitable size.
+        by_recall: sort the rows by the share of their clips that is right, highest first, and the columns likewise. False keeps the given order.
 
     Raises:
-        InputError: the shape does not fit the labels, or a count below 0.
+        InputError: the shape does not fit the labels, or a count is negative or not finite.
     """
     matrix = np.asarray(matrix)
     shape = (len(true_labels), len(predicted_labels))
@@ -34,34 +45,68 @@ def confusion(matrix: np.ndarray, true_labels: Sequence[str], predicted_labels: 
         raise InputError("confusion matrix", f"shape {matrix.shape}, but {shape[0]} true and {shape[1]} predicted labels", f"give {shape}")
     if not (np.isfinite(matrix).all() and (matrix >= 0).all()):
         raise InputError("confusion matrix", "a count is negative or not a number", "give counts of clips")
+    rows, columns = by_accuracy(matrix, true_labels, predicted_labels) if by_recall else (list(range(shape[0])), list(range(shape[1])))
+    matrix, true, predicted = matrix[np.ix_(rows, columns)], [true_labels[row] for row in rows], [predicted_labels[column] for column in columns]
     totals = matrix.sum(1, keepdims=True)
     share = np.divide(matrix, totals, out=np.zeros(shape), where=totals > 0)
-    long = 0.075 * max(map(len, [*true_labels, *predicted_labels]), default=0)
-    cell = 0.62 if max(shape) <= CELLS_WITH_TEXT else 0.2
-    fig, ax = style.new_axes(ax, cell * shape[1] + long + 1.6, cell * shape[0] + 0.7 * long + 0.9)
-    picture = ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(shape) <= CELLS_WITH_TEXT else {"rotation": 90}
-    ax.set_xticks(range(shape[1]), predicted_labels, fontsize=style.AXIS, **slant)
-    ax.set_yticks(range(shape[0]), true_labels, fontsize=style.AXIS)
-    ax.set_xlabel("predicted", fontsize=style.AXIS)
+    numbered = shape[1] > NAMED
+    number_of = {label: number for number, label in enumerate(predicted, 1)} if numbered else {}
+    names = [textwrap.fill(f"{label}\u00a0·\u00a0{number_of[label]}" if label in number_of else label, WRAP) for label in true]
+    beside = LETTER * max((len(line) for name in names for line in name.split("\n")), default=0) + 1.5  # with the scale on the right
+    lines = max((name.count("\n") + 1 for name in names), default=1)
+    wide = min(0.62, (WIDE - beside) / max(1, shape[1]))
+    tall = max(min(0.5, wide), 0.135 * lines)
+    step = next(step for step in (1, 2, 5, 10, 20, 50) if step * wide >= 0.15 or step == 50) if numbered else 1  # numbers that do not touch
+    heads = [str(number) for number in number_of.values()] if numbered else [textwrap.fill(label, WRAP) for label in predicted]
+    others = textwrap.fill(" · ".join(f"{number}\u00a0{label}" for label, number in number_of.items() if label not in true), WRAP_BELOW)
+    below = 0.9 if numbered else 0.9 + 0.75 * LETTER * max((len(line) for head in heads for line in head.split("\n")), default=0)
+    below += 0.16 * (others.count("\n") + 1) if others else 0
+    fig, ax = style.new_axes(ax, wide * shape[1] + beside, tall * shape[0] + below)
+    picture = ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    small = min(style.AXIS, 90 * tall / lines * 0.6)
+    slant = {"fontsize": style.AXIS if wide > 0.25 else 6.5}
+    if not numbered:
+        slant = {"fontsize": style.AXIS, "rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    shown = list(range(step - 1, shape[1], step))
+    ax.set_xticks(shown, [heads[column] for column in shown], parse_math=False, **slant)
+    ax.set_yticks(range(shape[0]), names, fontsize=small, parse_math=False)
+    ax.set_xlabel("predicted" + (" (numbers: see the labels of the rows)" if numbered else "") + (f"\n{others}" if others else ""))
+    ax.xaxis.label.set(fontsize=style.AXIS, parse_math=False)
     ax.set_ylabel("true", fontsize=style.AXIS)
-    fig.colorbar(picture, ax=ax, format=lambda value, _: f"{value:.0%}", shrink=0.8).ax.tick_params(labelsize=style.SMALL)
-    if max(shape) <= CELLS_WITH_TEXT:
-        for row, column in np.argwhere(matrix > 0):
-            colour = "white" if share[row, column] > 0.55 else style.TEXT
-            ax.text(column, row, f"{share[row, column]:.0%}\n{matrix[row, column]:g}", ha="center", va="center", fontsize=style.SMALL, color=colour)
+    fig.colorbar(picture, ax=ax, format=lambda value, _: f"{value:.0%}", shrink=0.8, pad=0.02).ax.tick_params(labelsize=style.SMALL)
+    _write_cells(ax, matrix, share, min(wide, tall))
     return fig, ax
 
 
+def by_accuracy(matrix: np.ndarray, true_labels: Sequence[str], predicted_labels: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Orders of rows and columns: rows by the share of their clips that is right, highest first; columns alike, and those without a row after them."""
+    totals = np.maximum(matrix.sum(1), 1)
+    right = [matrix[row, list(predicted_labels).index(label)] / totals[row] if label in predicted_labels else 0.0 for row, label in enumerate(true_labels)]
+    rows = sorted(range(len(true_labels)), key=lambda row: -right[row])
+    first = {true_labels[row]: place for place, row in enumerate(rows)}
+    return rows, sorted(range(len(predicted_labels)), key=lambda column: first.get(predicted_labels[column], len(first)))
+
+
+def _write_cells(ax: Axes, matrix: np.ndarray, share: np.ndarray, side: float) -> None:
+    """Percent and count in each filled cell, the count alone in small cells, nothing in cells below 0.22 inches."""
+    if side < 0.22:
+        return
+    for row, column in np.argwhere(matrix > 0):
+        colour, words = "white" if share[row, column] > 0.55 else style.TEXT, f"{matrix[row, column]:g}"
+        words = f"{share[row, column]:.0%}\n{words}" if side >= 0.4 else words
+        ax.text(column, row, words, ha="center", va="center", fontsize=style.SMALL if side >= 0.4 else 6.5, color=colour)
+
+
 def history(rows: Sequence[Mapping[str, Real]], columns: Sequence[str] | None = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """Training history, one line a column, over ``step`` (or the row's number where rows have no step).
+    """Training history: one line per column over ``step``, or over the number of the row if rows have no step.
 
     Args:
-        rows: one mapping a logged step; a column may be missing in some rows.
-        columns: what to draw; left out: every column but ``step``.
+        rows: one mapping per logged step. A column may be missing in some rows.
+        columns: the columns to draw. Default: all but ``step``.
+        ax: axes to draw into. Default: new axes.
 
     Raises:
-        InputError: no rows, or a column that no row has.
+        InputError: no rows, or a column that is in no row.
     """
     if not rows:
         raise InputError("history", "no rows", "give the log of at least one step")
@@ -79,31 +124,38 @@ def history(rows: Sequence[Mapping[str, Real]], columns: Sequence[str] | None = 
     return fig, ax
 
 
-def ranking(scores: Mapping[str, Real], true: str | None = None, top: int = 10, ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """Labels of one clip as bars, best on top; the true one is hatched and marked with a tick and the word.
+def ranking(scores: Mapping[str, Real], true: str | None = None, top: int = 10, ax: Axes | None = None, *, form: str = ".3g") -> tuple[Figure, Axes]:
+    """Scores of labels for one clip as bars from 0, sorted, highest on top. The true label is hatched and marked; labels are wrapped and never cut.
 
     Args:
         scores: label → score, higher is better.
-        true: the clip's own label, where known.
-        top: how many labels to draw at most; the true one joins them when it ranks lower.
+        true: the label of the clip, if known.
+        top: number of labels to draw. A true label with a lower rank is drawn below them.
+        ax: axes to draw into. Default: new axes of suitable size.
+        form: format of the numbers; ".0%" for probabilities.
 
     Raises:
-        InputError: no score, one that is not a finite number, or a true label without a score.
+        InputError: no score, a score that is not finite, or a true label without a score.
     """
     if not scores or not np.isfinite(list(scores.values())).all():
-        raise InputError("ranking", "no score, or one that is not a number", "give a finite score a label")
+        raise InputError("ranking", "no score, or one that is not a number", "give one finite score per label")
     if true is not None and true not in scores:
         raise InputError("ranking", f"the true label {true!r} has no score", f"choose among: {', '.join(scores)}")
     ranked = sorted(scores, key=lambda label: -scores[label])
     shown = [(rank, label) for rank, label in enumerate(ranked, 1) if rank <= top or label == true]
-    fig, ax = style.new_axes(ax, 6.0, 0.32 * len(shown) + 0.6)
+    names = [textwrap.fill(f"{rank}. {label}{' ✓ true' if label == true else ''}", WRAP + 4) for rank, label in shown]
+    lines = max(name.count("\n") + 1 for name in names)
+    fig, ax = style.new_axes(ax, 6.0, max(0.32, 0.17 * lines + 0.03) * len(shown) + 0.6)
     bars = ax.barh(range(len(shown)), [scores[label] for _, label in shown], color=style.BAR, edgecolor="white")
-    ax.bar_label(bars, [f"{scores[label]:.3g}" for _, label in shown], padding=3, fontsize=style.SMALL)
+    ax.bar_label(bars, [f"{scores[label]:{form}}" for _, label in shown], padding=3, fontsize=style.SMALL)
     for bar, (_, label) in zip(bars, shown, strict=True):
         if label == true:
             bar.set(hatch="///", facecolor=style.COLOURS[2])
-    ax.set_yticks(range(len(shown)), [f"{rank}. {label}{' ✓ true' if label == true else ''}" for rank, label in shown], fontsize=style.AXIS)
+    ax.axvline(0, color=style.MIDDLE, linewidth=0.8)
+    ax.set_yticks(range(len(shown)), names, fontsize=style.AXIS, parse_math=False)
     ax.invert_yaxis()
-    ax.margins(x=0.12)
+    ax.margins(x=0.14)
+    if form.endswith("%"):
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     style.finish(ax, "score", ticks="x")
     return fig, ax

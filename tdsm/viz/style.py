@@ -1,7 +1,7 @@
-"""One place for colours, markers and sizes.
+"""Colours, markers and sizes of all pictures.
 
-The colours are those of Okabe and Ito (2008), which people with the common colour deficiencies tell apart. Meaning never
-hangs on colour alone: classes differ in marker too, right and wrong in words and symbol.
+The colours are those of Okabe and Ito (2008), which people with the common colour vision deficiencies can distinguish. No meaning depends on colour alone:
+classes also differ in their marker, right and wrong predictions in words and symbol.
 """
 
 from matplotlib.axes import Axes
@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 __all__ = ["AXIS", "COLOURS", "FLOOR", "LEFT", "MIDDLE", "MISS", "OK", "RIGHT", "SMALL", "TEXT", "TITLE", "finish", "look", "new_axes"]
 
-# Okabe-Ito without its yellow, which cannot be seen on white.
+# Okabe-Ito without yellow, which is hard to see on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-# Ten markers and seven colours: their pairs repeat after seventy classes.
+# Ten markers and seven colours: the pairs repeat after seventy classes.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
 LINES = ("-", "--", "-.", ":")
 
@@ -28,14 +28,14 @@ def look(index: int) -> tuple[str, str]:
 
 
 def new_axes(ax: Axes | None, width: float, height: float) -> tuple[Figure, Axes]:
-    """``ax`` with its figure, or fresh axes in a figure of that size in inches."""
+    """``ax`` with its figure, or new axes in a figure of that size in inches."""
     if ax is None:
         ax = Figure(figsize=(width, height), layout="constrained").subplots()
     return ax.figure, ax
 
 
 def finish(ax: Axes, x: str = "", y: str = "", ticks: str = "both") -> None:
-    """Titles of the axes, small labels at the ticks of "x", "y" or "both", and no frame above and on the right."""
+    """Set the titles of the axes, small tick labels on "x", "y" or "both", and remove the frame above and on the right."""
     ax.set_xlabel(x, fontsize=AXIS)
     ax.set_ylabel(y, fontsize=AXIS)
     ax.tick_params(axis=ticks, labelsize=SMALL)

@@ -1,13 +1,14 @@
-"""Which action is when, to look at and to correct: :func:`timeline`, a page with the moving body over bands of labels; :func:`timeline_figure` on paper.
+"""Segments of actions over time: :func:`timeline`, a page to check and to correct them, and :func:`timeline_figure`, the same bands on paper.
 
-The page needs nothing from the network and no kernel, and keeps nothing: what a person changed is saved as CSV, COCO-style JSON or ELAN's EAF, and comes back
-by :meth:`tdsm.spotting.spots.Spots.from_csv`. Labels are written as text, never as HTML.
+The page needs no network and no kernel. It stores nothing: a person saves the corrected segments as CSV, COCO-style JSON or ELAN's EAF, and
+:meth:`tdsm.spotting.spots.Spots.from_csv` reads them. Labels are inserted as text, never as HTML.
 """
 
 import html
 import json
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,6 +20,7 @@ from tdsm.spotting.spots import Spots
 from tdsm.util.errors import InputError
 from tdsm.viz import style
 from tdsm.viz.animation import Player, checked_scores, payload, template, thinned
+from tdsm.viz.stills import STILL, small_png, stacked, still
 
 __all__ = ["timeline", "timeline_figure"]
 
@@ -31,20 +33,21 @@ TALL, LANES = 300, 420  # pixels of the body, and of the rows at most
 def timeline(
     spots: Spots, clip: Clip, scores: tuple[Int[np.ndarray, " window"], Float[np.ndarray, "window label"]] | None = None, *, title: str = ""
 ) -> Player:
-    """A page to check what was spotted: the body, a row of bands for each label, and what is needed to correct them and to save that.
+    """A page to check and to correct segments: the moving body, a row of bands per label, and controls to edit and to save the segments.
 
-    Click a band to play its segment, drag its ends, accept it, give it another label or a new one, delete it, add one at the playhead, undo. Two
-    segments do not cross each other. A label that a person gave has the score 1 in the JSON.
+    A click on a band plays its segment. A segment can be accepted, deleted, given another label, and changed by dragging its ends; new segments are added
+    at the playhead. Segments do not overlap. A segment whose label a person chose has score 1 in the JSON.
 
     Args:
-        spots: what was found, K labels.
-        clip: the recording that it was found in. Its frames are thinned to at most 70,000 coordinates, and interpolated when they are shown (2 minutes of one
-            Kinect body are 7.5 frames a second, and the page has 210 to 260 kB); borders stay exact to the frame.
-        scores: frames (W,) and scores (W, K), as :func:`tdsm.viz.motion.scores_over_time` gives; a curve over the bands of each label, all on one scale.
-        title: a heading in place of the name of the recording.
+        spots: the segments that were found, with K labels.
+        clip: the recording. Every n-th frame is kept, at most 70,000 coordinates, and the frames between are interpolated. For 2 minutes of one Kinect body
+            this is 7.5 frames per second and a page of 210 to 260 kB. The ends of segments keep the full frame rate.
+        scores: frames (W,) and scores (W, K) from :func:`tdsm.viz.motion.scores_over_time`: a curve above the bands of each label, on one scale.
+        title: a heading instead of the name of the recording.
 
     Raises:
-        InputError: a clip of another length or rate than the spots, a segment beyond its end, nobody in any frame, or scores that do not fit.
+        InputError: the clip has another length or frame rate than the spots, a segment ends after the clip, the clip contains no person, or the scores do
+            not fit.
 
     Example:
         >>> from tdsm.data.synthetic import synthetic_clips
@@ -76,18 +79,28 @@ def timeline(
     )  # fmt: skip
     used = len({each.label for each in spots.found})
     rows = max(used, min(len(labels), ROWS))
-    return Player(page, shown, TALL + 170 + min(LANES, 26 + row * rows), 1000, downloads=True)
+    return Player(page, shown, TALL + 170 + min(LANES, 26 + row * rows), 1000, downloads=True, draw=partial(_still, spots, clip))
+
+
+def _still(spots: Spots, clip: Clip) -> bytes:
+    """A PNG of the body above the bands."""
+    pictures = [still([(clip, None)])]
+    if spots.names():
+        figure = timeline_figure(spots)
+        figure.set(size_inches=(STILL / 80, figure.get_figheight()), dpi=80)
+        pictures.append(small_png(figure))
+    return stacked(pictures)
 
 
 def timeline_figure(spots: Spots, true: Sequence[Segment] | None = None) -> Figure:
-    """Bands over time for paper: a row for each label; what was found above, filled, and what is true below it, hatched.
+    """A figure of segments over time, one row per label: found segments filled, true segments hatched below them.
 
     Args:
-        spots: what was found.
-        true: what is there, in frames of the same recording; left out: found bands alone.
+        spots: the segments that were found.
+        true: the true segments, in frames of the same recording. Default: found segments only.
 
     Raises:
-        InputError: a segment beyond the end of the recording, or neither a segment nor a label.
+        InputError: a segment ends after the recording, or there is neither a segment nor a label.
 
     Example:
         >>> spots = Spots((Segment(30, 75, "wave", 0.9),), 30.0, 300, ("wave", "bow"))
@@ -124,7 +137,7 @@ def timeline_figure(spots: Spots, true: Sequence[Segment] | None = None) -> Figu
 def _check(spots: Spots, clip: Clip) -> None:
     if clip.frames != spots.frames or not math.isclose(clip.fps, spots.fps, rel_tol=1e-6):
         what = f"{clip.frames} frames at {clip.fps:g} fps, but the spots are of {spots.frames} at {spots.fps:g} fps"
-        raise InputError(clip.name, what, "give the clip in which they were found")
+        raise InputError(clip.name, what, "give the clip that was searched")
     _within(spots, spots.found)
 
 
@@ -135,7 +148,7 @@ def _within(spots: Spots, segments: Sequence[Segment]) -> None:
 
 
 def _curves(spots: Spots, frames: np.ndarray, scores: np.ndarray) -> dict:
-    """Where the windows are, and for each label its scores between 0 (the lowest of all) and 1000 (the highest)."""
+    """The frames of the windows, and the scores of each label scaled to 0 (lowest of all labels) to 1000 (highest)."""
     scores = checked_scores(spots.name, spots.labels, frames, scores)
     step = math.ceil(scores.size / SCORES)
     low, high = scores.min(), scores.max()
@@ -144,7 +157,7 @@ def _curves(spots: Spots, frames: np.ndarray, scores: np.ndarray) -> dict:
 
 
 def _ink(colour: str) -> str:
-    """Black or white, whichever is easier to read on a colour (contrast of WCAG 2)."""
+    """Black or white, whichever has the higher WCAG 2 contrast with a colour."""
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     light = sum(
         share * (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4) for share, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
