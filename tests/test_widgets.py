@@ -23,6 +23,7 @@ from tdsm.util.errors import InputError
 from tdsm.util.files import write_json
 from tdsm.util.history import write_history
 from tdsm.viz import asking, panels, plots, widgets
+from tdsm.viz.compare import png
 
 FEW = override(TINY_ALIGNED, {"diffusion.noises": 3, "train.steps": 2})
 
@@ -262,7 +263,7 @@ def test_the_study_leaves_the_recognizer_as_it_was(recognizer, unseen, shown):
     sliders["t_test"].value = 5
     sliders["noises"].value = 16
     assert len(shown) == 3
-    assert len({panels._as_html(one) for one in shown}) == 3
+    assert len({png(one) for one in shown}) == 3
     assert matcher.diffusion is settings
     after = matcher.state_dict()
     assert after.keys() == before.keys()
