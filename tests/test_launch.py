@@ -174,12 +174,12 @@ def test_bad_input_in_a_worker_is_the_line_of_one_process_and_the_others_go_on(s
         (("--shard", "3/2"), "--shard: '3/2' has a number that is not from 1 to 2"),
         (("--shard", "two"), "--shard: 'two' is not of the form i/n"),
         (("--shard", "0/4"), "not from 1 to 4"),
-        (("--launcher", "pbs"), "--launcher: 'pbs' is no launcher; choose local or slurm"),
+        (("--launcher", "pbs"), "--launcher: 'pbs' is not a launcher; choose local or slurm"),
         (("--slurm", "partition=gpu"), "--slurm: is given without --launcher"),
         (("--threads", "2"), "--threads: is given without --launcher"),
         (("--workers", "8"), "--workers: is given without --launcher"),
-        (("--launcher", "slurm", "--slurm", "--partition=gpu"), "--slurm: '--partition' is no option of sbatch"),
-        (("--launcher", "slurm", "--slurm", "=5"), "--slurm: '' is no option of sbatch"),
+        (("--launcher", "slurm", "--slurm", "--partition=gpu"), "--slurm: '--partition' is not an option of sbatch"),
+        (("--launcher", "slurm", "--slurm", "=5"), "--slurm: '' is not an option of sbatch"),
         (("--launcher", "slurm", "--slurm", "cpus-per-task=8"), "--slurm: cpus-per-task is set here; use --threads"),
         (("--launcher", "local", "--no-wait"), "--no-wait: is for --launcher slurm"),
     ],
@@ -369,13 +369,13 @@ def test_a_study_whose_job_is_cancelled_gives_the_table_of_one_process(study, ta
     thread.join()
     assert (code, printed) == (2, "")
     assert said.count("was lost") == 1
-    assert "of 8 cells could not be computed; see `tdsm status`; the same call goes on" in said
+    assert "of 8 cells could not be computed; see `tdsm status`; run the same command again to resume" in said
     assert {worker.job for worker in read_workers(out)} == {worker.job for worker in submitted}
     states = Counter(line.split()[1] for line in status_table(out).split("\n\n")[-1].splitlines() if "_" in line[:8])
     assert states == {"ended": 1, "lost": 1}
     code, printed, said = study(out, *options)
     assert code == 0
-    assert "its cells are done again" in said
+    assert "its cells are computed again" in said
     assert (out / "table.md").read_bytes() == expected
     assert not [path for path in out.rglob("*") if path.suffix in (".partial", ".lock")]
 

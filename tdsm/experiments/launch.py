@@ -61,15 +61,15 @@ class Launch:
 
     def __post_init__(self) -> None:
         if self.launcher not in _LAUNCHERS:
-            raise InputError("--launcher", f"{self.launcher!r:.60} is no launcher", f"choose {' or '.join(_LAUNCHERS)}")
+            raise InputError("--launcher", f"{self.launcher!r:.60} is not a launcher", f"choose {' or '.join(_LAUNCHERS)}")
         for name, value in (("--workers", self.workers), ("--threads", self.threads)):
             if value is not None and value < 1:
                 raise InputError(name, f"is {value}", "give 1 or more")
         if self.launcher != "slurm" and (self.slurm or not self.wait):
-            raise InputError("--slurm" if self.slurm else "--no-wait", "is for --launcher slurm", "leave it out")
+            raise InputError("--slurm" if self.slurm else "--no-wait", "is for --launcher slurm", "remove it")
         for name in self.slurm:
             if not re.fullmatch("[a-z][a-z0-9-]*", name):
-                raise InputError("--slurm", f"{name!r:.60} is no option of sbatch", "give NAME=VALUE with its long name, without dashes before it")
+                raise InputError("--slurm", f"{name!r:.60} is not an option of sbatch", "give NAME=VALUE with its long name, without dashes before it")
             if name in _OURS:
                 raise InputError("--slurm", f"{name} is set here", f"use {_OURS[name]}")
 
@@ -122,7 +122,7 @@ def launch(cells: Sequence[Cell], out: Path, how: Launch, command: Sequence[str]
     for worker in _on(stages, out):  # of earlier calls
         if is_alive(worker, jobs) is False:
             if _left(worker, stages):
-                _say(f"{_lost(out, worker)}; its cells are done again")
+                _say(f"{_lost(out, worker)}; its cells are computed again")
             forget(out, worker)
     if start is None:
         return True
@@ -188,10 +188,10 @@ def _work_off(stages: Sequence[Stage], out: Path, how: Launch, start: "_Local | 
             elif not any(stages[number].folder.name in held for number in missing):
                 if faults:
                     raise _Failed(faults[min(faults)])
-                raise InputError(out, f"{len(missing)} of {len(stages)} cells could not be computed", "see `tdsm status`; the same call goes on")
+                raise InputError(out, f"{len(missing)} of {len(stages)} cells could not be computed", "see `tdsm status`; run the same command again to resume")
             if not how.wait:
                 if not free:
-                    _say(f"nothing to submit: live jobs have the {len(missing)} cells that are left")
+                    _say(f"nothing to submit: running jobs hold the {len(missing)} remaining cells")
                 return False
             time.sleep(_EVERY[how.launcher])
         bar.update(len(stages) - bar.n)
@@ -225,7 +225,7 @@ class _Local:
     """Starts processes of this machine."""
 
     tries = 2
-    interrupted = "stopped; the same call goes on"
+    interrupted = "stopped; run the same command again to resume"
 
     def __init__(self, out: Path, how: Launch, command: Sequence[str]) -> None:
         self._out, self._how, self._command = out, how, command
@@ -272,11 +272,11 @@ class _Slurm:
     """Submits arrays of jobs."""
 
     tries = 1
-    interrupted = "the jobs go on; the same call waits for them again, `scancel --name=tdsm` ends them"
+    interrupted = "the jobs continue; run the same command to wait for them, or `scancel --name=tdsm` to cancel them"
 
     def __init__(self, out: Path, how: Launch, command: Sequence[str]) -> None:
         if shutil.which("sbatch") is None:
-            raise InputError("--launcher slurm", "there is no sbatch on this machine", "call it where jobs are submitted, or take --launcher local")
+            raise InputError("--launcher slurm", "there is no sbatch on this machine", "run it on a host that submits jobs, or use --launcher local")
         try:
             import submitit
         except ImportError as error:
@@ -295,7 +295,7 @@ class _Slurm:
         except self._submitit.core.utils.FailedJobError as error:
             raise InputError("sbatch", f"refuses: {' '.join(str(error).split()):.300}", "change --slurm") from error
         ids = [job.job_id for job in jobs]
-        _say(f"submitted {ids[0]}{f' to {ids[-1]}' if len(ids) > 1 else ''}; `tdsm status` shows them, the same call waits for them")
+        _say(f"submitted {ids[0]}{f' to {ids[-1]}' if len(ids) > 1 else ''}; `tdsm status` shows them, and the same command waits for them")
         return [Worker(job, str(shard), tuple(cells), job=job) for job, (shard, cells) in zip(ids, shards, strict=True)]
 
     def jobs(self) -> Mapping[str, str] | None:
