@@ -28,4 +28,4 @@ __all__ = [
     "Clip", "ClipSet", "Config", "InputError", "Label", "Library", "Predictions", "Recognizer", "Report", "Run", "Spotter", "convert", "cosine",
     "demo", "load_clips", "load_prompts", "override", "paper", "pretrained", "ridge", "spot", "train_recognizer", "zero_shot_report",
 ]  # fmt: skip
-__version__ = "0.1.0"
+__version__ = "0.2.0"

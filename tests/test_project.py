@@ -37,6 +37,20 @@ def test_every_dependency_is_pinned_within_its_range_and_without_an_address():
     assert not {"torchvision", "torchaudio", "timm"} & set(pinned)
 
 
+def test_the_version_and_its_date_are_the_same_everywhere():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    module = re.search(r'^__version__ = "(.+)"$', (ROOT / "tdsm" / "__init__.py").read_text(), re.MULTILINE)
+    cited = dict(re.findall(r"^(version|date-released): (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE))
+    newest = re.search(r"^## (\S+) - (\d{4}-\d\d-\d\d)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert (module[1], cited["version"], newest[1]) == (version, version, version)
+    assert cited["date-released"] == newest[2]
+
+
+def test_every_finding_has_a_row_in_the_table():
+    scripts = {path.name for path in (ROOT / "findings").glob("*.sh")}
+    assert set(re.findall(r"^\| \[(\w+\.sh)\]\(\1\) \|", (ROOT / "findings" / "README.md").read_text(), re.MULTILINE)) == scripts
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebooks_are_executed_in_order_without_error_and_small(path):
     assert path.stat().st_size < 1_000_000
