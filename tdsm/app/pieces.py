@@ -30,7 +30,7 @@ _MOST_BARS = 12
 
 def bodies(page: Player) -> str:
     """A page of moving bodies in a frame of its own, which cannot reach the page around it."""
-    return page._repr_html_().replace("<script", "&lt;script").replace("</script", "&lt;/script")  # the same page; Gradio warns of script tags in sight
+    return page.frame().replace("<script", "&lt;script").replace("</script", "&lt;/script")  # the same page; Gradio warns of script tags in sight
 
 
 def section(name: str, title: str, piece: str) -> str:
