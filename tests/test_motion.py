@@ -282,9 +282,9 @@ def test_bars_over_time_keep_true_and_predicted_and_share_one_range():
     scores[:, 11] = -9.0
     scores[:, 10] = -8.0
     page = player(clip, "label 10", labels=labels, scores_over_time=(frames, scores)).html()
-    rows = re.findall(r'<span title="([^"]*)">', page)
+    rows = re.findall(r"<div class=row><span>(.*?)</span>", page)
     assert len(rows) == 8
-    assert rows[-2:] == ["label 10 (predicted)", "label 11 (true)"]
+    assert rows[-2:] == ["label 10 &nbsp;(predicted)", "label 11 &nbsp;(true)"]
     over = data_of(page)[0]["over"]
     assert over["at"][-1] == pytest.approx(frames[-1] / clip.fps, abs=1e-3)
     assert over["scores"][-1] == [-9.0] * 12

@@ -30,7 +30,7 @@ _MOST_BARS = 12
 
 def bodies(page: Player) -> str:
     """A player in an iframe of its own, which cannot access the page around it."""
-    return page._repr_html_().replace("<script", "&lt;script").replace("</script", "&lt;/script")  # same content; Gradio warns about visible script tags
+    return page.frame().replace("<script", "&lt;script").replace("</script", "&lt;/script")  # same content; Gradio warns about visible script tags
 
 
 def section(name: str, title: str, piece: str) -> str:

@@ -73,8 +73,12 @@ class Player:
     def __repr__(self) -> str:
         return f"Player({self.name!r}, {len(self.page.encode()) / 1000:.0f} kB)"
 
+    def frame(self, still: bytes = b"") -> str:
+        """The page in a frame (:func:`iframe`); without a still, for where frames always run."""
+        return iframe(self.page, f"max-width:{self.width}px;height:{self.height}px", self.downloads, still, self.name)
+
     def _repr_html_(self) -> str:
-        return iframe(self.page, f"max-width:{self.width}px;height:{self.height}px", self.downloads, self.still, self.name)
+        return self.frame(self.still)
 
     def _repr_png_(self) -> bytes | None:
         return self.still or None

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from tdsm.util.errors import InputError
 from tdsm.viz import style
-from tdsm.viz.animation import Player, iframe, picture
+from tdsm.viz.animation import Player, picture
 from tdsm.viz.compare import png
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _as_html(shown: object) -> str:
     if isinstance(shown, Figure):
         return picture(png(shown), "")
     if isinstance(shown, Player):  # without its still: the frame runs where the widget runs
-        return iframe(shown.html(), f"max-width:{shown.width}px;height:{shown.height}px", shown.downloads)
+        return shown.frame()
     return shown._repr_html_()
 
 
