@@ -1,4 +1,4 @@
-"""How long the stages of a plan take on this machine: each unit of work is done once at a small size and timed."""
+"""How long the stages of a plan take on this machine: each unit of work is done three times at a small size and timed."""
 
 import os
 import time
