@@ -31,7 +31,7 @@ from tdsm.data.prompts import load_prompts
 from tdsm.data.readers import load_clips
 from tdsm.data.readers.nw_ucla import CLASSES
 from tdsm.evaluate import zero_shot_report
-from tdsm.experiments import work
+from tdsm.experiments import estimate, work
 from tdsm.experiments.cells import Source, cells_of, source_of
 from tdsm.experiments.run import plan, plan_table, run, settings_of
 from tdsm.experiments.table import lines_of, markdown, write_cells, write_tables
@@ -638,3 +638,20 @@ def test_the_plan_says_what_is_done_and_what_is_not(small):
     shown = plan_table(plan(planned(name, data, seeds=3), out), {})
     assert shown.count(" done ") == 5
     assert "to do: 2 stages" in shown
+
+
+def test_a_slow_first_call_does_not_hide_that_a_larger_batch_takes_longer(monkeypatch):
+    """As on a CPU, where the first call of the small batch also warms up: 2 s once, then 0.1 s and 0.05 s per clip."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    now = [0.0]
+    monkeypatch.setattr(estimate.time, "perf_counter", lambda: now[0])
+
+    def of_size(clips):
+        pauses = [2.0 if clips == 1 else 0.0, 0.0, 0.0]
+
+        def work():
+            now[0] += 0.1 + 0.05 * clips + pauses.pop(0)
+
+        return work
+
+    assert estimate._of_batch(256, of_size) == pytest.approx(0.1 + 0.05 * 256)

@@ -1,4 +1,4 @@
-"""Estimate how long the stages of a plan take on this machine. Each unit of work is run once at a small size and timed."""
+"""Estimate how long the stages of a plan take on this machine. Each unit of work is run three times at a small size and timed."""
 
 import os
 import time
