@@ -55,7 +55,8 @@ def run_demo(folder: Path, *, seed: int = 0, config: Config | None = None, clips
     print("  " + " | ".join(f"{name} {each.top1:.1%}" for name, each in reports.items()) + f" | chance {report.chance:.1%}")
     print(f"\nOpen next:\n  {folder}/examples/   the real clips, moving, with answers (any browser)")
     print(f"  {folder}/clip.html, {folder}/confusion.png, {folder}/metrics.json   of the second part")
-    print("  tdsm predict YOUR_CLIPS --labels 'any name, another name'   (your own clips and labels; . .venv/bin/activate first)")
+    first = "; . .venv/bin/activate first" if Path(".venv", "bin", "activate").is_file() else ""
+    print(f"  tdsm predict YOUR_CLIPS --labels 'any name, another name'   (your own clips and labels{first})")
     return reports
 
 
