@@ -3,10 +3,10 @@
     python benchmarks/paper_size.py                      # 12 blocks, width 768, 64 clips x 12 labels; 10 to 15 minutes on two cores
     python benchmarks/paper_size.py --profile            # where the time of scoring goes, before everything else
 
-The plain computation is the paper's (METHOD: pipeline steps 3 to 7): one call per label and noise, text tokens repeated per row, adaLN per row, softmax
-attention over the concatenated tokens, one call per prompt in training. Weights are random and the same on both sides. Each pair of times is taken in turn,
-and the ratio is that of the medians. ``cached`` is another model than ``joint`` with the same parameters; its answers are compared with the plain
-computation of its own definition (text attends to text alone).
+The plain computation is that of METHOD: one call per label and noise, text tokens repeated per row, adaLN per row, softmax attention over the
+concatenated tokens, one call per prompt in training. Weights are random and the same on both sides. Each pair of times is taken in turn, and the ratio is
+that of the medians. ``cached`` is another model than ``joint`` with the same parameters; its answers are compared with the plain computation of its own
+definition (text attends to text alone).
 
 GFLOP of the products of both sides are printed beside the times: their ratio is the speed-up at equal use of the cores, and GFLOP over the printed speed of
 one product is the time below which no exact computation of these products gets. The optimizer's time depends on the number of weights alone.
@@ -42,7 +42,7 @@ PAPER = DiffusionConfig(schedule="mild", target="epsilon", noises=1, margin=1.0,
 Weights = Mapping[str, Tensor]
 
 
-# The paper's computation, written out (METHOD: pipeline steps 3 to 7).
+# The paper's computation, written out from METHOD (pipeline, steps 3 to 7).
 
 
 def linear(weights: Weights, name: str, x: Tensor) -> Tensor:
