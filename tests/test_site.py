@@ -121,6 +121,7 @@ def notes(path: Path) -> list[str]:
     return [" ".join(each.split()) for each in (*strings, *comments)]
 
 
+@pytest.mark.slow
 def test_the_tour_prints_what_it_shows(tmp_path, monkeypatch, capsys):
     """Every block of code of the tour runs, one after the other, and prints the block below it."""
     monkeypatch.chdir(tmp_path)
