@@ -16,6 +16,7 @@ from tdsm.recognizer import Recognizer, pretrained
 from tdsm.text import TextEncoder
 from tdsm.util.errors import InputError
 from tdsm.viz import words
+from tdsm.viz.parts import held_still
 
 TELL = "Both legs push off the ground and the body rises."
 
@@ -56,6 +57,17 @@ def test_a_word_left_out_is_the_label_read_without_it(shipped):
     figure, ax = words.draw_words(made)
     assert [text.get_text() for text in ax.get_xticklabels()] == list(made.words)
     assert [bar.get_height() for bar in ax.patches] == pytest.approx(list(made.loss))
+    figure.draw_without_rendering()
+
+
+def test_a_decision_shows_what_the_own_score_loses(shipped):
+    clip, labels = example_clips()[1], [Label("jump up", TELL), Label("squat", "The knees bend.")]
+    figure, (parts, below) = words.decision(shipped, clip, labels, "jump up")
+    lost = dict(zip([text.get_text() for text in parts.get_yticklabels()], [bar.get_width() for bar in parts.patches], strict=True))
+    known = {each.name: each.description for each in labels}
+    told = shipped.predict([clip, held_still(clip, "left leg")], list(known), known).scores[:, 0]
+    assert lost["left leg"] == pytest.approx(told[0] - told[1], abs=1e-4)
+    assert [text.get_text() for text in below.get_xticklabels()][:2] == ["jump", "up"]
     figure.draw_without_rendering()
 
 

@@ -189,7 +189,7 @@ def scatter(
         colour, marker = style.class_look(index)
         own = points[np.asarray(labels) == name]
         shown = f"{index + 1}  {name}" if numbered and name in text_labels else name
-        ax.scatter(own[:, 0], own[:, 1], s=22, c=colour, marker=marker, alpha=0.75, linewidths=0, label=textwrap.fill(shown, 34))
+        ax.scatter(own[:, 0], own[:, 1], s=22, c=colour, marker=marker, alpha=0.75, linewidths=0, label=textwrap.fill(shown, 28))
     halo = [matplotlib.patheffects.withStroke(linewidth=2.5, foreground="white")]
     for (x, y), name in zip(text_points, text_labels, strict=True):
         place = classes.index(name)
@@ -258,6 +258,6 @@ def scatter_prompts(
             rows = points[(np.asarray(labels) == name) & (right == own)]
             ax.scatter(rows[:, 0], rows[:, 1], s=26, c=face, edgecolors=colour, marker=style.class_look(index)[1], linewidths=0.9, alpha=0.8)
     for index, name in enumerate(dict.fromkeys(labels)):
-        ax.scatter([], [], s=26, c=style.MIDDLE, marker=style.class_look(index)[1], label=textwrap.fill(name, 34))
+        ax.scatter([], [], s=26, c=style.MIDDLE, marker=style.class_look(index)[1], label=textwrap.fill(name, 28))
     _frame(ax, title, caption, entries=2 + len(set(labels)))
     return fig, ax

@@ -62,7 +62,7 @@ class InteractiveMap:
 
     def html(self) -> str:
         """The notebook's page: one self-contained HTML document, with the map as SVG."""
-        return self._page(_svg(self))
+        return self._page(_svg(self), tuple(self.colours))
 
     def figure(self) -> go.Figure:
         """The map alone as a plotly figure, in two or three dimensions: one trace for each class, and buttons where there are other colours."""
@@ -90,14 +90,14 @@ class InteractiveMap:
     def save(self, path: str | Path) -> Path:
         """Write the page with the plotly figure to ``path``, atomically; 5 MB, because plotly goes with it. Returns the path."""
         plot = self.figure().to_html(full_html=False, include_plotlyjs=True, post_script=SELECT_PLOTLY)
-        return write_text(Path(path), self._page(plot))
+        return write_text(Path(path), self._page(plot))  # plotly's own buttons change the colours
 
-    def _page(self, drawing: str) -> str:
+    def _page(self, drawing: str, colours: Sequence[str] = ()) -> str:
         data = {"about": [*self.about, *(f"label: {name}" for name in self.stars)], **self.clips, **_looks(self)}
         about = "select a point to play its clip" if self.clips else "point at a dot to read its clip"
         page = importlib.resources.files("tdsm.viz") / "map.html"
-        options = "".join(f"<option>{html.escape(title)}</option>" for title in ("class", *self.colours))
-        colour = f'<label>colour: <select id="colour">{options}</select></label>' if self.colours else ""
+        options = "".join(f"<option>{html.escape(title)}</option>" for title in ("class", *colours))
+        colour = f'<label>colour: <select id="colour">{options}</select></label>' if colours else ""
         turns = self.points.shape[1] == 3
         return Template(page.read_text(encoding="utf-8")).substitute(
             drawing=drawing, text=style.TEXT, about=about + ("; drag to turn the map" if turns else ""), side=SIDE, legend=LEGEND, colour=colour,
@@ -265,7 +265,7 @@ def _svg(shown: InteractiveMap) -> str:
     order = {name: index for index, name in enumerate(dict.fromkeys(shown.labels))}
     count = max(map(len, (order, *(set(values) for values in shown.colours.values() if not _numeric(values)))))
     symbols = "".join(f'<symbol id="m{index}" overflow="visible"><path d="{_outline(style.class_look(index)[1])}"/></symbol>' for index in range(count))
-    symbols += f'<symbol id="star" overflow="visible"><path d="{_outline("*", 15)}" stroke="#000"/></symbol>' if shown.stars else ""
+    symbols += f'<symbol id="star" overflow="visible"><path d="{_outline("*", 15)}" stroke="#000" stroke-width="1"/></symbol>' if shown.stars else ""
     looks = [(f"m{order[label]}", style.class_look(order[label])[0]) for label in shown.labels]
     looks += [("star", colour) for colour in _class_colours([*shown.stars], shown.labels).values()]
     dots = "".join(

@@ -10,6 +10,7 @@ so that a token also tells of its neighbours. In the aligned recipe a label is o
 """
 
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,18 +18,20 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from tdsm.data.clips import Clip
 from tdsm.data.labels import Label, as_labels, merged
+from tdsm.data.missing import completed
 from tdsm.recognizer import Recognizer
 from tdsm.text import TextEncoder
 from tdsm.text.language_model import load_tokenizer, locate
 from tdsm.util.errors import InputError
 from tdsm.viz import style
-from tdsm.viz.parts import AGAINST, NEUTRAL, SUPPORTS
+from tdsm.viz.parts import AGAINST, NEUTRAL, PARTS, SUPPORTS, held_still, looks, signed
+from tdsm.viz.stills import strip
 
-__all__ = ["Words", "attention_to_words", "draw_attention", "draw_words", "without_each_word"]
+__all__ = ["Words", "attention_to_words", "decision", "draw_attention", "draw_words", "without_each_word"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def _without(words: Sequence[str], place: int) -> str:
     return " ".join([*words[:place], *words[place + 1 :]])
 
 
-def draw_words(words: Words, ax: Axes | None = None) -> tuple[Figure, Axes]:
+def draw_words(words: Words, ax: Axes | None = None) -> tuple[FigureBase, Axes]:
     """A bar for each word, in the order of the text: what the score loses without it; green speaks for the label, pink against it."""
     fig, ax = style.new_axes(ax, max(5.0, 0.42 * len(words.words) + 1.5), 2.9)
     bars = ax.bar(range(len(words.words)), words.loss, color=[SUPPORTS if loss > 0 else AGAINST for loss in words.loss], width=0.75)
@@ -106,8 +109,39 @@ def draw_words(words: Words, ax: Axes | None = None) -> tuple[Figure, Axes]:
         ax.axhline(words.margin, color=style.TEXT, linewidth=1.0, linestyle="--", label="margin: beyond it, another answer")
         ax.legend(fontsize=style.SMALL, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.08))
     ax.margins(y=0.22)
-    style.finish(ax, "", f"score of “{words.label}”\nlost without the word", ticks="y")
+    ax.set_title(textwrap.fill(words.label, 60), fontsize=style.AXIS)
+    style.finish(ax, "", "score lost\nwithout the word", ticks="y")
     return fig, ax
+
+
+def decision(recognizer: Recognizer, clip: Clip, labels: Sequence[str | Label], label: str, frames: int = 6) -> tuple[Figure, np.ndarray]:
+    """What the score of one label loses when a part of the body is held still (above) and when a word of the label is left out (below).
+
+    Parts are held still as :mod:`tdsm.viz.parts` says. Every label that needs the part may lose as much: for what that does to the answer see
+    :func:`tdsm.viz.motion.influence`.
+
+    Raises:
+        InputError: what :func:`without_each_word` refuses.
+    """
+    words = without_each_word(recognizer, clip, labels, label)
+    names = [each.name for each in as_labels(labels)]
+    whole = completed(clip)
+    scores = recognizer.predict([whole, *(held_still(whole, part) for part in PARTS)], labels).scores
+    parts = dict(zip(PARTS, (scores[0] - scores[1:])[:, names.index(label)].tolist(), strict=True))
+    figure = Figure(figsize=(max(9.0, 0.42 * len(words.words) + 1.5), 6.2), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(3.2, 2.9))
+    left, right = above.subfigures(1, 2, width_ratios=(5, 3))
+    strip(clip, names[int(scores[0].argmax())], frames, influence=parts, figure=left)
+    ax, look = right.subplots(), looks(parts)
+    bars = ax.barh(list(parts), list(parts.values()), color=[look[part][0] for part in parts])
+    ax.bar_label(bars, [signed(loss) for loss in parts.values()], padding=3, fontsize=style.SMALL)
+    ax.axvline(0, color=style.MIDDLE, linewidth=0.8)
+    ax.invert_yaxis()
+    ax.margins(x=0.25)
+    ax.set_title(f"score of “{textwrap.shorten(label, 40, placeholder=' ...')}”", fontsize=style.AXIS)
+    style.finish(ax, "lost when the part is held still", ticks="x")
+    _, under = draw_words(words, below.subplots())
+    return figure, np.array([ax, under])
 
 
 def attention_to_words(recognizer: Recognizer, clip: Clip, label: str | Label) -> tuple[list[str], Float[np.ndarray, "block token"]]:
