@@ -1,5 +1,6 @@
 """The alignment view: what is measured, the spaces it is measured in, the denoiser's fused tokens, and the map whose points play their clips."""
 
+import base64
 import dataclasses
 import json
 import re
@@ -399,7 +400,8 @@ def test_many_clips_cost_frames_and_not_size_until_there_are_too_many(clips, dra
     copies = [dataclasses.replace(clip) for clip in [*clips] * 20]
     points = draw.normal(size=(120, 2))
     shown = interactive.interactive_scatter(points, ["a"] * 120, ["b"] * 120, copies)
-    assert len(shown._repr_html_()) < 450_000
+    assert len(shown.html()) < 450_000
+    assert shown._repr_png_().startswith(b"\x89PNG") and len(shown.still()) < 40_000
     thin = interactive._thinned(copies[0], interactive.VALUES // 120)
     assert interactive.FEWEST <= thin.frames < copies[0].frames
     assert thin.frames / thin.fps == pytest.approx(copies[0].frames / copies[0].fps, rel=0.2)
@@ -447,6 +449,7 @@ def test_a_map_in_three_dimensions_is_drawn_as_its_script_turns_it_and_takes_oth
     assert re.findall(r"<option>(.*?)</option>", page) == ["class", "person", "seconds"] == list(data["fills"]) == list(data["legends"])
     assert data["fills"]["person"] == [style.class_look(0)[0], style.class_look(1)[0]] * 3
     assert len(set(data["fills"]["seconds"])) == 6 and "0.5" in data["legends"]["seconds"] and "3.0" in data["legends"]["seconds"]
+    assert base64.b64encode(shown.still()).decode() in shown._repr_html_()
     assert data["about"][6:] == ["label: b", "label: new"] and page.count('href="#star"') == 2
     assert np.linalg.norm(data["places"], axis=1).max() == pytest.approx(1, abs=1e-3)
     yaw, pitch = data["turn"]

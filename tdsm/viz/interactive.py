@@ -28,7 +28,9 @@ from tdsm.data.clips import Clip
 from tdsm.util.errors import InputError
 from tdsm.util.files import write_text
 from tdsm.viz import style
+from tdsm.viz.alignment import scatter
 from tdsm.viz.animation import iframe, player
+from tdsm.viz.stills import small_png
 
 __all__ = ["InteractiveMap", "interactive_scatter"]
 
@@ -108,8 +110,17 @@ class InteractiveMap:
         played = len(self.clips.get("clips", ()))
         return f"InteractiveMap({len(self.labels)} points, {len(set(self.labels))} classes, {played} clips, {len(self.html().encode()) / 1000:.0f} kB)"
 
+    def still(self) -> bytes:
+        """The map as a small PNG, for readers that run no scripts; three dimensions as they are turned at first."""
+        flat = _turned(_centred(self), YAW, PITCH) if self.points.shape[1] == 3 else np.array([*self.points, *self.stars.values()])
+        count = len(self.points)
+        return small_png(scatter(flat[:count], list(self.labels), text_points=flat[count:], text_labels=list(self.stars))[0])
+
     def _repr_html_(self) -> str:
-        return iframe(self.html(), f"height:{self.height}px")
+        return iframe(self.html(), f"height:{self.height}px", still=self.still(), words=repr(self))
+
+    def _repr_png_(self) -> bytes:
+        return self.still()
 
 
 def interactive_scatter(
