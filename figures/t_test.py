@@ -2,15 +2,16 @@
 
     python figures/t_test.py
 
-The first panel shows our numbers on the synthetic demo clips. The other four panels show published numbers: TDSM at t_test = 25 and the best earlier method.
-They also show our numbers on NTU RGB+D once there is a result file ``t_test_NAME.npz`` in the form that benchmarks/ablations.py writes.
+The panels of the first line show our numbers on recordings and on the synthetic demo clips. The panels of the second line show published numbers: TDSM at
+t_test = 25 and the best earlier method. They also show our numbers on NTU RGB+D once there is a result file ``t_test_NAME.npz`` in the form that
+benchmarks/ablations.py writes.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import paper
-from common import caption, run, save
+from common import ROWS, caption, run, save
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tables import SETS
@@ -25,25 +26,27 @@ EARLIER = paper.METHODS[:-1]
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
     """Draw t_test.pdf and .png."""
     files = {result.file: result for result in results}
-    figure = Figure(figsize=(12, 3.6))
-    axes = figure.subplots(1, 1 + len(paper.ABLATION_COLUMNS))
-    sources = []
-    for ax, name in zip(axes, ("demo", *paper.ABLATION_COLUMNS), strict=True):
+    figure = Figure(figsize=(12, 6.4))
+    above, below = figure.subfigures(2, 1)
+    axes, sources = [*above.subplots(1, 1 + len(ROWS)), *below.subplots(1, len(paper.ABLATION_COLUMNS))], []
+    for ax, title in zip(axes, (*ROWS.values(), "synthetic demo, 10 unseen"), strict=False):
+        ax.set(title=title, ylabel="top-1 % on unseen classes")
+    for ax, name in zip(axes, (*ROWS, "demo", *paper.ABLATION_COLUMNS), strict=True):
         made = files.get(f"t_test_{name}.npz")
         if made:
             sources.append(made.source)
             ours(ax, made)
         else:
             ax.text(0.5, 0.04, "this package: not run", transform=ax.transAxes, ha="center", color=style.MISS)
-        if name == "demo":
-            ax.set(title="synthetic demo, 10 unseen", ylabel="top-1 % on unseen classes", ylim=(0, 100))
-            ax.axhline(10, color=style.MIDDLE, linestyle=":", label="chance")
-        else:
+        if name in paper.ABLATION_COLUMNS:
             theirs(ax, name)
-        ax.set(xlabel="$t_{test}$", xticks=range(5, 50, 10), xlim=(2, 48))
+        else:
+            ax.axhline(10 if name == "demo" else 100 / len(benchmark_named(name).draws[0]), color=style.MIDDLE, linestyle=":", label="chance")
+        ax.set(xlabel="$t_{test}$", xticks=range(5, 50, 10), xlim=(2, 48), ylim=(0, 100))
     handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles))
-    note = "Published: as printed, most of it selected on test clips. This package: mean over seeds; band: lowest to highest of the test noises."
+    note = "Published: as printed, most of it selected on test clips. This package: a short version of the paper's recipe; mean over seeds."
+    note += " Band: lowest to highest of the test noises."
     caption(figure, "\n".join([note, *sources]))
     return save(figure, out, "t_test")
 
