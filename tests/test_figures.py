@@ -25,7 +25,9 @@ from tdsm.viz import style
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "figures"
 PICTURES = [
-    f"{name}.{kind}" for name in ("ablations", "pipeline", "strips", "t_test", "umap", "never_met", "unseen_classes", "scale") for kind in ("pdf", "png")
+    f"{name}.{kind}"
+    for name in ("ablations", "pipeline", "strips", "t_test", "triplet", "umap", "never_met", "unseen_classes", "scale")
+    for kind in ("pdf", "png")
 ]
 TABLES = [f"table_{name}.{kind}" for name in ("1", "2", "ablations", "small_sets") for kind in ("md", "tex")]
 
