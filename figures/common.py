@@ -46,7 +46,7 @@ def save(figure: Figure, out: Path, name: str, dpi: int | None = None) -> list[P
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None}, dpi=dpi or matplotlib.rcParams["savefig.dpi"])
     with atomic(paths[1]) as partial:
-        Image.open(picture).convert("RGB").quantize(96, dither=Image.Dither.NONE).save(partial, "PNG", optimize=True)
+        Image.open(picture).convert("RGB").quantize(96, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(partial, "PNG", optimize=True)
     return paths
 
 

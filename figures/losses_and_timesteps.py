@@ -33,8 +33,8 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     for index, (benchmark, (title, recipe)) in enumerate(worlds.items()):
         losses = [newest(results, benchmark, "tdsm", recipe | variant) for variant in paper.VARIANTS.values()]
         timesteps = [newest(results, benchmark, "tdsm", recipe | paper.variant_of(steps)) for steps in paper.TIMESTEPS]
-        ours(left, range(3), losses, title, index)
-        ours(right, paper.TIMESTEPS, timesteps, title, index)
+        ours(left, range(3), losses, title, index, joined=False)
+        ours(right, paper.TIMESTEPS, timesteps, title, index, joined=True)
         files |= {number.file for number in (*losses, *timesteps) if number}
     left.set_xticks(range(3), ["$L_{diff}$ only\n(λ = 0)", "$L_{TD}$ only\n(ours: λ = 1000)", "both\n(λ = 1)"])
     left.set(title="losses", ylabel="top-1 % on unseen classes", xlim=(-0.4, 2.4), ylim=(0, 100))
@@ -56,7 +56,7 @@ def published(ax: Axes, places: Sequence[int] | Mapping[int, object], printed: S
         ax.plot(list(places), values, linestyle="--" if joined else "none", color=colour, marker=marker, markerfacecolor="white", linewidth=0.8, label=label)
 
 
-def ours(ax: Axes, places: Sequence[int] | Mapping[int, object], made: Sequence[Number | None], title: str, index: int) -> None:
+def ours(ax: Axes, places: Sequence[int] | Mapping[int, object], made: Sequence[Number | None], title: str, index: int, *, joined: bool) -> None:
     """One of our data sets: filled markers and lines of its own colour, with its chance dotted; nothing where it was not run."""
     if not all(made):
         return
@@ -64,7 +64,8 @@ def ours(ax: Axes, places: Sequence[int] | Mapping[int, object], made: Sequence[
     shares, spread = [100 * number.mean for number in made], [100 * (number.std or 0) for number in made]
     colour, marker = style.class_look(index)
     label = f"{title},\nthis package ({made[0].seeds} seeds)"
-    ax.errorbar(list(places), shares, spread, color=colour, marker=marker, label=label, linewidth=2, elinewidth=1.2, capsize=3)
+    lines = {"linestyle": "-" if joined else "none", "linewidth": 2, "elinewidth": 1.2, "capsize": 3}
+    ax.errorbar(list(places), shares, spread, color=colour, marker=marker, label=label, **lines)
     ax.axhline(100 * made[0].chance, color=colour, linestyle=":", linewidth=1)
 
 

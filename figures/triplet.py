@@ -3,15 +3,17 @@
     python figures/triplet.py
 
 Top-1 on unseen classes with the triplet loss minus top-1 without it, of the same features, texts, batches and noises. Published numbers are those of the
-paper's ablation; ours are of benchmarks/ablations.py, on recordings and on the synthetic demo clips, with the paper's margin and with smaller ones.
+paper's ablation. Ours are of benchmarks/ablations.py, on recordings, and of results/triplet_margin.txt, which benchmarks/triplet_margin.py printed, on the
+synthetic demo clips; with the paper's margin and with smaller ones.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import paper
-from common import ROWS, caption, run, save
+from common import HERE, ROWS, caption, run, save
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tables import SETS
@@ -21,38 +23,44 @@ from tdsm.experiments.results import Result
 from tdsm.viz import style
 
 SETTINGS = {"margin 1 (the paper's)": {}, "margin 0.3": {"diffusion.margin": 0.3}, "margin 0.1": {"diffusion.margin": 0.1}}
-WORLDS = {"demo": "synthetic demo, paper's recipe"}
-WORLDS |= {row: f"{title}, paper's recipe" for row, title in ROWS.items()}
+PRINTED = ("1, margin 1 (the paper's)", "1, margin 0.3", "1, margin 0.1")  # their rows in triplet_margin.txt
+WORLDS = {row: f"{title}, paper's recipe" for row, title in ROWS.items()}
 WORLDS |= {f"{row}-tuned": f"{title}, aligned recipe" for row, title in ROWS.items()}
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
     """triplet.pdf and .png."""
     files = {result.file: result for result in results}
+    made = {title: files[f"t_test_{name}.npz"] for name, title in WORLDS.items() if f"t_test_{name}.npz" in files}
     names = [f"{SETS[benchmark_named(name).dataset]} {benchmark_named(name).split}, published" for name in paper.ABLATION_COLUMNS]
-    figure = Figure(figsize=(9.0, 4.8))
+    names += ["synthetic demo, paper's recipe", *made]
+    figure = Figure(figsize=(9.0, 0.42 * len(names) + 1.5))
     ax = figure.subplots()
     gains = [both - alone for alone, both in zip(paper.LOSSES["L_diff only"], paper.LOSSES["both"], strict=True)]
-    ax.plot(gains, range(len(names)), "D", color=style.MIDDLE, markerfacecolor="white", label="published, margin 1")
-    made = {
-        title: files[f"t_test_{name}.npz"]
-        for name, title in WORLDS.items()
-        if f"t_test_{name}.npz" in files and "top1_variants" in files[f"t_test_{name}.npz"].arrays
-    }
-    for place, result in enumerate(made.values(), len(names)):
+    ax.plot(gains, range(len(gains)), "D", color=style.MIDDLE, markerfacecolor="white", label="published, margin 1")
+    printed = (HERE.parent / "results" / "triplet_margin.txt").read_text(encoding="utf-8")
+    demo(ax, len(gains), printed)
+    for place, result in enumerate(made.values(), len(gains) + 1):
         ours(ax, place, result)
     ax.axvline(0, color=style.MIDDLE, linewidth=1)
-    ax.set_yticks(range(len(names) + len(made)), [*names, *made], fontsize=style.AXIS)
+    ax.set_yticks(range(len(names)), names, fontsize=style.AXIS)
     ax.invert_yaxis()
     style.finish(ax, "points of top-1 on unseen classes that the triplet loss adds (left: it hurts, right: it helps)")
-    handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    handles = {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     ax.legend(handles.values(), handles.keys(), fontsize=style.SMALL, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4)
-    seeds = {len(result.arrays["top1_variants"]) for result in made.values()}
-    told = (
-        f"Ours: mean of the differences of {', '.join(map(str, sorted(seeds)))} seeds, bar: ± their std; nothing selected. Published: selected on test clips."
-    )
-    caption(figure, "\n".join([told, *(result.source for result in made.values())]))
+    seeds = ", ".join(f"{len(result.arrays['top1_variants'])} ({title})" for title, result in made.items())
+    told = f"Bars: ± std of the differences over seeds: {seeds}; demo: difference of means, 5 seeds. Nothing selected. Published: selected on test clips."
+    source = f"results/triplet_margin.txt: {re.search(r'commit [^;]*', printed)[0]}"
+    caption(figure, "\n".join([told, source, *(result.source for result in made.values())]))
     return save(figure, out, "triplet")
+
+
+def demo(ax: Axes, place: int, printed: str) -> None:
+    """The synthetic demo, of what benchmarks/triplet_margin.py printed: means alone."""
+    top1 = {row: float(mean) for row, mean in re.findall(r"^\| ([^|]+) \| ([\d.]+) ±", printed, re.MULTILINE)}
+    for number, row in enumerate(PRINTED):
+        colour, marker = style.class_look(number)
+        ax.plot([top1[row] - top1["none"]], [place + 0.2 * (number - 1)], marker, color=colour)
 
 
 def ours(ax: Axes, place: int, result: Result) -> None:

@@ -495,3 +495,29 @@ def test_selecting_a_point_plays_in_a_browser(clips, tmp_path, draw):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     title = re.search("<title>(.*?)</title>", done.stdout).group(1)
     assert re.fullmatch(rf"{re.escape(clips[4].name)}\|\d+\.\d s", title)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium to run the page in")
+def test_a_map_in_three_dimensions_turns_and_changes_its_colours_in_a_browser(tmp_path, draw):
+    points = draw.normal(size=(6, 3))
+    shown = interactive.interactive_scatter(points, ["a", "b", "c"] * 2, ["n"] * 6, colours={"second": np.arange(6.0)}, stars={"b": np.zeros(3)})
+    script = """<script>
+const mark = i => map.querySelector(`[data-i="${i}"]`), at = i => [mark(i).getAttribute('x'), mark(i).getAttribute('y')].join(' '), before = at(0);
+const point = (kind, x, y) => new PointerEvent(kind, {clientX: x, clientY: y, bubbles: true});
+map.dispatchEvent(point('pointerdown', 100, 100)); window.dispatchEvent(point('pointermove', 220, 100)); window.dispatchEvent(point('pointerup', 220, 100));
+get('colour').value = 'second'; get('colour').dispatchEvent(new Event('change'));
+mark(6).dispatchEvent(new PointerEvent('pointerover', {bubbles: true}));
+document.title = [before, at(0), mark(5).getAttribute('fill'), get('legend').textContent, get('about').textContent].join('|');
+</script></body>"""
+    page = tmp_path / "map.html"
+    page.write_text(shown.html().replace("</body>", script), encoding="utf-8")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2500", "--dump-dom", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    before, after, fill, legend, about = re.search("<title>(.*?)</title>", done.stdout).group(1).split("|")
+    places = interactive.SIDE / 2 + (interactive.SIDE / 2 - interactive.MARGIN) * interactive._turned(
+        interactive._centred(shown), interactive.YAW + 1.0, interactive.PITCH
+    ) * [1, -1]  # 120 pixels to the right are one radian
+    assert before != after
+    assert [float(value) for value in after.split()] == pytest.approx(places[0], abs=0.5)
+    assert fill == packed(shown.html())["fills"]["second"][5] and legend == "0.05.0" and about == "label: b"

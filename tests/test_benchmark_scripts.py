@@ -116,24 +116,24 @@ def test_ahead(command, tmp_path):
     assert {row[3] for row in rows[2:]} == {"ReViSE (published)", "DeViSE (published)", "Global (published)", "PURLS (published)"}
 
 
+class InTurn:
+    """Stands for a pool of processes: works in this process, where the module's settings are small."""
+
+    def __init__(self, *args):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        return None
+
+    map = staticmethod(map)
+
+
 def test_ablations(command, tmp_path):
     config = override(TINY_CLASSIFIER, {"train.steps": 4})
     args = ("--seeds", 2, "--processes", 1, "--out", tmp_path / "results", "--runs", tmp_path / "runs")
-
-    class InTurn:
-        """In this process, where the module's settings are small."""
-
-        def __init__(self, *args):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *args):
-            return None
-
-        map = staticmethod(map)
-
     small = {"CONFIG": config, "VARIANTS": ({"diffusion.triplet_weight": 0.0},), "demo_recognizer": functools.partial(demo_recognizer, clips_per_class=2)}
     command("ablations", *args, **small, ProcessPoolExecutor=InTurn, maps=lambda *given: {})
     results = {result.file: result for result in load_results(tmp_path / "results")}
@@ -143,6 +143,20 @@ def test_ablations(command, tmp_path):
     }  # fmt: skip
     assert results["t_test_demo.npz"].arrays["top1"].shape == (2, 9, config.diffusion.noises)
     assert np.isfinite(results["pictures_demo.npz"].arrays["strip_scores"]).all()
+
+
+def test_ablations_on_recordings_name_their_row_and_recipe(command, inputs, tmp_path):
+    args = ("--row", "utd-mhad-purls-22-5", "--seeds", 2, "--processes", 1, "--out", tmp_path / "results", "--runs", tmp_path / "runs")
+    small = {"CONFIG": override(TINY_CLASSIFIER, {"train.steps": 4}), "VARIANTS": ({"diffusion.triplet_weight": 0.0}, {"diffusion.timesteps": 5})}
+    small["VARIANTS"][1]["diffusion.test_step"] = 2
+    command("ablations", inputs / "utd-mhad.npz", *args, **small, ProcessPoolExecutor=InTurn, maps=lambda *given: {})
+    (numbers,) = [result.numbers for result in load_results(tmp_path / "results") if result.file == "ablations_utd-mhad-purls-22-5.json"]
+    assert {(number.benchmark, number.variant["recipe"], number.seeds) for number in numbers} == {("utd-mhad-purls-22-5", "demo, 4 steps", 2)}
+    (made,) = [result for result in load_results(tmp_path / "results") if result.file == "t_test_utd-mhad-purls-22-5.npz"]
+    assert made.arrays["top1_variants"].shape == (2, 3) and made.arrays["variants"][1] == "{'diffusion.triplet_weight': 0.0}"
+    assert str(inputs) not in made.command and "utd-mhad.npz" in made.command
+    with pytest.raises(SystemExit):
+        command("ablations", inputs / "utd-mhad.npz")
 
 
 def test_training_time(command, inputs):

@@ -10,6 +10,7 @@ from pathlib import Path
 import matplotlib.style
 import numpy as np
 import pytest
+from PIL import Image
 from standins import TINY_CLASSIFIER
 
 from tdsm.catalogue.rows import benchmark_named
@@ -25,7 +26,9 @@ from tdsm.viz import style
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "figures"
 PICTURES = [
-    f"{name}.{kind}" for name in ("ablations", "pipeline", "strips", "t_test", "umap", "never_met", "unseen_classes", "scale") for kind in ("pdf", "png")
+    f"{name}.{kind}"
+    for name in ("ablations", "pipeline", "strips", "t_test", "triplet", "umap", "never_met", "unseen_classes", "scale")
+    for kind in ("pdf", "png")
 ]
 TABLES = [f"table_{name}.{kind}" for name in ("1", "2", "ablations", "small_sets") for kind in ("md", "tex")]
 
@@ -141,6 +144,34 @@ def test_the_band_spans_the_noises_and_the_line_lies_within(figure, tmp_path):
     assert band[:, 1].min() == pytest.approx(100 * top1.min(axis=2).mean(axis=0)[0])
     assert band[:, 1].max() == pytest.approx(100 * top1.max(axis=2).mean(axis=0)[-1])
     assert ax.lines[0].get_ydata() == pytest.approx(100 * top1.mean(axis=(0, 2)))
+
+
+def test_a_gain_of_the_triplet_loss_is_the_mean_of_the_differences_of_seeds(figure, tmp_path):
+    names = [{}, {"diffusion.triplet_weight": 0.0}, {"diffusion.margin": 0.1}]
+    arrays = {"top1_variants": np.array([[0.5, 0.6, 0.7], [0.6, 0.8, 0.6]]), "variants": np.array(list(map(str, names)))}
+    write_result(tmp_path / "t_test_x.npz", [], command="c", protocol=PROTOCOL, arrays=arrays)
+    _, ax = style.new_axes(None, 3.0, 3.0)
+    figure("triplet").ours(ax, 4, load_results(tmp_path)[0])
+    gains = {bars.get_label(): bars.lines[0].get_xdata()[0] for bars in ax.containers}
+    assert gains == pytest.approx({"margin 1 (the paper's)": -15.0, "margin 0.1": -5.0})
+    rows = {"none": 60.0, "1, margin 1 (the paper's)": 42.5, "1, margin 0.3": 64.0, "1, margin 0.1": 71.0}
+    printed = "\n".join(f"| {name} | {value} ± 9.9 | 50.0 ± 1.0 |" for name, value in rows.items())
+    _, ax = style.new_axes(None, 3.0, 3.0)
+    figure("triplet").demo(ax, 4, printed)
+    assert [line.get_xdata()[0] for line in ax.lines] == pytest.approx([-17.5, 4.0, 11.0])
+
+
+def test_a_palette_changes_no_colour(figure, tmp_path):
+    figure_of, ax = style.new_axes(None, 3.0, 3.0)
+    for index, colour in enumerate(style.CLASSES):
+        ax.bar(index, 1, width=1.0, color=colour, linewidth=0)
+    common = figure("common")
+    paths = common.save(figure_of, tmp_path, "colours")
+    assert [path.name for path in paths] == ["colours.pdf", "colours.png"]
+    seen = {color[1] for color in Image.open(paths[1]).convert("RGB").getcolors(10_000)}
+    for colour in style.CLASSES:
+        wanted = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)])
+        assert min(np.abs(np.array(each) - wanted).max() for each in seen) <= 3
 
 
 def test_a_denoiser_trained_alone_is_that_of_the_whole_way_and_test_steps_are_told_apart(monkeypatch):
