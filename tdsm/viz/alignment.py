@@ -219,7 +219,7 @@ def panels(spaces: Mapping[str, Space], seed: int = 0, neighbours: int = 15) -> 
     """
     if not spaces or len({space.of.classes for space in spaces.values()}) > 1:
         raise InputError("panels", f"{len(spaces)} spaces of {len({space.of.classes for space in spaces.values()})} sets of classes", "give spaces of one set")
-    fig = Figure(figsize=(4.0 * len(spaces) + 2.6, 4.3), layout="constrained")
+    fig = Figure(figsize=(2.9 * len(spaces) + 2.3, 3.4), layout="constrained")
     axes = fig.subplots(1, len(spaces), squeeze=False)[0]
     for ax, (title, space) in zip(axes, spaces.items(), strict=True):
         points = project({"clips": space.clips, "labels": space.labels}, "umap", seed, neighbours)

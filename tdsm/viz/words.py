@@ -128,7 +128,7 @@ def decision(recognizer: Recognizer, clip: Clip, labels: Sequence[str | Label], 
     whole = completed(clip)
     scores = recognizer.predict([whole, *(held_still(whole, part) for part in PARTS)], labels).scores
     parts = dict(zip(PARTS, (scores[0] - scores[1:])[:, names.index(label)].tolist(), strict=True))
-    figure = Figure(figsize=(max(9.0, 0.42 * len(words.words) + 1.5), 6.2), layout="constrained")
+    figure = Figure(figsize=(max(9.0, 0.37 * len(words.words) + 1.5), 5.8), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(3.2, 2.9))
     left, right = above.subfigures(1, 2, width_ratios=(5, 3))
     strip(clip, names[int(scores[0].argmax())], frames, influence=parts, figure=left)
