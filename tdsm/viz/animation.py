@@ -35,6 +35,7 @@ MISSING = -32768
 VALUES_PER_PAGE = 6_000  # coordinates of a clip: 16 kB in base64; the page around them has 7 kB, and the still 5 kB
 SCORES_SHOWN = 8
 NAMES, LETTER, LINE = 0.44, 7.0, 17  # share of a row's width that its name takes; pixels of a letter and of a line
+NARROW = 400  # pixels: the width for which the height is computed
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def _page(cells: list[_Cell], name: str, influence: Mapping[str, Real] | None = 
         data=json.dumps([cell.data for cell in cells], separators=(",", ":")),
         floor=style.FLOOR, text=style.TEXT, bar=style.BAR, line=LINE,
     )  # fmt: skip
-    letters = int(NAMES * width / columns / LETTER)
+    letters = int(NAMES * min(width, NARROW * columns) / columns / LETTER)  # a name may need more lines beside another area than alone
     rows = max(sum(5 + LINE * math.ceil(len(label + roles) / letters) for label, roles, *_ in cell.rows.bars) + LINE * bool(cell.rows.note) for cell in cells)
     height = 16 + math.ceil(len(cells) / columns) * (tall + rows + 76) + 36 + (48 if influence else 24)
     return Player(page, name, height, width + 16, draw=partial(still, [(cell.clip, cell.predicted) for cell in cells], influence))

@@ -1,7 +1,8 @@
 """Plotly figures that survive in a saved notebook.
 
 A plotly figure alone stores only plotly's own MIME type, which nbconvert's HTML, GitHub and PDF leave out without an error. A :class:`Chart` stores a static
-picture of the same data beside it, drawn by matplotlib, so that no browser and no kaleido are needed.
+picture of the same data beside it, drawn by matplotlib, so that no browser and no kaleido are needed. JupyterLab shows the picture at first, and plotly's
+extension replaces it by the interactive figure when the mouse enters it, also in an untrusted notebook.
 """
 
 import html
