@@ -205,7 +205,7 @@ def type_labels(tab):
     text, picture, sources = "cell(2).querySelector('input[type=text]')", "cell(2).querySelector('img')", []
     beside(tab, picture, "cell(2).querySelector('iframe')")
     assert tab.value("cell(2).innerText.includes('nearest action of the dictionary')")
-    assert tab.value("/true label ranks 1 of|ranks first for 0 of/.test(cell(2).innerText)")
+    assert tab.value("/true label has rank 1 of|ranks first for 0 of/.test(cell(2).innerText)")
     last = tab.wait(f"{picture}.naturalHeight && {picture}.src")
     for labels in ("jump, squat", "jump, squat, wave hello, bow, swim"):
         tab.value(f"void (window.busy = 0, new MutationObserver({SEE_BUSY}).observe(cell(2), {{childList: true, subtree: true}}))")

@@ -143,7 +143,7 @@ def test_ask_shows_a_new_ranking_for_other_labels_and_one_line_for_bad_ones(reco
     text, clip = parts(made, Text)["labels"], parts(made, Dropdown)["clip"]
     assert text.value == ", ".join(unseen.classes)
     assert "data:image/png" in shown[-1]
-    assert "The true label ranks 1 of 4." in shown[-1] or "ranks first for 0 of the 4" in first_words(made)
+    assert "The true label has rank 1 of 4." in shown[-1] or "ranks first for 0 of the 4" in first_words(made)
     before = len(shown)
     text.value = "jump, swim"
     assert len(shown) == before + 1  # the clip continues to play

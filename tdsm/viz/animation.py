@@ -136,7 +136,7 @@ def player(
         raise InputError(clip.name, "scores and scores_over_time are both given", "give one of them")
     else:
         rows, data["over"] = _moving_rows(clip, predicted, labels or (), *scores_over_time)
-    return _page([_Cell(clip, title + thinned(step), predicted, rows, data)], title, influence)
+    return _page([_Cell(clip, title + thinned(step) if title else thinned(step).removeprefix(" · "), predicted, rows, data)], title, influence)
 
 
 def gallery(clips: Sequence[Clip], predicted: Sequence[str | None] | None = None, scores: Sequence[Mapping[str, Real]] | None = None) -> Player:
@@ -201,9 +201,12 @@ def _page(cells: list[_Cell], name: str, influence: Mapping[str, Real] | None = 
         data=json.dumps([cell.data for cell in cells], separators=(",", ":")),
         floor=style.FLOOR, text=style.TEXT, bar=style.BAR, line=LINE,
     )  # fmt: skip
-    letters = int(NAMES * min(width, NARROW * columns) / columns / LETTER)  # a name may need more lines beside another area than alone
+    space = min(width, NARROW) if columns == 1 else 0.85 * width / columns  # on a narrow page texts need more lines
+    letters, wide = int(NAMES * space / LETTER), int(space / (1.2 * LETTER))
     rows = max(sum(5 + LINE * math.ceil(len(label + roles) / letters) for label, roles, *_ in cell.rows.bars) + LINE * bool(cell.rows.note) for cell in cells)
-    height = 16 + math.ceil(len(cells) / columns) * (tall + rows + 76) + 36 + (48 if influence else 24)
+    heads = [[piece for piece, _ in verdict(cell.clip.label, cell.predicted)] for cell in cells]
+    head = max(19 * max(2, sum(math.ceil(len(piece) / wide) for piece in pieces)) for pieces in heads) + 40
+    height = 16 + math.ceil(len(cells) / columns) * (tall + rows + head) + 36 + (48 if influence else 24)
     return Player(page, name, height, width + 16, draw=partial(still, [(cell.clip, cell.predicted) for cell in cells], influence))
 
 

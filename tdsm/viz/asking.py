@@ -78,7 +78,7 @@ def _bars(answer: Predictions, clip: Clip, width: float = 7.0) -> Figure:
 def _answered(answer: Predictions, clip: Clip) -> str:
     """The bars and, as a table, how each label was read."""
     where = [label for label, _ in answer[0]]
-    place = f"The true label ranks {where.index(clip.label) + 1} of {len(where)}." if clip.label in where else "The true label is not among these labels."
+    place = f"The true label has rank {where.index(clip.label) + 1} of {len(where)}." if clip.label in where else "The true label is not among these labels."
     rows = [(reading.label.name, reading.how, reading.near, "; ".join(reading.remarks)) for reading in answer.readings]
     head = ("label", "read from its", "nearest action of the dictionary", "remarks")
     kept = [column for column in range(4) if column < 2 or any(row[column] for row in rows)]
@@ -127,4 +127,4 @@ def _opening(recognizer: Recognizer, clips: ClipSet) -> tuple[int, str]:
     best = recognizer.probabilities(z_x, clips.classes)[0].argmax(axis=1)
     right = [row for row, place in zip(tried, best, strict=True) if clips.classes[place] == clips[row].label]
     said = f"With all {len(clips.classes)} labels, the true label ranks first for {len(right)} of the {len(tried)} clips tried (the first of each class)"
-    return (right[0], f"{said}; this is one of them.") if right else (tried[0], f"{said}.")
+    return (right[0], f"{said}. The widget opens on one of them.") if right else (tried[0], f"{said}.")

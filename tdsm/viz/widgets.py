@@ -258,7 +258,7 @@ def _grid(counts: np.ndarray, labels: Sequence[str], cell: "Dropdown") -> "GridB
     from ipywidgets import HTML, Button, GridBox, Layout
 
     side = min(40, (GRID - GRID_NAMES) // len(labels))
-    size = {"width": f"{side - 2}px", "height": f"{max(side - 2, 22)}px", "margin": "1px", "padding": "0"}
+    size = {"width": f"{side - 2}px", "height": "28px", "margin": "1px", "padding": "0"}
     borders = ("", f"2px solid {style.TEXT}", f"3px solid {style.COLOURS[1]}")  # elsewhere, on the diagonal, of the chosen cell
     frames = [Layout(**size, border=border) for border in borders]
     empty = [Button(disabled=True, layout=frame, style={"button_color": "#ffffff"}) for frame in frames[:2]]  # one for all: each costs 4 kB in a saved notebook
