@@ -11,18 +11,17 @@ import sys
 from pathlib import Path
 
 from common import save
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tdsm.data.clips import Clip
-from tdsm.data.convert import Converted, convert
+from tdsm.data.convert import convert
 from tdsm.data.layouts import COCO_17, LAYOUTS, NTU_25
 from tdsm.data.readers import read_utd_mhad
 from tdsm.data.readers.reading import Reading
 from tdsm.data.synthetic import Take, perform
 from tdsm.viz import style
-from tdsm.viz.animation import seen_from_sensor
+from tdsm.viz.prepared import draw_converted
 
 OUT = Path(__file__).parent / "out" / "body_conversion.png"
 LABEL = "raise the right arm"
@@ -40,26 +39,6 @@ def recordings(utd: str | None) -> list[tuple[str, Clip]]:
     return rows
 
 
-def draw(ax: Axes, made: Converted, title: str) -> None:
-    """One body, its hips at the origin; the person's left in blue, right in orange."""
-    layout = made.clip.layout
-    sides = {"left": style.LEFT, "right": style.RIGHT}
-    colours = [sides.get(joint.split()[0], style.MIDDLE) for joint in layout.joints]
-    xy = seen_from_sensor(made.clip)[0, 0, :, :2]
-    xy = xy - xy[list(layout.hips)].mean(axis=0)
-    for one, other in layout.lines:
-        colour = colours[one] if {colours[one], colours[other]} != set(sides.values()) else style.MIDDLE
-        ax.plot(*xy[[one, other]].T, color=colour, linewidth=1.6, alpha=0.6, zorder=1)
-    for joint, (x, y) in enumerate(xy):
-        filled = layout.joints[joint] in made.filled
-        ax.plot(x, y, "o", markersize=5.5, color=colours[joint], markerfacecolor="white" if filled else colours[joint], zorder=2 + filled)
-    count = len(made.filled)
-    words = "as recorded" if made.source == made.target else f"{count} of {len(layout)} filled" + (", flat" if made.flat else "")
-    ax.set_title(f"{title}{words}", fontsize=12, color=style.TEXT)
-    ax.set(aspect="equal", xlim=(-0.55, 0.55), ylim=(-1.0, 1.2))
-    ax.set_axis_off()
-
-
 def main(utd: str | None = None, out: Path = OUT) -> Path:
     """Draw a row for each recording and a column for each layout, and write ``out``."""
     rows = recordings(utd)
@@ -67,7 +46,7 @@ def main(utd: str | None = None, out: Path = OUT) -> Path:
     axes = figure.subplots(len(rows), len(LAYOUTS))
     for line, (words, clip) in zip(axes, rows, strict=True):
         for ax, layout in zip(line, LAYOUTS, strict=True):
-            draw(ax, convert(clip, layout), f"{layout.name}\n")
+            draw_converted(ax, convert(clip, layout), f"{layout.name}\n", 12)
         line[0].text(-0.05, 0.5, words, transform=line[0].transAxes, rotation=90, ha="right", va="center", fontsize=12, color=style.TEXT)
     kinds = [
         ("the person's left", style.LEFT, None),
