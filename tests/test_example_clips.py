@@ -78,7 +78,7 @@ def test_recordings_are_read_where_they_were_downloaded(place, tmp_path, monkeyp
         monkeypatch.chdir(folder)
         clips = recordings("utd-mhad")
         assert clips.name == "utd-mhad"
-        assert capsys.readouterr().out == f"utd-mhad: {len(clips)} recorded clips of 'utd-mhad'\n"
+        assert capsys.readouterr().out.splitlines()[0] == f"utd-mhad: {len(clips)} recorded clips of 'utd-mhad'"
 
 
 def test_the_environment_names_the_folder_of_downloads(tmp_path, monkeypatch):
@@ -92,3 +92,12 @@ def test_without_a_download_other_clips_are_given_and_one_line_says_so(tmp_path,
     few = CLIPS[:3]
     assert recordings("utd-mhad", otherwise=lambda: few, folder=tmp_path) is few
     assert capsys.readouterr().out == "utd-mhad: not downloaded (`tdsm fetch utd-mhad`); 3 clips of 'cmu examples' in its place\n"
+
+
+def test_what_the_reader_remarks_is_printed_without_a_path(tmp_path, capsys):
+    write_ucla(tmp_path / "nw_ucla_all_sqe.zip")  # some of whose classes do the same
+    recordings("nw-ucla", folder=tmp_path)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "nw-ucla: 40 recorded clips of 'nw-ucla'"
+    assert second.startswith("remark: nw-ucla: the joints are those of another clip in ")
+    assert str(tmp_path) not in second

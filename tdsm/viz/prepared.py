@@ -75,29 +75,25 @@ def draw_converted(ax: Axes, made: Converted, title: str = "", size: float = sty
 
 
 def sensors(sets: Sequence[ClipSet]) -> Table:
-    """What the bodies of some sets are like: joints, frames a second, joints not seen, how far bones change their length, and how much joints tremble.
+    """What the bodies of some sets are like: layout, joints, frames a second, the share of joints that were not seen, and how far bones change their length.
 
-    A bone's change is the standard deviation of its length in parts of its mean. The trembling of a joint is the size of its second difference between
-    frames, in millimetres for bodies in metres. Both are medians over clips of the median over bones or joints and frames of the first person.
+    A bone's change is the standard deviation of its length in parts of its mean: the median over the bones of the first person, and over clips. Bones of a
+    body keep their length, those of its picture do not.
     """
-    head = ("set", "layout", "joints", "frames/s", "not seen", "bones change", "joints tremble")
-    return Table(head, tuple(_sensor(clips) for clips in sets))
+    return Table(("set", "layout", "joints", "frames/s", "joints not seen", "bones change by"), tuple(map(_sensor, sets)))
 
 
 def _sensor(clips: ClipSet) -> tuple[str, ...]:
-    layout = clips.layout
-    child, parent = np.array(layout.bones).T
-    change, tremble, lost = [], [], []
+    child, parent = np.array(clips.layout.bones).T
+    change, lost = [], []
     for clip in clips:
         lost.append(np.isnan(clip.joints[..., 0]).mean())
         body = completed(clip).joints[0].astype(float)
         body = body[body.any(axis=(1, 2))]
         lengths = np.linalg.norm(body[:, child] - body[:, parent], axis=-1)
         change.append(np.median(lengths.std(axis=0) / np.maximum(lengths.mean(axis=0), 1e-9)))
-        tremble.append(np.median(np.linalg.norm(np.diff(body, 2, axis=0), axis=-1)))
-    unit, factor = ("mm", 1000) if layout.unit == "m" else (layout.unit, 1)
     rates = ", ".join(f"{fps:g}" for fps in sorted({round(clip.fps, 2) for clip in clips}))
-    return clips.name, layout.name, str(len(layout)), rates, f"{np.mean(lost):.1%}", f"{np.median(change):.1%}", f"{factor * np.median(tremble):.1f} {unit}"
+    return clips.name, clips.layout.name, str(len(clips.layout)), rates, f"{np.mean(lost):.1%}", f"{np.median(change):.1%}"
 
 
 def steps(clip: Clip, config: PreprocessConfig) -> Table:

@@ -17,6 +17,7 @@ recorded: ball, ladder, bar, seat, sword and water are inferred from the movemen
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,8 @@ def example_clips() -> ClipSet:
 def recordings(name: str, otherwise: Callable[[], ClipSet] = example_clips, folder: str | Path | None = None) -> ClipSet:
     """Recordings of a data set where its archive has been downloaded, and other clips where it has not; one printed line says which.
 
+    What the reader remarks on the clips is printed below, a line each.
+
     Args:
         name: of a source of ``tdsm fetch``, such as "utd-mhad" or "nw-ucla". The archive is ``utd-mhad/*.zip``, where ``tdsm fetch`` puts it, or
             ``utd_mhad*.zip``.
@@ -77,7 +80,11 @@ def recordings(name: str, otherwise: Callable[[], ClipSet] = example_clips, fold
     given = folder or os.environ.get("TDSM_DOWNLOADS")
     folders = [Path(given)] if given else [Path("data"), Path("..") / "data"]
     found = [path for place in folders for pattern in (f"{name}/*.zip", f"{name.replace('-', '_')}*.zip") for path in sorted(place.glob(pattern))]
-    clips = load_clips(found[0], reading=Reading(progress=False)) if found else otherwise()
+    with warnings.catch_warnings(record=True) as remarks:  # a warning would show where this file lies on this machine
+        warnings.simplefilter("always")
+        clips = load_clips(found[0], reading=Reading(progress=False)) if found else otherwise()
     missing = "" if found else f"not downloaded (`tdsm fetch {name}`); "
     print(f"{name}: {missing}{len(clips)} {'recorded ' if found else ''}clips of {clips.name!r}{'' if found else ' in its place'}")
+    for remark in remarks:
+        print(f"remark: {remark.message}")
     return clips
