@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -91,3 +92,10 @@ def test_the_quick_cells_of_a_notebook_are_more_than_its_imports(path):
     tags = [cell["metadata"].get("tags", []) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
     slow = [index for index, names in enumerate(tags) if "slow" in names]
     assert not slow or slow[0] >= 4
+
+
+def test_the_hero_of_the_readme_moves_and_loads_fast():
+    path = ROOT / "docs" / "img" / "hero.gif"
+    assert path.stat().st_size <= 1_000_000
+    with Image.open(path) as hero:
+        assert hero.n_frames > 50 and hero.info["loop"] == 0  # for ever
