@@ -80,7 +80,7 @@ def _answered(answer: Predictions, clip: Clip) -> str:
     where = [label for label, _ in answer[0]]
     place = f"The true label has rank {where.index(clip.label) + 1} of {len(where)}." if clip.label in where else "The true label is not among these labels."
     rows = [(reading.label.name, reading.how, reading.near, "; ".join(reading.remarks)) for reading in answer.readings]
-    head = ("label", "read from its", "nearest action of the dictionary", "remarks")
+    head = ("label", "read from", "nearest action of the dictionary", "remarks")
     kept = [column for column in range(4) if column < 2 or any(row[column] for row in rows)]
     table = html_table([[row[column] for column in kept] for row in rows], [head[column] for column in kept]) if rows else ""
     notes = "".join(f"<br>{html.escape(note)}" for note in answer.notes)

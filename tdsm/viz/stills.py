@@ -141,7 +141,7 @@ def still(clips: Sequence[tuple[Clip, str | None]], influence: Mapping[str, Real
         InputError: a clip contains no person, or a part is unknown.
     """
     columns = min(3, len(clips))
-    wide = STILL if columns == 1 else STILL_OF_MANY
+    wide, gap = (STILL, 0) if columns == 1 else (STILL_OF_MANY, 10)
     heads = [textwrap.wrap(printable(" · ".join(piece for piece, _ in verdict(clip.label, predicted)) or clip.name), wide // 6) for clip, predicted in clips]
     text = STILL_LINE * max(map(len, heads))
     tall = text + STILL_BODY + STILL_LINE
@@ -152,8 +152,8 @@ def still(clips: Sequence[tuple[Clip, str | None]], influence: Mapping[str, Real
         colour = verdict(clip.label, predicted)[-1][1]
         above = {"fontsize": style.SMALL, "color": colour, "va": "top", "parse_math": False, "linespacing": 1.25}
         figure.text((left + 4) / (columns * wide), (top - 3) / (rows * tall), "\n".join(lines), **above)
-        place = (left / (columns * wide), (top - tall) / (rows * tall), 1 / columns, (tall - text) / (rows * tall))
-        _draw_row(figure.add_axes(place), clip, wide, influence)
+        place = (left / (columns * wide), (top - tall) / (rows * tall), (wide - gap) / (columns * wide), (tall - text) / (rows * tall))
+        _draw_row(figure.add_axes(place), clip, wide - gap, influence)
     return small_png(figure)
 
 

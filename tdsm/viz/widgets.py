@@ -54,7 +54,7 @@ ANYONE = "anyone"
 MOST_NOISES = 16  # where the slider ends
 LABELS_SHOWN = 12
 GRID_CLASSES = 20  # classes at most for which the matrix is a grid of buttons
-GRID, GRID_NAMES = 470, 150  # pixels: the width of the grid, and of its labels
+GRID, GRID_NAMES = 490, 130  # pixels: the width of the grid, and of its labels
 FRESH_NOISE = 2**31  # seed of noises beyond those that a recognizer holds
 
 
@@ -280,7 +280,7 @@ def _grid(counts: np.ndarray, labels: Sequence[str], cell: "Dropdown") -> "GridB
             if at in filled:
                 filled[at].layout = look
 
-    head = '<div style="text-align:center;line-height:1.2" title="{}">{}</div>'
+    head = '<div style="text-align:center;line-height:1.2;font-size:11px" title="{}">{}</div>'
     name = '<div style="text-align:right;line-height:1.2;font-size:12px;overflow-wrap:anywhere">{} <b>{}</b></div>'
     children = [HTML('<div style="line-height:1.2;font-size:12px"><b>true</b> ↓ &nbsp; <b>predicted</b> →</div>')]
     children += [HTML(head.format(html.escape(labels[j]), place)) for place, j in enumerate(order, 1)]
@@ -289,7 +289,8 @@ def _grid(counts: np.ndarray, labels: Sequence[str], cell: "Dropdown") -> "GridB
     cell.observe(mark, "value")
     mark({"old": None, "new": cell.value})
     columns = f"{GRID_NAMES}px repeat({len(labels)}, {side}px)"
-    return GridBox(children, layout=Layout(grid_template_columns=columns, align_items="center", flex="0 0 auto"))
+    width = f"{GRID_NAMES + len(labels) * side}px"
+    return GridBox(children, layout=Layout(grid_template_columns=columns, align_items="center", flex="0 0 auto", width=width, overflow="visible"))
 
 
 # ---- two runs
