@@ -81,11 +81,11 @@ def test_committed_tables_say_what_made_them(name):
 
 def test_standings_are_the_newest_numbers_of_each_split(tmp_path):
     name = "nw-ucla-purls-8-2"
-    row = {"benchmark": name, "ridge": {"seeds": 5, "mean": 0.5}, "tdsm": {"seeds": 5, "mean": 0.6, "std": 0.1, "low": 0.55, "high": 0.65}}
+    row = {"benchmark": name, "ridge": {"seeds": 3, "mean": 0.5}, "tdsm": {"seeds": 5, "mean": 0.6, "std": 0.1, "low": 0.55, "high": 0.65}}
     write_result(tmp_path / "x.json", [row], command="tdsm evaluate x", protocol=PROTOCOL, arrays={})
     table = standings(load_results(tmp_path))
     best = max(benchmark_named(name).published.items(), key=lambda pair: pair[1])
-    assert table.rows == ((name, "50.0", f"{best[1]:.1f} ({best[0]})", "not run", "50.0", "not run", "60.0 ± 10.0", "55.0 to 65.0", "5"),)
+    assert table.rows == ((name, "50.0", f"{best[1]:.1f} ({best[0]})", "not run", "50.0 (3 seeds)", "not run", "60.0 ± 10.0", "55.0 to 65.0", "5"),)
     assert "tdsm evaluate x" in table.source
 
 

@@ -163,7 +163,8 @@ def read_tables(path: str | Path) -> list[Table]:
 def standings(results: Sequence[Result], datasets: Sequence[str] = ("utd-mhad", "nw-ucla")) -> Table:
     """A row for each published split with a number made here: chance, the best published number, the paper's recipe at our size, ridge, the plain cosine, TDSM.
 
-    Ours are the newest (:func:`newest`), mean ± std over seeds in percent, each column under one protocol.
+    Ours are the newest (:func:`newest`), mean ± std over seeds in percent, each column under one protocol. The column "seeds" is of TDSM; a cell of another
+    number of seeds says so.
 
     Raises:
         InputError: numbers of different protocols in one column.
@@ -176,7 +177,7 @@ def standings(results: Sequence[Result], datasets: Sequence[str] = ("utd-mhad", 
             best = max(published(benchmark), key=lambda number: number.mean, default=None)
             interval = "" if ours.low is None or ours.high is None else f"{100 * ours.low:.1f} to {100 * ours.high:.1f}"
             first = f"{100 / len(benchmark.draws[0]):.1f}", "" if best is None else f"{100 * best.mean:.1f} ({best.method})"
-            rows.append((benchmark.name, *first, *map(_words, numbers.values()), interval, str(ours.seeds)))
+            rows.append((benchmark.name, *first, *(_words(number, ours.seeds) for number in numbers.values()), interval, str(ours.seeds)))
             used.append(numbers)
     for title in wanted:
         if known := [numbers[title] for numbers in used if numbers[title]]:
@@ -280,10 +281,12 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:]))
 
 
-def _words(number: Number | None) -> str:
+def _words(number: Number | None, seeds: int | None) -> str:
+    """A cell of :func:`standings`, with the number of seeds where it is another than that of the row."""
     if number is None:
         return "not run"
-    return f"{100 * number.mean:.1f}" + (f" ± {100 * number.std:.1f}" if number.std is not None else "")
+    spread = "" if number.std is None else f" ± {100 * number.std:.1f}"
+    return f"{100 * number.mean:.1f}{spread}" + (f" ({number.seeds} seeds)" if number.seeds != seeds else "")
 
 
 def _cells(line: str) -> tuple[str, ...]:
