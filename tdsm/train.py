@@ -153,6 +153,8 @@ def train_recognizer(
     text_encoder.check()
     aligned = config.backbone == "aligned"
     text_encoder.examine(as_labels(clips.classes, descriptions), aligned and config.align.guess > 0, aligned=aligned)  # raises before any work is done
+    if calibrate:
+        _held_out(clips, seed)  # raises before any work is done
     parts = {"descriptions": descriptions or {}, "text_encoder": text_encoder, "net": net, "loss": loss}
     if folder is None:
         recognizer, _ = _train(clips, config, None, seed, **parts)
@@ -209,12 +211,18 @@ def calibrated_gamma(
     Raises:
         InputError: fewer than four classes, or no clip can be held out.
     """
-    train, held = holdout_clips(clips, _HELD_SUBJECTS, seed)
-    ((part, pseudo),) = pseudo_unseen(train, max(2, len(clips.classes) // 4), draws=1, seed=seed)
+    part, held, pseudo = _held_out(clips, seed)
     text_encoder = text_encoder or TextEncoder(config.text, cache_folder())
     recognizer, _ = _train(part, config, None, seed, descriptions or {}, text_encoder, net, loss)
     report = generalised_report(recognizer, held.of_classes(part.classes), pseudo)
     return choose_gamma(report.scores, report.y, report.unseen_mask)
+
+
+def _held_out(clips: ClipSet, seed: int) -> tuple[ClipSet, ClipSet, ClipSet]:
+    """What :func:`calibrated_gamma` trains on, the clips of held-out subjects, and the clips of pseudo-unseen classes."""
+    train, held = holdout_clips(clips, _HELD_SUBJECTS, seed)
+    ((part, pseudo),) = pseudo_unseen(train, max(2, len(clips.classes) // 4), draws=1, seed=seed)
+    return part, held, pseudo
 
 
 def check_run(folder: Path, config: Config, seed: int | None = None, inputs: Mapping[str, str] | None = None) -> None:
