@@ -20,7 +20,7 @@ from tdsm.viz import style
 
 HERE = Path(__file__).parent
 NOT_RUN = "not run"
-ROWS = {"utd-mhad-purls-18-9": "UTD-MHAD 18/9", "nw-ucla-purls-5-5": "NW-UCLA 5/5"}  # rows on which benchmarks/ablations.py was run -> name in figures
+ROWS = {"utd-mhad-purls-18-9": "UTD-MHAD 18/9"}  # rows of recordings on which benchmarks/ablations.py was run -> name in figures
 OURS = {"tdsm": "TDSM, this package", "cosine": "cosine, no denoiser", "ridge": "ridge to text"}  # method in a result file -> name in figures
 
 Draw = Callable[[Sequence[Result], Path], list[Path]]
@@ -46,7 +46,7 @@ def save(figure: Figure, out: Path, name: str, dpi: int | None = None) -> list[P
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None}, dpi=dpi or matplotlib.rcParams["savefig.dpi"])
     with atomic(paths[1]) as partial:
-        Image.open(picture).convert("RGB").quantize(96, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(partial, "PNG", optimize=True)
+        Image.open(picture).convert("RGB").quantize(240, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(partial, "PNG", optimize=True)
     return paths
 
 

@@ -57,8 +57,9 @@ def ours(ax: Axes, made: Result) -> None:
     seeds, _, noises = top1.shape
     colour = style.COLOURS[0]
     ax.fill_between(steps, 100 * top1.min(axis=2).mean(axis=0), 100 * top1.max(axis=2).mean(axis=0), color=colour, alpha=0.25, linewidth=0)
-    ax.plot(steps, 100 * top1.mean(axis=(0, 2)), "o-", color=colour, label=f"this package, one noise at a time, {seeds} seeds × {noises} noises")
-    ax.plot(steps, 100 * together.mean(axis=0), "s--", color=style.COLOURS[1], markersize=4, label=f"error averaged over {noises} noises")
+    ax.plot(steps, 100 * top1.mean(axis=(0, 2)), "o-", color=colour, label="this package, one noise at a time")
+    ax.plot(steps, 100 * together.mean(axis=0), "s--", color=style.COLOURS[1], markersize=4, label="this package, error averaged over noises")
+    ax.set_title(f"{ax.get_title()}, {seeds} seeds × {noises} noises")
 
 
 def theirs(ax: Axes, name: str) -> None:

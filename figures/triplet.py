@@ -49,7 +49,8 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     handles = {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     ax.legend(handles.values(), handles.keys(), fontsize=style.SMALL, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4)
     seeds = ", ".join(f"{len(result.arrays['top1_variants'])} ({title})" for title, result in made.items())
-    told = f"Bars: ± std of the differences over seeds: {seeds}; demo: difference of means, 5 seeds. Nothing selected. Published: selected on test clips."
+    told = f"Mean of the differences over seeds, bars: ± their std; seeds: {seeds}.\nDemo: difference of means, 5 seeds. Ours: nothing selected. "
+    told += "Published: selected on test clips."
     source = f"results/triplet_margin.txt: {re.search(r'commit [^;]*', printed)[0]}"
     caption(figure, "\n".join([told, source, *(result.source for result in made.values())]))
     return save(figure, out, "triplet")

@@ -40,7 +40,7 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
         points, agreement = paper.arrays[f"map_{name}"], float(paper.arrays[f"agreement_{name}"])
         scatter(points, np.array(labels)[paper.arrays["y"]], title, f"10 nearest neighbours of the same class: {agreement:.0%}", ax, classes=labels)
         finish(ax, points)
-    figure.legend(*axes[1, 0].get_legend_handles_labels(), loc="outside right center", fontsize=style.SMALL)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", fontsize=style.SMALL)
     note = f"{len(aligned.arrays['y'])} recorded clips of the {len(labels)} unseen classes of {ROWS[ROW]}, one seed. UMAP (cosine), fitted on each panel alone."
     known = "Stars: labels. Second line: hidden states and errors are those under all labels, so no panel uses a clip's class."
     caption(figure, f"{note} {known}\n{aligned.source}; {paper.source}")

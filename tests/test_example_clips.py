@@ -99,5 +99,5 @@ def test_what_the_reader_remarks_is_printed_without_a_path(tmp_path, capsys):
     recordings("nw-ucla", folder=tmp_path)
     first, second = capsys.readouterr().out.splitlines()
     assert first == "nw-ucla: 40 recorded clips of 'nw-ucla'"
-    assert second.startswith("remark: nw-ucla: the joints are those of another clip in ")
+    assert second.startswith("remark: nw-ucla: the joints equal those of another clip in ")
     assert str(tmp_path) not in second

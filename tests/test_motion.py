@@ -217,7 +217,7 @@ def test_windows_leave_out_frames_without_anybody():
         (moving(), LABELS[:1], 12, "nothing to choose between"),
         (moving(), "squat", 12, "nothing to choose between"),
         (moving(), LABELS, 1, "windows is 1"),
-        (with_gap(moving(), 0, 48), LABELS, 12, "nobody is there"),
+        (with_gap(moving(), 0, 48), LABELS, 12, "no body in any frame"),
     ],
 )
 def test_scores_over_time_refuse_what_cannot_be_asked(clip, labels, windows, message):
@@ -251,7 +251,7 @@ def test_a_real_recognizer_answers_for_clips_with_absent_bodies(layout):
     changes = motion.occlusion(recognizer, clip, LABELS)
     assert all(np.isfinite(change).all() for change in changes.values())
     assert max(np.abs(change).max() for change in changes.values()) > 0
-    with pytest.raises(InputError, match="nobody is there"):
+    with pytest.raises(InputError, match="no body in any frame"):
         motion.occlusion(recognizer, with_gap(clip, 0, 48), LABELS)
 
 
