@@ -101,7 +101,7 @@ def test_a_card_shows_itself(recognizer):
 
 def test_a_name_unlike_any_action_is_remarked_on():
     about = tdsm.pretrained().predict(example_clips()[:1], ["asdfgh", "tennis serve", "chop onions", tdsm.Label("blorptastic", "A person waves.")]).readings
-    assert [bool([remark for remark in reading.remarks if "no action of the dictionary" in remark]) for reading in about] == [True, False, False, False]
+    assert [bool([remark for remark in reading.remarks if "the dictionary has no action" in remark]) for reading in about] == [True, False, False, False]
 
 
 def test_labels_are_read_once_for_a_question_and_not_again_for_the_next(recognizer, monkeypatch):
