@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from standins import write_ucla, write_utd
 
 import tdsm.data.examples
-from tdsm.data.examples import RIVALS, example_clips
+from tdsm.data.examples import RIVALS, example_clips, recordings
 from tdsm.data.labels import normal_form
 from tdsm.data.layouts import SMPL_22
 
@@ -65,3 +66,29 @@ def test_a_clip_starts_above_the_origin_upright_and_facing_the_viewer(clip):
     assert abs(left[2]) < 0.02
     assert first[names.index("head"), 1] > first[0, 1] > 0.8
     assert clip.joints[..., 1].min() > -0.05
+
+
+@pytest.mark.parametrize("place", ["utd-mhad/Skeleton.zip", "utd_mhad_skeleton.zip"])
+def test_recordings_are_read_where_they_were_downloaded(place, tmp_path, monkeypatch, capsys):
+    (tmp_path / "data" / place).parent.mkdir(parents=True)
+    write_utd(tmp_path / "data" / place)
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.delenv("TDSM_DOWNLOADS", raising=False)
+    for folder in (tmp_path, tmp_path / "notebooks"):
+        monkeypatch.chdir(folder)
+        clips = recordings("utd-mhad")
+        assert clips.name == "utd-mhad"
+        assert capsys.readouterr().out == f"utd-mhad: {len(clips)} recorded clips of 'utd-mhad'\n"
+
+
+def test_the_environment_names_the_folder_of_downloads(tmp_path, monkeypatch):
+    write_ucla(tmp_path / "nw_ucla_all_sqe.zip")
+    monkeypatch.setenv("TDSM_DOWNLOADS", str(tmp_path))
+    assert recordings("nw-ucla").name == "nw-ucla"
+    assert recordings("nw-ucla", folder=tmp_path / "elsewhere").name == "cmu examples"
+
+
+def test_without_a_download_other_clips_are_given_and_one_line_says_so(tmp_path, capsys):
+    few = CLIPS[:3]
+    assert recordings("utd-mhad", otherwise=lambda: few, folder=tmp_path) is few
+    assert capsys.readouterr().out == "utd-mhad: not downloaded (`tdsm fetch utd-mhad`); 3 clips of 'cmu examples' in its place\n"

@@ -16,11 +16,14 @@ The labels are our own words for what is seen in the clip, which is a part of th
 recorded: ball, ladder, bar, seat, sword and water are inferred from the movement and from CMU's description of the whole take.
 """
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 from tdsm.data.clips import ClipSet
+from tdsm.data.readers import Reading, load_clips
 
-__all__ = ["RIVALS", "example_clips"]
+__all__ = ["RIVALS", "example_clips", "recordings"]
 
 RIVALS = {
     "walk forward": ("march on the spot", "push a kick scooter", "skate across a frozen lake"),
@@ -52,3 +55,29 @@ def example_clips() -> ClipSet:
         ('squat with a weight', 'sit down on a stool', 'dive into water')
     """
     return ClipSet.load(Path(__file__).with_name("cmu.npz"))
+
+
+def recordings(name: str, otherwise: Callable[[], ClipSet] = example_clips, folder: str | Path | None = None) -> ClipSet:
+    """Recordings of a data set where its archive has been downloaded, and other clips where it has not; one printed line says which.
+
+    Args:
+        name: of a source of ``tdsm fetch``, such as "utd-mhad" or "nw-ucla". The archive is ``utd-mhad/*.zip``, where ``tdsm fetch`` puts it, or
+            ``utd_mhad*.zip``.
+        otherwise: makes the clips to use without a download.
+        folder: of downloads. Left out: the folder that the environment variable ``TDSM_DOWNLOADS`` names or, without it, ``data`` in the working folder or
+            in the folder above.
+
+    Raises:
+        InputError: the archive cannot be read.
+
+    Example:
+        >>> clips = recordings("utd-mhad", folder="no/such/folder")
+        utd-mhad: not downloaded (`tdsm fetch utd-mhad`); 12 clips of 'cmu examples' in its place
+    """
+    given = folder or os.environ.get("TDSM_DOWNLOADS")
+    folders = [Path(given)] if given else [Path("data"), Path("..") / "data"]
+    found = [path for place in folders for pattern in (f"{name}/*.zip", f"{name.replace('-', '_')}*.zip") for path in sorted(place.glob(pattern))]
+    clips = load_clips(found[0], reading=Reading(progress=False)) if found else otherwise()
+    missing = "" if found else f"not downloaded (`tdsm fetch {name}`); "
+    print(f"{name}: {missing}{len(clips)} {'recorded ' if found else ''}clips of {clips.name!r}{'' if found else ' in its place'}")
+    return clips
