@@ -15,13 +15,14 @@ import scale
 import strips
 import t_test
 import tables
+import triplet
 import umap_panels
 import unseen_classes
 from common import run
 
 from tdsm.experiments.results import Result
 
-FIGURES = (tables, unseen_classes, never_met, t_test, losses_and_timesteps, umap_panels, strips, pipeline, scale)
+FIGURES = (tables, unseen_classes, never_met, t_test, losses_and_timesteps, triplet, umap_panels, strips, pipeline, scale)
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:

@@ -10,6 +10,7 @@ COCO, and, where UTD-MHAD is given, a real body of Kinect v1.
 import sys
 from pathlib import Path
 
+from common import save
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -77,7 +78,7 @@ def main(utd: str | None = None, out: Path = OUT) -> Path:
     marks = [Line2D([], [], marker="o", linestyle="", markersize=7, color=colour, markerfacecolor=face or colour) for _, colour, face in kinds]
     figure.legend(marks, [words for words, _, _ in kinds], loc="outside lower center", ncols=len(kinds), frameon=False, fontsize=12)
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=100, metadata={"Software": None})
+    save(figure, out.parent, out.stem, dpi=100)
     return out
 
 

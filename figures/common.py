@@ -5,11 +5,13 @@ writes PDF and PNG (tables: Markdown and LaTeX) whose bytes are the same wheneve
 """
 
 import argparse
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib.style
 from matplotlib.figure import Figure
+from PIL import Image
 
 from tdsm.experiments.results import Result, load_results
 from tdsm.util.errors import InputError
@@ -18,6 +20,7 @@ from tdsm.viz import style
 
 HERE = Path(__file__).parent
 NOT_RUN = "not run"
+ROWS = {"utd-mhad-purls-18-9": "UTD-MHAD 18/9", "nw-ucla-purls-5-5": "NW-UCLA 5/5"}  # rows of recordings that benchmarks/ablations.py was run on -> words
 OURS = {"tdsm": "TDSM, this package", "cosine": "cosine, no denoiser", "ridge": "ridge to text"}  # method in a result file -> words
 
 Draw = Callable[[Sequence[Result], Path], list[Path]]
@@ -35,13 +38,15 @@ def run(draw: Draw, text: str) -> None:
             print(path)
 
 
-def save(figure: Figure, out: Path, name: str) -> list[Path]:
-    """Write ``name``.pdf and .png without date or software, so that their bytes hang on the picture alone."""
-    nothing = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "png": {"Software": None}}
-    paths = [out / f"{name}.{kind}" for kind in nothing]
-    for path, (kind, metadata) in zip(paths, nothing.items(), strict=True):
-        with atomic(path) as partial:
-            figure.savefig(partial, format=kind, metadata=metadata)
+def save(figure: Figure, out: Path, name: str, dpi: int | None = None) -> list[Path]:
+    """Write ``name``.pdf and .png without date or software, so that their bytes hang on the picture alone; the PNG has a palette, which keeps it small."""
+    paths = [out / f"{name}.pdf", out / f"{name}.png"]
+    with atomic(paths[0]) as partial:
+        figure.savefig(partial, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", metadata={"Software": None}, dpi=dpi or matplotlib.rcParams["savefig.dpi"])
+    with atomic(paths[1]) as partial:
+        Image.open(picture).convert("RGB").quantize(96, dither=Image.Dither.NONE).save(partial, "PNG", optimize=True)
     return paths
 
 

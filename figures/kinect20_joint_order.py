@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from common import save
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -83,7 +84,7 @@ def main(paths: list[str], out: Path = OUT) -> Path:
             draw(ax, places, order, grey, f"{TITLES[read]}, {clip.label}: {what}\nbones sum to {bones_sum(places[order]):.1f} m in this view")
     figure.suptitle("Kinect v1, 20 joints, seen from behind a person who faces the sensor. Blue: the person's left; orange: right", fontsize=12)
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=110, metadata={"Software": None})
+    save(figure, out.parent, out.stem, dpi=110)
     return out
 
 

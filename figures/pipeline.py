@@ -11,7 +11,7 @@ from common import result_named, run, save
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
-from strips import demo_clips
+from strips import ROW, saved_clips
 
 from tdsm.data.clips import Clip
 from tdsm.experiments.results import Result
@@ -55,7 +55,7 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
         corner = (box.x - box.width / 2, box.y - box.height / 2)
         ax.add_patch(FancyBboxPatch(corner, box.width, box.height, "round,pad=0,rounding_size=0.1", facecolor=box.colour, edgecolor=style.MIDDLE))
         ax.text(box.x, box.y, box.words, ha="center", va="center")
-    clips, _ = demo_clips(result_named(results, "pictures_demo.npz"))
+    clips, _ = saved_clips(result_named(results, f"pictures_{ROW}-tuned.npz"))
     poses(ax, clips[0])
     ax.text(1.0, DOWN, "label names,\nseen or not:\n“squat”, “wave”, ...", ha="center", va="center", style="italic")
     streams(ax)

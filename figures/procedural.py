@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
+from common import save
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -49,7 +50,7 @@ def main(seed: int = 0, out: Path = OUT) -> Path:
         draw(ax, clip)
     figure.suptitle("Procedural pairs: the person faces the sensor; blue: the person's left, orange: right", fontsize=style.TITLE + 3)
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=80, metadata={"Software": None})
+    save(figure, out.parent, out.stem, dpi=80)
     return out
 
 

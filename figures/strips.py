@@ -1,4 +1,4 @@
-"""Clips of unseen classes with their true and predicted labels: the first clip of each class, which nobody chose.
+"""Recorded clips of unseen classes with their true and predicted labels: the first clip of each class, which nobody chose.
 
     python figures/strips.py
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from common import caption, result_named, run, save
+from common import ROWS, caption, result_named, run, save
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -19,29 +19,34 @@ from tdsm.experiments.results import Result
 from tdsm.viz import style
 from tdsm.viz.stills import limbs, seen_from_sensor, standard_view, verdict
 
+ROW = "utd-mhad-purls-18-9"
 COLUMNS = 2
 GAP = 0.1  # metres between two frames at the least
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
     """strips.pdf and .png."""
-    made = result_named(results, "pictures_demo.npz")
-    clips, answers = demo_clips(made)
+    made = result_named(results, f"pictures_{ROW}-tuned.npz")
+    clips, answers = saved_clips(made)
     bodies = [over_one_floor(clip) for clip in clips]
     apart = GAP + max(np.ptp(each[..., 0]) for each in bodies)
     height = max(each[..., 1].max() for each in bodies)
     rows = -(-len(clips) // COLUMNS)
     figure = Figure(figsize=(13, 1.75 * rows + 0.5))
-    for ax, clip, places, answer in zip(figure.subplots(rows, COLUMNS).ravel(), clips, bodies, answers, strict=True):
+    axes = figure.subplots(rows, COLUMNS).ravel()
+    for ax in axes[len(clips) :]:
+        ax.set_axis_off()
+    for ax, clip, places, answer in zip(axes, clips, bodies, answers, strict=False):
         strip(ax, clip, places, apart, answer)
         ax.set(xlim=(-0.55 * apart, (clip.frames - 0.45) * apart), ylim=(-0.3, height + 0.1), aspect="equal")
     right = sum(clip.label == answer for clip, answer in zip(clips, answers, strict=True))
-    told = f"Synthetic clips of unseen classes, the first of each class; {right} of these {len(clips)} are right. Blue: the person's left, orange: right."
+    told = f"Clips of the unseen classes of {ROWS[ROW]}, the first of each class; {right} of these {len(clips)} are right (one seed)."
+    told += " Blue: the person's left, orange: right."
     caption(figure, f"{told}\n{made.source}")
     return save(figure, out, "strips")
 
 
-def demo_clips(made: Result) -> tuple[list[Clip], list[str]]:
+def saved_clips(made: Result) -> tuple[list[Clip], list[str]]:
     """The saved frames as clips, and the answer of each."""
     layout, labels = layout_named(str(made.arrays["layout"])), made.arrays["labels"]
     seconds = made.arrays["strip_seconds"]

@@ -14,14 +14,15 @@ import torch
 from tdsm.backbones.classifier import Classifier
 from tdsm.backbones.nets import build_encoder
 from tdsm.config import Config, DiffusionConfig, EncoderConfig, ModelConfig, PreprocessConfig
+from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.labels import as_labels
 from tdsm.data.layouts import NTU_25
 from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
 from tdsm.matcher import Matcher
-from tdsm.recognizer import Recognizer
+from tdsm.recognizer import Recognizer, pretrained
 from tdsm.text import LabelReading, TextFeatures, TextModel
 from tdsm.util.errors import InputError
-from tdsm.viz import alignment, interactive, spaces
+from tdsm.viz import alignment, interactive, spaces, style
 from tdsm.viz.animation import player
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -120,68 +121,115 @@ def test_fused_reads_the_recognizers_own_sentences_and_refuses_no_label(recogniz
     assert made.shape == (6, 3, 16) and made.dtype == np.float32
     assert "The left hand swings." in recognizer.backbone.text_encoder.asked[-1][0]
     np.testing.assert_allclose(alignment.fused(recognizer, clips[1], [UNSEEN[2]])[0, 0], made[1, 2], atol=1e-5)
-    np.testing.assert_array_equal(spaces.text_features(recognizer, UNSEEN[:3]), Words().encode(recognizer.backbone.text_encoder.asked[-1]).z_g)
     for labels in ([], UNSEEN[0]):
         with pytest.raises(InputError, match="give a list of at least one name"):
             alignment.fused(recognizer, clips, labels)
 
 
 def test_every_clip_meets_its_own_label_and_one_that_is_wrong():
-    y = np.tile(np.arange(4), 500)
-    pairs = np.stack([np.repeat(y[:, None], 4, 1), np.tile(np.arange(4), (2000, 1))], axis=2).astype(float)  # (clip's class, label)
-    rows, right, told = spaces.right_and_wrong(pairs, y)
-    assert (right == (rows[:, 0] == rows[:, 1])).all() and right[:2000].all() and not right[2000:].any()
-    assert (rows[:, 1] == told).all()
-    wrong = np.bincount((told[2000:] - y) % 4, minlength=4) / 2000
+    many = still(np.tile(np.arange(4), 500))
+    made = np.stack([np.repeat(many.y[:, None], 4, 1), np.tile(np.arange(4), (2000, 1))], axis=2).astype(float)  # (clip's class, label)
+    pairs = spaces.right_and_wrong(made, many)
+    assert (pairs.right == (pairs.rows[:, 0] == pairs.rows[:, 1])).all() and pairs.right[:2000].all() and not pairs.right[2000:].any()
+    assert (pairs.rows[:, 1] == pairs.label).all() and (pairs.rows[:, 0] == pairs.clip_y).all()
+    assert pairs.actions[2001] == "action b"
+    wrong = np.bincount((pairs.label[2000:] - many.y) % 4, minlength=4) / 2000
     assert wrong == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3], abs=0.05)
-    assert (told == spaces.right_and_wrong(pairs, y)[2]).all() and (told != spaces.right_and_wrong(pairs, y, seed=1)[2]).any()
-    with pytest.raises(InputError, match="one label"):
-        spaces.right_and_wrong(pairs[:, :1], y)
-    with pytest.raises(InputError, match="give one a clip, 0 to 3"):
-        spaces.right_and_wrong(pairs, y + 1)
+    assert (pairs.label == spaces.right_and_wrong(made, many).label).all()
+    assert (pairs.label != spaces.right_and_wrong(made, many, seed=1).label).any()
+    with pytest.raises(InputError, match=r"pairs \(2000, 3, 2\) for 2000 clips of 4 classes"):
+        spaces.right_and_wrong(made[:, :3], many)
+    alone = many.of_classes(["action a"])
+    with pytest.raises(InputError, match="one class"):
+        spaces.right_and_wrong(made[:500, :1], alone)
 
 
-# Spaces in which clips and labels stand together
+# Spaces in which clips and labels lie together
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return pretrained()
+
+
+def test_a_cosine_in_the_common_space_is_the_recognizers_score(shipped, clips):
+    space = spaces.common_space(shipped, clips)
+    assert np.linalg.norm(space.clips, axis=1) == pytest.approx(1, abs=1e-5) == np.linalg.norm(space.labels, axis=1)
+    cosines, scores = space.clips @ space.labels.T, shipped.predict(clips, clips.classes).scores
+    assert (cosines.argsort(1) == scores.argsort(1)).all()  # no denoiser was trained, so that the ranking is that of the cosine
+    assert space.actions == [clip.label for clip in clips]
+
+
+def test_untrained_towers_have_the_same_sizes_other_weights_and_know_nothing(shipped, clips):
+    fresh = spaces.untrained(shipped)
+    sizes = [{name: value.shape for name, value in each.backbone.named_parameters()} for each in (fresh, shipped)]
+    assert sizes[0] == sizes[1]
+    assert fresh.backbone.prototypes is None
+    before, after = spaces.common_space(fresh, clips), spaces.common_space(shipped, clips)
+    assert before.clips.shape == after.clips.shape and np.abs(before.clips - after.clips).max() > 0.05
+    assert alignment.modality_gap(before.clips, before.labels) > alignment.modality_gap(after.clips, after.labels)
+    np.testing.assert_array_equal(spaces.common_space(spaces.untrained(shipped), clips).clips, before.clips)
+    assert np.abs(spaces.common_space(spaces.untrained(shipped, seed=1), clips).clips - before.clips).max() > 0.01
+
+
+def test_a_classifier_has_no_common_space(recognizer, clips):
+    for ask in (lambda: spaces.common_space(recognizer, clips), lambda: spaces.untrained(recognizer), lambda: spaces.moments(recognizer, clips)):
+        with pytest.raises(InputError, match="z_x and z_g lie in different spaces"):
+            ask()
+
+
+def test_moments_are_windows_of_each_clip_in_order(shipped, clips):
+    made = spaces.moments(shipped, clips[:2], windows=4)
+    assert made.rows.shape[0] == 8 and made.place.tolist() == [0] * 4 + [1] * 4
+    assert made.actions[5] == clips[1].label and made.persons[5] == clips[1].subject and made.names[5].startswith(clips[1].name)
+    assert (np.diff(made.seconds[:4]) > 0).all() and made.seconds[3] < clips[0].frames / clips[0].fps
+    first = dataclasses.replace(clips[0], joints=clips[0].joints[:, : clips[0].frames // 2])
+    whole = shipped.features(first).cpu().numpy()[0]
+    np.testing.assert_allclose(made.rows[0], whole / np.linalg.norm(whole), atol=1e-5)
+    for windows, message in ((1, "windows is 1"), (4000, "frames are too few for 4000 windows")):
+        with pytest.raises(InputError, match=message):
+            spaces.moments(shipped, clips, windows)
+
+
+def test_exchanged_names_keep_clips_and_classes_and_leave_no_class_its_own():
+    clips = synthetic_clips(2, seed=0).of_classes(UNSEEN[:5])
+    other = spaces.exchanged(clips)
+    assert other.classes == clips.classes
+    assert all(mine.joints is theirs.joints and mine.label != theirs.label for mine, theirs in zip(clips, other, strict=True))
+    assert sorted(other.y) == sorted(clips.y)
+
+
+def still(y):
+    """A clip for each class index, all of one still body."""
+    body, names = np.ones((1, 3, 25, 3), dtype=np.float32), [f"action {letter}" for letter in "abcdefghijkl"[: max(y) + 1]]
+    return ClipSet(tuple(Clip(body, NTU_25, names[label]) for label in y), tuple(names))
 
 
 def modalities(draw):
-    """Clips whose feature is a linear function of their label's text: seen (60 clips of 12 labels), unseen (20 of 4)."""
-    y, seen_y, text = np.repeat(np.arange(4), 5), np.repeat(np.arange(12), 5), draw.normal(size=(16, 6))
-    text /= np.linalg.norm(text, axis=1, keepdims=True)
-    weight = draw.normal(size=(6, 9))
+    """Clips that are a linear function of their label: unseen (20 clips of 4 labels) and seen (60 of 12)."""
+    y, seen_y, text = np.repeat(np.arange(4), 5), np.repeat(np.arange(12), 5), draw.normal(size=(16, 9))
+    weight = draw.normal(size=(9, 9))
     z_x = text @ weight + 3
-    return z_x[12:][y], text[12:], z_x[:12][seen_y], text[:12], y, seen_y
+    return spaces.Space(z_x[12:][y], text[12:], still(y)), spaces.Space(z_x[:12][seen_y], text[:12], still(seen_y))
 
 
 def test_ridge_puts_a_label_where_its_clips_are_and_knows_no_unseen_clip(draw):
-    z_x, z_g, seen_z_x, seen_z_g, y, seen_y = modalities(draw)
-    moved_x, moved_g = spaces.by_ridge(z_x, 7 * z_g, seen_z_x, seen_z_g, seen_y, penalty=1e-9)
-    np.testing.assert_allclose(moved_g[y], moved_x, atol=1e-5)
-    few_x, few_g = spaces.by_ridge(z_x[:3], z_g[2:3], seen_z_x, seen_z_g, seen_y, penalty=1e-9)
-    np.testing.assert_allclose(few_x, moved_x[:3])
-    np.testing.assert_allclose(few_g, moved_g[2:3])
-    strong = spaces.by_ridge(z_x, z_g, seen_z_x, seen_z_g, seen_y, penalty=1e9)[1]
-    assert np.abs(strong).max() < 1e-6  # nothing learned: every label at the mean seen clip
-
-
-def test_pca_keeps_distances_of_each_modality_and_knows_no_unseen_row(draw):
-    z_x, z_g, seen_z_x, seen_z_g, *_ = modalities(draw)
-    clips, labels = spaces.by_pca(z_x, z_g, seen_z_x, seen_z_g, width=6)
-    assert clips.shape == (20, 6) and labels.shape == (4, 6)
-    np.testing.assert_allclose(np.linalg.norm(labels[0] - labels[1]), np.linalg.norm(z_g[0] - z_g[1]))
-    np.testing.assert_allclose(spaces.by_pca(z_x[:2], z_g[:1], seen_z_x, seen_z_g, width=6)[0], clips[:2])
-    for width in (0, 7):
-        with pytest.raises(InputError, match=rf"width is {width}; give 1 to 6"):
-            spaces.by_pca(z_x, z_g, seen_z_x, seen_z_g, width=width)
+    unseen, seen = modalities(draw)
+    moved = spaces.by_ridge(unseen, seen, penalty=1e-9)
+    np.testing.assert_allclose(moved.labels[unseen.of.y], moved.clips, atol=1e-5)
+    few = spaces.by_ridge(spaces.Space(unseen.clips[:3], unseen.labels[2:3], unseen.of), seen, penalty=1e-9)
+    np.testing.assert_allclose(few.clips, moved.clips[:3])
+    np.testing.assert_allclose(few.labels, moved.labels[2:3])
+    assert np.abs(spaces.by_ridge(unseen, seen, penalty=1e9).labels).max() < 1e-6  # nothing learned: every label at the mean seen clip
 
 
 def test_side_by_side_holds_both_modalities_at_one_weight_and_nothing_else(draw):
-    z_x, z_g, seen_z_x, seen_z_g, *_ = modalities(draw)
-    pairs = spaces.side_by_side(z_x, z_g, seen_z_x, seen_z_g)
-    assert pairs.shape == (20, 4, 15)
+    unseen, seen = modalities(draw)
+    pairs = spaces.side_by_side(unseen, seen)
+    assert pairs.shape == (20, 4, 18)
     assert (pairs[3, 0, :9] == pairs[3, 2, :9]).all() and (pairs[3, 1, 9:] == pairs[8, 1, 9:]).all()
-    seen = spaces.side_by_side(seen_z_x, seen_z_g, seen_z_x, seen_z_g)
-    assert np.square(seen[..., :9]).sum(2).mean() == pytest.approx(1) == np.square(seen[..., 9:]).sum(2).mean()
+    known = spaces.side_by_side(seen, seen)
+    assert np.square(known[..., :9]).sum(2).mean() == pytest.approx(1) == np.square(known[..., 9:]).sum(2).mean()
 
 
 # Numbers
@@ -242,6 +290,38 @@ def test_groups_that_explain_a_neighbourhood_can_be_left_out(draw):
         alignment.neighbour_shares(rows, right, k=1, apart=[np.zeros(48)])
 
 
+def test_the_table_of_spaces_tells_near_labels_from_far_ones(draw):
+    y = np.repeat(np.arange(3), 20)
+    people = tuple(f"p{number % 4}" for number in range(60))
+    clips = still(y)
+    clips = ClipSet(tuple(dataclasses.replace(clip, subject=person) for clip, person in zip(clips, people, strict=True)), clips.classes)
+    text = np.eye(3, 8)
+    near, noise = text[y] + 0.1 * draw.normal(size=(60, 8)), draw.normal(size=(60, 8))
+    made = alignment.space_numbers({"near": spaces.Space(near, text, clips), "noise": spaces.Space(noise, text, clips)}, neighbours=5)
+    assert made.rows["near"]["own label, persons drawn"].mean == 1 == made.rows["near"]["first, actions drawn"].mean
+    assert made.rows["noise"]["own label, persons drawn"].mean > 1.5
+    assert made.rows["near"]["other persons"].mean > 0.9 > made.rows["noise"]["other persons"].mean
+    assert "own label and first 2 and 0.33 among 3 labels" in made.note
+    lines = repr(made).splitlines()
+    assert lines[0].startswith("       neighbours") and lines[1].startswith("near   1.00 [") and lines[-1] == made.note
+    assert "<td style='text-align:left'>noise</td>" in made._repr_html_()
+    figure, axes = alignment.panels({"near": spaces.Space(near, text, clips)}, neighbours=10)
+    assert axes[0].get_xlabel() == "own label: mean rank 1.0 of 3"
+    assert len(figure.legends[0].get_texts()) == 3 and axes[0].get_legend() is None
+    with pytest.raises(InputError, match="give spaces of one set"):
+        alignment.panels({"a": spaces.Space(near, text, clips), "b": spaces.Space(near, text, still(np.arange(2)))})
+
+
+def test_fair_neighbours_of_pairs_that_are_only_put_side_by_side_are_chance(draw):
+    y = np.repeat(np.arange(6), 12)
+    clips = still(y)
+    clips = ClipSet(tuple(dataclasses.replace(clip, subject=f"p{number % 4}") for number, clip in enumerate(clips)), clips.classes)
+    space = spaces.Space(np.eye(6, 9)[y] + 0.2 * draw.normal(size=(72, 9)), draw.normal(size=(6, 9)), clips)
+    made = alignment.pair_numbers({"side by side": spaces.right_and_wrong(spaces.side_by_side(space, space), clips)}).rows["side by side"]
+    assert made["all"].mean > 0.7
+    assert made["fair, persons drawn"].mean == made["fair, actions drawn"].mean < made["all"].mean - 0.1
+
+
 # Pictures
 
 
@@ -250,6 +330,15 @@ def test_pca_does_without_umap(monkeypatch, draw):
     assert alignment.project(draw.normal(size=(9, 4)), "pca").shape == (9, 2)
     with pytest.raises(ImportError):
         alignment.project(draw.normal(size=(9, 4)), "umap")
+
+
+def test_a_map_has_two_or_three_dimensions(draw):
+    rows = draw.normal(size=(30, 6))
+    flat, deep = alignment.project(rows, "pca"), alignment.project(rows, "pca", dimensions=3)
+    np.testing.assert_allclose(deep[:, :2], flat, atol=1e-6)
+    assert alignment.project(rows, "umap", dimensions=3).shape == (30, 3)
+    with pytest.raises(InputError, match="dimensions is 4; give 2 or 3"):
+        alignment.project(rows, "pca", dimensions=4)
 
 
 def test_long_names_of_stars_are_numbers_in_the_legend(draw):
@@ -348,11 +437,39 @@ def test_a_saved_map_holds_plotly_and_the_clips(clips, tmp_path, draw):
     assert figure.data[0].hovertext[1] == clips[1].name
 
 
+def test_a_map_in_three_dimensions_is_drawn_as_its_script_turns_it_and_takes_other_colours(draw):
+    points, people, seconds = draw.normal(size=(6, 3)), ["p1", "p2"] * 3, np.linspace(0.5, 3.0, 6)
+    shown = interactive.interactive_scatter(
+        points, ["a", "b", "c"] * 2, ["n"] * 6, colours={"person": people, "seconds": seconds}, stars={"b": np.zeros(3), "new": np.ones(3)}
+    )
+    page = shown.html()
+    data = packed(page)
+    assert re.findall(r"<option>(.*?)</option>", page) == ["class", "person", "seconds"] == list(data["fills"]) == list(data["legends"])
+    assert data["fills"]["person"] == [style.class_look(0)[0], style.class_look(1)[0]] * 3
+    assert len(set(data["fills"]["seconds"])) == 6 and "0.5" in data["legends"]["seconds"] and "3.0" in data["legends"]["seconds"]
+    assert data["about"][6:] == ["label: b", "label: new"] and page.count('href="#star"') == 2
+    assert np.linalg.norm(data["places"], axis=1).max() == pytest.approx(1, abs=1e-3)
+    yaw, pitch = data["turn"]
+    (x, y, z), (across, up) = data["places"][0], re.search(r'x="([\d.]+)" y="([\d.]+)"[^>]*data-i="0"', page).groups()
+    right, ahead = x * np.cos(yaw) + z * np.sin(yaw), z * np.cos(yaw) - x * np.sin(yaw)
+    reach = interactive.SIDE / 2 - interactive.MARGIN
+    assert float(across) == pytest.approx(interactive.SIDE / 2 + reach * right, abs=0.5)
+    assert float(up) == pytest.approx(interactive.SIDE / 2 - reach * (y * np.cos(pitch) - ahead * np.sin(pitch)), abs=0.5)
+    figure = shown.figure()
+    assert [trace.type for trace in figure.data] == ["scatter3d"] * (3 + 2 + 1 + 2)
+    assert [trace.visible for trace in figure.data] == [True] * 3 + [False] * 3 + [None] * 2
+    assert [button.label for button in figure.layout.updatemenus[0].buttons] == ["class", "person", "seconds"]
+    assert list(figure.layout.updatemenus[0].buttons[2].args[0]["visible"]) == [False] * 5 + [True] * 3
+    for colours, stars, message in (({"person": ["p1"]}, {}, "1 values of 'person' for 6 points"), ({}, {"b": np.zeros(2)}, "stars that are not points of 3")):
+        with pytest.raises(InputError, match=message):
+            interactive.interactive_scatter(points, ["a"] * 6, ["n"] * 6, colours=colours, stars=stars)
+
+
 @pytest.mark.parametrize(
     ("points", "labels", "names", "message"),
     [
         (np.zeros((3, 2)), ["a"] * 3, ["b"] * 2, "2 names; give one of each"),
-        (np.zeros((3, 3)), ["a"] * 3, ["b"] * 3, r"points \(3, 3\)"),
+        (np.zeros((3, 4)), ["a"] * 3, ["b"] * 3, r"points \(3, 4\)"),
         (np.full((3, 2), np.nan), ["a"] * 3, ["b"] * 3, "NaN"),
         (np.zeros((0, 2)), [], [], "no points"),
     ],

@@ -9,11 +9,13 @@ from matplotlib.colors import to_rgba
 
 from tdsm.baselines import tdsm
 from tdsm.config import DiffusionConfig, ModelConfig, TrainConfig, demo
+from tdsm.data.synthetic import synthetic_clips
 from tdsm.diffusion import alphas_cumprod
 from tdsm.evaluate.gzsl import seen_unseen_curve
 from tdsm.text import TextFeatures
 from tdsm.util.errors import InputError
 from tdsm.viz import style, teaching
+from tdsm.viz.spaces import Space
 
 TINY = replace(
     demo(),
@@ -149,3 +151,13 @@ def test_marks_of_the_seen_unseen_curve_say_their_h():
 def test_all_colours_are_of_the_house():
     _, ax = teaching.seed_bars({"one": [0.2]})
     assert ax.patches[0].get_facecolor() == to_rgba(style.BAR)
+
+
+def test_cosines_ring_the_best_label_of_each_clip():
+    clips = synthetic_clips(1, actions=["bow", "jump", "squat"])
+    space = Space(np.eye(3, 5)[[0, 2, 2]], np.eye(3, 5), clips)  # the second clip lies at the third label
+    _, (ax,) = teaching.cosines({"after": space})
+    rings = ax.lines[0]
+    assert rings.get_xdata().tolist() == [0, 2, 2] and rings.get_ydata().tolist() == [0, 1, 2]
+    assert ax.get_title() == "after\nthe best label is right: 67%"
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["bow", "jump", "squat"]

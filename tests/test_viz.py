@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from tdsm.data.clips import Clip
@@ -302,3 +303,25 @@ def test_scatter_names_the_stars_and_matches_their_colours():
 
 def test_seventy_classes_look_different():
     assert len({style.look(index) for index in range(70)}) == 70
+
+
+def test_classes_of_a_map_have_colours_that_nobody_confuses():
+    """No two orange: any two of the colours differ clearly in hue or in lightness (in the space OKLab), and all show on white."""
+    colours = [style.class_look(index)[0] for index in range(19)]
+    lab = np.array([oklab(colour) for colour in colours])
+    apart = np.linalg.norm(lab[:, None] - lab, axis=2)[np.triu_indices(19, 1)]
+    assert apart.min() > 0.09
+    assert lab[:, 0].max() < 0.82
+    assert len({style.class_look(index) for index in range(190)}) == 190
+
+
+def oklab(colour):
+    """B. Ottosson's OKLab of a colour."""
+    share = np.array(to_rgb(colour))
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    cone = np.cbrt(
+        np.array([[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]]) @ linear
+    )
+    return (
+        np.array([[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099], [0.0259040371, 0.7827717662, -0.8086757660]]) @ cone
+    )

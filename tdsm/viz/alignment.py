@@ -1,13 +1,14 @@
-"""Do skeleton and text features stand together? The pictures; each goes with numbers.
+"""Do clips lie near their labels? Maps of features, and the numbers that belong beside each map.
 
-A two-dimensional map shows neighbours, not distances, and shows clusters in noise. So beside each picture belong numbers that are measured in the
-full space (:mod:`tdsm.viz.measures`, whose functions can be had from here as well). The features come from :mod:`tdsm.viz.spaces`;
+A map in the plane shows neighbours, not distances, and it shows clusters even in noise. The numbers are measured in the full space
+(:mod:`tdsm.viz.measures`; its functions can be imported from here as well). The features come from :mod:`tdsm.viz.spaces`.
 :func:`tdsm.viz.interactive.interactive_scatter` draws the map whose points play their clips.
 """
 
 import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import matplotlib.patheffects
 import numpy as np
@@ -17,21 +18,87 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tdsm.util.errors import InputError
+from tdsm.util.html import html_table
 from tdsm.viz import style
 from tdsm.viz.measures import Interval, gap_interval, interval, knn_agreement, modality_gap, neighbour_shares, own_label_rank, unit_rows
-from tdsm.viz.spaces import fused
+from tdsm.viz.spaces import Pairs, Space, fused
 
 __all__ = [
-    "Interval", "fused", "gap_interval", "interval", "knn_agreement", "modality_gap", "neighbour_shares", "own_label_rank", "project", "scatter",
-    "scatter_prompts",
+    "Interval", "Numbers", "fused", "gap_interval", "interval", "knn_agreement", "modality_gap", "neighbour_shares", "own_label_rank", "pair_numbers",
+    "panels", "project", "scatter", "scatter_prompts", "space_numbers",
 ]  # fmt: skip
 
 
-SHORT = 16  # letters of a name that may stand at its star
+SHORT = 16  # letters of a name that may be written at its star
 
 
-def project(features: Mapping[str, np.ndarray] | np.ndarray, method: str, seed: int = 0, neighbours: int = 15) -> np.ndarray:
-    """A map of the features in the plane, (N, 2) float32.
+@dataclass(frozen=True)
+class Numbers:
+    """A table of measures with their 95 % intervals; shows itself.
+
+    Attributes:
+        rows: what was measured (a space, pairs) -> measure -> its value.
+        note: what a value by chance is, and what was drawn.
+    """
+
+    rows: Mapping[str, Mapping[str, Interval]]
+    note: str
+
+    def __repr__(self) -> str:
+        names = list(next(iter(self.rows.values())))
+        lines = [["", *names], *([row, *(str(values[name]) for name in names)] for row, values in self.rows.items())]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(names) + 1)]
+        return "\n".join([*("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines), self.note])
+
+    def _repr_html_(self) -> str:
+        names = list(next(iter(self.rows.values())))
+        return html_table([(row, *(values[name] for name in names)) for row, values in self.rows.items()], ["", *names], note=self.note)
+
+
+def space_numbers(spaces: Mapping[str, Space], neighbours: int = 10) -> Numbers:
+    """How near clips lie to their own label in each space, and how near to clips of the same action.
+
+    "neighbours": the share of a clip's nearest other clips that show the same action; "other persons": the same, with clips of the same person left out.
+    "gap": the distance between the mean directions of clips and labels. "own label": the rank of a clip's own label among all labels of the space, by cosine.
+    "first": the share of clips whose own label has rank 1. Intervals draw whole persons or, where it is said, whole actions.
+    """
+    rows = {}
+    for name, space in spaces.items():
+        persons, actions = space.of.subjects, np.array(space.actions)
+        ranks = own_label_rank(unit_rows(space.clips, name) @ unit_rows(space.labels, name).T, space.of.y)
+        others = neighbour_shares(space.clips, actions, neighbours, apart=[persons])
+        rows[name] = {
+            "neighbours": interval(neighbour_shares(space.clips, actions, neighbours), persons),
+            "other persons": interval(others, persons),
+            "gap": gap_interval(space.clips, space.labels, persons),
+            "own label, persons drawn": interval(ranks, persons),
+            "own label, actions drawn": interval(ranks, actions),
+            "first, actions drawn": interval(ranks == 1, actions),
+        }
+    counts = sorted({len(space.labels) for space in spaces.values()})
+    chance = ", ".join(f"{(count + 1) / 2:g} and {1 / count:.2f} among {count} labels" for count in counts)
+    return Numbers(rows, f"by chance: own label and first {chance}; gap: 0 (same mean direction) to 2 (opposite); in brackets: 95 % intervals")
+
+
+def pair_numbers(pairs: Mapping[str, Pairs], neighbours: int = 10) -> Numbers:
+    """Whether the nearest pairs agree on being right or wrong.
+
+    "all": of all pairs. "fair": neighbours with the same action or the same label do not count, because pairs of one action under one label are alike
+    whatever is done with them.
+    """
+    rows = {}
+    for name, each in pairs.items():
+        fair = neighbour_shares(each.rows, each.right, neighbours, apart=[each.clip_y, each.label])
+        rows[name] = {
+            "all": interval(neighbour_shares(each.rows, each.right, neighbours), np.tile(each.of.subjects, 2)),
+            "fair, persons drawn": interval(fair, np.tile(each.of.subjects, 2)),
+            "fair, actions drawn": interval(fair, each.clip_y),
+        }
+    return Numbers(rows, "by chance: 0.5; in brackets: 95 % intervals")
+
+
+def project(features: Mapping[str, np.ndarray] | np.ndarray, method: str, seed: int = 0, neighbours: int = 15, dimensions: int = 2) -> np.ndarray:
+    """A map of the features in the plane or in space, (N, ``dimensions``) float32.
 
     The same seed on the same machine gives the same map; another machine may give another, so save it, and never print it.
     The first UMAP of a process compiles for several seconds.
@@ -41,9 +108,10 @@ def project(features: Mapping[str, np.ndarray] | np.ndarray, method: str, seed: 
         method: "umap" (McInnes et al., 2018; cosine, min_dist 0.5) or "pca" (of the rows scaled to length 1).
         seed: of UMAP's optimiser.
         neighbours: that UMAP joins to each row, or as many as there are; more than a class has rows, and classes do not fall apart into islands.
+        dimensions: 2 or 3.
 
     Raises:
-        InputError: fewer than 3 rows, sets of different widths, NaN, or an unknown method.
+        InputError: fewer than 3 rows, another number of dimensions, sets of different widths, NaN, or an unknown method.
     """
     sets = features if isinstance(features, Mapping) else {"features": features}
     rows = [unit_rows(values, name) for name, values in sets.items()]
@@ -52,31 +120,34 @@ def project(features: Mapping[str, np.ndarray] | np.ndarray, method: str, seed: 
     stacked = np.concatenate(rows)
     if len(stacked) < 3:
         raise InputError("project", f"{len(stacked)} rows", "give 3 or more")
+    if dimensions not in (2, 3):
+        raise InputError("project", f"dimensions is {dimensions}", "give 2 or 3")
     if method == "pca":
-        return _pca(stacked)
+        return _pca(stacked, dimensions)
     if method == "umap":
-        return _umap(stacked, seed, neighbours)
+        return _umap(stacked, seed, neighbours, dimensions)
     raise InputError("project", f"method is {method!r}", "choose umap or pca")
 
 
-def _pca(rows: np.ndarray) -> np.ndarray:
+def _pca(rows: np.ndarray, dimensions: int) -> np.ndarray:
     centred = rows - rows.mean(0)
     _, _, directions = np.linalg.svd(centred, full_matrices=False)
-    directions = np.pad(directions[:2], ((0, max(0, 2 - len(directions))), (0, 0)))
+    directions = np.pad(directions[:dimensions], ((0, max(0, dimensions - len(directions))), (0, 0)))
     # The sign of a singular vector is arbitrary: its largest entry is made positive.
     largest = np.take_along_axis(directions, np.abs(directions).argmax(1, keepdims=True), 1)
     return (centred @ (directions * np.where(largest < 0, -1, 1)).T).astype(np.float32)
 
 
-def _umap(rows: np.ndarray, seed: int, neighbours: int) -> np.ndarray:
+def _umap(rows: np.ndarray, seed: int, neighbours: int, dimensions: int) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImportWarning)  # umap says so when TensorFlow is not there, which we do not use
         import umap
     threads = torch.get_num_threads()  # numba, once in a process, sets them for torch as well; training would then give other bits
     # PCA as the start, not the spectral one, which fails on few rows and warns on separate clusters; scaled to UMAP's customary extent of 10.
-    start = _pca(rows)
+    start = _pca(rows, dimensions)
     start = 10 * start / max(float(np.abs(start).max()), 1e-12)
-    mapper = umap.UMAP(n_neighbors=min(neighbours, len(rows) - 1), min_dist=0.5, metric="cosine", init=start, random_state=seed, n_jobs=1)
+    near = min(neighbours, len(rows) - 1)
+    mapper = umap.UMAP(n_neighbors=near, n_components=dimensions, min_dist=0.5, metric="cosine", init=start, random_state=seed, n_jobs=1)
     try:
         return mapper.fit_transform(rows.astype(np.float32))
     finally:
@@ -91,16 +162,18 @@ def scatter(
     ax: Axes | None = None,
     text_points: np.ndarray | None = None,
     text_labels: Sequence[str] | np.ndarray = (),
+    classes: Sequence[str] = (),
 ) -> tuple[Figure, Axes]:
-    """The map: skeleton features as dots, text features as named stars, one colour and marker a class.
+    """The map: clips as small markers, labels as named stars; each class has a colour and a marker of its own.
 
-    Stars carry their name, or where one is longer than 16 letters their number in the legend, so that names do not cover the picture.
+    A star carries its name. Where one name is longer than 16 letters, stars carry their number in the legend instead.
 
     Args:
         points, labels: (N, 2), as from :func:`project`, and N class names.
         title, caption: above and below it; put the number into the caption, such as ``f"agreement of 10 neighbours: {value:.2f}"``.
         ax: axes to draw into.
         text_points, text_labels: (K, 2) of the same map, and K class names.
+        classes: in the order of colours and legend, so that several maps agree; left out: those of the stars, then the others by name.
 
     Raises:
         InputError: points and labels differ in number.
@@ -109,18 +182,18 @@ def scatter(
     for what, places, names in (("points", points, labels), ("text_points", text_points, text_labels)):
         if np.shape(places) != (len(names), 2):
             raise InputError("scatter", f"{what} have shape {np.shape(places)} for {len(names)} labels", f"give ({len(names)}, 2)")
-    classes = [*dict.fromkeys(text_labels), *sorted(set(labels) - set(text_labels))]
+    classes = list(dict.fromkeys([*classes, *text_labels, *sorted(set(labels))]))
     numbered = any(len(name) > SHORT for name in text_labels)
     fig, ax = style.new_axes(ax, 8.5, 5.0)
     for index, name in enumerate(classes):
-        colour, marker = style.look(index)
+        colour, marker = style.class_look(index)
         own = points[np.asarray(labels) == name]
         shown = f"{index + 1}  {name}" if numbered and name in text_labels else name
         ax.scatter(own[:, 0], own[:, 1], s=22, c=colour, marker=marker, alpha=0.75, linewidths=0, label=textwrap.fill(shown, 34))
     halo = [matplotlib.patheffects.withStroke(linewidth=2.5, foreground="white")]
     for (x, y), name in zip(text_points, text_labels, strict=True):
         place = classes.index(name)
-        ax.scatter([x], [y], s=190, c=style.look(place)[0], marker="*", edgecolors="black", linewidths=0.8, zorder=3)
+        ax.scatter([x], [y], s=190, c=style.class_look(place)[0], marker="*", edgecolors="black", linewidths=0.8, zorder=3)
         written = {"textcoords": "offset points", "ha": "center", "fontsize": style.SMALL, "path_effects": halo, "zorder": 4}
         ax.annotate(str(place + 1) if numbered else name, (x, y), (0, 9), **written)
     _frame(ax, title, caption, len(classes))
@@ -133,6 +206,31 @@ def _frame(ax: Axes, title: str, caption: str, entries: int) -> None:
     ax.set_title(title, fontsize=style.TITLE)
     ax.set_xlabel(caption, fontsize=style.AXIS)
     ax.legend(fontsize=style.SMALL, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), ncols=1 + (entries - 1) // 25)
+
+
+def panels(spaces: Mapping[str, Space], seed: int = 0, neighbours: int = 15) -> tuple[Figure, np.ndarray]:
+    """One UMAP for each space, title -> space, side by side with one legend; clips are small markers and labels are stars.
+
+    The spaces hold clips of the same classes. Each map is fitted on the clips and labels that it shows, so that only neighbours may be compared, and not
+    places, between maps. Below each map is the mean rank of the clips' own labels in the full space.
+
+    Raises:
+        InputError: no space, or spaces of different classes.
+    """
+    if not spaces or len({space.of.classes for space in spaces.values()}) > 1:
+        raise InputError("panels", f"{len(spaces)} spaces of {len({space.of.classes for space in spaces.values()})} sets of classes", "give spaces of one set")
+    fig = Figure(figsize=(4.0 * len(spaces) + 2.6, 4.3), layout="constrained")
+    axes = fig.subplots(1, len(spaces), squeeze=False)[0]
+    for ax, (title, space) in zip(axes, spaces.items(), strict=True):
+        points = project({"clips": space.clips, "labels": space.labels}, "umap", seed, neighbours)
+        ranks = own_label_rank(unit_rows(space.clips, title) @ unit_rows(space.labels, title).T, space.of.y)
+        count = len(space.of)
+        scatter(points[:count], space.actions, title, f"own label: mean rank {ranks.mean():.1f} of {len(space.labels)}", ax, points[count:], space.of.classes)
+        legend = ax.get_legend()
+        handles, words = legend.legend_handles, [text.get_text() for text in legend.get_texts()]
+        legend.remove()
+    fig.legend(handles, words, loc="outside right center", fontsize=style.SMALL, frameon=False)
+    return fig, axes
 
 
 def scatter_prompts(
@@ -157,8 +255,8 @@ def scatter_prompts(
         ax.scatter([], [], s=40, c=face, edgecolors=colour, label=words)
         for index, name in enumerate(dict.fromkeys(labels)):
             rows = points[(np.asarray(labels) == name) & (right == own)]
-            ax.scatter(rows[:, 0], rows[:, 1], s=26, c=face, edgecolors=colour, marker=style.look(index)[1], linewidths=0.9, alpha=0.8)
+            ax.scatter(rows[:, 0], rows[:, 1], s=26, c=face, edgecolors=colour, marker=style.class_look(index)[1], linewidths=0.9, alpha=0.8)
     for index, name in enumerate(dict.fromkeys(labels)):
-        ax.scatter([], [], s=26, c=style.MIDDLE, marker=style.look(index)[1], label=textwrap.fill(name, 34))
+        ax.scatter([], [], s=26, c=style.MIDDLE, marker=style.class_look(index)[1], label=textwrap.fill(name, 34))
     _frame(ax, title, caption, entries=2 + len(set(labels)))
     return fig, ax

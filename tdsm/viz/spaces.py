@@ -1,38 +1,155 @@
-"""Spaces in which clips and labels can stand together: before alignment, and inside the denoiser.
+"""Spaces in which clips and labels lie together.
 
-z_x and z_g have different widths, so there is no distance between a clip and a label until something is fitted. Two ways, both fitted on seen
-classes only, so that unseen ones are met as a test meets them:
+An aligned recognizer (:mod:`tdsm.backbones.aligned`) has such a space: its two towers map clips and labels to directions of one width.
 
-:func:`by_pca`
-    each modality by its own principal components. No clip ever meets a label, so the axes of the two have nothing to do with each other:
-    this is what two modalities look like *before* alignment.
-:func:`by_ridge`
-    ridge regression predicts z_x from z_g, which is the simplest alignment there is.
+:func:`common_space`
+    where the towers put clips and labels.
+:func:`untrained`
+    the same towers with random weights: where clips and labels lie before training.
+:func:`moments`
+    where windows of clips lie, so that a clip is a path.
 
-Inside CrossDiT (:func:`fused`) there is no point for a clip and no point for a label any more, but one for each pair of the two. What such pairs
-show by their making alone, without any model, :func:`side_by_side` tells.
+A classifier backbone has no such space: its z_x and z_g have different widths. :func:`by_ridge` makes one with the simplest alignment there is, ridge
+regression from z_g to z_x, fitted on seen classes.
+
+Inside CrossDiT (:func:`fused`) there is one point for each pair of a clip and a label. :func:`side_by_side` is the control without a model: it shows what
+such pairs share only because of how they were made.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 
-from tdsm.data.clips import Clip
+from tdsm.backbones.aligned import Aligned
+from tdsm.backbones.nets import build_encoder
+from tdsm.data.clips import Clip, ClipSet
+from tdsm.data.prompts import Descriptions
+from tdsm.matcher import Matcher
 from tdsm.recognizer import Recognizer
 from tdsm.util.errors import InputError
 
-__all__ = ["by_pca", "by_ridge", "fused", "right_and_wrong", "side_by_side", "text_features"]
-
-Clips = Float[np.ndarray, "clip channel"]
-Labels = Float[np.ndarray, "label word"]
-SeenClips = Float[np.ndarray, "seen_clip channel"]
-SeenLabels = Float[np.ndarray, "seen_label word"]
+__all__ = ["Moments", "Pairs", "Space", "by_ridge", "common_space", "exchanged", "fused", "moments", "right_and_wrong", "side_by_side", "untrained"]
 
 
-def text_features(recognizer: Recognizer, labels: Sequence[str]) -> Float[np.ndarray, "label word"]:
-    """z_g of labels, as the denoiser reads them: (K, C_g) float32."""
-    return recognizer.text(labels).z_g.cpu().numpy()
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Clips and labels in one space of W dimensions.
+
+    Attributes:
+        clips: (B, W).
+        labels: (K, W), one row for each class of ``of``.
+        of: the B clips.
+    """
+
+    clips: Float[np.ndarray, "clip width"]
+    labels: Float[np.ndarray, "label width"]
+    of: ClipSet
+
+    @property
+    def actions(self) -> list[str]:
+        """The label of each clip."""
+        return [clip.label for clip in self.of]
+
+
+def common_space(recognizer: Recognizer, clips: ClipSet, descriptions: Descriptions | None = None) -> Space:
+    """The directions of labelled clips and of their classes, each of length 1, as the towers of an aligned recognizer give them.
+
+    The cosine of a clip and a label is their product. A denoiser, if there is one, has no part in it. ``descriptions``: label -> a sentence about the
+    movement, beside those of the recognizer.
+
+    Raises:
+        InputError: the recognizer has a classifier backbone, or clips that it cannot read.
+    """
+    _check_aligned("common_space", recognizer)
+    z_x, z_g = recognizer.features(clips), recognizer.text(clips.classes, descriptions).z_g
+    return Space(F.normalize(z_x, dim=-1).cpu().numpy(), F.normalize(z_g, dim=-1).cpu().numpy(), clips)
+
+
+def untrained(recognizer: Recognizer, seed: int = 0) -> Recognizer:
+    """An aligned recognizer with towers of the same sizes and random weights, which has learned from nothing.
+
+    It reads the same sentences as the recognizer. It has neither prototypes nor a lexicon, which are learned too.
+
+    Raises:
+        InputError: the recognizer has a classifier backbone.
+    """
+    _check_aligned("untrained", recognizer)
+    known, config = recognizer.backbone, recognizer.config
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = build_encoder(config.encoder, known.layout, config.preprocess.bodies, 1)
+        towers = Aligned(net, known.read.in_features, config.align.width, config.preprocess, known.text_encoder, config.align.hidden)
+    towers.text_center.copy_(known.text_center)
+    matcher = Matcher(towers.features, 1, towers.features, 1, config.model, config.diffusion, seed)
+    return Recognizer(config, towers.to(recognizer.device), matcher.to(recognizer.device), recognizer.descriptions)
+
+
+def _check_aligned(where: str, recognizer: Recognizer) -> None:
+    if recognizer.backbone.kind != "aligned":
+        raise InputError(where, "the backbone is a classifier, whose z_x and z_g lie in different spaces", "give an aligned recognizer: tdsm.pretrained()")
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Windows of clips.
+
+    Attributes:
+        rows: (N, W) their directions.
+        place: (N,) the number of the clip that a window belongs to.
+        seconds: (N,) the middle of each window, in seconds of its clip.
+        of: the clips.
+    """
+
+    rows: Float[np.ndarray, "window width"]
+    place: Int[np.ndarray, " window"]
+    seconds: Float[np.ndarray, " window"]
+    of: ClipSet
+
+    @property
+    def clips(self) -> list[Clip]:
+        """The clip of each window."""
+        return [self.of[place] for place in self.place]
+
+    @property
+    def actions(self) -> list[str]:
+        """The label of each window's clip."""
+        return [clip.label for clip in self.clips]
+
+    @property
+    def persons(self) -> list[str]:
+        """The subject of each window's clip."""
+        return [str(clip.subject) for clip in self.clips]
+
+    @property
+    def names(self) -> list[str]:
+        """Clip and second of each window."""
+        return [f"{clip.name}, {second:.1f} s" for clip, second in zip(self.clips, self.seconds, strict=True)]
+
+
+def moments(recognizer: Recognizer, clips: ClipSet, windows: int = 8) -> Moments:
+    """The directions of ``windows`` windows of each clip; a window is half a clip long, so that neighbours overlap.
+
+    Raises:
+        InputError: fewer than 2 windows, the recognizer has a classifier backbone, or a clip is shorter than 2 frames for each window.
+    """
+    _check_aligned("moments", recognizer)
+    if windows < 2:
+        raise InputError("moments", f"windows is {windows}", "give 2 or more")
+    pieces, of, seconds = [], [], []
+    for number, clip in enumerate(clips):
+        half = clip.frames // 2
+        if clip.frames < 2 * windows:
+            raise InputError(clip.name, f"{clip.frames} frames are too few for {windows} windows", f"ask for at most {half}")
+        for start in np.linspace(0, clip.frames - half, windows).round().astype(int):
+            pieces.append(replace(clip, joints=clip.joints[:, start : start + half]))
+            of.append(number)
+            seconds.append((start + half / 2) / clip.fps)
+    z_x, rows = recognizer.usable(pieces)
+    return Moments(F.normalize(z_x, dim=-1).cpu().numpy(), np.array(of)[rows], np.array(seconds)[rows], clips)
 
 
 def fused(recognizer: Recognizer, clips: Clip | Sequence[Clip], labels: Sequence[str]) -> Float[np.ndarray, "clip label width"]:
@@ -50,66 +167,78 @@ def fused(recognizer: Recognizer, clips: Clip | Sequence[Clip], labels: Sequence
     return recognizer.matcher.fused(z_x, recognizer.stream(labels)).float().cpu().numpy()
 
 
-def side_by_side(z_x: Clips, z_g: Labels, seen_z_x: SeenClips, seen_z_g: SeenLabels) -> Float[np.ndarray, "clip label both"]:
-    """The control for :func:`fused`: every clip's z_x with every label's z_g written behind it, (B, K, C + C_g), and nothing fused at all.
+def side_by_side(space: Space, seen: Space) -> Float[np.ndarray, "clip label both"]:
+    """The control for :func:`fused`: every clip's row with every label's row behind it, (B, K, 2 W); nothing is fused.
 
-    Each modality is centred by its seen rows and brought to their mean length, so that both weigh alike.
+    Each modality is centred by its ``seen`` rows and brought to their mean length, so that both weigh alike.
     """
-    clips, labels = ((rows - seen.mean(0)) / np.sqrt(np.square(seen - seen.mean(0)).sum(1).mean()) for rows, seen in ((z_x, seen_z_x), (z_g, seen_z_g)))
+    sides = ((space.clips, seen.clips), (space.labels, seen.labels))
+    clips, labels = ((rows - known.mean(0)) / np.sqrt(np.square(known - known.mean(0)).sum(1).mean()) for rows, known in sides)
     shape = len(clips), len(labels)
     return np.concatenate([np.broadcast_to(clips[:, None], (*shape, clips.shape[1])), np.broadcast_to(labels, (*shape, labels.shape[1]))], axis=2)
 
 
-def right_and_wrong(
-    pairs: Float[np.ndarray, "clip label width"], y: Int[np.ndarray, " clip"], seed: int = 0
-) -> tuple[Float[np.ndarray, "row width"], Bool[np.ndarray, " row"], Int[np.ndarray, " row"]]:
-    """Each clip under its own label, then each clip under one wrong label, drawn evenly from the others: rows (2B, D), right (2B,), label (2B,).
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Each of B clips under its own label, then each clip under one wrong label.
 
-    ``pairs`` are from :func:`fused`, ``y`` (B,) is the index of each clip's own label.
+    Attributes:
+        rows: (2B, D) features of the pairs.
+        right: (2B,) whether the label is the clip's own.
+        label: (2B,) the index of the label.
+        of: the B clips.
+    """
+
+    rows: Float[np.ndarray, "row width"]
+    right: Bool[np.ndarray, " row"]
+    label: Int[np.ndarray, " row"]
+    of: ClipSet
+
+    @property
+    def clip_y(self) -> Int[np.ndarray, " row"]:
+        """(2B,) the index of each clip's own label."""
+        return np.tile(self.of.y, 2)
+
+    @property
+    def actions(self) -> list[str]:
+        """The clip's own label of each row."""
+        return [self.of.classes[label] for label in self.clip_y]
+
+
+def right_and_wrong(pairs: Float[np.ndarray, "clip label width"], clips: ClipSet, seed: int = 0) -> Pairs:
+    """Each clip under its own label and under one wrong label, which is drawn evenly from the others.
+
+    ``pairs`` are from :func:`fused` or :func:`side_by_side`, for ``clips`` and their classes.
 
     Raises:
-        InputError: one label only, or an index that is none.
+        InputError: one class only, or pairs of other clips or labels.
     """
-    clips, labels = pairs.shape[:2]
+    count, labels = pairs.shape[:2]
+    if (count, labels) != (len(clips), len(clips.classes)):
+        raise InputError("right_and_wrong", f"pairs {pairs.shape} for {len(clips)} clips of {len(clips.classes)} classes", "give (clips, classes, width)")
     if labels < 2:
-        raise InputError("right_and_wrong", "one label", "give two or more, so that there is a wrong one")
-    if len(y) != clips or not ((y >= 0) & (y < labels)).all():
-        raise InputError("right_and_wrong", f"{len(y)} label indices for {clips} clips and {labels} labels", f"give one a clip, 0 to {labels - 1}")
-    wrong = (y + np.random.default_rng(seed).integers(1, labels, clips)) % labels
-    shown = np.concatenate([y, wrong])
-    return pairs[np.tile(np.arange(clips), 2), shown], np.arange(2 * clips) < clips, shown
+        raise InputError("right_and_wrong", "one class", "give two or more, so that there is a wrong label")
+    wrong = (clips.y + np.random.default_rng(seed).integers(1, labels, count)) % labels
+    shown = np.concatenate([clips.y, wrong])
+    return Pairs(pairs[np.tile(np.arange(count), 2), shown], np.arange(2 * count) < count, shown, clips)
 
 
-def by_pca(
-    z_x: Clips, z_g: Labels, seen_z_x: SeenClips, seen_z_g: SeenLabels, width: int = 16
-) -> tuple[Float[np.ndarray, "clip common"], Float[np.ndarray, "label common"]]:
-    """Clips and labels, each in the first ``width`` principal components of its own modality, centred and fitted on the seen rows.
+def by_ridge(space: Space, seen: Space, penalty: float = 1.0) -> Space:
+    """Clips as they are, and labels where ridge regression expects their clips; both less the mean seen clip.
 
-    Raises:
-        InputError: fewer seen clips or labels than ``width`` + 1, which have no so many components.
+    The regression predicts a clip from its label and is fitted on ``seen``. Labels are centred and brought to mean square 1. ``penalty`` is a share of the
+    number of clips, as in :mod:`tdsm.baselines.ridge`, which goes the other way.
     """
-    most = min(len(seen_z_x), len(seen_z_g)) - 1
-    if not 1 <= width <= min(most, z_x.shape[1], z_g.shape[1]):
-        raise InputError("by_pca", f"width is {width}", f"give 1 to {min(most, z_x.shape[1], z_g.shape[1])}, what the seen rows can hold")
-    return _components(z_x, seen_z_x, width), _components(z_g, seen_z_g, width)
+    text = seen.labels[seen.of.y]
+    centre, middle = text.mean(0), seen.clips.mean(0)
+    scale = np.sqrt(np.square(text - centre).mean())
+    x = (text - centre) / scale
+    weight = np.linalg.solve(x.T @ x + penalty * len(x) * np.eye(x.shape[1], dtype=x.dtype), x.T @ (seen.clips - middle))
+    return Space(space.clips - middle, (space.labels - centre) / scale @ weight, space.of)
 
 
-def _components(rows: np.ndarray, seen: np.ndarray, width: int) -> np.ndarray:
-    centre = seen.mean(0)
-    return (rows - centre) @ np.linalg.svd(seen - centre, full_matrices=False)[2][:width].T
-
-
-def by_ridge(
-    z_x: Clips, z_g: Labels, seen_z_x: SeenClips, seen_z_g: SeenLabels, seen_y: Int[np.ndarray, " seen_clip"], penalty: float = 1.0
-) -> tuple[Float[np.ndarray, "clip channel"], Float[np.ndarray, "label channel"]]:
-    """Clips as they are and labels where ridge regression expects their clips, both less the mean seen clip.
-
-    Fitted on seen clips: z_x from the z_g of their label, scaled to length 1, centred, at mean square 1. ``penalty`` is a share of the number of
-    clips, as in :mod:`tdsm.baselines.ridge`, which goes the other way.
-    """
-    seen_text, text = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (seen_z_g, z_g))
-    centre, middle = seen_text[seen_y].mean(0), seen_z_x.mean(0)
-    scale = np.sqrt(np.square(seen_text[seen_y] - centre).mean())
-    x = (seen_text[seen_y] - centre) / scale
-    weight = np.linalg.solve(x.T @ x + penalty * len(x) * np.eye(x.shape[1], dtype=x.dtype), x.T @ (seen_z_x - middle))
-    return z_x - middle, (text - centre) / scale @ weight
+def exchanged(clips: ClipSet) -> ClipSet:
+    """The same clips under wrong names, as a control: each class takes the name of the class half the list further on."""
+    half = len(clips.classes) // 2
+    other = dict(zip(clips.classes, (*clips.classes[half:], *clips.classes[:half]), strict=True))
+    return replace(clips, clips=tuple(replace(clip, label=other[clip.label]) for clip in clips))

@@ -7,10 +7,15 @@ hangs on colour alone: classes differ in marker too, right and wrong in words an
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["AXIS", "COLOURS", "FLOOR", "LEFT", "MIDDLE", "MISS", "OK", "RIGHT", "SMALL", "TEXT", "TITLE", "finish", "look", "new_axes"]
+__all__ = ["AXIS", "CLASSES", "COLOURS", "FLOOR", "LEFT", "MIDDLE", "MISS", "OK", "RIGHT", "SMALL", "TEXT", "TITLE", "class_look", "finish", "look", "new_axes"]
 
 # Okabe-Ito without its yellow, which cannot be seen on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# For the classes of a map: no two colours that share a name, and all dark enough for white paper.
+CLASSES = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#6A3D9A", "#9A8700", "#8C8C8C", "#7A4A21"),
+    *("#E7298A", "#6DB31B", "#7B0020", "#1B1F8F", "#B39DE6", "#F2938B", "#0B5C5C", "#CDB54A", "#17CFCF"),
+)
 # Ten markers and seven colours: their pairs repeat after seventy classes.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
 LINES = ("-", "--", "-.", ":")
@@ -25,6 +30,11 @@ TITLE, AXIS, SMALL = 11, 9, 8
 def look(index: int) -> tuple[str, str]:
     """Colour and marker of class number ``index``."""
     return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+
+
+def class_look(index: int) -> tuple[str, str]:
+    """Colour and marker of class number ``index`` on a map: 19 colours that differ, then the same colours with other markers, up to 190 classes."""
+    return CLASSES[index % len(CLASSES)], MARKERS[index % len(MARKERS)]
 
 
 def new_axes(ax: Axes | None, width: float, height: float) -> tuple[Figure, Axes]:

@@ -25,8 +25,9 @@ from tdsm.text import TextFeatures
 from tdsm.train import fit_matcher
 from tdsm.util.errors import InputError
 from tdsm.viz import style
+from tdsm.viz.spaces import Space
 
-__all__ = ["attention", "error_planes", "noise_errors", "noised", "schedules", "seed_bars", "seen_unseen", "tokens", "toy", "toy_matcher"]
+__all__ = ["attention", "cosines", "error_planes", "noise_errors", "noised", "schedules", "seed_bars", "seen_unseen", "tokens", "toy", "toy_matcher"]
 
 SCHEDULES = {"mild": "mild (the paper's)", "cosine": "cosine"}
 _GRID = 61  # points a side of a drawn plane
@@ -111,6 +112,28 @@ def attention(words: int = 6) -> tuple[Figure, np.ndarray]:
         ax.set_aspect("equal")
         ax.set_title("joint: words read the skeleton" if stream == "joint" else "cached: words read words alone", fontsize=style.AXIS)
     axes[0].set_ylabel("reads", fontsize=style.AXIS)
+    return fig, axes
+
+
+def cosines(spaces: Mapping[str, Space]) -> tuple[Figure, np.ndarray]:
+    """The cosine of each clip (row) with each label (column) in each space, title -> space; a ring marks the best label of a clip.
+
+    Clips are ordered by class, so that right answers lie on the diagonal.
+    """
+    tallest = max(len(space.of) for space in spaces.values())
+    fig = Figure(figsize=(3.4 * len(spaces) + 3.2, 0.24 * tallest + 1.9), layout="constrained")
+    axes = fig.subplots(1, len(spaces), sharey=True, squeeze=False)[0]
+    for ax, (title, space) in zip(axes, spaces.items(), strict=True):
+        order = np.argsort(space.of.y, kind="stable")
+        values = (space.clips @ space.labels.T)[order]
+        best = values.argmax(axis=1)
+        ax.imshow(values, cmap="Blues", aspect="auto")
+        ax.plot(best, np.arange(len(values)), "o", color=style.MISS, markerfacecolor="none", markersize=7)
+        right = (best == space.of.y[order]).mean()
+        ax.set_title(f"{title}\nthe best label is right: {right:.0%}", fontsize=style.AXIS)
+        ax.set_xticks(range(len(space.of.classes)), space.of.classes, rotation=60, ha="right", rotation_mode="anchor", fontsize=style.SMALL)
+        ax.set_yticks(range(len(values)), [space.of[row].label for row in order], fontsize=style.SMALL)
+    axes[0].set_ylabel("clip of", fontsize=style.AXIS)
     return fig, axes
 
 

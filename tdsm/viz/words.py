@@ -1,0 +1,159 @@
+"""Which words decide: words left out of a label's text, and what the denoiser attends to.
+
+**Occlusion** (:func:`without_each_word`): the label is read again without one of its words, and its score changes. It works for every recognizer, since it
+needs scores alone. It shows what the score depends on, and has three limits. A sentence without one of its words is one that nobody writes. Two words that
+say the same hide each other. A change of the score has nothing to do with whether the answer is right.
+
+**Attention** (:func:`attention_to_words`): the share of a skeleton token's attention that goes to each token of the text, in each block of CrossDiT. It says
+what is read, and not what is done with it: a token that is read much may hold a value that changes nothing. The language model has mixed the words before,
+so that a token also tells of its neighbours. In the aligned recipe a label is one token, and there is nothing to choose from; only occlusion applies.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tdsm.data.clips import Clip
+from tdsm.data.labels import Label, as_labels, merged
+from tdsm.recognizer import Recognizer
+from tdsm.text import TextEncoder
+from tdsm.text.language_model import load_tokenizer, locate
+from tdsm.util.errors import InputError
+from tdsm.viz import style
+from tdsm.viz.parts import AGAINST, NEUTRAL, SUPPORTS
+
+__all__ = ["Words", "attention_to_words", "draw_attention", "draw_words", "without_each_word"]
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of one label and what the label's score loses without each.
+
+    Attributes:
+        label: the label.
+        words: of its name and, behind them, of its description.
+        loss: (word,) the score with the word minus the score without it: positive speaks for the label.
+        margin: the score of the label minus that of the best other label; a larger loss than this makes another label the answer.
+        name_words: how many of the words are the name's.
+    """
+
+    label: str
+    words: tuple[str, ...]
+    loss: Float[np.ndarray, " word"]
+    margin: float
+    name_words: int
+
+
+def without_each_word(recognizer: Recognizer, clip: Clip, labels: Sequence[str | Label], label: str) -> Words:
+    """Leave out each word of a label's name and description in turn, and score the clip again.
+
+    Args:
+        clip: of any body.
+        labels: two or more, with or without descriptions; those of the recognizer are taken where there are none.
+        label: the name of the label whose words are left out. A name of one word is kept.
+
+    Raises:
+        InputError: fewer than two labels, ``label`` is none of them or has a list of prompts, or what ``recognizer.predict`` refuses.
+    """
+    asked = as_labels(labels, merged(recognizer.descriptions, {}))
+    names = [each.name for each in asked]
+    if len(names) < 2 or label not in names:
+        raise InputError("labels", f"no label {label!r} among {len(names)}", "give two or more labels, this one among them")
+    chosen = asked[names.index(label)]
+    if isinstance(chosen.description, tuple):
+        raise InputError("labels", f"{label!r} has a list of prompts", "give it one description")
+    name, told = re.split(r"[\s_]+", chosen.name.strip()), (chosen.description or "").split()
+    changed = [(word, Label(_without(name, place), chosen.description)) for place, word in enumerate(name) if len(name) > 1]
+    count = len(changed)
+    changed += [(word, replace(chosen, description=_without(told, place))) for place, word in enumerate(told) if len(told) > 1]
+    if not changed:
+        raise InputError("labels", f"{label!r} is one word without a description", "give it a description")
+    z_x = recognizer.features(clip).to(recognizer.device)[:, None]
+    scores, without = (-_errors(recognizer, z_x, several) for several in (asked, [variant for _, variant in changed]))
+    own = scores[names.index(label)]
+    margin = float(own - np.delete(scores, names.index(label)).max())
+    return Words(label, tuple(word for word, _ in changed), own - without, margin, count)
+
+
+def _errors(recognizer: Recognizer, z_x: torch.Tensor, labels: Sequence[Label]) -> np.ndarray:
+    """Denoising errors of one clip under each label, which are read one by one: two of them may have one name."""
+    streams = [recognizer.matcher.encode_text(recognizer.backbone.labels([label]).to(recognizer.device)) for label in labels]
+    return torch.cat([recognizer.matcher.errors(z_x, stream)[0] for stream in streams]).cpu().numpy()
+
+
+def _without(words: Sequence[str], place: int) -> str:
+    return " ".join([*words[:place], *words[place + 1 :]])
+
+
+def draw_words(words: Words, ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """A bar for each word, in the order of the text: what the score loses without it; green speaks for the label, pink against it."""
+    fig, ax = style.new_axes(ax, max(5.0, 0.42 * len(words.words) + 1.5), 2.9)
+    bars = ax.bar(range(len(words.words)), words.loss, color=[SUPPORTS if loss > 0 else AGAINST for loss in words.loss], width=0.75)
+    ax.bar_label(bars, [f"{loss:+.2f}" for loss in words.loss], padding=2, fontsize=style.SMALL - 1)
+    ax.set_xticks(range(len(words.words)), words.words, rotation=40, ha="right", rotation_mode="anchor", fontsize=style.AXIS)
+    ax.axhline(0, color=style.MIDDLE, linewidth=0.8)
+    if 0 < words.name_words < len(words.words):
+        ax.axvline(words.name_words - 0.5, color=NEUTRAL, linewidth=1.2)
+        ax.set_title("name", loc="left", fontsize=style.SMALL, color=style.MIDDLE)
+        ax.set_title("description", loc="right", fontsize=style.SMALL, color=style.MIDDLE)
+    if 0 < words.margin < 1.5 * max(words.loss.max(), 0):
+        ax.axhline(words.margin, color=style.TEXT, linewidth=1.0, linestyle="--", label="margin: beyond it, another answer")
+        ax.legend(fontsize=style.SMALL, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.08))
+    ax.margins(y=0.22)
+    style.finish(ax, "", f"score of “{words.label}”\nlost without the word", ticks="y")
+    return fig, ax
+
+
+def attention_to_words(recognizer: Recognizer, clip: Clip, label: str | Label) -> tuple[list[str], Float[np.ndarray, "block token"]]:
+    """The share of the skeleton's attention that each token of a label's text gets, in each block: the mean over heads, test noises and skeleton tokens.
+
+    What is missing to 1 in a row is the attention of skeleton tokens to themselves. Where a label has several prompts, their tokens at one place are one
+    token of CrossDiT, because prompts are joined along the channels; the two are written with "|" between them.
+
+    Raises:
+        InputError: the recognizer has no words to attend to (an aligned backbone), or its text encoder has no tokens to show.
+    """
+    (asked,) = as_labels([label], merged(recognizer.descriptions, {}))
+    denoiser, encoder = recognizer.matcher.denoiser, recognizer.backbone.text_encoder
+    if recognizer.backbone.kind == "aligned" or denoiser.config.stream != "cached" or not isinstance(encoder, TextEncoder):
+        what = f"backbone {recognizer.backbone.kind}, stream {denoiser.config.stream}"
+        raise InputError("attention_to_words", what, "give a recognizer with a classifier backbone and the cached stream, such as that of tdsm.config.demo()")
+    stream = recognizer.stream([asked])
+    tokenizer = load_tokenizer(encoder.config, locate(encoder.config))
+    pieces = [[tokenizer.decode([token]) for token in read] for read in tokenizer(asked.prompts, encoder.config.tokens)]
+    places = max(map(len, pieces))
+    tokens = [" | ".join(dict.fromkeys(piece[place] for piece in pieces if place < len(piece))) for place in range(places)]
+    asked_of: list[torch.Tensor] = []
+    hooks = [block.attn.qkv.register_forward_hook(lambda _module, _inputs, output: asked_of.append(output)) for block in denoiser.blocks]
+    try:
+        recognizer.matcher.fused(recognizer.features(clip).to(recognizer.device)[:, None], stream)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    shares = [_shares(block.attn, qkv, keys, stream.hidden) for block, qkv, keys in zip(denoiser.blocks, asked_of, stream.keys, strict=True)]
+    return tokens, torch.stack(shares)[:, :places].cpu().numpy()
+
+
+def _shares(attn: torch.nn.Module, qkv: torch.Tensor, keys: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """(token,) of one label: softmax over own tokens and words, as :meth:`tdsm.model.blocks.CrossBlock.skeleton` computes it, averaged."""
+    q, k, _ = attn.split(qkv)  # (1, R, heads, M_x, part)
+    q = q / q.shape[-1] ** 0.5
+    to_words = (q @ keys[:, None]).masked_fill(hidden[:, None, None, None, :], float("-inf"))
+    weights = torch.cat((q @ k.transpose(-2, -1), to_words), dim=-1).softmax(dim=-1)
+    return weights[..., q.shape[-2] :].mean(dim=(0, 1, 2, 3))
+
+
+def draw_attention(tokens: Sequence[str], shares: Float[np.ndarray, "block token"], ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """Shares from :func:`attention_to_words`: a row for each block, a column for each token, dark for much."""
+    fig, ax = style.new_axes(ax, max(5.0, 0.42 * len(tokens) + 1.6), 0.5 * len(shares) + 1.7)
+    picture = ax.imshow(shares, cmap="Blues", vmin=0, aspect="auto")
+    ax.set_xticks(range(len(tokens)), tokens, rotation=40, ha="right", rotation_mode="anchor", fontsize=style.AXIS)
+    ax.set_yticks(range(len(shares)), [f"block {number}: {row.sum():.0%} on words" for number, row in enumerate(shares, 1)], fontsize=style.AXIS)
+    fig.colorbar(picture, ax=ax, label="share of attention", shrink=0.9)
+    return fig, ax
