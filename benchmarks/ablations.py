@@ -10,7 +10,8 @@ Each seed has an encoder and denoisers of its own; in the demo also clips of its
 actions). Denoisers of a seed differ in one setting and share backbone, features, texts, batches and noises. The paper's recipe has the demo's settings with
 half the denoiser's steps. Nothing is selected. Written are, with "demo" or the row (and the recipe) in place of NAME:
 
-- ablations_NAME.json: top-1 with the weight of the triplet loss 0, 1 and 1000, with smaller margins, and with T = 1, 10, 50, 100, 500 (t_test = T / 2);
+- ablations_NAME.json: top-1 with the weight of the triplet loss 0, 1 and 1000, with smaller margins, and (not of "tuned") with
+  T = 1, 10, 50, 100, 500 (t_test = T / 2);
 - t_test_NAME.npz: ``top1`` (seed, step, noise), under each test noise alone, ``together`` (seed, step), under the mean over noises, ``steps`` (step,);
   and top-1 of each seed with each setting, ``top1_variants`` (seed, variant), ``variants`` (variant,);
 - pictures_NAME.npz, of seed 0: maps of unseen clips in the plane (UMAP, fitted here and not when drawn), and frames of one clip a class.
@@ -67,7 +68,7 @@ class Seed(NamedTuple):
     """What one seed gave; shares of right answers.
 
     Attributes:
-        tdsm: of the preset and of each of ``VARIANTS``.
+        tdsm: of the preset and of each variant.
         ridge: of ridge regression.
         alone, together: of :func:`by_test_step`.
         chance: of a uniform guess.
@@ -102,6 +103,11 @@ class World(NamedTuple):
     def name(self) -> str:
         """In the names of files."""
         return "-".join([self.row or "demo", *([] if self.recipe == "demo" else [self.recipe])])
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """What is varied: of the recipe "tuned" only the loss."""
+        return tuple(variant for variant in VARIANTS if self.recipe == "demo" or "diffusion.timesteps" not in variant)
 
     def variant(self, changes: Variant) -> dict[str, object]:
         """What a result file says of a variant: on recordings also the recipe, so that nobody takes it for the number of a preset."""
@@ -145,7 +151,7 @@ def run_seed(world: World, seed: int, folder: Path) -> Seed:
     """Train and test the preset and all variants with one seed."""
     recognizer, train, test = world.trained(seed, folder)
     reports = [zero_shot_report(recognizer, test)]
-    for number, variant in enumerate(VARIANTS):
+    for number, variant in enumerate(world.variants):
         changed = with_denoiser(recognizer, train, override(world.config, variant), seed, folder / f"variant-{number}.safetensors")
         reports.append(zero_shot_report(changed, test))
         print(f"seed {seed}, {variant}: top-1 {reports[-1].top1:.1%}; the preset {reports[0].top1:.1%}", file=sys.stderr, flush=True)
@@ -177,13 +183,13 @@ def write(world: World, seeds: Sequence[Seed], out: Path, command: str) -> None:
     """ablations_NAME.json and t_test_NAME.npz of all seeds."""
     rows = [
         {"benchmark": world.row or NAME, "variant": world.variant(variant), "tdsm": summary([seed.tdsm[number] for seed in seeds], seeds[0].chance)}
-        for number, variant in enumerate(({}, *VARIANTS))
+        for number, variant in enumerate(({}, *world.variants))
     ]
     rows[0]["ridge"] = summary([seed.ridge for seed in seeds], seeds[0].chance)
     protocol = PROTOCOL | {"statistic": "mean"} if len(seeds) > 1 else PROTOCOL
     print(write_result(out / f"ablations_{world.name}.json", rows, command=command, protocol=protocol, arrays={}))
     steps = {"top1": np.stack([seed.alone for seed in seeds]), "together": np.stack([seed.together for seed in seeds]), "steps": np.array(STEPS)}
-    steps |= {"top1_variants": np.array([seed.tdsm for seed in seeds]), "variants": np.array([str(dict(variant)) for variant in ({}, *VARIANTS)])}
+    steps |= {"top1_variants": np.array([seed.tdsm for seed in seeds]), "variants": np.array([str(dict(variant)) for variant in ({}, *world.variants)])}
     print(write_result(out / f"t_test_{world.name}.npz", [], command=command, protocol=protocol, arrays=steps))
 
 

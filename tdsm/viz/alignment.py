@@ -193,7 +193,7 @@ def scatter(
     halo = [matplotlib.patheffects.withStroke(linewidth=2.5, foreground="white")]
     for (x, y), name in zip(text_points, text_labels, strict=True):
         place = classes.index(name)
-        ax.scatter([x], [y], s=190, c=style.class_look(place)[0], marker="*", edgecolors="black", linewidths=0.8, zorder=3)
+        ax.scatter([x], [y], s=190 if len(text_labels) <= 10 else 110, c=style.class_look(place)[0], marker="*", edgecolors="black", linewidths=0.8, zorder=3)
         written = {"textcoords": "offset points", "ha": "center", "fontsize": style.SMALL, "path_effects": halo, "zorder": 4}
         ax.annotate(str(place + 1) if numbered else name, (x, y), (0, 9), **written)
     _frame(ax, title, caption, len(classes))
@@ -229,6 +229,7 @@ def panels(spaces: Mapping[str, Space], seed: int = 0, neighbours: int = 15) -> 
         legend = ax.get_legend()
         handles, words = legend.legend_handles, [text.get_text() for text in legend.get_texts()]
         legend.remove()
+        ax.set(aspect="auto", box_aspect=1)  # the axes of UMAP have no unit
     fig.legend(handles, words, loc="outside right center", fontsize=style.SMALL, frameon=False)
     return fig, axes
 
