@@ -1,6 +1,6 @@
 """Compare a study of 8 cells in one process with the same study in two workers of this machine, in one run: time, and whether the tables are equal.
 
-    python benchmarks/workers.py nw_ucla_all_sqe.zip --set encoder.kind=tcn --set encoder.steps=150 --set train.steps=150
+    python benchmarks/workers.py nw_ucla_all_sqe.zip --set encoder.kind=tcn --set encoder.steps=300 --set train.steps=300
 
 The study has two settings, two draws of pseudo-unseen classes and two seeds, with one thread per process. Each call starts in an empty folder; both use the
 same cache of texts, which is filled beforehand. Wall-clock times include the start of Python. CPU seconds are those of all processes of a call. If other work
