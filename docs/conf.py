@@ -4,7 +4,10 @@ import re
 import textwrap
 from itertools import pairwise
 
+from docutils.nodes import Element, SkipNode
+from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
 
 import tdsm
 
@@ -18,7 +21,9 @@ root_doc = "docs/index"
 include_patterns = ["docs/*.md", "notebooks/*.ipynb", "results/README.md", "tdsm/recognizer/weights/README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
 exclude_patterns = [".*", "build", "runs", "demo", "tests", "findings"]
 
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_update_mathjax = False
+html_math_renderer = "mathml"
 myst_heading_anchors = 4
 nb_execution_mode = "off"  # notebooks are committed with their outputs
 nb_merge_streams = True
@@ -57,6 +62,17 @@ def _is_drawn(lines: list[str]) -> bool:
     return all(line.startswith(" ") for line in lines) or (len(lines) > 1 and 2 * aligned >= len(lines))
 
 
+def _inline_math(translator: HTML5Translator, node: Element) -> None:
+    translator.body.append(convert(node.astext()))
+    raise SkipNode
+
+
+def _display_math(translator: HTML5Translator, node: Element) -> None:
+    translator.body.append(convert(node.astext(), display="block"))
+    raise SkipNode
+
+
 def setup(app: Sphinx) -> None:
     """Connect what this file adds to Sphinx."""
+    app.add_html_math_renderer("mathml", inline_renderers=(_inline_math, None), block_renderers=(_display_math, None))  # needs no script and no network
     app.connect("autodoc-process-docstring", _plain_docstring)
