@@ -116,6 +116,8 @@ class InteractiveMap:
         flat = _turned(_centred(self), YAW, PITCH) if self.points.shape[1] == 3 else np.array([*self.points, *self.stars.values()])
         count = len(self.points)
         drawn, _ = scatter(flat[:count], list(self.labels), text_points=flat[count:], text_labels=list(self.stars))
+        for _ in range(3):  # each call brings a legend of several columns nearer to its place; after one it is cut
+            drawn.draw_without_rendering()
         return small_png(drawn, STILL_COLOURS)
 
     def _repr_html_(self) -> str:
