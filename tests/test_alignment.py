@@ -306,6 +306,8 @@ def test_the_table_of_spaces_tells_near_labels_from_far_ones(draw):
     assert made.rows["noise"]["own label, persons drawn"].mean > 1.5
     assert made.rows["near"]["other persons"].mean > 0.9 > made.rows["noise"]["other persons"].mean
     assert "own label and first 2 and 0.33 among 3 labels" in made.note
+    with pytest.raises(InputError, match="space_numbers: no space; give at least one"):
+        alignment.space_numbers({})
     lines = repr(made).splitlines()
     assert lines[0].startswith("       neighbours") and lines[1].startswith("near   1.00 [") and lines[-1] == made.note
     assert "<td style='text-align:left'>noise</td>" in made._repr_html_()
@@ -489,6 +491,13 @@ def test_the_still_of_a_map_keeps_the_colours_of_its_classes(draw):
     for index in range(12):
         red, green, blue = (255 * (0.75 * np.array(to_rgb(style.class_look(index)[0])) + 0.25)).round().astype(int)  # 0.75 opaque
         assert np.abs(inside - [red, green, blue]).max(axis=1).min() < 25
+
+
+@pytest.mark.parametrize("count", [27, 40])
+def test_the_legend_of_a_still_is_not_cut(count, draw):
+    names = [f"class number {number}" for number in range(count)]
+    still = Image.open(io.BytesIO(interactive.interactive_scatter(draw.normal(size=(count, 2)), names, names).still())).convert("L")
+    assert np.asarray(still)[:, -3:].min() > 200
 
 
 @pytest.mark.parametrize(
