@@ -154,7 +154,10 @@ def train_recognizer(
     aligned = config.backbone == "aligned"
     text_encoder.examine(as_labels(clips.classes, descriptions), aligned and config.align.guess > 0, aligned=aligned)  # raises before any work is done
     if calibrate:
-        _held_out(clips, seed)  # raises before any work is done
+        try:
+            _held_out(clips, seed)  # raises before any work is done
+        except InputError as error:
+            raise InputError("calibration", str(error), "or train without it: calibrate=False, --no-calibrate") from error
     parts = {"descriptions": descriptions or {}, "text_encoder": text_encoder, "net": net, "loss": loss}
     if folder is None:
         recognizer, _ = _train(clips, config, None, seed, **parts)

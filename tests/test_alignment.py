@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import io
 import json
 import re
 import shutil
@@ -11,6 +12,8 @@ import sys
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
+from PIL import Image
 
 from tdsm.backbones.classifier import Classifier
 from tdsm.backbones.nets import build_encoder
@@ -303,6 +306,8 @@ def test_the_table_of_spaces_tells_near_labels_from_far_ones(draw):
     assert made.rows["noise"]["own label, persons drawn"].mean > 1.5
     assert made.rows["near"]["other persons"].mean > 0.9 > made.rows["noise"]["other persons"].mean
     assert "own label and first 2 and 0.33 among 3 labels" in made.note
+    with pytest.raises(InputError, match="space_numbers: no space; give at least one"):
+        alignment.space_numbers({})
     lines = repr(made).splitlines()
     assert lines[0].startswith("       neighbours") and lines[1].startswith("near   1.00 [") and lines[-1] == made.note
     assert "<td style='text-align:left'>noise</td>" in made._repr_html_()
@@ -463,9 +468,36 @@ def test_a_map_in_three_dimensions_is_drawn_as_its_script_turns_it_and_takes_oth
     assert [trace.visible for trace in figure.data] == [True] * 3 + [False] * 3 + [None] * 2
     assert [button.label for button in figure.layout.updatemenus[0].buttons] == ["class", "person", "seconds"]
     assert list(figure.layout.updatemenus[0].buttons[2].args[0]["visible"]) == [False] * 5 + [True] * 3
-    for colours, stars, message in (({"person": ["p1"]}, {}, "1 values of 'person' for 6 points"), ({}, {"b": np.zeros(2)}, "stars that are not points of 3")):
+    for colours, stars, message in (
+        ({"person": ["p1"]}, {}, "1 values of 'person' for 6 points"),
+        ({"class": ["p1"] * 6}, {}, "colours called 'class', which the map has already"),
+        ({}, {"b": np.zeros(2)}, "stars that are not points of 3"),
+        ({}, {"b": np.full(3, np.nan)}, "no points, or some that are NaN"),
+    ):
         with pytest.raises(InputError, match=message):
             interactive.interactive_scatter(points, ["a"] * 6, ["n"] * 6, colours=colours, stars=stars)
+
+
+def test_numbers_beside_words_are_words():
+    shown = interactive.interactive_scatter(np.eye(3, 2), ["a"] * 3, ["n"] * 3, colours={"seconds": [1, 2.5, "unknown"]})
+    assert shown.colours == {"seconds": ("1", "2.5", "unknown")}
+    assert "unknown" in shown.html()
+
+
+def test_the_still_of_a_map_keeps_the_colours_of_its_classes(draw):
+    names = [f"class {number}" for number in range(12)]
+    still = Image.open(io.BytesIO(interactive.interactive_scatter(draw.normal(size=(12, 2)), names, names).still())).convert("RGB")
+    inside = np.asarray(still)[..., :3].reshape(-1, 3).astype(int)
+    for index in range(12):
+        red, green, blue = (255 * (0.75 * np.array(to_rgb(style.class_look(index)[0])) + 0.25)).round().astype(int)  # 0.75 opaque
+        assert np.abs(inside - [red, green, blue]).max(axis=1).min() < 25
+
+
+@pytest.mark.parametrize("count", [27, 40])
+def test_the_legend_of_a_still_is_not_cut(count, draw):
+    names = [f"class number {number}" for number in range(count)]
+    still = Image.open(io.BytesIO(interactive.interactive_scatter(draw.normal(size=(count, 2)), names, names).still())).convert("L")
+    assert np.asarray(still)[:, -3:].min() > 200
 
 
 @pytest.mark.parametrize(

@@ -86,10 +86,24 @@ def test_bad_input_is_one_line(tmp_path):
     for call, says in (
         (lambda: filmed(flat, COCO_17), "has no depth; give a clip in space"),
         (lambda: filmed(JUMP, KINECT_20), "no detector here writes kinect-20; choose coco-17"),
-        (lambda: save_openpose(flat, tmp_path), "the file holds openpose-18 or openpose-25; convert it"),
-        (lambda: save_yolo(JUMP, tmp_path / "x"), "has layout smpl-22, and the file holds coco-17"),
+        (lambda: filmed(JUMP, COCO_17, size=(0, 720)), "size is .0, 720.; give width and height"),
+        (lambda: filmed(JUMP, COCO_17, lost=8.0), "lost is 8.0; give the share"),
+        (lambda: filmed(JUMP, COCO_17, lost=float("nan")), "lost is nan; give the share"),
+        (lambda: save_openpose(flat, tmp_path), "the file holds openpose-18 or openpose-25; convert it: tdsm.convert"),
+        (lambda: save_yolo(JUMP, tmp_path / "x"), "has layout smpl-22, and the file holds coco-17; convert it: .*filmed.clip, 'coco-17'.$"),
         (lambda: save_mediapipe(JUMP, tmp_path / "x"), "the file holds mediapipe-33"),
     ):
         with pytest.raises(InputError, match=says) as caught:
             call()
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::tdsm.data.door.DoorWarning")
+def test_a_shorter_clip_does_not_get_the_end_of_a_longer_one(tmp_path):
+    clip = filmed(JUMP, "openpose-25")
+    short = replace(clip, joints=clip.joints[:, :20])
+    save_openpose(clip, tmp_path)
+    with pytest.raises(InputError, match=r"film_000000000020_keypoints\.json: belongs to a longer recording, and the clip has 20 frames"):
+        save_openpose(short, tmp_path)
+    assert load_clips(tmp_path)[0].frames == 69
+    assert load_clips(save_openpose(short, tmp_path / "other"))[0].frames == 20

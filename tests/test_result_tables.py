@@ -68,8 +68,17 @@ def test_a_file_without_table_or_origin_is_refused(folder):
     with pytest.raises(InputError, match="holds no table"):
         read_tables(folder / "b.txt")
     (folder / "b.txt").write_text(TEXT)
-    with pytest.raises(InputError, match=r"does not name b\.txt"):
+    with pytest.raises(InputError, match=r"does not say what made b\.txt"):
         read_tables(folder / "b.txt")
+    (folder / "README.md").write_text("| `b.txt` | a command |\n")
+    with pytest.raises(InputError, match=r"does not say what made b\.txt"):
+        read_tables(folder / "b.txt")
+
+
+def test_a_row_that_does_not_fit_its_head_is_refused(folder):
+    (folder / "a.txt").write_text("| set | n |\n|---|---|\n| one |\n")
+    with pytest.raises(InputError, match=r"a\.txt: a row of 1 cells, 'one', under 2 columns"):
+        read_tables(folder / "a.txt")
 
 
 @pytest.mark.parametrize("name", ["never_met", "tuned_splits", "generalised", "baselines_aligned", "baselines_classifier", "long_takes", "text_to_clips"])
@@ -112,6 +121,9 @@ def test_nothing_to_draw_is_refused():
         drawn.dots({"ridge": {}})
     with pytest.raises(InputError, match="no table"):
         drawn.methods({}, ["x"])
+    for head, rows in ((("method", "x"), (("ridge", "1.0"), ("chance", "5.0"))), (("method", "x", "published"), (("ridge", "1.0", "2.0"),))):
+        with pytest.raises(InputError, match="the first table has no row 'chance', or no column behind 'x'"):
+            drawn.methods({"a": Table(head, rows, "")}, ["x"])
 
 
 def test_each_benchmark_has_a_panel_with_each_tables_methods():

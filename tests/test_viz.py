@@ -418,6 +418,24 @@ def test_the_static_picture_of_a_chart_has_its_data():
     assert charts.Chart(go.Figure(go.Bar(y=[1])), own).picture().startswith(b"\x89PNG")
 
 
+def test_the_static_picture_of_a_chart_reads_what_plotly_reads():
+    hidden = go.Figure([go.Scatter(y=[1, 2], mode="markers", name="a"), go.Scatter(y=[5, 5], name="b", visible=False)])
+    hidden.add_scatter(x=[7], y=[7], name="c", visible="legendonly")
+    (ax,) = charts.drawn(hidden).axes
+    assert [each.get_offsets().tolist() for each in ax.collections] == [[[0, 1], [1, 2]]]
+    marks = {"color": ["rgb(255, 0, 0)", "rgba(0, 0, 255, 0.5)"]}
+    (ax,) = charts.drawn(go.Figure(go.Scatter(x=[1, 2], y=[1, 2], mode="markers+text", marker=marks, text=["one"]))).axes
+    np.testing.assert_allclose(ax.collections[0].get_facecolors()[:, :3], [[1, 0, 0], [0, 0, 1]])
+    assert [text.get_text() for text in ax.texts] == ["one"]
+    assert charts.drawn(go.Figure(go.Scatter())).axes
+    for figure, says in (
+        (go.Figure([go.Scatter(y=[1]), go.Scatter3d(x=[1], y=[1], z=[1])]), "in the plane beside traces in space"),
+        (go.Figure(go.Scatter(y=[1], line={"color": "hsl(20,50%,50%)"})), r"the colour 'hsl\(20,50%,50%\)' has no static picture; write it as #D55E00"),
+    ):
+        with pytest.raises(InputError, match=says):
+            charts.drawn(figure)
+
+
 def test_classes_of_a_map_have_colours_that_nobody_confuses():
     """No two orange: any two of the colours differ clearly in hue or in lightness (in the space OKLab), and all show on white."""
     colours = [style.class_look(index)[0] for index in range(19)]

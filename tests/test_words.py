@@ -60,6 +60,13 @@ def test_a_word_left_out_is_the_label_read_without_it(shipped):
     figure.draw_without_rendering()
 
 
+def test_words_with_dollar_signs_are_drawn_as_they_are():
+    made = words.Words("pay $5 or $_ more", ("pay", "$5", "or", "$_", "$"), np.arange(5.0), 1.0, 5)
+    figure, ax = words.draw_words(made)
+    figure.draw_without_rendering()
+    assert not any(text.get_parse_math() for text in (ax.title, *ax.get_xticklabels()))
+
+
 def test_a_decision_shows_what_the_own_score_loses(shipped):
     clip, labels = example_clips()[1], [Label("jump up", TELL), Label("squat", "The knees bend.")]
     figure, (parts, below) = words.decision(shipped, clip, labels, "jump up")

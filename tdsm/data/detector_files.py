@@ -41,7 +41,7 @@ def filmed(clip: Clip, layout: Layout | str, *, size: tuple[int, int] = (1280, 7
         seed: of the errors.
 
     Raises:
-        InputError: a clip in the plane, or a layout of no detector.
+        InputError: a clip in the plane, a layout of no detector, a size that is not positive, or a share outside 0 to 1.
 
     Example:
         >>> from tdsm.data.examples import example_clips
@@ -53,6 +53,10 @@ def filmed(clip: Clip, layout: Layout | str, *, size: tuple[int, int] = (1280, 7
         raise InputError(clip.name, f"has layout {clip.layout.name}, which has no depth", "give a clip in space")
     if layout not in (COCO_17, OPENPOSE_18, OPENPOSE_25, MEDIAPIPE_33):
         raise InputError(clip.name, f"no detector here writes {layout.name}", "choose coco-17, openpose-18, openpose-25 or mediapipe-33")
+    if not min(size) > 0:
+        raise InputError(clip.name, f"size is {size!r}", "give width and height of the picture in pixels, such as (1280, 720)")
+    if not 0 <= lost <= 1:
+        raise InputError(clip.name, f"lost is {lost!r}", "give the share of joint positions that are lost, 0 to 1")
     rng = np.random.default_rng(seed)
     joints = convert(_in_perspective(clip) if layout.dims == 2 else clip, layout).clip.joints.astype(float)
     persons, frames, count, dims = joints.shape
@@ -78,8 +82,14 @@ def _in_perspective(clip: Clip) -> Clip:
 
 
 def save_openpose(clip: Clip, folder: str | Path, name: str = "film") -> Path:
-    """Write a file a frame, as ``openpose --write_json FOLDER`` does (version 1.3); returns the folder. Raises InputError: no layout of OpenPose."""
+    """Write a file a frame, as ``openpose --write_json FOLDER`` does (version 1.3); returns the folder.
+
+    Raises:
+        InputError: no layout of OpenPose, or the folder holds later frames of this name: they would be read as the end of this clip.
+    """
     _check(clip, OPENPOSE_18, OPENPOSE_25)
+    if (later := Path(folder) / f"{name}_{clip.frames:012}_keypoints.json").exists():
+        raise InputError(later, f"belongs to a longer recording, and the clip has {clip.frames} frames", "give another folder or name, or delete the files")
     empty = dict.fromkeys((f"{part}_keypoints_{dims}d" for dims in (2, 3) for part in ("pose", "face", "hand_left", "hand_right")), ())
     for frame, people in enumerate(_people(clip)):
         found = [{"person_id": [-1], **empty, "pose_keypoints_2d": np.column_stack(person).ravel().round(3).tolist()} for _, *person in people]
@@ -120,7 +130,8 @@ def save_mediapipe(clip: Clip, path: str | Path) -> Path:
 def _check(clip: Clip, *layouts: Layout) -> None:
     if clip.layout not in layouts:
         names = " or ".join(layout.name for layout in layouts)
-        raise InputError(clip.name, f"has layout {clip.layout.name}, and the file holds {names}", f"convert it: tdsm.convert(clip, {layouts[-1].name!r}).clip")
+        way = f"tdsm.data.detector_files.filmed(clip, {layouts[-1].name!r})" if clip.layout.dims == 3 else f"tdsm.convert(clip, {layouts[-1].name!r}).clip"
+        raise InputError(clip.name, f"has layout {clip.layout.name}, and the file holds {names}", f"convert it: {way}")
 
 
 def _people(clip: Clip) -> Iterator[list[tuple[int, Float[np.ndarray, "joint xy"], Float[np.ndarray, "joint 1"]]]]:

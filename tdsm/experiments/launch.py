@@ -140,11 +140,18 @@ def launch(cells: Sequence[Cell], out: Path, how: Launch, command: Sequence[str]
 
 @contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt, so that the local workers end with the launcher. Python allows handlers in the main thread only."""
+    """SIGTERM raises KeyboardInterrupt, so that the local workers end with the launcher. Python allows handlers in the main thread only.
+
+    SIGTERM is not sent on as SIGINT, which a process that a script started in the background ignores.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:

@@ -150,14 +150,18 @@ def read_tables(path: str | Path) -> list[Table]:
     """The Markdown tables of a text file of results, in order; the README.md beside it says what made it.
 
     Raises:
-        InputError: no such file, no table in it, or a README.md that does not name it.
+        InputError: no such file, no table in it, a row with fewer or more cells than the head, or a README.md that does not say what made the file.
     """
     path = Path(path)
     blocks = [block.group().splitlines() for block in re.finditer(r"(?:^\|.*\n?)+", read_text(path), re.MULTILINE)]
     if not blocks:
         raise InputError(path, "holds no table", "restore the file, or make it again with its command")
     origin = _origin(path)
-    return [Table(_cells(block[0]), tuple(map(_cells, block[2:])), origin) for block in blocks]
+    tables = [Table(_cells(block[0]), tuple(map(_cells, block[2:])), origin) for block in blocks]
+    for table in tables:
+        if other := next((row for row in table.rows if len(row) != len(table.head)), None):
+            raise InputError(path, f"a row of {len(other)} cells, {' | '.join(other)!r:.60}, under {len(table.head)} columns", "restore the file")
+    return tables
 
 
 def standings(results: Sequence[Result], datasets: Sequence[str] = ("utd-mhad", "nw-ucla")) -> Table:
@@ -298,9 +302,11 @@ def _origin(path: Path) -> str:
     readme = path.with_name("README.md")
     for line in read_text(readme).splitlines():
         if line.startswith("|") and f"`{path.name}`" in _cells(line)[0]:
+            if len(_cells(line)) < 5:
+                break
             _, command, commit, date, hardware, *_ = _cells(line)
             return f"results/{path.name}: commit {commit}, {date}, {hardware}: {command.replace('`', '')}"
-    raise InputError(readme, f"does not name {path.name}", "add a row with the command, commit, date and hardware that made the file")
+    raise InputError(readme, f"does not say what made {path.name}", "add a row with the command, commit, date and hardware that made the file")
 
 
 def _read(path: Path) -> Result:

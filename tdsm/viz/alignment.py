@@ -61,7 +61,12 @@ def space_numbers(spaces: Mapping[str, Space], neighbours: int = 10) -> Numbers:
     "neighbours": the share of a clip's nearest other clips that show the same action; "other persons": the same, with clips of the same person left out.
     "gap": the distance between the mean directions of clips and labels. "own label": the rank of a clip's own label among all labels of the space, by cosine.
     "first": the share of clips whose own label has rank 1. Intervals draw whole persons or, where it is said, whole actions.
+
+    Raises:
+        InputError: no space, or fewer clips of other persons than ``neighbours``.
     """
+    if not spaces:
+        raise InputError("space_numbers", "no space", "give at least one")
     rows = {}
     for name, space in spaces.items():
         persons, actions = space.of.subjects, np.array(space.actions)

@@ -8,12 +8,14 @@ extension replaces it by the interactive figure when the mouse enters it, also i
 import html
 import json
 import math
+import re
 from base64 import b64encode
 from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.axes import Axes
+from matplotlib.colors import is_color_like
 from matplotlib.figure import Figure
 
 from tdsm.util.errors import InputError
@@ -58,16 +60,20 @@ class Chart:
 def drawn(figure: go.Figure) -> Figure:
     """A matplotlib figure of the scatter and scatter3d traces of a plotly figure: markers, lines and text, title and legend.
 
+    Traces that plotly hides at first are left out.
+
     Raises:
-        InputError: another kind of trace.
+        InputError: another kind of trace, traces in the plane beside others in space, or a colour that matplotlib does not know.
     """
     other = [trace.type for trace in figure.data if trace.type not in ("scatter", "scattergl", "scatter3d")]
     if other:
         raise InputError("chart", f"a trace of type {other[0]!r} has no static picture", "give Chart a matplotlib figure as still")
     deep = any(trace.type == "scatter3d" for trace in figure.data)
+    if deep and any(trace.type != "scatter3d" for trace in figure.data):
+        raise InputError("chart", "traces in the plane beside traces in space have no static picture", "give Chart a matplotlib figure as still")
     made = Figure(figsize=(7.2, 5.4), layout="constrained")
     ax = made.add_subplot(projection="3d" if deep else None)
-    for number, trace in enumerate(figure.data):
+    for number, trace in ((number, trace) for number, trace in enumerate(figure.data) if trace.visible in (None, True)):
         _draw(ax, trace, number, deep)
     if deep:
         eye = figure.layout.scene.camera.eye
@@ -90,24 +96,37 @@ def drawn(figure: go.Figure) -> Figure:
 
 def _draw(ax: Axes, trace: go.Scatter | go.Scatter3d, number: int, deep: bool) -> None:
     """One trace, in its own colours, or in those of its number."""
-    places = [np.asarray(values) for values in ((trace.x, trace.y, trace.z) if deep else (trace.x, trace.y)) if values is not None]
+    given = (trace.x, trace.y, trace.z) if deep else (trace.x, trace.y)
+    count = max((len(values) for values in given if values is not None), default=0)
+    places = [np.arange(count) if values is None else np.asarray(values) for values in given]  # plotly counts where values are left out
     colour, marker = style.look(number)
     mode = trace.mode or "markers+lines"
     look = trace.marker
     label = _plain(trace.name) if trace.name and trace.showlegend is not False else None
     if "lines" in mode:
         line = trace.line.color if isinstance(trace.line.color, str) else look.color if isinstance(look.color, str) else colour
-        ax.plot(*places, color=line, linewidth=1.2, label=None if "markers" in mode else label)
+        ax.plot(*places, color=_colour(line), linewidth=1.2, label=None if "markers" in mode else label)
     if "markers" in mode:
-        colours = colour if look.color is None else look.color if isinstance(look.color, str) else np.asarray(look.color)
+        several = look.color if look.color is None or isinstance(look.color, str) else list(look.color)
+        colours = _colour(several or colour) if not isinstance(several, list) else [_colour(one) if isinstance(one, str) else one for one in several]
         symbol = look.symbol.removesuffix("-open") if isinstance(look.symbol, str) else None
         size = float(look.size) if isinstance(look.size, int | float) else 6.0
         shade = {"alpha": look.opacity if isinstance(look.opacity, int | float) else 0.85, "marker": _MARKERS.get(symbol, marker if symbol is None else "o")}
         ax.scatter(*places, c=colours, s=0.45 * size**2, label=label, linewidths=0, **shade)
     if "text" in mode and trace.text is not None:
         words = [trace.text] * len(places[0]) if isinstance(trace.text, str) else trace.text
-        for *place, word in zip(*places, words, strict=True):
+        for *place, word in zip(*places, words, strict=False):  # plotly takes fewer words than points
             ax.text(*place, _plain(word), fontsize=style.SMALL, parse_math=False)
+
+
+def _colour(css: str) -> str | tuple[float, ...]:
+    """A colour of plotly for matplotlib, which does not read "rgb(213, 94, 0)" and "rgba(213, 94, 0, 0.5)"."""
+    if rgb := re.fullmatch(r"rgba?\(([\d.,\s]+)\)", css.strip()):
+        red, green, blue, *alpha = map(float, rgb[1].split(","))
+        return (red / 255, green / 255, blue / 255, *alpha)
+    if not is_color_like(css):
+        raise InputError("chart", f"the colour {css!r} has no static picture", "write it as #D55E00 or rgb(213, 94, 0)")
+    return css
 
 
 def _plain(words: object) -> str:

@@ -41,6 +41,7 @@ SELECT_PLOTLY = "document.getElementById('{plot_id}').on('plotly_click', event =
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "triangle-left", "triangle-right", "hexagon")
 """Plotly's names of :data:`tdsm.viz.style.MARKERS`."""
 SYMBOLS_3D = ("circle", "square", "diamond", "cross", "x", "circle-open", "square-open", "diamond-open")
+STILL_COLOURS = 64  # of the still: with 16, many classes are grey
 YAW, PITCH = 0.6, 0.4  # radians: how a map of three dimensions is turned at first
 SCALE = "viridis"  # colours of numbers, in matplotlib and in plotly
 
@@ -114,7 +115,10 @@ class InteractiveMap:
         """The map as a small PNG, for readers that run no scripts; three dimensions as they are turned at first."""
         flat = _turned(_centred(self), YAW, PITCH) if self.points.shape[1] == 3 else np.array([*self.points, *self.stars.values()])
         count = len(self.points)
-        return small_png(scatter(flat[:count], list(self.labels), text_points=flat[count:], text_labels=list(self.stars))[0])
+        drawn, _ = scatter(flat[:count], list(self.labels), text_points=flat[count:], text_labels=list(self.stars))
+        for _ in range(3):  # each call brings a legend of several columns nearer to its place; after one it is cut
+            drawn.draw_without_rendering()
+        return small_png(drawn, STILL_COLOURS)
 
     def _repr_html_(self) -> str:
         return iframe(self.html(), f"height:{self.height}px", still=self.still(), words=repr(self))
@@ -142,7 +146,8 @@ def interactive_scatter(
         stars: labels to draw as stars -> their point on the same map.
 
     Raises:
-        InputError: points, labels, names, colours or clips differ in number, points are no finite numbers, or the clips are too many for one page.
+        InputError: points, labels, names, colours or clips differ in number, points or stars are no finite numbers, colours are called "class", or the clips
+            are too many for one page.
     """
     points, colours, stars = np.asarray(points, dtype=float), dict(colours or {}), dict(stars or {})
     fits = points.ndim == 2 and points.shape[1] in (2, 3) and len(points) == len(labels) == len(names)
@@ -152,13 +157,15 @@ def interactive_scatter(
     for title, values in colours.items():
         if len(values) != len(labels):
             raise InputError("interactive_scatter", f"{len(values)} values of {title!r} for {len(labels)} points", "give one a point")
+        if title == "class":
+            raise InputError("interactive_scatter", "colours called 'class', which the map has already", "choose another name")
     if any(np.shape(point) != points.shape[1:] for point in stars.values()):
         raise InputError("interactive_scatter", f"stars that are not points of {points.shape[1]} numbers", "project labels and clips together")
-    if not len(points) or not np.isfinite(points).all():
+    if not len(points) or not np.isfinite([*points, *stars.values()]).all():
         raise InputError("interactive_scatter", "no points, or some that are NaN", "project at least 3 rows of finite features")
     packed = {} if clips is None else _packed(clips)
     height = max(SIDE + min(LEGEND, 20 * len(set(labels))), packed.get("height", 0) + 20) + 70 + 24 * bool(colours)
-    kept = {title: tuple(value if isinstance(value, Real) else str(value) for value in values) for title, values in colours.items()}
+    kept = {title: tuple(values if _numeric(values) else map(str, values)) for title, values in colours.items()}
     return InteractiveMap(points, tuple(map(str, labels)), tuple(map(str, names)), packed, height, kept, stars)
 
 

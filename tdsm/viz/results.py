@@ -78,12 +78,17 @@ def methods(tables: Mapping[str, Table], benchmarks: Sequence[str]) -> tuple[Fig
         benchmarks: columns to draw.
 
     Raises:
-        InputError: no table, or a benchmark that a table does not have.
+        InputError: no table, a benchmark that a table does not have, or a first table without a column behind it or a row "chance".
     """
     if not tables or not benchmarks:
         raise InputError("methods", "no table, or no benchmark", "give at least one of each")
     for table in tables.values():
         table.columns(*benchmarks)
+    first = next(iter(tables.values()))
+    for benchmark in benchmarks:
+        if (place := first.head.index(benchmark)) + 1 == len(first.head) or "chance" not in first.shares(place):
+            what = f"the first table has no row 'chance', or no column behind {benchmark!r}"
+            raise InputError("methods", what, "give a table such as results/baselines_aligned.txt")
     names = list(dict.fromkeys(row[0] for table in tables.values() for row in table.rows if row[0] != "chance"))
     fig = Figure(figsize=(1.5 * len(benchmarks) + 2.2, 0.32 * len(names) + 1.2), layout="constrained")
     axes = fig.subplots(1, len(benchmarks), sharey=True, squeeze=False)[0]
@@ -109,7 +114,7 @@ def _column(ax: Axes, table: Table, column: int, names: Sequence[str], index: in
     at = np.array([names.index(name) for name in known]) + 0.16 * (2 * index - 1)
     ax.errorbar(mean, at, xerr=std, fmt=marker, color=colour, markersize=4, elinewidth=1, label=title, zorder=3)
     if not index:
-        printed = table.shares(column + 1)
+        printed = {name: share for name, share in table.shares(column + 1).items() if name in names}
         ax.plot([value for value, _ in printed.values()], [names.index(name) for name in printed], "D", color=style.MIDDLE, markerfacecolor="white",
                 markersize=4, label="published", linestyle="none", zorder=2)  # fmt: skip
         ax.axvline(shares["chance"][0], linestyle=":", color=style.MIDDLE, label="chance", zorder=1)

@@ -176,11 +176,11 @@ def _draw_row(ax: Axes, clip: Clip, wide: int, influence: Mapping[str, Real] | N
         ax.text((number + 0.5) * pitch, low, f"{occupied[at] / clip.fps:.1f} s", fontsize=6.5, color=style.MIDDLE, ha="center", va="top")
 
 
-def small_png(figure: Figure) -> bytes:
-    """The figure as a PNG of at most 16 colours, which a notebook holds in a few kB."""
+def small_png(figure: Figure, colours: int = STILL_COLOURS) -> bytes:
+    """The figure as a PNG of at most so many colours, which a notebook holds in a few kB."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    return _packed(Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])))
+    return _packed(Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])), colours)
 
 
 def stacked(pngs: Sequence[bytes]) -> bytes:
@@ -192,9 +192,9 @@ def stacked(pngs: Sequence[bytes]) -> bytes:
     return _packed(whole)
 
 
-def _packed(whole: Image.Image) -> bytes:
+def _packed(whole: Image.Image, colours: int = STILL_COLOURS) -> bytes:
     file = io.BytesIO()
-    whole.quantize(STILL_COLOURS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    whole.quantize(colours, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 

@@ -123,10 +123,10 @@ def timeline_figure(spots: Spots, true: Sequence[Segment] | None = None) -> Figu
             colour = style.look(list(order).index(label))[0]
             filled = {"facecolor": colour} if side == "found" else {"facecolor": "white", "edgecolor": colour, "hatch": "//////"}
             ax.broken_barh(bands, (row + middle - half, 2 * half), linewidth=0.8, **filled)
-    ax.set_yticks(range(len(rows)), rows)
+    ax.set_yticks(range(len(rows)), rows, parse_math=False)
     ax.set(xlim=(0, spots.frames / spots.fps), ylim=(len(rows) - 0.5, -0.5))
     style.finish(ax, "seconds")
-    ax.set_title(spots.name, fontsize=style.TITLE, loc="left")
+    ax.set_title(spots.name, fontsize=style.TITLE, loc="left", parse_math=False)
     if true is not None:
         looks = [{"facecolor": style.MIDDLE}, {"facecolor": "white", "edgecolor": style.MIDDLE, "hatch": "//////"}]
         keys = [ax.fill_between([], [], label=words, **look) for words, look in zip(("found (above)", "true (below)"), looks, strict=True)]

@@ -99,7 +99,7 @@ def draw_words(words: Words, ax: Axes | None = None) -> tuple[FigureBase, Axes]:
     fig, ax = style.new_axes(ax, max(5.0, 0.42 * len(words.words) + 1.5), 2.9)
     bars = ax.bar(range(len(words.words)), words.loss, color=[SUPPORTS if loss > 0 else AGAINST for loss in words.loss], width=0.75)
     ax.bar_label(bars, [f"{loss:+.2f}" for loss in words.loss], padding=2, fontsize=style.SMALL - 1)
-    ax.set_xticks(range(len(words.words)), words.words, rotation=40, ha="right", rotation_mode="anchor", fontsize=style.AXIS)
+    ax.set_xticks(range(len(words.words)), words.words, rotation=40, ha="right", rotation_mode="anchor", fontsize=style.AXIS, parse_math=False)
     ax.axhline(0, color=style.MIDDLE, linewidth=0.8)
     if 0 < words.name_words < len(words.words):
         ax.axvline(words.name_words - 0.5, color=NEUTRAL, linewidth=1.2)
@@ -109,7 +109,7 @@ def draw_words(words: Words, ax: Axes | None = None) -> tuple[FigureBase, Axes]:
         ax.axhline(words.margin, color=style.TEXT, linewidth=1.0, linestyle="--", label="margin: beyond it, another answer")
         ax.legend(fontsize=style.SMALL, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.08))
     ax.margins(y=0.22)
-    ax.set_title(textwrap.fill(words.label, 60), fontsize=style.AXIS)
+    ax.set_title(textwrap.fill(words.label, 60), fontsize=style.AXIS, parse_math=False)
     style.finish(ax, "", "score lost\nwithout the word", ticks="y")
     return fig, ax
 
@@ -138,7 +138,7 @@ def decision(recognizer: Recognizer, clip: Clip, labels: Sequence[str | Label], 
     ax.axvline(0, color=style.MIDDLE, linewidth=0.8)
     ax.invert_yaxis()
     ax.margins(x=0.25)
-    ax.set_title(f"score of “{textwrap.shorten(label, 40, placeholder=' ...')}”", fontsize=style.AXIS)
+    ax.set_title(f"score of “{textwrap.shorten(label, 40, placeholder=' ...')}”", fontsize=style.AXIS, parse_math=False)
     style.finish(ax, "lost when the part is held still", ticks="x")
     _, under = draw_words(words, below.subplots())
     return figure, np.array([ax, under])
@@ -187,7 +187,7 @@ def draw_attention(tokens: Sequence[str], shares: Float[np.ndarray, "block token
     """Shares from :func:`attention_to_words`: a row for each block, a column for each token, dark for much."""
     fig, ax = style.new_axes(ax, max(5.0, 0.42 * len(tokens) + 1.6), 0.5 * len(shares) + 1.7)
     picture = ax.imshow(shares, cmap="Blues", vmin=0, aspect="auto")
-    ax.set_xticks(range(len(tokens)), tokens, rotation=40, ha="right", rotation_mode="anchor", fontsize=style.AXIS)
+    ax.set_xticks(range(len(tokens)), tokens, rotation=40, ha="right", rotation_mode="anchor", fontsize=style.AXIS, parse_math=False)
     ax.set_yticks(range(len(shares)), [f"block {number}: {row.sum():.0%} on words" for number, row in enumerate(shares, 1)], fontsize=style.AXIS)
     fig.colorbar(picture, ax=ax, label="share of attention", shrink=0.9)
     return fig, ax
