@@ -10,6 +10,7 @@ import tdsm.data.examples
 from tdsm.data.examples import RIVALS, example_clips, recordings
 from tdsm.data.labels import normal_form
 from tdsm.data.layouts import SMPL_22
+from tdsm.util.errors import InputError
 
 FILE = Path(tdsm.data.examples.__file__).with_name("cmu.npz")
 CLIPS = example_clips()
@@ -101,3 +102,15 @@ def test_what_the_reader_remarks_is_printed_without_a_path(tmp_path, capsys):
     assert first == "nw-ucla: 40 recorded clips of 'nw-ucla'"
     assert second.startswith("remark: nw-ucla: the joints equal those of another clip in ")
     assert str(tmp_path) not in second
+
+
+@pytest.mark.parametrize("name", ["", "*", "UTD MHAD", None])
+def test_a_name_that_is_not_one_of_a_source_is_refused(name, tmp_path):
+    with pytest.raises(InputError, match="not the name of a source"):
+        recordings(name, folder=tmp_path)
+
+
+def test_a_folder_of_downloads_that_does_not_exist_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("TDSM_DOWNLOADS", str(tmp_path / "gone"))
+    with pytest.raises(InputError, match=r"TDSM_DOWNLOADS: .*gone is not a folder"):
+        recordings("utd-mhad")

@@ -215,7 +215,7 @@ def _scaled(bodies: posture.Bodies, layout: Layout) -> Remark | None:
         return None
     what = f"coordinates are not pixels in {share_of(wrong, judged)}; if x and y were scaled separately, the aspect ratio is lost"
     what += ": read as parts of a square picture"
-    return Remark("scaled", wrong, what, "give the size of the picture (size=(1920, 1080), --size 1920x1080)to multiply x and y by it")
+    return Remark("scaled", wrong, what, "give the size of the picture (size=(1920, 1080), --size 1920x1080) to multiply x and y by it")
 
 
 def _up(bodies: posture.Bodies, layout: Layout) -> Remark | None:

@@ -17,12 +17,14 @@ object was recorded: ball, ladder, bar, seat, sword and water are inferred from 
 """
 
 import os
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 from tdsm.data.clips import ClipSet
 from tdsm.data.readers import Reading, load_clips
+from tdsm.util.errors import InputError
 
 __all__ = ["RIVALS", "example_clips", "recordings"]
 
@@ -59,25 +61,29 @@ def example_clips() -> ClipSet:
 
 
 def recordings(name: str, otherwise: Callable[[], ClipSet] = example_clips, folder: str | Path | None = None) -> ClipSet:
-    """Recordings of a data set where its archive has been downloaded, and other clips where it has not; one printed line says which.
+    """Load the recordings of a data set if its archive has been downloaded, and other clips if it has not; one printed line says which.
 
-    What the reader remarks on the clips is printed below, a line each.
+    Remarks of the reader on the clips are printed below, one per line.
 
     Args:
         name: of a source of ``tdsm fetch``, such as "utd-mhad" or "nw-ucla". The archive is ``utd-mhad/*.zip``, where ``tdsm fetch`` puts it, or
             ``utd_mhad*.zip``.
-        otherwise: makes the clips to use without a download.
-        folder: of downloads. Left out: the folder that the environment variable ``TDSM_DOWNLOADS`` names or, without it, ``data`` in the working folder or
-            in the folder above.
+        otherwise: makes the clips that are used without a download.
+        folder: folder of downloads. Default: the folder that the environment variable ``TDSM_DOWNLOADS`` names or, without it, ``data`` in the working
+            folder or in its parent.
 
     Raises:
-        InputError: the archive cannot be read.
+        InputError: the name is not one of a source, ``TDSM_DOWNLOADS`` does not name a folder, or the archive cannot be read.
 
     Example:
         >>> clips = recordings("utd-mhad", folder="no/such/folder")
         utd-mhad: not downloaded (`tdsm fetch utd-mhad`); 12 clips of 'cmu examples' in its place
     """
+    if not isinstance(name, str) or not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise InputError("name", f"{name!r:.60} is not the name of a source", 'give one that `tdsm fetch` lists, such as "utd-mhad"')
     given = folder or os.environ.get("TDSM_DOWNLOADS")
+    if given and not folder and not Path(given).is_dir():
+        raise InputError("TDSM_DOWNLOADS", f"{given} is not a folder", "create it, or unset the variable")
     folders = [Path(given)] if given else [Path("data"), Path("..") / "data"]
     found = [path for place in folders for pattern in (f"{name}/*.zip", f"{name.replace('-', '_')}*.zip") for path in sorted(place.glob(pattern))]
     with warnings.catch_warnings(record=True) as remarks:  # a warning would show where this file lies on this machine
