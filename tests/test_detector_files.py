@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import warnings
 import zipfile
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from tdsm.catalogue.doctor import inspect
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.convert import convert
 from tdsm.data.layouts import COCO_17, MEDIAPIPE_33, NTU_25
+from tdsm.data.motion_files import save_bvh
 from tdsm.data.readers import load_clips
 from tdsm.data.readers.reading import Reading
 from tdsm.data.synthetic import Take, perform
@@ -154,6 +156,20 @@ def test_a_folder_of_single_frames_is_one_film_for_each_name(tmp_path, make):
     clips = load_clips(tmp_path, reading=QUIET)
     assert [clip.name for clip in clips] == ["a", "b"]
     np.testing.assert_allclose(clips[1].joints, SEEN[None], rtol=1e-5)
+
+
+def test_a_folder_of_takes_and_films_says_which_of_them_are_read(tmp_path):
+    (tmp_path / "about.json").write_text('{"made by": "hand"}')
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        save_bvh(Clip(BODY, NTU_25, name="take"), tmp_path / "take.bvh")
+        load_clips(tmp_path, reading=QUIET)
+    assert not any("are not" in str(remark.message) for remark in caught)  # a file without joints is left out in silence
+    written(tmp_path / "film.json", FILMS["yolo"])
+    with pytest.warns(UserWarning) as remarks:
+        clips = load_clips(tmp_path, reading=QUIET)
+    assert [clip.name for clip in clips] == ["take"]
+    assert any("motion capture is read; JSON or CSV files with joints beside it are not; move them" in str(remark.message) for remark in remarks)
 
 
 # MediaPipe

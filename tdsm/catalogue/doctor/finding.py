@@ -108,7 +108,7 @@ def next_command(path: Path, dataset: str, labelled: bool = True) -> str:
         return f"tdsm reproduce {rows[0]} --data {place}"
     if labelled:
         return f"tdsm train {place} --unseen 'a label, another label'"
-    return f"tdsm predict RUN/model {place} --labels 'any name, another name'"
+    return f"tdsm predict {place} --labels 'any name, another name'"
 
 
 def _count_parts(dataset: str, names: Sequence[str]) -> tuple[dict[str, tuple[int, int]], list[str]]:

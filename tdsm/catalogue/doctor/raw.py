@@ -187,7 +187,7 @@ def _kinetics_rows(files: Files, name: str) -> dict[str, dict]:
 def _openpose(files: Files, matches: Matches) -> Finding:
     videos = {f"{PurePosixPath(name).parent}/{match[1] or ''}" for name, match in matches}
     known = (f"{len(matches):,} frames; the files hold neither labels nor the frame rate",)
-    command = f"tdsm predict RUN/model {shlex.quote(str(files.path))} --labels 'any name, another name'"
+    command = f"tdsm predict {shlex.quote(str(files.path))} --labels 'any name, another name'"
     problems = door(files.path)[1] if len(matches) <= _READ else ()
     return Finding(files.path, f"poses by OpenPose, {len(videos)} videos", clips=len(videos), known=known, problems=problems, next=command)
 

@@ -1,6 +1,7 @@
 """Readers: one module per data set or file format. Each converts files to a :class:`~tdsm.data.clips.ClipSet`."""
 
 import math
+import warnings
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -127,8 +128,11 @@ def _load(path: Path, layout: str | None, sized: bool, fps: float | None, model:
         if kind != "folder" and bases and all(base.endswith(".npy") for base in bases) and not motion:
             return _kept(ClipSet.load(path), path, reading)
         fitting = {title: read for title, pattern, read in _READERS if any(map(pattern.fullmatch, bases)) or any(map(pattern.fullmatch, names))}
-        results = not fitting and not motion and not any(base.endswith(".npy") for base in bases) and holds_results(archive)
+        results = not fitting and not any(base.endswith(".npy") for base in bases) and holds_results(archive)
     if motion and not fitting:
+        if results:
+            what = "motion capture is read; JSON or CSV files with joints beside it are not"
+            warnings.warn(f"{path}: {what}; move them to a folder of their own to read them", stacklevel=3)
         return read_motions(path, fps=fps, model=model, reading=reading)
     if results:
         return read_results(path, sized=sized, fps=fps, reading=reading)
