@@ -508,7 +508,7 @@ class TestBrowser:
 
     @pytest.fixture
     def tab(self, tmp_path):
-        with open_tab(tmp_path, "1300,1700") as made:
+        with open_tab(tmp_path, "1300,2100") as made:
             yield made
 
     def test_an_example_is_the_first_answer(self, tab, tmp_path):
