@@ -125,9 +125,9 @@ def test_a_study_whose_worker_is_killed_gives_the_table_of_one_process(study, ta
 def test_a_launcher_that_is_ended_ends_its_workers(files, tmp_path, ending, background):
     out = tmp_path / "out"
     options = ("--split", "8/2", "--draws", "2", "--seeds", "2", "--preset", str(files[1]), "--out", str(out), "--launcher", "local", "--workers", "2")
-    ignore = (lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if background else None  # as a script starts a command in the background
+    kept = signal.SIG_IGN if background else signal.SIG_DFL  # a script starts a command in the background with SIGINT ignored
     command = [sys.executable, "-m", "tdsm.cli", "study", GRID, str(files[0]), *options]
-    launcher = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=ignore)
+    launcher = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, kept))
     until = time.monotonic() + 60
     while len(begun := read_workers(out)) < 2 and time.monotonic() < until:
         time.sleep(0.05)

@@ -416,7 +416,7 @@ def test_the_page_runs_and_its_bars_move(tmp_path):
     path = player(clip, LABELS[0], labels=LABELS, scores_over_time=(frames, scores)).save(tmp_path / "clip.html")
     command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=700", "--dump-dom", path.as_uri()]
     page = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    widths = [float(width) for width in re.findall(r'<i style="width: ([\d.]+)%', page)]
+    widths = [float(width) for width in re.findall(r'<u style="[^"]*width: ([\d.]+)%', page)]
     assert len(widths) == 3
     assert max(widths) > 0
     assert page.count('class="row ahead"') == 1
