@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from tables import SETS
 
 from tdsm.catalogue.rows import benchmark_named
-from tdsm.experiments.results import Result
+from tdsm.experiments.results import Result, Table, read_tables
 from tdsm.viz import style
 
 SETTINGS = {"margin 1 (the paper's)": {}, "margin 0.3": {"diffusion.margin": 0.3}, "margin 0.1": {"diffusion.margin": 0.1}}
@@ -38,8 +38,8 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     ax = figure.subplots()
     gains = [both - alone for alone, both in zip(paper.LOSSES["L_diff only"], paper.LOSSES["both"], strict=True)]
     ax.plot(gains, range(len(gains)), "D", color=style.MIDDLE, markerfacecolor="white", label="published, margin 1")
-    printed = (HERE.parent / "results" / "triplet_margin.txt").read_text(encoding="utf-8")
-    demo(ax, len(gains), printed)
+    printed = HERE.parent / "results" / "triplet_margin.txt"
+    demo(ax, len(gains), read_tables(printed)[0])
     for place, result in enumerate(made.values(), len(gains) + 1):
         ours(ax, place, result)
     ax.axvline(0, color=style.MIDDLE, linewidth=1)
@@ -49,19 +49,20 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     handles = {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     ax.legend(handles.values(), handles.keys(), fontsize=style.SMALL, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4)
     seeds = ", ".join(f"{len(result.arrays['top1_variants'])} ({title})" for title, result in made.items())
-    told = f"Mean of the differences over seeds, bars: ± their std; seeds: {seeds}.\nDemo: difference of means, 5 seeds. Ours: nothing selected. "
-    told += "Published: selected on test clips."
-    source = f"results/triplet_margin.txt: {re.search(r'commit [^;]*', printed)[0]}"
-    caption(figure, "\n".join([told, source, *(result.source for result in made.values())]))
+    note = f"Mean of the differences over seeds, bars: ± their std; seeds: {seeds}.\nDemo: difference of means, 5 seeds. Ours: nothing selected. "
+    note += "Published: selected on test clips."
+    commit = re.search(r"commit [^;]*", printed.read_text(encoding="utf-8"))[0]
+    source = f"results/triplet_margin.txt: {commit}"
+    caption(figure, "\n".join([note, source, *(result.source for result in made.values())]))
     return save(figure, out, "triplet")
 
 
-def demo(ax: Axes, place: int, printed: str) -> None:
-    """The synthetic demo, of what benchmarks/triplet_margin.py printed: means alone."""
-    top1 = {row: float(mean) for row, mean in re.findall(r"^\| ([^|]+) \| ([\d.]+) ±", printed, re.MULTILINE)}
+def demo(ax: Axes, place: int, printed: Table) -> None:
+    """Draw the synthetic demo from the table that benchmarks/triplet_margin.py printed: means only."""
+    top1 = printed.shares(1)
     for number, row in enumerate(PRINTED):
         colour, marker = style.class_look(number)
-        ax.plot([top1[row] - top1["none"]], [place + 0.2 * (number - 1)], marker, color=colour)
+        ax.plot([top1[row][0] - top1["none"][0]], [place + 0.2 * (number - 1)], marker, color=colour)
 
 
 def ours(ax: Axes, place: int, result: Result) -> None:
