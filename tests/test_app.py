@@ -608,9 +608,9 @@ class TestBrowser:
         open_page(tab, server)
         drop(tab, saved(tmp_path))
         shown(tab, "Type the names")
-        addresses = tab.value("performance.getEntriesByType('resource').map(one => one.name).join(' ')")
+        addresses = "performance.getEntriesByType('resource').map(one => one.name)"
         user = User(server)
-        user.session = re.search(r"session_hash=(\w+)", addresses)[1]
+        user.session = tab.wait(f"{addresses}.map(one => one.match(/session_hash=(\\w+)/)?.[1]).find(Boolean)")  # listed once its stream has ended
         assert "<iframe" in user.ask("recognise", None, "walk, jump", "")[0]
         tab.call("Page.navigate", url="about:blank")
         wait_for(lambda: "none is chosen" in user.ask("recognise", None, "walk, jump", "")[0], "end of the session", server.process, server.log)
