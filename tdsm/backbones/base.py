@@ -110,7 +110,8 @@ class Backbone(nn.Module, ABC):
         Clips are loaded in batches of ``batch``, so a memory-mapped array can be larger than the memory.
         """
         _check_any(x)
-        self.eval()
+        if self.training:
+            self.eval()
         device = next(self.parameters()).device
         features = []
         for start in range(0, len(x), batch):

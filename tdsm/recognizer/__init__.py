@@ -132,8 +132,7 @@ class Recognizer:
 
     def stream(self, labels: Sequence[str | Label], descriptions: Descriptions | None = None) -> TextStream:
         """The part of the denoiser's computation that depends on the labels alone; cached for the most recent labels."""
-        asked = self._labels(labels, descriptions)
-        return self._read(asked)[1]
+        return self._read(self._labels(labels, descriptions))[1]
 
     def _read(self, asked: tuple[Label, ...]) -> tuple[TextFeatures, TextStream]:
         """Text features and text stream of labels; cached for the most recent labels."""
@@ -156,7 +155,10 @@ class Recognizer:
         self, z_x: Float[Tensor, "clip channel"], labels: Sequence[str | Label], descriptions: Descriptions | None = None
     ) -> Float[Tensor, "clip label"]:
         """Scores (N, K) of features (N, C) under K labels: the negated denoising errors, higher is better. A column depends on no other column."""
-        return -self.matcher.errors(z_x.to(self.device)[:, None], self.stream(labels, descriptions))
+        return self._scores(z_x, self._labels(labels, descriptions))
+
+    def _scores(self, z_x: Float[Tensor, "clip channel"], asked: tuple[Label, ...]) -> Float[Tensor, "clip label"]:
+        return -self.matcher.errors(z_x.to(self.device)[:, None], self._read(asked)[1])
 
     def predict(
         self,
@@ -192,7 +194,7 @@ class Recognizer:
         doubts = _doubts(given, [clips] if isinstance(clips, Clip) else clips)
         clips, converted = self._bodies(given, None)
         z_x, rows = self.backbone.usable(clips)
-        scores = self.scores(z_x, asked).cpu().numpy()
+        scores = self._scores(z_x, asked).cpu().numpy()
         notes = [line for line in [*doubts, *converted, unmatched_line(descriptions or {}, asked)] if line]
         notes += [f"{len(clips) - len(rows)} of {len(clips)} clips have no answer: too little of a person is seen"] if len(rows) < len(clips) else []
         crowded = sum(int(clips[row].joints.any(axis=(1, 2, 3)).sum() > self.config.preprocess.bodies) for row in rows)
@@ -200,19 +202,13 @@ class Recognizer:
             notes.append(f"{crowded} of {len(rows)} clips show more than {self.config.preprocess.bodies} person: those who move most are used")
         scores, calibration = self._calibrated(scores, asked, calibrate)
         notes += calibration
-        sure = () if self.confidence is None else (self.confidence.probabilities(scores), self.none_of_these(z_x, asked))
+        sure = () if self.confidence is None else (self.confidence.probabilities(scores), self._none_of_these(z_x, asked))
         return Predictions(tuple(clips[row].name for row in rows), tuple(label.name for label in asked), scores, readings, tuple(notes), *sure)
 
     @torch.no_grad()
-    def none_of_these(self, z_x: Float[Tensor, "clip channel"], labels: Sequence[str | Label]) -> Float[np.ndarray, " clip"]:
-        """Probability (N,) that none of the labels is right, from the cosines of features with the labels and with the actions of the dictionary.
-
-        Raises:
-            InputError: no confidence was fitted for this recognizer.
-        """
-        if self.confidence is None:
-            raise InputError("recognizer", "has no probabilities", "use tdsm.pretrained(), or a recognizer that `tdsm pretrain` wrote")
-        directions, z_g = F.normalize(z_x, dim=-1), F.normalize(self._read(self._labels(labels, None))[0].z_g, dim=-1)
+    def _none_of_these(self, z_x: Float[Tensor, "clip channel"], asked: tuple[Label, ...]) -> Float[np.ndarray, " clip"]:
+        """Probability (N,) that none of the labels is right, from the cosines of features with the labels and with the actions of the dictionary."""
+        directions, z_g = F.normalize(z_x, dim=-1), F.normalize(self._read(asked)[0].z_g, dim=-1)
         known = self.backbone.prototypes.actions()
         given = evidence(directions @ z_g.T, directions @ known.T, 2 * self.confidence.sharpness)  # a score is 2 * cosine minus a constant
         return self.confidence.none_of_these(given.cpu().numpy())
@@ -228,8 +224,8 @@ class Recognizer:
         A recognizer without fitted confidence uses the sharpness of :data:`~tdsm.recognizer.confidence.UNCALIBRATED`, and returns 0 for the second.
         """
         asked = self._labels(labels, None)
-        scores, _ = self._calibrated(self.scores(z_x, asked).cpu().numpy(), asked, True)
-        none = np.zeros(len(z_x)) if self.confidence is None else self.none_of_these(z_x, asked)
+        scores, _ = self._calibrated(self._scores(z_x, asked).cpu().numpy(), asked, True)
+        none = np.zeros(len(z_x)) if self.confidence is None else self._none_of_these(z_x, asked)
         return (self.confidence or UNCALIBRATED).probabilities(scores), none
 
     def _calibrated(self, scores: np.ndarray, asked: tuple[Label, ...], calibrate: bool | float) -> tuple[np.ndarray, list[str]]:
