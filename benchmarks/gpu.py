@@ -46,7 +46,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from tdsm.config import ModelConfig
-from tdsm.experiments.results import markdown_table
 from tdsm.matcher import Matcher
 from tdsm.model.blocks import CrossBlock
 from tdsm.text import TextFeatures
@@ -54,6 +53,7 @@ from tdsm.util.errors import InputError
 from tdsm.util.files import write_json, write_text
 from tdsm.util.loop import device
 from tdsm.util.provenance import environment
+from tdsm.util.tables import markdown_table
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PROTOCOL = {"setting": "inductive zero-shot: cost alone, no accuracy", "selection": "none: nothing is chosen", "partition": "none: random features"}

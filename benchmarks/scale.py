@@ -35,13 +35,13 @@ from tdsm.data.clips import Clip, ClipSet
 from tdsm.data.layouts import NTU_25
 from tdsm.data.prompts.dictionary import load_dictionary
 from tdsm.data.synthetic import UNSEEN, Take, perform, synthetic_clips
-from tdsm.experiments.results import markdown_table
 from tdsm.search import Library
 from tdsm.spotting.takes import joined
 from tdsm.text import TextFeatures
 from tdsm.train import fit_matcher, train_recognizer
 from tdsm.util.files import write_json
 from tdsm.util.provenance import environment
+from tdsm.util.tables import markdown_table
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "scale.json"
 PROTOCOL = {"setting": "inductive zero-shot: cost alone, no accuracy", "selection": "none: nothing is chosen", "partition": "none: generated clips"}

@@ -33,7 +33,7 @@ def draw(ax: Axes, clip: Clip) -> None:
     apart = np.ptp(bodies[..., 0]) + GAP
     for number, body in enumerate(bodies):
         body = body[:, :2] + (apart * number, 0)
-        colours = [{"left": style.LEFT, "right": style.RIGHT}.get(clip.layout.joints[child].split()[0], style.MIDDLE) for child, _ in clip.layout.bones]
+        colours = [style.side(clip.layout.joints[child]) for child, _ in clip.layout.bones]
         ax.add_collection(LineCollection([body[list(bone)] for bone in clip.layout.bones], colors=colours, linewidths=1.8, capstyle="round"))
         ax.plot(*body[clip.layout.joints.index("head")], "o", color=style.MIDDLE, markersize=5)
         ax.text(apart * number, -1.28, f"{clip.frames / clip.fps * number / (FRAMES - 1):.1f} s", ha="center", fontsize=style.SMALL, color=style.MIDDLE)

@@ -1,10 +1,10 @@
-"""What the triplet loss adds to the diffusion loss, where it helps and where it hurts.
+"""Draw the effect of the triplet loss: accuracy with it minus accuracy without it.
 
     python figures/triplet.py
 
-Top-1 on unseen classes with the triplet loss minus top-1 without it, of the same features, texts, batches and noises. Published numbers are those of the
-paper's ablation. Ours are of benchmarks/ablations.py, on recordings, and of results/triplet_margin.txt, which benchmarks/triplet_margin.py printed, on the
-synthetic demo clips; with the paper's margin and with smaller ones.
+Accuracy is top-1 on unseen classes, with the same features, texts, batches and noises. Published numbers are those of the paper's ablation. Our numbers on
+recordings are from benchmarks/ablations.py, those on the synthetic demo clips from results/triplet_margin.txt, the output of benchmarks/triplet_margin.py; with
+the paper's margin and with smaller ones.
 """
 
 import re
@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from tables import SETS
 
 from tdsm.catalogue.rows import benchmark_named
-from tdsm.experiments.results import Result, Table, read_tables
+from tdsm.experiments.results import Result, read_tables
+from tdsm.util.tables import Table
 from tdsm.viz import style
 
 SETTINGS = {"margin 1 (the paper's)": {}, "margin 0.3": {"diffusion.margin": 0.3}, "margin 0.1": {"diffusion.margin": 0.1}}
@@ -58,7 +59,7 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
 
 
 def demo(ax: Axes, place: int, printed: Table) -> None:
-    """Draw the synthetic demo from the table that benchmarks/triplet_margin.py printed: means only."""
+    """Draw the synthetic demo: differences of the means in the output of benchmarks/triplet_margin.py."""
     top1 = printed.shares(1)
     for number, row in enumerate(PRINTED):
         colour, marker = style.class_look(number)
@@ -66,7 +67,7 @@ def demo(ax: Axes, place: int, printed: Table) -> None:
 
 
 def ours(ax: Axes, place: int, result: Result) -> None:
-    """The differences of one data set, a marker for each margin: ``top1_variants`` (seed, variant), ``variants`` names them."""
+    """Draw the differences of one data set, one marker per margin, from its ``top1_variants`` (seed, variant) and ``variants``."""
     top1, names = 100 * result.arrays["top1_variants"], [str(name) for name in result.arrays["variants"]]
     without = top1[:, names.index(str({"diffusion.triplet_weight": 0.0}))]
     for number, (title, setting) in enumerate(SETTINGS.items()):

@@ -22,7 +22,7 @@ from tdsm.config import Config
 from tdsm.util.errors import InputError
 from tdsm.util.files import read_object, read_text
 from tdsm.util.history import History, read_history
-from tdsm.util.html import html_table
+from tdsm.util.tables import html_table
 
 if TYPE_CHECKING:  # drawing is slow to import, and the recognizer imports this module
     import matplotlib.figure

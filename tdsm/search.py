@@ -32,9 +32,9 @@ from tdsm.data.readers import load_clips
 from tdsm.recognizer import Recognizer, pretrained
 from tdsm.util.errors import InputError
 from tdsm.util.files import atomic, check_space, disk_faults, locked, read_sealed, write_sealed
-from tdsm.util.html import html_table
 from tdsm.util.npz import map_npy
 from tdsm.util.progress import progress_bar
+from tdsm.util.tables import html_table
 
 __all__ = ["PARTS", "Hit", "Hits", "Library"]
 

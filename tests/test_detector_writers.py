@@ -10,6 +10,7 @@ from tdsm.data.convert import convert
 from tdsm.data.detector_files import filmed, save_mediapipe, save_openpose, save_yolo
 from tdsm.data.examples import example_clips
 from tdsm.data.layouts import COCO_17, KINECT_20, LAYOUTS, MEDIAPIPE_33
+from tdsm.data.missing import completed
 from tdsm.data.readers import load_clips
 from tdsm.data.synthetic import Take, perform
 from tdsm.util.errors import InputError
@@ -33,7 +34,8 @@ def test_a_file_holds_what_was_filmed(layout, tmp_path):
     (read,) = load_clips(WAYS[layout](clip, tmp_path))
     assert (read.layout, read.frames) == (clip.layout, clip.frames)
     assert np.isnan(read.joints).sum() == np.isnan(clip.joints).sum() > 0
-    np.testing.assert_allclose(read.joints, clip.joints, atol=1e-3)
+    origin = completed(clip).joints[:, :, list(MEDIAPIPE_33.hips)].mean(axis=2, keepdims=True) if layout == "mediapipe-33" else 0
+    np.testing.assert_allclose(read.joints, clip.joints - origin, atol=1e-3)
     assert read.fps == pytest.approx(30, abs=0.05)
 
 
@@ -62,8 +64,16 @@ def test_the_person_fills_the_picture_and_is_smaller_further_away():
     assert tall[:5].mean() > 0  # y points down
 
 
+def test_world_landmarks_of_a_moving_person_have_their_origin_between_the_hips(tmp_path):
+    (read,) = load_clips(save_mediapipe(convert(JUMP, MEDIAPIPE_33).clip, tmp_path / "film.json"))
+    np.testing.assert_allclose(read.joints[:, :, list(MEDIAPIPE_33.hips)].mean(axis=2), 0, atol=1e-3)
+
+
 def test_joints_are_lost_as_often_as_asked_and_for_a_while():
     clip = replace(JUMP, joints=np.tile(JUMP.joints, (1, 20, 1, 1)))
+    for share in (0.3, 0.7, 0.95):
+        seen = np.nan_to_num(filmed(clip, "openpose-25", lost=share).joints).any(axis=-1)  # a frame without joints is a frame without the person: zeros
+        assert 1 - seen.mean() == pytest.approx(share, abs=0.02)
     gone = np.isnan(filmed(clip, "openpose-25", lost=0.05).joints[0, :, :, 0])
     assert gone.mean() == pytest.approx(0.05, abs=0.01)
     starts = (gone[1:] & ~gone[:-1]).sum()
@@ -82,13 +92,16 @@ def test_world_landmarks_start_at_the_hips_and_err_most_in_depth():
 
 
 def test_bad_input_is_one_line(tmp_path):
-    flat = filmed(JUMP, COCO_17)
+    flat, nobody = filmed(JUMP, COCO_17), replace(JUMP, joints=np.full_like(JUMP.joints, np.nan))
     for call, says in (
         (lambda: filmed(flat, COCO_17), "has no depth; give a clip in space"),
         (lambda: filmed(JUMP, KINECT_20), "no detector here writes kinect-20; choose coco-17"),
         (lambda: filmed(JUMP, COCO_17, size=(0, 720)), "size is .0, 720.; give width and height"),
         (lambda: filmed(JUMP, COCO_17, lost=8.0), "lost is 8.0; give the share"),
         (lambda: filmed(JUMP, COCO_17, lost=float("nan")), "lost is nan; give the share"),
+        (lambda: filmed(JUMP, COCO_17, seed=-1), "seed is -1; give a whole number, 0 or more"),
+        (lambda: filmed(nobody, COCO_17), "has no body in any frame"),
+        (lambda: save_yolo(replace(flat, joints=np.zeros_like(flat.joints)), tmp_path), "has no body in any frame"),
         (lambda: save_openpose(flat, tmp_path), "the file holds openpose-18 or openpose-25; convert it: tdsm.convert"),
         (lambda: save_yolo(JUMP, tmp_path / "x"), "has layout smpl-22, and the file holds coco-17; convert it: .*filmed.clip, 'coco-17'.$"),
         (lambda: save_mediapipe(JUMP, tmp_path / "x"), "the file holds mediapipe-33"),

@@ -18,9 +18,10 @@ from tdsm.config import override
 from tdsm.data.prompts import load_prompts
 from tdsm.data.synthetic import SEEN, UNSEEN, synthetic_clips
 from tdsm.evaluate import PROTOCOL, zero_shot_report
-from tdsm.experiments.results import Table, load_results, write_result
+from tdsm.experiments.results import load_results, write_result
 from tdsm.train import train_recognizer
 from tdsm.util.errors import InputError
+from tdsm.util.tables import Table
 from tdsm.viz import style
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,8 +7,9 @@ import pytest
 
 from tdsm.catalogue.rows import benchmark_named
 from tdsm.evaluate import PROTOCOL
-from tdsm.experiments.results import Table, load_results, read_tables, standings, write_result
+from tdsm.experiments.results import load_results, read_tables, standings, write_result
 from tdsm.util.errors import InputError
+from tdsm.util.tables import Table
 from tdsm.viz import results as drawn
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -61,6 +62,22 @@ def test_numbers_are_means_with_their_spread_and_what_is_none_is_left_out(folder
 def test_a_column_that_is_not_there_is_one_line(folder):
     with pytest.raises(InputError, match="has no column 'top-5 %'"):
         read_tables(folder / "a.txt")[0].columns("top-5 %")
+
+
+@pytest.mark.parametrize("column", [4, -1, "top-5 %"])
+def test_numbers_of_a_column_that_is_not_there_are_one_line(folder, column):
+    with pytest.raises(InputError, match=f"has no column {column!r}; choose among set, way"):
+        read_tables(folder / "a.txt")[0].where("way", "ridge").shares(column)
+
+
+def test_rows_of_one_name_are_not_counted_as_one(folder):
+    with pytest.raises(InputError, match="has several rows 'one'; select one of them first, with where"):
+        read_tables(folder / "a.txt")[0].shares("top-1 %")
+
+
+def test_standings_of_an_unknown_data_set_are_one_line():
+    with pytest.raises(InputError, match="'nonsense' has no published split; choose among"):
+        standings([], ["nonsense"])
 
 
 def test_a_file_without_table_or_origin_is_refused(folder):

@@ -22,7 +22,7 @@ from tdsm.text import TextEncoder
 from tdsm.util.errors import InputError
 from tdsm.util.files import write_json, write_text
 from tdsm.util.history import read_history, write_history
-from tdsm.util.html import html_table, shortened
+from tdsm.util.tables import html_table, shortened
 
 HOSTILE = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>&lt;"
 ALLOWED = {"b", "table", "tr", "th", "td", "small"}

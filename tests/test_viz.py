@@ -429,7 +429,7 @@ def test_the_static_picture_of_a_chart_reads_what_plotly_reads():
     assert [text.get_text() for text in ax.texts] == ["one"]
     assert charts.drawn(go.Figure(go.Scatter())).axes
     for figure, says in (
-        (go.Figure([go.Scatter(y=[1]), go.Scatter3d(x=[1], y=[1], z=[1])]), "in the plane beside traces in space"),
+        (go.Figure([go.Scatter(y=[1]), go.Scatter3d(x=[1], y=[1], z=[1])]), "2-D traces beside 3-D traces"),
         (go.Figure(go.Scatter(y=[1], line={"color": "hsl(20,50%,50%)"})), r"the colour 'hsl\(20,50%,50%\)' has no static picture; write it as #D55E00"),
     ):
         with pytest.raises(InputError, match=says):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tdsm.recognizer import Predictions
 from tdsm.spotting.spots import Spots
-from tdsm.util.html import html_table
+from tdsm.util.tables import html_table
 from tdsm.viz.animation import Player
 
 __all__ = ["CSS", "bars", "bodies", "csv_link", "fault", "lines", "readings", "section", "segments", "still_to_ask"]

@@ -16,7 +16,7 @@ from tdsm.data.labels import normal_form
 from tdsm.data.prompts import SUBSETS, load_prompts
 from tdsm.data.readers.ntu import parse_name
 from tdsm.util.errors import InputError
-from tdsm.util.html import html_table, shortened
+from tdsm.util.tables import html_table, shortened
 
 __all__ = ["Benchmark", "DatasetFacts", "all_benchmarks", "benchmark_named", "benchmarks_of", "dataset_facts"]
 

@@ -39,8 +39,8 @@ from tdsm.data.columns import class_column, joint_column, label_column, rate_col
 from tdsm.data.labels import as_labels, check_name, normal_form
 from tdsm.data.layouts import LAYOUTS, Layout, as_layout
 from tdsm.util.errors import InputError
-from tdsm.util.html import SHOWN, html_table, shortened
 from tdsm.util.npz import read_npz, write_npz
+from tdsm.util.tables import SHOWN, html_table, shortened
 
 __all__ = ["ASSUMED_FPS", "Clip", "ClipSet", "as_clips", "normalised"]
 

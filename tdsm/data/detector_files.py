@@ -1,8 +1,8 @@
-"""Clips out as files of pose detectors: OpenPose, Ultralytics YOLO and MediaPipe; and a stand-in for the detector itself.
+"""Write clips in the file formats of pose detectors (OpenPose, Ultralytics YOLO, MediaPipe), and simulate the detector.
 
-The files have the forms that :mod:`tdsm.data.readers` reads, so that a lesson or a test can start from a detector's file where no detector and no video are at
-hand. :func:`filmed` gives the clip to write: a recorded body as a camera and a detector might have seen it, with errors that last some frames, errors from
-frame to frame, and joints that are lost for a while. Its numbers are round guesses. They measure no detector.
+:mod:`tdsm.data.readers` reads these formats, so a notebook or a test can start from a detector's file without a detector or a video. :func:`filmed`
+simulates the detection of a recorded body by a camera: errors that last several frames, errors of single frames, and joints that are lost for a while. The
+sizes of these errors are rough assumptions, not measurements of a detector.
 """
 
 import json
@@ -23,25 +23,25 @@ from tdsm.util.files import write_text
 
 __all__ = ["filmed", "save_mediapipe", "save_openpose", "save_yolo"]
 
-_DISTANCE, _HEIGHT = 4.0, 2.6  # metres: from the camera to the nearest joint, and how much of the world the picture shows there
-_PIXELS, _METRES = (3.0, 1.5), (0.015, 0.008)  # error that lasts five frames, and from frame to frame
-_DEPTH = 2.5  # the error of a landmark's depth, as a factor
+_DISTANCE, _HEIGHT = 4.0, 2.6  # metres: distance of the nearest joint from the camera, and height of the image at this distance
+_PIXELS, _METRES = (3.0, 1.5), (0.015, 0.008)  # std of the error that lasts five frames, and of the error of single frames
+_DEPTH = 2.5  # factor of the error along the depth axis
 _LOST = 8  # frames for which a joint is lost
-_FOUND, _GUESSED = 0.9, 0.05  # confidence of a joint that was found, and of one that MediaPipe guesses
+_FOUND, _GUESSED = 0.9, 0.05  # confidence of a detected joint, and of one that MediaPipe guesses
 
 
 def filmed(clip: Clip, layout: Layout | str, *, size: tuple[int, int] = (1280, 720), lost: float = 0.03, seed: int = 0) -> Clip:
-    """A recorded clip as a detector in front of the person might give it; NaN where a joint is lost.
+    """Simulate a detector that films a recorded clip from the front; lost joints are NaN.
 
     Args:
-        clip: in space, in metres.
-        layout: of the detector: coco-17, openpose-18 or openpose-25, in pixels of a picture of ``size``, or mediapipe-33, in metres from between the hips.
-        size: width and height of the picture.
-        lost: share of joint positions that are lost.
-        seed: of the errors.
+        clip: a 3-D clip, in metres.
+        layout: layout of the detector: coco-17, openpose-18 or openpose-25 in pixels, or mediapipe-33 in metres relative to the middle of the hips.
+        size: width and height of the image in pixels.
+        lost: expected share of joint positions that are lost, 0 to below 1; each loss lasts 8 frames.
+        seed: seed of the errors.
 
     Raises:
-        InputError: a clip in the plane, a layout of no detector, a size that is not positive, or a share outside 0 to 1.
+        InputError: a 2-D clip, another layout, a size that is not positive, another share or seed, or no detected body.
 
     Example:
         >>> from tdsm.data.examples import example_clips
@@ -55,8 +55,11 @@ def filmed(clip: Clip, layout: Layout | str, *, size: tuple[int, int] = (1280, 7
         raise InputError(clip.name, f"no detector here writes {layout.name}", "choose coco-17, openpose-18, openpose-25 or mediapipe-33")
     if not min(size) > 0:
         raise InputError(clip.name, f"size is {size!r}", "give width and height of the picture in pixels, such as (1280, 720)")
-    if not 0 <= lost <= 1:
-        raise InputError(clip.name, f"lost is {lost!r}", "give the share of joint positions that are lost, 0 to 1")
+    if not 0 <= lost < 1:
+        raise InputError(clip.name, f"lost is {lost!r}", "give the share of joint positions that are lost, from 0 to below 1")
+    if not isinstance(seed, int) or seed < 0:
+        raise InputError(clip.name, f"seed is {seed!r:.60}", "give a whole number, 0 or more")
+    _check_seen(clip)
     rng = np.random.default_rng(seed)
     joints = convert(_in_perspective(clip) if layout.dims == 2 else clip, layout).clip.joints.astype(float)
     persons, frames, count, dims = joints.shape
@@ -64,13 +67,13 @@ def filmed(clip: Clip, layout: Layout | str, *, size: tuple[int, int] = (1280, 7
     joints = joints * size[1] / _HEIGHT + np.array(size) / 2 if dims == 2 else joints - hips
     errors = np.stack([sensor_noise(rng, (frames, count, dims), *(_PIXELS if dims == 2 else _METRES)) for _ in range(persons)])
     errors[..., 2:] *= _DEPTH
-    starts = rng.random((persons, frames + _LOST - 1, count)) < lost / _LOST
+    starts = rng.random((persons, frames + _LOST - 1, count)) < 1 - (1 - lost) ** (1 / _LOST)
     gone = np.lib.stride_tricks.sliding_window_view(starts, _LOST, axis=1).any(axis=-1)[..., None]
     return replace(clip, joints=np.where(present, np.where(gone, np.nan, joints + errors), 0), layout=layout)
 
 
 def _in_perspective(clip: Clip) -> Clip:
-    """The clip with what is further away smaller, as a camera before the person sees it, and the person in the middle."""
+    """Perspective projection onto a camera in front of the person, who is in the middle of the image."""
     clip = completed(clip)
     present = clip.joints.any(axis=(2, 3))[..., None, None]
     right, up, away = np.moveaxis(clip.joints.astype(float) @ clip.layout.axes.T, -1, 0)
@@ -82,10 +85,11 @@ def _in_perspective(clip: Clip) -> Clip:
 
 
 def save_openpose(clip: Clip, folder: str | Path, name: str = "film") -> Path:
-    """Write a file a frame, as ``openpose --write_json FOLDER`` does (version 1.3); returns the folder.
+    """Write one file per frame, in the format of ``openpose --write_json FOLDER`` (version 1.3); returns the folder.
 
     Raises:
-        InputError: no layout of OpenPose, or the folder holds later frames of this name: they would be read as the end of this clip.
+        InputError: the clip is not in a layout of OpenPose or has no body in any frame, or the folder holds later frames of this name, which would be read
+            as the end of this clip.
     """
     _check(clip, OPENPOSE_18, OPENPOSE_25)
     if (later := Path(folder) / f"{name}_{clip.frames:012}_keypoints.json").exists():
@@ -98,7 +102,11 @@ def save_openpose(clip: Clip, folder: str | Path, name: str = "film") -> Path:
 
 
 def save_yolo(clip: Clip, path: str | Path) -> Path:
-    """Write what ``Results.summary()`` of Ultralytics (8.1 to 8.4) gives for each frame of a tracked film; returns the path. Raises InputError: no coco-17."""
+    """Write the output of ``Results.summary()`` of Ultralytics (8.1 to 8.4) for each frame of a tracked video; returns the path.
+
+    Raises:
+        InputError: the clip is not in layout coco-17, or has no body in any frame.
+    """
     _check(clip, COCO_17)
     frames = []
     for people in _people(clip):
@@ -113,14 +121,17 @@ def save_yolo(clip: Clip, path: str | Path) -> Path:
 
 
 def save_mediapipe(clip: Clip, path: str | Path) -> Path:
-    """Write MediaPipe's world landmarks with their times, as people save them; returns the path. A lost joint is guessed, with a low visibility.
+    """Write MediaPipe's world landmarks with timestamps; returns the path.
+
+    The middle of the hips is the origin of each frame, and a lost joint is guessed, with a low visibility, as in MediaPipe's own output.
 
     Raises:
-        InputError: no mediapipe-33, or nobody in any frame.
+        InputError: the clip is not in layout mediapipe-33, or has no body in any frame.
     """
     _check(clip, MEDIAPIPE_33)
-    whole, frames = completed(clip), []
-    for frame, (people, guessed) in enumerate(zip(_people(clip), np.swapaxes(whole.joints, 0, 1), strict=True)):
+    whole, frames = completed(clip).joints, []
+    whole = whole - whole[:, :, list(clip.layout.hips)].mean(axis=2, keepdims=True)  # the origin of world landmarks
+    for frame, (people, guessed) in enumerate(zip(_people(clip), np.swapaxes(whole, 0, 1), strict=True)):
         bodies = [np.column_stack([guessed[number], np.where(confidence > 0, confidence, _GUESSED)]).round(4).tolist() for number, _, confidence in people]
         landmarks = [[dict(zip(("x", "y", "z", "visibility"), point, strict=True)) for point in body] for body in bodies]
         frames.append({"timestamp_ms": round(1000 * frame / clip.fps), "pose_world_landmarks": landmarks})
@@ -128,14 +139,20 @@ def save_mediapipe(clip: Clip, path: str | Path) -> Path:
 
 
 def _check(clip: Clip, *layouts: Layout) -> None:
+    _check_seen(clip)
     if clip.layout not in layouts:
         names = " or ".join(layout.name for layout in layouts)
         way = f"tdsm.data.detector_files.filmed(clip, {layouts[-1].name!r})" if clip.layout.dims == 3 else f"tdsm.convert(clip, {layouts[-1].name!r}).clip"
         raise InputError(clip.name, f"has layout {clip.layout.name}, and the file holds {names}", f"convert it: {way}")
 
 
+def _check_seen(clip: Clip) -> None:
+    if not np.nan_to_num(clip.joints).any():
+        raise InputError(clip.name, "has no body in any frame", "give a clip with a detected body")
+
+
 def _people(clip: Clip) -> Iterator[list[tuple[int, Float[np.ndarray, "joint xy"], Float[np.ndarray, "joint 1"]]]]:
-    """Of each frame the people who are there: number, joints with 0 where one was not found, and the confidence of each joint."""
+    """The persons of each frame: number, joints (0 if not detected), and the confidence of each joint."""
     for bodies in np.swapaxes(clip.joints.astype(float), 0, 1):
         there = [(number, body, ~np.isnan(body).any(axis=1, keepdims=True)) for number, body in enumerate(bodies) if np.nan_to_num(body).any()]
         yield [(number, np.where(found, body, 0.0), _FOUND * found) for number, body, found in there]

@@ -12,7 +12,7 @@ from tdsm.data.clips import ClipSet
 from tdsm.data.labels import normal_form
 from tdsm.recognizer import Recognizer
 from tdsm.util.errors import InputError
-from tdsm.util.html import html_table
+from tdsm.util.tables import html_table
 
 __all__ = ["PROTOCOL", "SELECTION", "Report", "Summary", "mean_std", "protocol_of", "subject_interval", "summarise", "zero_shot_report"]
 

@@ -31,12 +31,12 @@ import numpy as np
 from tdsm.catalogue.rows import Benchmark, all_benchmarks
 from tdsm.util.errors import InputError
 from tdsm.util.files import atomic, parse_json, read_object, read_text, write_json
-from tdsm.util.html import html_table
 from tdsm.util.npz import read_npz
 from tdsm.util.provenance import environment
+from tdsm.util.tables import Table, markdown_table
 
 __all__ = [
-    "Number", "Protocol", "Result", "Table", "average", "load_results", "markdown_table", "newest", "one_protocol", "published", "read_tables",
+    "Number", "Protocol", "Result", "average", "load_results", "newest", "one_protocol", "published", "read_tables",
     "results_table", "standings", "write_result",
 ]  # fmt: skip
 
@@ -100,52 +100,6 @@ class Result:
         return f"results/{self.file}: commit {self.commit}, {self.date[:10]}, {self.hardware}"
 
 
-@dataclass(frozen=True)
-class Table:
-    """Cells as words, and what made them; shows itself in a notebook.
-
-    Attributes:
-        head, rows: as many cells each; a number is "65.3", "65.3 ± 4.3" or either with words behind it.
-        source: file, command, commit, date and hardware.
-    """
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    source: str
-
-    def columns(self, *names: str) -> "Table":
-        """These columns alone, in this order, without rows that are empty but for the first of them. Raises InputError: a column that is not there."""
-        places = [self._place(name) for name in names]
-        rows = (tuple(row[place] for place in places) for row in self.rows)
-        return Table(names, tuple(row for row in rows if len(row) == 1 or any(row[1:])), self.source)
-
-    def where(self, column: str, value: str) -> "Table":
-        """The rows that hold ``value`` in ``column``. Raises InputError: no such column."""
-        place = self._place(column)
-        return Table(self.head, tuple(row for row in self.rows if row[place] == value), self.source)
-
-    def shares(self, column: str | int) -> dict[str, tuple[float, float]]:
-        """First cell of each row -> mean and std (0 where none is printed) in ``column``, a name or a place; rows without a number are left out.
-
-        Raises:
-            InputError: no such column.
-        """
-        place = self._place(column) if isinstance(column, str) else column
-        found = {row[0]: re.match(r"(-?\d+(?:\.\d+)?)(?: ± (\d+(?:\.\d+)?))?", row[place]) for row in self.rows}
-        return {name: (float(match[1]), float(match[2] or 0)) for name, match in found.items() if match}
-
-    def _place(self, column: str) -> int:
-        if column not in self.head:
-            raise InputError("table", f"has no column {column!r}", f"choose among {', '.join(dict.fromkeys(self.head))}")
-        return self.head.index(column)
-
-    def __repr__(self) -> str:
-        return markdown_table([list(self.head), *map(list, self.rows)]) + f"\n{self.source}"
-
-    def _repr_html_(self) -> str:
-        return html_table(self.rows, self.head, note=self.source)
-
-
 def read_tables(path: str | Path) -> list[Table]:
     """The Markdown tables of a text file of results, in order; the README.md beside it says what made it.
 
@@ -165,14 +119,17 @@ def read_tables(path: str | Path) -> list[Table]:
 
 
 def standings(results: Sequence[Result], datasets: Sequence[str] = ("utd-mhad", "nw-ucla")) -> Table:
-    """A row for each published split with a number made here: chance, the best published number, the paper's recipe at our size, ridge, the plain cosine, TDSM.
+    """One row per published split with a number of this package: chance, the best published number, and top-1 of four methods.
 
-    Ours are the newest (:func:`newest`), mean ± std over seeds in percent, each column under one protocol. The column "seeds" is of TDSM; a cell of another
-    number of seeds says so.
+    The methods are the paper's recipe at our size, ridge, the plain cosine and TDSM: the newest numbers (:func:`newest`), mean ± std over seeds in percent,
+    each column under one protocol. The column "seeds" belongs to TDSM; a cell with another number of seeds states it.
 
     Raises:
-        InputError: numbers of different protocols in one column.
+        InputError: an unknown data set, or numbers of different protocols in one column.
     """
+    known = dict.fromkeys(each.dataset for each in all_benchmarks())
+    if unknown := [name for name in datasets if name not in known]:
+        raise InputError("datasets", f"{unknown[0]!r} has no published split", f"choose among {', '.join(known)}")
     wanted = {"paper's recipe, small": ("tdsm", {"preset": "paper_recipe_small"}), "ridge": ("ridge", {}), "cosine": ("cosine", {}), "TDSM": ("tdsm", {})}
     rows, used = [], []
     for benchmark in (each for each in all_benchmarks() if each.dataset in datasets):
@@ -278,11 +235,6 @@ def results_table(results: Sequence[Result]) -> str:
     files = [["file", "command", "commit", "date", "hardware"]]
     files += [[result.file, f"`{result.command}`", result.commit, result.date[:10], result.hardware] for result in results]
     return f"{markdown_table(rows)}\n\n{markdown_table(files)}"
-
-
-def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first row is the header."""
-    return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:]))
 
 
 def _words(number: Number | None, seeds: int | None) -> str:

@@ -10,11 +10,11 @@ import numpy as np
 
 from tdsm.catalogue.rows import Benchmark
 from tdsm.evaluate import Report, Summary, mean_std, protocol_of, summarise
-from tdsm.experiments.results import markdown_table
 from tdsm.experiments.run import Scored
 from tdsm.experiments.validation import paired_difference
 from tdsm.util.files import write_json, write_text
 from tdsm.util.provenance import environment
+from tdsm.util.tables import markdown_table
 
 __all__ = ["Line", "lines_of", "markdown", "write_cells", "write_tables"]
 

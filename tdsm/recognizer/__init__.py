@@ -37,8 +37,8 @@ from tdsm.recognizer.predictions import Predictions
 from tdsm.text import LabelReading, TextFeatures, TextModel
 from tdsm.util.errors import InputError
 from tdsm.util.files import disk_faults, read_sealed, read_text, write_sealed, write_text
-from tdsm.util.html import html_table, shortened
 from tdsm.util.hub import hub_folder
+from tdsm.util.tables import html_table, shortened
 from tdsm.util.weights import loaded, save_weights, sizes_of
 
 __all__ = ["Predictions", "Recognizer", "pretrained"]

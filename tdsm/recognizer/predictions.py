@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from tdsm.text import LabelReading
 from tdsm.util.errors import InputError
-from tdsm.util.html import html_table
+from tdsm.util.tables import html_table
 
 if TYPE_CHECKING:
     import pandas

@@ -11,7 +11,7 @@ from pathlib import Path
 from tdsm.spotting.exchange import eaf, read_segments
 from tdsm.spotting.measures import Segment
 from tdsm.util.files import write_text
-from tdsm.util.html import html_table
+from tdsm.util.tables import html_table
 
 __all__ = ["Spots"]
 

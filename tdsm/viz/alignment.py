@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tdsm.util.errors import InputError
-from tdsm.util.html import html_table
+from tdsm.util.tables import html_table
 from tdsm.viz import style
 from tdsm.viz.measures import Interval, gap_interval, interval, knn_agreement, modality_gap, neighbour_shares, own_label_rank, unit_rows
 from tdsm.viz.spaces import Pairs, Space, fused

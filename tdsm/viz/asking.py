@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from tdsm.data.clips import Clip, ClipSet
 from tdsm.recognizer import Predictions, Recognizer
 from tdsm.util.errors import InputError
-from tdsm.util.html import html_table
+from tdsm.util.tables import html_table
 from tdsm.viz import plots, style
 from tdsm.viz.animation import picture, player
 from tdsm.viz.compare import png

@@ -1,8 +1,8 @@
-"""Plotly figures that survive in a saved notebook.
+"""Plotly figures with a static picture for saved notebooks.
 
-A plotly figure alone stores only plotly's own MIME type, which nbconvert's HTML, GitHub and PDF leave out without an error. A :class:`Chart` stores a static
-picture of the same data beside it, drawn by matplotlib, so that no browser and no kaleido are needed. JupyterLab shows the picture at first, and plotly's
-extension replaces it by the interactive figure when the mouse enters it, also in an untrusted notebook.
+The output of a plotly figure has only plotly's own MIME type, which nbconvert's HTML, GitHub and PDF omit without an error. A :class:`Chart` adds a static
+picture of the same data, drawn by matplotlib, so no browser and no kaleido are needed. JupyterLab first shows the picture, and replaces it by the interactive
+figure when the mouse enters it, also in an untrusted notebook.
 """
 
 import html
@@ -31,7 +31,7 @@ _MARKERS |= {"triangle-left": "<", "triangle-right": ">", "hexagon": "h"}
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """A plotly figure with a static picture of it; a notebook shows it when it is the last value of a cell.
+    """A plotly figure with a static picture. A notebook displays it if it is the last value of a cell.
 
     Attributes:
         figure: the plotly figure.
@@ -46,7 +46,7 @@ class Chart:
     still: Figure | None = None
 
     def picture(self) -> bytes:
-        """The static picture as PNG. Raises InputError: the figure has traces that :func:`drawn` does not know, and there is no ``still``."""
+        """The static picture as PNG. Raises InputError: there is no ``still``, and :func:`drawn` cannot draw the figure."""
         return png(self.still or drawn(self.figure))
 
     def __repr__(self) -> str:
@@ -58,19 +58,19 @@ class Chart:
 
 
 def drawn(figure: go.Figure) -> Figure:
-    """A matplotlib figure of the scatter and scatter3d traces of a plotly figure: markers, lines and text, title and legend.
+    """Draw the scatter and scatter3d traces of a plotly figure with matplotlib: markers, lines and text, title and legend.
 
-    Traces that plotly hides at first are left out.
+    Traces that are initially hidden are omitted.
 
     Raises:
-        InputError: another kind of trace, traces in the plane beside others in space, or a colour that matplotlib does not know.
+        InputError: another type of trace, both 2-D and 3-D traces, or a colour that matplotlib cannot parse.
     """
     other = [trace.type for trace in figure.data if trace.type not in ("scatter", "scattergl", "scatter3d")]
     if other:
         raise InputError("chart", f"a trace of type {other[0]!r} has no static picture", "give Chart a matplotlib figure as still")
     deep = any(trace.type == "scatter3d" for trace in figure.data)
     if deep and any(trace.type != "scatter3d" for trace in figure.data):
-        raise InputError("chart", "traces in the plane beside traces in space have no static picture", "give Chart a matplotlib figure as still")
+        raise InputError("chart", "2-D traces beside 3-D traces have no static picture", "give Chart a matplotlib figure as still")
     made = Figure(figsize=(7.2, 5.4), layout="constrained")
     ax = made.add_subplot(projection="3d" if deep else None)
     for number, trace in ((number, trace) for number, trace in enumerate(figure.data) if trace.visible in (None, True)):
@@ -95,10 +95,10 @@ def drawn(figure: go.Figure) -> Figure:
 
 
 def _draw(ax: Axes, trace: go.Scatter | go.Scatter3d, number: int, deep: bool) -> None:
-    """One trace, in its own colours, or in those of its number."""
+    """Draw one trace, in its own colours, or else in those of its number."""
     given = (trace.x, trace.y, trace.z) if deep else (trace.x, trace.y)
     count = max((len(values) for values in given if values is not None), default=0)
-    places = [np.arange(count) if values is None else np.asarray(values) for values in given]  # plotly counts where values are left out
+    places = [np.arange(count) if values is None else np.asarray(values) for values in given]  # plotly's default is 0, 1, 2, ...
     colour, marker = style.look(number)
     mode = trace.mode or "markers+lines"
     look = trace.marker
@@ -120,7 +120,7 @@ def _draw(ax: Axes, trace: go.Scatter | go.Scatter3d, number: int, deep: bool) -
 
 
 def _colour(css: str) -> str | tuple[float, ...]:
-    """A colour of plotly for matplotlib, which does not read "rgb(213, 94, 0)" and "rgba(213, 94, 0, 0.5)"."""
+    """Convert a plotly colour for matplotlib, which cannot parse "rgb(213, 94, 0)" and "rgba(213, 94, 0, 0.5)"."""
     if rgb := re.fullmatch(r"rgba?\(([\d.,\s]+)\)", css.strip()):
         red, green, blue, *alpha = map(float, rgb[1].split(","))
         return (red / 255, green / 255, blue / 255, *alpha)
@@ -130,5 +130,5 @@ def _colour(css: str) -> str | tuple[float, ...]:
 
 
 def _plain(words: object) -> str:
-    """Text without HTML: plotly reads its texts as HTML, matplotlib does not."""
+    """Text without HTML: plotly interprets text as HTML, matplotlib does not."""
     return html.unescape(str(words).replace("<br>", "\n"))

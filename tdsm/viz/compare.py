@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from tdsm.config import Config, setting_names
 from tdsm.runs import Run
 from tdsm.util.errors import InputError
-from tdsm.util.html import html_table
+from tdsm.util.tables import html_table
 from tdsm.viz import style
 
 __all__ = ["Comparison", "compare", "png"]

@@ -1,7 +1,6 @@
-"""Bodies before a network sees them: one pose in every layout, what a sensor's bodies are like, and what each step of preprocessing does."""
+"""Pictures and tables of skeletons before the encoder: one pose in every layout, properties of data sets, and the steps of preprocessing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,32 +13,15 @@ from tdsm.data.layouts import LAYOUTS, Layout
 from tdsm.data.missing import completed
 from tdsm.data.preprocess import align, body_size, center, drop_null_frames, keep_bodies, resample, scale
 from tdsm.util.errors import InputError
-from tdsm.util.html import html_table
+from tdsm.util.tables import Table
 from tdsm.viz import style
-from tdsm.viz.stills import seen_from_sensor
+from tdsm.viz.stills import limbs, seen_from_sensor
 
-__all__ = ["Table", "draw_converted", "from_above", "one_pose", "sensors", "steps"]
-
-_SIDES = {"left": style.LEFT, "right": style.RIGHT}
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows under a head; a notebook shows it as a table."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def __repr__(self) -> str:
-        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
-        return "\n".join("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in (self.head, *self.rows))
-
-    def _repr_html_(self) -> str:
-        return html_table(self.rows, self.head)
+__all__ = ["draw_converted", "from_above", "one_pose", "sensors", "steps"]
 
 
 def one_pose(clip: Clip, frame: int, layouts: Sequence[Layout] = LAYOUTS) -> Figure:
-    """One frame of a clip in every layout, from the sensor; hollow joints are filled from their neighbours (:mod:`tdsm.data.convert`)."""
+    """One frame of a clip in every layout, seen from the sensor. Hollow joints are filled from their neighbours (:mod:`tdsm.data.convert`)."""
     pose = Clip(clip.joints[:1, frame : frame + 1], clip.layout)
     columns = (len(layouts) + 1) // 2
     body = seen_from_sensor(pose)[0, 0, :, :2]
@@ -57,17 +39,15 @@ def one_pose(clip: Clip, frame: int, layouts: Sequence[Layout] = LAYOUTS) -> Fig
 
 
 def draw_converted(ax: Axes, made: Converted, title: str = "", size: float = style.AXIS) -> None:
-    """The first person in the first frame of a converted clip, hips at the origin; the left is blue, the right orange, and a filled joint hollow."""
+    """Draw the first person in the first frame of a converted clip, hips at the origin: left blue, right orange, filled joints hollow."""
     layout = made.clip.layout
-    colours = [_SIDES.get(joint.split()[0], style.MIDDLE) for joint in layout.joints]
     xy = seen_from_sensor(made.clip)[0, 0, :, :2]
     xy = xy - xy[list(layout.hips)].mean(axis=0)
-    for one, other in layout.lines:
-        colour = colours[one] if {colours[one], colours[other]} != set(_SIDES.values()) else style.MIDDLE
+    for one, other, colour, _ in limbs(layout, None):
         ax.plot(*xy[[one, other]].T, color=colour, linewidth=1.6, alpha=0.6, zorder=1)
     for joint, (x, y) in enumerate(xy):
-        filled = layout.joints[joint] in made.filled
-        ax.plot(x, y, "o", markersize=5.0, color=colours[joint], markerfacecolor="white" if filled else colours[joint], zorder=2 + filled)
+        filled, colour = layout.joints[joint] in made.filled, style.side(layout.joints[joint])
+        ax.plot(x, y, "o", markersize=5.0, color=colour, markerfacecolor="white" if filled else colour, zorder=2 + filled)
     words = "as recorded" if made.source == made.target else f"{len(made.filled)} filled" + (", flat" if made.flat else "")
     ax.set_title(title + words, fontsize=size, color=style.TEXT)
     ax.set(aspect="equal", xlim=(-0.55, 0.55), ylim=(-1.0, 1.2))
@@ -75,10 +55,10 @@ def draw_converted(ax: Axes, made: Converted, title: str = "", size: float = sty
 
 
 def sensors(sets: Sequence[ClipSet]) -> Table:
-    """What the bodies of some sets are like: layout, joints, frames a second, the share of joints that were not seen, and how far bones change their length.
+    """Properties of data sets: layout, number of joints, frames per second, share of missing joints, and variation of bone lengths.
 
-    A bone's change is the standard deviation of its length in parts of its mean: the median over the bones of the first person, and over clips. Bones of a
-    body keep their length, those of its picture do not.
+    The variation is the standard deviation of a bone's length over time, relative to its mean; the median over the bones of the first person and over clips.
+    It is near 0 for a rigid body in space, and larger for one projected to an image.
     """
     return Table(("set", "layout", "joints", "frames/s", "joints not seen", "bones change by"), tuple(map(_sensor, sets)))
 
@@ -97,8 +77,13 @@ def _sensor(clips: ClipSet) -> tuple[str, ...]:
 
 
 def steps(clip: Clip, config: PreprocessConfig) -> Table:
-    """Each step of preprocessing (:mod:`tdsm.data.preprocess`) and what it leaves: where the pelvis is and how far the shoulders are turned in the first frame,
-    the summed length of all bones, and the shape (M, T, V, C). Raises InputError: a clip in the plane."""
+    """State of a clip after each step of preprocessing (:mod:`tdsm.data.preprocess`).
+
+    The columns are the pelvis and the angle of the shoulders in the first frame, the total length of all bones, and the shape (M, T, V, C).
+
+    Raises:
+        InputError: a 2-D clip.
+    """
     joints, layout = _in_space(clip), clip.layout
     rows = [("as recorded", *_measured(joints, layout))]
     for name, step in {
@@ -141,7 +126,7 @@ def from_above(clip: Clip) -> Figure:
     moved = align(center(joints, layout), layout, "body")
     for ax, title, body in zip(figure.subplots(1, 2), ("as recorded", "after center and align"), (joints, moved), strict=True):
         above = body[0, 0][:, [0, 2]]
-        colours = [_SIDES.get(joint.split()[0], style.MIDDLE) for joint in layout.joints]
+        colours = [style.side(joint) for joint in layout.joints]
         ax.plot(*above[layout.lines].transpose(2, 1, 0), color=style.FLOOR, zorder=1)
         ax.plot(*above[list(layout.shoulders)].T, color=style.TEXT, linewidth=3, zorder=2)
         ax.scatter(*above.T, s=18, color=colours, zorder=3)

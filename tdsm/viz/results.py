@@ -1,6 +1,6 @@
 """Result tables as pictures: dots for means, bars for standard deviations over seeds, one row for each benchmark or method.
 
-Numbers come from :class:`tdsm.experiments.results.Table`, so that a picture and the table beside it cannot differ. Everything returns ``(fig, ax)`` and
+Numbers come from :class:`tdsm.util.tables.Table`, so that a picture and the table beside it cannot differ. Everything returns ``(fig, ax)`` and
 never shows.
 """
 
@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tdsm.experiments.results import Table
 from tdsm.util.errors import InputError
+from tdsm.util.tables import Table
 from tdsm.viz import style
 
 __all__ = ["dots", "methods"]

@@ -69,9 +69,8 @@ def limbs(layout: Layout, influence: Mapping[str, Real] | None) -> list[tuple[in
     if influence is not None:
         part_of, look = {joint: part for part, joints in body_parts(layout).items() for joint in joints}, looks(influence)
         return [(*line, *look[part_of[line[0]]]) for line in layout.lines]
-    side = {"left": style.LEFT, "right": style.RIGHT}
-    sides = [tuple(layout.joints[joint].partition(" ")[0] for joint in line) for line in layout.lines]
-    colours = [style.MIDDLE if set(ends) == {"left", "right"} else side.get(ends[0], style.MIDDLE) for ends in sides]
+    sides = [style.side(joint) for joint in layout.joints]
+    colours = [style.MIDDLE if {sides[one], sides[other]} == {style.LEFT, style.RIGHT} else sides[one] for one, other in layout.lines]
     return [(*line, colour, 1.0) for line, colour in zip(layout.lines, colours, strict=True)]
 
 

@@ -7,7 +7,10 @@ classes also differ in their marker, right and wrong predictions in words and sy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["AXIS", "CLASSES", "COLOURS", "FLOOR", "LEFT", "MIDDLE", "MISS", "OK", "RIGHT", "SMALL", "TEXT", "TITLE", "class_look", "finish", "look", "new_axes"]
+__all__ = [
+    "AXIS", "CLASSES", "COLOURS", "FLOOR", "LEFT", "MIDDLE", "MISS", "OK", "RIGHT", "SMALL", "TEXT", "TITLE", "class_look", "finish", "look", "new_axes",
+    "side",
+]  # fmt: skip
 
 # Okabe-Ito without yellow, which is hard to see on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -35,6 +38,11 @@ def look(index: int) -> tuple[str, str]:
 def class_look(index: int) -> tuple[str, str]:
     """Colour and marker of class number ``index`` on a map: 19 colours that differ, then the same colours with other markers, up to 190 classes."""
     return CLASSES[index % len(CLASSES)], MARKERS[index % len(MARKERS)]
+
+
+def side(joint: str) -> str:
+    """Colour of a joint by its name: left, right or middle of the body."""
+    return {"left": LEFT, "right": RIGHT}.get(joint.partition(" ")[0], MIDDLE)
 
 
 def new_axes(ax: Axes | None, width: float, height: float) -> tuple[Figure, Axes]:

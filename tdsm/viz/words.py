@@ -1,12 +1,12 @@
-"""Which words decide: words left out of a label's text, and what the denoiser attends to.
+"""Influence of single words on an answer: words left out of a label's text, and attention of the denoiser.
 
-**Occlusion** (:func:`without_each_word`): the label is read again without one of its words, and its score changes. It works for every recognizer, since it
-needs scores alone. It shows what the score depends on, and has three limits. A sentence without one of its words is one that nobody writes. Two words that
-say the same hide each other. A change of the score has nothing to do with whether the answer is right.
+**Occlusion** (:func:`without_each_word`): the text of a label is encoded again without one of its words, and the change of its score is measured. It needs
+only scores, so it works for every recognizer. It shows what the score depends on, with three limits. A sentence with a missing word is unusual input for the
+text encoder. If two words have the same meaning, leaving out one of them changes little. A change of the score does not say whether the answer is right.
 
-**Attention** (:func:`attention_to_words`): the share of a skeleton token's attention that goes to each token of the text, in each block of CrossDiT. It says
-what is read, and not what is done with it: a token that is read much may hold a value that changes nothing. The language model has mixed the words before,
-so that a token also tells of its neighbours. In the aligned recipe a label is one token, and there is nothing to choose from; only occlusion applies.
+**Attention** (:func:`attention_to_words`): the share of a skeleton token's attention that each text token gets, in each block of CrossDiT. It shows which
+tokens are read, but not their effect: the value of a token with much attention may change nothing. The language model has already mixed the words, so a
+token also contains information about its neighbours. In the aligned recipe a label is a single token, so only occlusion applies.
 """
 
 import re
@@ -36,14 +36,14 @@ __all__ = ["Words", "attention_to_words", "decision", "draw_attention", "draw_wo
 
 @dataclass(frozen=True)
 class Words:
-    """The words of one label and what the label's score loses without each.
+    """The words of one label, and the loss of its score without each of them.
 
     Attributes:
         label: the label.
-        words: of its name and, behind them, of its description.
-        loss: (word,) the score with the word minus the score without it: positive speaks for the label.
-        margin: the score of the label minus that of the best other label; a larger loss than this makes another label the answer.
-        name_words: how many of the words are the name's.
+        words: words of its name, followed by those of its description.
+        loss: (word,) score with the word minus score without it. Positive: the word supports the label.
+        margin: score of the label minus that of the best other label. If a loss is larger, another label becomes the answer.
+        name_words: number of words that belong to the name.
     """
 
     label: str
@@ -57,12 +57,12 @@ def without_each_word(recognizer: Recognizer, clip: Clip, labels: Sequence[str |
     """Leave out each word of a label's name and description in turn, and score the clip again.
 
     Args:
-        clip: of any body.
-        labels: two or more, with or without descriptions; those of the recognizer are taken where there are none.
-        label: the name of the label whose words are left out. A name of one word is kept.
+        clip: a clip in any layout.
+        labels: two or more labels. A label without a description gets that of the recognizer, if there is one.
+        label: name of the label whose words are left out. A name of one word is kept.
 
     Raises:
-        InputError: fewer than two labels, ``label`` is none of them or has a list of prompts, or what ``recognizer.predict`` refuses.
+        InputError: fewer than two labels, ``label`` is not one of them or has a list of prompts, or input that ``recognizer.predict`` rejects.
     """
     asked = as_labels(labels, merged(recognizer.descriptions, {}))
     names = [each.name for each in asked]
@@ -85,7 +85,7 @@ def without_each_word(recognizer: Recognizer, clip: Clip, labels: Sequence[str |
 
 
 def _errors(recognizer: Recognizer, z_x: torch.Tensor, labels: Sequence[Label]) -> np.ndarray:
-    """Denoising errors of one clip under each label, which are read one by one: two of them may have one name."""
+    """Denoising errors of one clip under each label. Labels are encoded one by one, because several of them have the same name."""
     streams = [recognizer.matcher.encode_text(recognizer.backbone.labels([label]).to(recognizer.device)) for label in labels]
     return torch.cat([recognizer.matcher.errors(z_x, stream)[0] for stream in streams]).cpu().numpy()
 
@@ -95,7 +95,7 @@ def _without(words: Sequence[str], place: int) -> str:
 
 
 def draw_words(words: Words, ax: Axes | None = None) -> tuple[FigureBase, Axes]:
-    """A bar for each word, in the order of the text: what the score loses without it; green speaks for the label, pink against it."""
+    """One bar per word, in the order of the text: the loss of the score without it. Green words support the label, pink words speak against it."""
     fig, ax = style.new_axes(ax, max(5.0, 0.42 * len(words.words) + 1.5), 2.9)
     bars = ax.bar(range(len(words.words)), words.loss, color=[SUPPORTS if loss > 0 else AGAINST for loss in words.loss], width=0.75)
     ax.bar_label(bars, [f"{loss:+.2f}" for loss in words.loss], padding=2, fontsize=style.SMALL - 1)
@@ -115,13 +115,13 @@ def draw_words(words: Words, ax: Axes | None = None) -> tuple[FigureBase, Axes]:
 
 
 def decision(recognizer: Recognizer, clip: Clip, labels: Sequence[str | Label], label: str, frames: int = 6) -> tuple[Figure, np.ndarray]:
-    """What the score of one label loses when a part of the body is held still (above) and when a word of the label is left out (below).
+    """Loss of one label's score if a part of the body is held still (top), and if a word of the label is left out (bottom).
 
-    Parts are held still as :mod:`tdsm.viz.parts` says. Every label that needs the part may lose as much: for what that does to the answer see
-    :func:`tdsm.viz.motion.influence`.
+    :mod:`tdsm.viz.parts` describes how parts are held still. Other labels that need the same part may lose as much;
+    :func:`tdsm.viz.motion.influence` shows the effect on the answer.
 
     Raises:
-        InputError: what :func:`without_each_word` refuses.
+        InputError: input that :func:`without_each_word` rejects.
     """
     words = without_each_word(recognizer, clip, labels, label)
     names = [each.name for each in as_labels(labels)]
@@ -145,13 +145,13 @@ def decision(recognizer: Recognizer, clip: Clip, labels: Sequence[str | Label], 
 
 
 def attention_to_words(recognizer: Recognizer, clip: Clip, label: str | Label) -> tuple[list[str], Float[np.ndarray, "block token"]]:
-    """The share of the skeleton's attention that each token of a label's text gets, in each block: the mean over heads, test noises and skeleton tokens.
+    """Share of the skeleton's attention that each token of a label's text gets, per block: the mean over heads, test noises and skeleton tokens.
 
-    What is missing to 1 in a row is the attention of skeleton tokens to themselves. Where a label has several prompts, their tokens at one place are one
-    token of CrossDiT, because prompts are joined along the channels; the two are written with "|" between them.
+    The remainder to 1 of a row is the attention of skeleton tokens to themselves. Several prompts of a label are joined along the channels, so their tokens
+    at the same position are one token of CrossDiT; they are written with "|" between them.
 
     Raises:
-        InputError: the recognizer has no words to attend to (an aligned backbone), or its text encoder has no tokens to show.
+        InputError: the recognizer has an aligned backbone (one token per label) or the joint stream, or its text encoder has no tokens.
     """
     (asked,) = as_labels([label], merged(recognizer.descriptions, {}))
     denoiser, encoder = recognizer.matcher.denoiser, recognizer.backbone.text_encoder
@@ -175,7 +175,7 @@ def attention_to_words(recognizer: Recognizer, clip: Clip, label: str | Label) -
 
 
 def _shares(attn: torch.nn.Module, qkv: torch.Tensor, keys: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-    """(token,) of one label: softmax over own tokens and words, as :meth:`tdsm.model.blocks.CrossBlock.skeleton` computes it, averaged."""
+    """Shares (token,) of one label: the softmax over own tokens and words of :meth:`tdsm.model.blocks.CrossBlock.skeleton`, averaged."""
     q, k, _ = attn.split(qkv)  # (1, R, heads, M_x, part)
     q = q / q.shape[-1] ** 0.5
     to_words = (q @ keys[:, None]).masked_fill(hidden[:, None, None, None, :], float("-inf"))
@@ -184,7 +184,7 @@ def _shares(attn: torch.nn.Module, qkv: torch.Tensor, keys: torch.Tensor, hidden
 
 
 def draw_attention(tokens: Sequence[str], shares: Float[np.ndarray, "block token"], ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """Shares from :func:`attention_to_words`: a row for each block, a column for each token, dark for much."""
+    """Draw the shares of :func:`attention_to_words`: one row per block, one column per token; dark is a large share."""
     fig, ax = style.new_axes(ax, max(5.0, 0.42 * len(tokens) + 1.6), 0.5 * len(shares) + 1.7)
     picture = ax.imshow(shares, cmap="Blues", vmin=0, aspect="auto")
     ax.set_xticks(range(len(tokens)), tokens, rotation=40, ha="right", rotation_mode="anchor", fontsize=style.AXIS, parse_math=False)

@@ -10,7 +10,7 @@ from tdsm.catalogue.partitions import PARTITIONS, partitions_of
 from tdsm.catalogue.rows import all_benchmarks, dataset_facts
 from tdsm.data.prompts import SUBSETS
 from tdsm.util.errors import InputError
-from tdsm.util.html import html_table
+from tdsm.util.tables import html_table
 
 __all__ = ["Finding", "finding_of_clips", "next_command", "rows_served"]
 
