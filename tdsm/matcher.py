@@ -83,7 +83,7 @@ class Matcher(nn.Module):
         z_xt = add_noise(z_x, noise, t, self.alpha_bar)
         target = diffusion_target(self.diffusion.target, z_x, noise, t, self.alpha_bar)
         used, labels = torch.stack((positive, negative)).unique(return_inverse=True)  # encode only the texts of this batch
-        read = text.select(used)
+        read = text if len(used) == len(text) else text.select(used)
         prediction = self.denoiser(z_xt, t, labels, read.z_g, read.z_l, read.mask)
         e_p, e_n = sample_errors(prediction, target)
         alike = F.cosine_similarity(text.z_g[positive], text.z_g[negative], dim=-1) > self.diffusion.near

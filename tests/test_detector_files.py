@@ -358,7 +358,7 @@ def test_the_doctor_knows_these_files_too(tmp_path):
     file = written(tmp_path / "films/a.json", [{"frame": frame, "landmarks": landmarks(frame)} for frame in range(T)])
     for path in (file, file.parent):
         finding = inspect(path)
-        assert (finding.clips, finding.known) == (1, ("layout mediapipe-33",))
+        assert (finding.clips, finding.notes) == (1, ("layout mediapipe-33",))
         assert ["no frame rate is stated" in problem for problem in finding.problems] == [True]
     assert inspect(written(tmp_path / "b.json", {"a": 1})).clips is None
 

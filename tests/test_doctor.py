@@ -58,7 +58,7 @@ def test_a_whole_ntu_60_is_judged_by_its_names_alone(tmp_path):
     assert list(found.classes) == list(ntu.CLASSES[:60])
     assert set(found.classes.values()) == {948}
     assert sum(found.parts["xsub"]) == sum(found.parts["xview"]) == 56_880
-    assert any("302 of them are listed as having no skeleton, 56,578 remain" in text for text in found.known)
+    assert any("302 of them are listed as having no skeleton, 56,578 remain" in text for text in found.notes)
     assert set(found.benchmarks) == {one.name for one in all_benchmarks() if one.dataset == "ntu-60"}
     assert found.next == f"tdsm reproduce ntu-60-synse-55-5 --data {tmp_path}"
 
@@ -160,7 +160,7 @@ def test_kinetics_is_counted_by_its_label_tables(tmp_path):
     assert (found.dataset, found.clips, found.parts) == ("kinetics-400", 797, {"official": (399, 398)})
     assert found.problems == ("1 clips of the label tables are missing, first val/id_000; complete the download",
                               f"1 classes have no clip: {kinetics.CLASSES[7]}; complete the download")  # fmt: skip
-    assert "2 clips have no skeleton according to the label tables and are skipped" in found.known
+    assert "2 clips have no skeleton according to the label tables and are skipped" in found.notes
     assert "kinetics-200-purls-180-20" in found.benchmarks
     (tmp_path / "k/kinetics_val_label.json").write_text("[]")
     assert "kinetics_val_label.json is not a label table; download it again" in inspect(tmp_path / "k").problems
@@ -212,7 +212,7 @@ def test_clips_in_one_file_or_a_store(tmp_path):
         found = inspect(path)
         assert (found.dataset, found.clips, found.parts) == ("nw-ucla", 20, {"official": (10, 10)})
         assert "20 of 1,484 clips; complete the download" in found.problems
-        assert "layout kinect-20" in found.known[0]
+        assert "layout kinect-20" in found.notes[0]
     with (tmp_path / "store/joints.f32").open("ab") as file:
         file.write(b"1234")
     assert "do not end at the same clip" in inspect(tmp_path / "store").problems[0]
@@ -249,7 +249,7 @@ def test_known_sizes_of_published_features_are_no_fault(tmp_path):
     assert found.problems == ()
     assert found.dataset == "ntu-60"
     assert set(found.benchmarks) == {"ntu-60-synse-55-5", "ntu-60-star-xsub-55-5"}  # by its numbers of clips it is not xview
-    assert any("16,392 clips, officially 16,487" in text for text in found.known)
+    assert any("16,392 clips, officially 16,487" in text for text in found.notes)
     assert found.next == f"tdsm reproduce ntu-60-synse-55-5 --data {tmp_path / 'ntu120_val'}"
 
 
@@ -257,7 +257,7 @@ def test_features_say_which_class_list_they_are(tmp_path):
     benchmark = benchmark_named("ntu-60-sadvae-55-5")
     found = inspect(feature_folder(tmp_path / "a", benchmark, 2))
     assert found.benchmarks == ("ntu-60-sadvae-55-5",)
-    assert "ntu-60-sadvae-55-5: class list 3 of 3" in found.known
+    assert "ntu-60-sadvae-55-5: class list 3 of 3" in found.notes
     arrays = {
         f"{part}_{what}": np.ones((59, 4), np.float32) if what == "data" else np.arange(1, 60)
         for part in ("train", "zsl", "gzsl")
@@ -276,7 +276,7 @@ def test_a_recognizer_and_its_run_folder(tmp_path):
     for path in (model, tmp_path / "run"):
         found = inspect(path)
         assert found.path == model
-        assert found.known[0] == "trained on 2 classes: wave, jump"
+        assert found.notes[0] == "trained on 2 classes: wave, jump"
         assert found.problems == ("matcher.safetensors is missing; get a complete copy",)
     (model / "backbone.json").write_text("{}")
     assert "cannot be read" in inspect(model).problems[0]

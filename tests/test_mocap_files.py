@@ -656,7 +656,7 @@ def test_the_doctor_names_motion(tmp_path, name):
         written(tmp_path / each, content)
     mocap.zipped(tmp_path / "e.zip", {"new_joints/0.npy": (tmp_path / "d.npy").read_bytes()})
     found = inspect(tmp_path / name)
-    assert found.clips == 1 and "layout smpl-22" in found.known
+    assert found.clips == 1 and "layout smpl-22" in found.notes
 
 
 def test_a_take_without_its_unit_of_a_body_too_small_or_large_gets_the_nearest(tmp_path):

@@ -54,7 +54,8 @@ class _Conversion(Filling):
         """A one-line summary for the user; empty if the layouts are equal."""
         if self.source == self.target:
             return ""
-        parts = [f"{len(self.filled)} joints filled from their neighbours ({', '.join(self.filled)})" if self.filled else "every joint has its counterpart"]
+        count = "1 joint filled from its neighbours" if len(self.filled) == 1 else f"{len(self.filled)} joints filled from their neighbours"
+        parts = [f"{count} ({', '.join(self.filled)})" if self.filled else "every joint has its counterpart"]
         parts += ["depth missing and set to 0"] if self.flat else []
         parts += [f"{self.unseen / self.positions:.1%} of joint positions missing"] if self.unseen else []
         parts += [f"interpolated over time: {', '.join(self.bridged)}"] if self.bridged else []
@@ -105,7 +106,7 @@ def convert(clips: Clip | ClipSet, layout: Layout | str) -> Converted | Converte
         >>> converted.clip.joints.shape[2:]
         (20, 3)
         >>> converted.note
-        'converted from ntu-25 to kinect-20: 1 joints filled from their neighbours (spine)'
+        'converted from ntu-25 to kinect-20: 1 joint filled from its neighbours (spine)'
         >>> convert(synthetic_clips(1, actions=["bow", "jump"]), "coco-17").clips.layout.name
         'coco-17'
     """

@@ -31,7 +31,7 @@ def status_table(out: Path) -> str:
     """Text table of the cells, stages and workers of all experiments in a folder, during a run or after an interrupted one.
 
     A stage is "running" if a process computes it; the table then shows the step of the last checkpoint. A stage is "left" if an interrupted process began it.
-    A cell is "lost" if its worker has disappeared. Cells and stages that no process has begun are "waiting".
+    A cell is "lost" if its worker ended before the cell was done; the next call computes it. Cells and stages that no process has begun are "waiting".
 
     Raises:
         InputError: the folder contains no experiment, or one of its files is damaged.

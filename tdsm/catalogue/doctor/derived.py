@@ -46,8 +46,8 @@ def read_clips(path: Path, kind: str) -> Finding:
     if clips is None:
         return Finding(path, kind, problems=problems)
     names, labels = [clip.name for clip in clips], [clip.label for clip in clips]
-    known = [f"layout {clips.layout.name}"]
-    return finding_of_clips(path, kind, clips.name, names, labels, clips.classes, known=known, problems=problems)
+    notes = [f"layout {clips.layout.name}"]
+    return finding_of_clips(path, kind, clips.name, names, labels, clips.classes, notes=notes, problems=problems)
 
 
 def own_clips(path: Path) -> Finding:
@@ -72,16 +72,16 @@ def features(path: Path) -> Finding:
     except InputError as error:
         return Finding(path, "features", problems=(str(error),))
     fitting = _fitting(published, path)
-    known = [remark for remarks in fitting.values() for remark in remarks]
-    if any("officially" in remark for remark in known):
-        known.append("features may have fewer clips than officially stated; those of SynSE do (16,392 of 16,487 test clips of NTU-60)")
+    notes = [remark for remarks in fitting.values() for remark in remarks]
+    if any("officially" in remark for remark in notes):
+        notes.append("features may have fewer clips than officially stated; those of SynSE do (16,392 of 16,487 test clips of NTU-60)")
     train, test = len(published.y_train), len(published.y_unseen)
     kind = f"features: {train:,} clips of {len(published.seen)} seen classes, {test:,} of {len(published.unseen)} unseen ones"
     datasets = {row.dataset for row in all_benchmarks() if row.name in fitting}
     problems = () if fitting else ("its labels match the class lists of no published row; see docs/BENCHMARKS.md",)
     command = f"tdsm reproduce {next(iter(fitting))} --data {shlex.quote(str(path))}" if fitting else ""
     dataset = published.dataset or (min(datasets) if len(datasets) == 1 else "")
-    return Finding(path, kind, dataset, train + test, benchmarks=tuple(fitting), known=tuple(known), problems=problems, next=command)
+    return Finding(path, kind, dataset, train + test, benchmarks=tuple(fitting), notes=tuple(notes), problems=problems, next=command)
 
 
 def _fitting(published: FeatureSet, path: Path) -> dict[str, list[str]]:
@@ -111,7 +111,7 @@ def prompts(path: Path, kind: str) -> Finding:
             fits.append(dataset)
     if not fits:
         return Finding(path, kind, problems=(f"fits no data set: {faults[0]}",))
-    return Finding(path, kind, known=(f"prompts for {', '.join(fits)}",), next=f"tdsm.data.prompts.published.published_prompts({str(path)!r}, {fits[0]!r})")
+    return Finding(path, kind, notes=(f"prompts for {', '.join(fits)}",), next=f"tdsm.data.prompts.published.published_prompts({str(path)!r}, {fits[0]!r})")
 
 
 def recognizer(path: Path, kind: str) -> Finding:
@@ -119,9 +119,9 @@ def recognizer(path: Path, kind: str) -> Finding:
     try:
         about = json.loads((path / "backbone.json").read_text(encoding="utf-8"))
         seen = f"{len(about['seen'])} classes: {', '.join(about['seen'])}" if about["seen"] else "generated movement only"
-        known = (f"trained on {seen}", f"layout {about['layout']}")
+        notes = (f"trained on {seen}", f"layout {about['layout']}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         return Finding(path, kind, problems=(f"backbone.json cannot be read ({error!r}); save it again",))
     lacking = [name for name in ("backbone.safetensors", "matcher.safetensors") if not (path / name).is_file()]
     problems = tuple(f"{name} is missing; get a complete copy" for name in lacking)
-    return Finding(path, kind, known=known, problems=problems, next=f"tdsm predict {shlex.quote(str(path))} YOUR_CLIPS --labels 'any name, another name'")
+    return Finding(path, kind, notes=notes, problems=problems, next=f"tdsm predict {shlex.quote(str(path))} YOUR_CLIPS --labels 'any name, another name'")

@@ -1,4 +1,4 @@
-"""The result of the doctor for a path, and its comparison with the protocols: counts, partitions, and the rows of published tables that it serves."""
+"""The result of the doctor for a path, and its comparison with the protocols: counts, partitions, and rows of published tables that it allows."""
 
 import shlex
 from collections import Counter
@@ -28,8 +28,8 @@ class Finding:
         clips: expected number of clips, or None if only reading all files would show it.
         classes: clips per class, as far as names or small tables show.
         parts: official partition -> (training clips, test clips), from the clips' names.
-        benchmarks: names of the rows of published tables that it serves.
-        known: further information that is not a problem.
+        benchmarks: names of the rows of published tables that can be computed from it.
+        notes: further information that is not a problem.
         problems: what is wrong or missing, each with its remedy.
         next: the command to continue with, or "".
     """
@@ -41,7 +41,7 @@ class Finding:
     classes: dict[str, int] = field(default_factory=dict)
     parts: dict[str, tuple[int, int]] = field(default_factory=dict)
     benchmarks: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     next: str = ""
 
@@ -56,8 +56,8 @@ class Finding:
         for name, (train, test) in self.parts.items():
             stated = f"; officially {official[name][0]:,} and {official[name][1]:,}" if name in official else ""
             lines.append((name, f"{train:,} train, {test:,} test{stated}"))
-        lines += [("serves", ", ".join(self.benchmarks))] if self.benchmarks else []
-        lines += [("known", text) for text in self.known] + [("problem", text) for text in self.problems]
+        lines += [("rows", ", ".join(self.benchmarks))] if self.benchmarks else []
+        lines += [("note", text) for text in self.notes] + [("problem", text) for text in self.problems]
         return lines + ([("next", self.next)] if self.next else [])
 
     def __str__(self) -> str:
@@ -69,7 +69,7 @@ class Finding:
 
 def finding_of_clips(
     path: Path, kind: str, dataset: str, names: Sequence[str], labels: Iterable[str | None], classes: Sequence[str],
-    *, known: Sequence[str] = (), problems: Sequence[str] = (), raw: bool = False,
+    *, notes: Sequence[str] = (), problems: Sequence[str] = (), raw: bool = False,
 ) -> Finding:  # fmt: skip
     """The finding for these clips, compared with the protocols of their data set if it has any.
 
@@ -78,19 +78,19 @@ def finding_of_clips(
         names: names of the clips.
         labels: their class names, None or "" if unknown.
         classes: all class names of the data set, in order.
-        known, problems: see :class:`Finding`.
+        notes, problems: see :class:`Finding`.
         raw: True for original recordings, which still include those without a body.
     """
     counts = Counter(label for label in labels if label)
     per_class = {label: counts[label] for label in classes or sorted(counts)}
     parts, outside = _count_parts(dataset, names)
-    more_known, faults = _against_facts(dataset, len(names), raw)
+    more_notes, faults = _against_facts(dataset, len(names), raw)
     if dataset in dataset_facts():
         faults += [_listed("{} classes have no clip: {}; complete the download", [label for label, count in per_class.items() if not count])]
     faults.append(_listed("{} clips are in no official part: {}; remove them", outside))
     wrong = tuple(text for text in (*problems, *faults) if text)
     command = next_command(path, dataset, bool(counts))
-    return Finding(path, kind, dataset, len(names), per_class, parts, rows_served(dataset), (*known, *more_known), wrong, command)
+    return Finding(path, kind, dataset, len(names), per_class, parts, rows_served(dataset), (*notes, *more_notes), wrong, command)
 
 
 def rows_served(dataset: str) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ def _recordings(files: Files, kind: str, dataset: str, matches: Matches, classes
     twice = [name for name, count in Counter(names).items() if count > 1]
     problems = [f"{len(twice)} recordings occur more than once, first {twice[0]}; keep one copy"] if twice else []
     problems += [f"{labels.count(None)} files have unknown action numbers; remove them"] if None in labels else []
-    return finding_of_clips(files.path, kind, dataset, names, labels, classes, known=[_BY_NAMES], problems=problems, raw=True)
+    return finding_of_clips(files.path, kind, dataset, names, labels, classes, notes=[_BY_NAMES], problems=problems, raw=True)
 
 
 def _ntu(files: Files, matches: Matches) -> Finding:
@@ -133,12 +133,12 @@ def _pku(files: Files, matches: Matches) -> Finding:
         f"{len(skeletons):,} of {whole:,} videos; complete the download" if not second and len(skeletons) < whole else "",
     ]
     kind = f"PKU-MMD, phase {'II' if second else 'I'}, {len(skeletons):,} videos with labels"
-    known = ["the label files define the clips; the skeletons were not opened"]
+    notes = ["the label files define the clips; the skeletons were not opened"]
     if second:
         rows = "no row of a published table uses phase II"
         counts = dict(Counter(action for action in actions if action))
-        return Finding(files.path, kind, "pku-mmd", len(names), counts, known=(*known, rows), problems=tuple(filter(None, problems)))
-    return finding_of_clips(files.path, kind, "pku-mmd", names, actions, pku_mmd.CLASSES, known=known, problems=problems, raw=True)
+        return Finding(files.path, kind, "pku-mmd", len(names), counts, notes=(*notes, rows), problems=tuple(filter(None, problems)))
+    return finding_of_clips(files.path, kind, "pku-mmd", names, actions, pku_mmd.CLASSES, notes=notes, problems=problems, raw=True)
 
 
 def _pku_rows(files: Files, name: str) -> list[int] | None:
@@ -169,9 +169,9 @@ def _kinetics(files: Files, matches: Matches) -> Finding:
     empty = sum(not tables[name].get("has_skeleton", True) for name in clips & tables.keys())
     names = sorted(name for name in clips if tables.get(name, {}).get("has_skeleton", True))
     labels = [tables.get(name, {}).get("label") for name in names]
-    known = ["counted by file names and label tables; no skeleton was opened", "officially about 240,000 train and 20,000 test"]
-    known += [f"{empty:,} clips have no skeleton according to the label tables and are skipped"] if empty else []
-    return finding_of_clips(files.path, "Kinetics-skeleton", "kinetics-400", names, labels, kinetics.CLASSES, known=known, problems=problems, raw=True)
+    notes = ["counted by file names and label tables; no skeleton was opened", "officially about 240,000 train and 20,000 test"]
+    notes += [f"{empty:,} clips have no skeleton according to the label tables and are skipped"] if empty else []
+    return finding_of_clips(files.path, "Kinetics-skeleton", "kinetics-400", names, labels, kinetics.CLASSES, notes=notes, problems=problems, raw=True)
 
 
 def _kinetics_rows(files: Files, name: str) -> dict[str, dict]:
@@ -186,10 +186,10 @@ def _kinetics_rows(files: Files, name: str) -> dict[str, dict]:
 
 def _openpose(files: Files, matches: Matches) -> Finding:
     videos = {f"{PurePosixPath(name).parent}/{match[1] or ''}" for name, match in matches}
-    known = (f"{len(matches):,} frames; the files hold neither labels nor the frame rate",)
+    notes = (f"{len(matches):,} frames; the files hold neither labels nor the frame rate",)
     command = f"tdsm predict {shlex.quote(str(files.path))} --labels 'any name, another name'"
     problems = door(files.path)[1] if len(matches) <= _READ else ()
-    return Finding(files.path, f"poses by OpenPose, {len(videos)} videos", clips=len(videos), known=known, problems=problems, next=command)
+    return Finding(files.path, f"poses by OpenPose, {len(videos)} videos", clips=len(videos), notes=notes, problems=problems, next=command)
 
 
 def pickled(path: Path) -> Finding:
@@ -205,13 +205,13 @@ def pickled(path: Path) -> Finding:
     in_60 = all(recording.action <= _NTU_60_ACTIONS and recording.setup <= _NTU_60_SETUPS for recording in recordings)
     classes = ntu.CLASSES[:_NTU_60_ACTIONS] if in_60 else ntu.CLASSES
     kind = f"NTU RGB+D {'in 2-D (COCO-17)' if scored else 'in 3-D'}, annotation pickle"
-    known = ["counted from the names in it; pyskl and MMAction2 removed ghost bodies differently, so their pickles differ"]
+    notes = ["counted from the names in it; pyskl and MMAction2 removed ghost bodies differently, so their pickles differ"]
     labels = [ntu.CLASSES[recording.action - 1] for recording in recordings]
-    return finding_of_clips(path, kind, f"ntu-{len(classes)}", names, labels, classes, known=known)
+    return finding_of_clips(path, kind, f"ntu-{len(classes)}", names, labels, classes, notes=notes)
 
 
 def _kinetics_pickle(path: Path) -> Finding:
-    known = ("an index; the skeletons are in the folder kpfiles/ next to it",)
+    notes = ("an index; the skeletons are in the folder kpfiles/ next to it",)
     lacking = () if (path.parent / "kpfiles").is_dir() else ("the folder kpfiles/ is missing; tdsm/data/readers/pyskl.py says where to get it",)
     kind, command = "Kinetics in 2-D (COCO-17), annotation pickle", next_command(path, "kinetics-400")
-    return Finding(path, kind, "kinetics-400", benchmarks=rows_served("kinetics-400"), known=known, problems=lacking, next=command)
+    return Finding(path, kind, "kinetics-400", benchmarks=rows_served("kinetics-400"), notes=notes, problems=lacking, next=command)
