@@ -283,8 +283,8 @@ def test_a_recognizer_and_its_run_folder(tmp_path):
 
 
 def test_published_prompts(download):
-    assert "prompts for ntu-60, ntu-120, pku-mmd" in inspect(download("sa_dvae/class_lists")).known
-    assert "utd-mhad" in inspect(download("purls/gpt3_desc.xlsx")).known[0]
+    assert "prompts for ntu-60, ntu-120, pku-mmd" in inspect(download("sa_dvae/class_lists")).notes
+    assert "utd-mhad" in inspect(download("purls/gpt3_desc.xlsx")).notes[0]
 
 
 def test_a_class_list_that_fits_no_data_set(tmp_path):
