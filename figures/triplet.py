@@ -49,9 +49,9 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     style.finish(ax, "points of top-1 on unseen classes that the triplet loss adds (left: it hurts, right: it helps)")
     handles = {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     ax.legend(handles.values(), handles.keys(), fontsize=style.SMALL, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4)
-    seeds = ", ".join(f"{len(result.arrays['top1_variants'])} ({title})" for title, result in made.items())
-    note = f"Mean of the differences over seeds, bars: ± their std; seeds: {seeds}.\nDemo: difference of means, 5 seeds. Ours: nothing selected. "
-    note += "Published: selected on test clips."
+    seeds = sorted({len(result.arrays["top1_variants"]) for result in made.values()})
+    note = f"Mean of the differences over seeds ({' or '.join(map(str, seeds))}), bars: ± their std. Demo: difference of means, 5 seeds.\n"
+    note += "Ours: nothing selected. Published: selected on test clips."
     commit = re.search(r"commit [^;]*", printed.read_text(encoding="utf-8"))[0]
     source = f"results/triplet_margin.txt: {commit}"
     caption(figure, "\n".join([note, source, *(result.source for result in made.values())]))
