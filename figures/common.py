@@ -20,7 +20,10 @@ from tdsm.viz import style
 
 HERE = Path(__file__).parent
 NOT_RUN = "not run"
-ROWS = {"utd-mhad-purls-18-9": "UTD-MHAD 18/9", "nw-ucla-purls-5-5": "NW-UCLA 5/5"}  # rows of recordings on which benchmarks/ablations.py was run -> name in figures
+ROWS = {
+    "utd-mhad-purls-18-9": "UTD-MHAD 18/9",
+    "nw-ucla-purls-5-5": "NW-UCLA 5/5",
+}  # rows of recordings on which benchmarks/ablations.py was run -> name in figures
 OURS = {"tdsm": "TDSM, this package", "cosine": "cosine, no denoiser", "ridge": "ridge to text"}  # method in a result file -> name in figures
 
 Draw = Callable[[Sequence[Result], Path], list[Path]]

@@ -56,11 +56,9 @@ class Numbers:
 
 
 def space_numbers(spaces: Mapping[str, Space], neighbours: int = 10) -> Numbers:
-    """How near clips lie to their own label in each space, and how near to clips of the same action.
+    """Measure how near clips lie to their own label, and to clips of the same action, in each space.
 
-    "neighbours": the share of a clip's nearest other clips that show the same action; "other persons": the same, with clips of the same person left out.
-    "gap": the distance between the mean directions of clips and labels. "own label": the rank of a clip's own label among all labels of the space, by cosine.
-    "first": the share of clips whose own label has rank 1. Intervals draw whole persons or, where it is said, whole actions.
+    The note of the result defines the columns. Ranks are by cosine, among all labels of the space.
 
     Raises:
         InputError: no space, or fewer clips of other persons than ``neighbours``.
@@ -82,14 +80,18 @@ def space_numbers(spaces: Mapping[str, Space], neighbours: int = 10) -> Numbers:
         }
     counts = sorted({len(space.labels) for space in spaces.values()})
     chance = ", ".join(f"{(count + 1) / 2:g} and {1 / count:.2f} among {count} labels" for count in counts)
-    return Numbers(rows, f"by chance: own label and first {chance}; gap: 0 (same mean direction) to 2 (opposite); in brackets: 95 % intervals")
+    note = f"neighbours: share of the {neighbours} nearest clips that show the same action; other persons: the same without clips of the same person; "
+    note += (
+        "gap: distance between the mean directions of clips and labels, 0 to 2; own label: rank of the right label; first: share of clips for which it is 1; "
+    )
+    note += f"by chance: own label and first {chance}; in brackets: 95 % intervals, from drawing whole persons unless actions are named"
+    return Numbers(rows, note)
 
 
 def pair_numbers(pairs: Mapping[str, Pairs], neighbours: int = 10) -> Numbers:
-    """Whether the nearest pairs agree on being right or wrong.
+    """Measure whether right pairs have right pairs, and wrong pairs wrong ones, as their nearest neighbours.
 
-    "all": of all pairs. "fair": neighbours with the same action or the same label do not count, because pairs of one action under one label are alike
-    whatever is done with them.
+    The fair measure ignores neighbours with the same action or the same label: such pairs are alike in any feature.
     """
     rows = {}
     for name, each in pairs.items():
@@ -99,7 +101,9 @@ def pair_numbers(pairs: Mapping[str, Pairs], neighbours: int = 10) -> Numbers:
             "fair, persons drawn": interval(fair, np.tile(each.of.subjects, 2)),
             "fair, actions drawn": interval(fair, each.clip_y),
         }
-    return Numbers(rows, "by chance: 0.5; in brackets: 95 % intervals")
+    note = f"all: share of the {neighbours} nearest pairs that are right or wrong as the pair is; fair: the same, without neighbours of the same action "
+    note += "or label; by chance: 0.5; in brackets: 95 % intervals"
+    return Numbers(rows, note)
 
 
 def project(features: Mapping[str, np.ndarray] | np.ndarray, method: str, seed: int = 0, neighbours: int = 15, dimensions: int = 2) -> np.ndarray:
