@@ -43,8 +43,9 @@ def build(folder: Path) -> int:
         shutil.rmtree(folder)
     with tempfile.TemporaryDirectory() as doctrees:
         status = main(["-q", "-W", "--keep-going", "-E", "-d", doctrees, "-c", str(ROOT / "docs"), str(ROOT), str(folder)])
-    (folder / ".buildinfo").unlink(missing_ok=True)
-    (folder / "index.html").write_text(FRONT, encoding="utf-8")
+    if folder.is_dir():  # Sphinx makes it once its settings are read
+        (folder / ".buildinfo").unlink(missing_ok=True)
+        (folder / "index.html").write_text(FRONT, encoding="utf-8")
     return status
 
 
