@@ -68,6 +68,14 @@ def test_a_reloaded_recognizer_scores_bit_for_bit_alike(run, clips):
     assert np.array_equal(again.predict(clips[:5], labels).scores, recognizer.predict(clips[:5], labels).scores)
 
 
+def test_a_part_left_in_training_mode_does_not_change_the_features(run, clips):
+    recognizer = run[1]
+    before = recognizer.features(clips[:3])
+    for part in recognizer.backbone.children():
+        part.train()
+    assert torch.equal(recognizer.features(clips[:3]), before)
+
+
 def test_scores_of_a_label_depend_on_that_label_only(run, clips):
     recognizer = run[1]
     every = recognizer.predict(clips[:4], UNSEEN).scores

@@ -110,8 +110,7 @@ class Backbone(nn.Module, ABC):
         Clips are loaded in batches of ``batch``, so a memory-mapped array can be larger than the memory.
         """
         _check_any(x)
-        if self.training:
-            self.eval()
+        self.eval()
         device = next(self.parameters()).device
         features = []
         for start in range(0, len(x), batch):

@@ -81,10 +81,9 @@ def space_numbers(spaces: Mapping[str, Space], neighbours: int = 10) -> Numbers:
     counts = sorted({len(space.labels) for space in spaces.values()})
     chance = ", ".join(f"{(count + 1) / 2:g} and {1 / count:.2f} among {count} labels" for count in counts)
     note = f"neighbours: share of the {neighbours} nearest clips that show the same action; other persons: the same without clips of the same person; "
-    note += (
-        "gap: distance between the mean directions of clips and labels, 0 to 2; own label: rank of the right label; first: share of clips for which it is 1; "
-    )
-    note += f"by chance: own label and first {chance}; in brackets: 95 % intervals, from drawing whole persons unless actions are named"
+    note += "gap: distance between the mean directions of clips and labels, 0 to 2; own label: rank of the right label; "
+    note += f"first: share of clips for which it is 1; by chance: own label and first {chance}; "
+    note += "in brackets: 95 % intervals, from drawing whole persons unless actions are named"
     return Numbers(rows, note)
 
 
