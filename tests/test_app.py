@@ -19,7 +19,7 @@ import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -474,6 +474,7 @@ def choose(tab, name, number):
     tab.click(f"document.querySelectorAll('[role=option]')[{number}]")
 
 
+@contextmanager
 def inside(tab, folder):
     """The page in the frame, which is a process of its own."""
     port = (folder / "chromium" / "DevToolsActivePort").read_text().split()[0]
@@ -481,18 +482,25 @@ def inside(tab, folder):
     while time.monotonic() < end:
         frames = [page for page in answers(f"http://127.0.0.1:{port}/json/list") if page["type"] == "iframe"]
         if len(frames) == 1:
-            return Tab(frames[0]["webSocketDebuggerUrl"], tab.pictures)
+            frame = Tab(frames[0]["webSocketDebuggerUrl"], tab.pictures)
+            with closing(frame.socket):
+                yield frame
+            return
         time.sleep(0.1)
     pytest.fail(f"there are {len(frames)} frames, not one")
 
 
-def press_inside(tab, frame, element):
-    """Mouse down and up in the frame, by way of the page, as a user's is."""
-    outer = tab.box("document.querySelector('#below iframe')")
-    inner = frame.box(element)
-    place = {"x": outer["x"] + inner["x"] + inner["width"] / 2, "y": outer["y"] + inner["y"] + inner["height"] / 2}
-    for kind in ("mousePressed", "mouseReleased"):
-        tab.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
+def press_inside(tab, frame, element, condition):
+    """Mouse down and up in the frame, by way of the page, as a user's is; again until the frame, another process, has heard it."""
+    end = time.monotonic() + 20
+    while not frame.value(condition):
+        assert time.monotonic() < end, f"{condition} does not come"
+        inner = frame.box(element)  # first: it may scroll the page
+        outer = tab.box("document.querySelector('#below iframe')")
+        place = {"x": outer["x"] + inner["x"] + inner["width"] / 2, "y": outer["y"] + inner["y"] + inner["height"] / 2}
+        for kind in ("mousePressed", "mouseReleased"):
+            tab.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
+        time.sleep(0.5)
 
 
 def nothing_went_wrong(tab, server):
@@ -539,18 +547,17 @@ class TestBrowser:
         tab.click(by_id("ask"))
         shown(tab, "actions in 29.4 s", "below")
         shown(tab, "none of these")
-        frame = inside(tab, tmp_path)
-        bands = frame.wait("document.querySelectorAll('.band').length")
-        rows = tab.value("document.querySelectorAll('#below table tr').length - 1")
-        assert bands == rows >= 3
-        assert frame.value("+get('ticks').getAttribute('aria-valuenow')") == 0
-        press_inside(tab, frame, "document.querySelectorAll('.band')[2]")
-        start, end = (float(frame.value(f"get('{name}').value")) for name in ("start", "end"))
-        assert start > 1
-        frame.wait(f"+get('ticks').getAttribute('aria-valuenow') >= {start}")
-        assert frame.value("+get('ticks').getAttribute('aria-valuenow')") <= end
-        assert frame.value("document.querySelectorAll('.band.on').length") == 1
-        frame.socket.close()
+        with inside(tab, tmp_path) as frame:
+            bands = frame.wait("document.querySelectorAll('.band').length")
+            rows = tab.wait("document.querySelectorAll('#below table tr').length - 1")
+            assert bands == rows >= 3
+            assert frame.value("+get('ticks').getAttribute('aria-valuenow')") == 0
+            press_inside(tab, frame, "document.querySelectorAll('.band')[2]", "document.querySelectorAll('.band.on').length && get('start').value")
+            start, end = (float(frame.value(f"get('{name}').value")) for name in ("start", "end"))
+            assert start > 1
+            frame.wait(f"+get('ticks').getAttribute('aria-valuenow') >= {start}")
+            assert frame.value("+get('ticks').getAttribute('aria-valuenow')") <= end
+            assert frame.value("document.querySelectorAll('.band.on').length") == 1
         tab.picture("timeline")
         link = tab.value("document.querySelector('#below a[download]').href")
         assert base64.b64decode(link.partition("base64,")[2]).decode().splitlines()[0].startswith("start,end,label")
