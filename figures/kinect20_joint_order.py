@@ -22,7 +22,6 @@ from tdsm.viz import style
 
 OUT = Path(__file__).parent / "out" / "kinect20_joint_order.png"
 EXCHANGE = [3, 2, 1, 0, *range(4, 20)]
-COLOURS = {"left": style.LEFT, "right": style.RIGHT}
 CLIPS = {read_utd_mhad: "a4_s1_t1", read_nw_ucla: "a09_s04_e01_v02"}
 TITLES = {read_utd_mhad: "UTD-MHAD", read_nw_ucla: "NW-UCLA"}
 
@@ -43,7 +42,7 @@ def draw(ax: Axes, places: np.ndarray, order: list[int], grey: bool, title: str)
     """Draw one skeleton with the names of its joints; joint j of the tree is at places[order[j]]."""
     xy = places[order]
     for child, parent in KINECT_20.bones:
-        colour = "#b0b0b0" if grey else COLOURS.get(KINECT_20.joints[child].split()[0], "#333333")
+        colour = "#b0b0b0" if grey else style.side(KINECT_20.joints[child])
         ax.plot(*xy[[child, parent]].T, color=colour, linewidth=2.5, solid_capstyle="round")
     ax.plot(*xy.T, "o", color="#8a8a8a" if grey else "#222222", markersize=4)
     for (x, y), (label_x, label_y), joint in zip(xy, label_places(xy), KINECT_20.joints, strict=True):
