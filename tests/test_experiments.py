@@ -24,7 +24,7 @@ from tdsm.backbones.fit import fit_backbone, save_backbone
 from tdsm.backbones.nets import build_encoder
 from tdsm.catalogue.feature_files import read_features, write_flora, write_synse_folder
 from tdsm.catalogue.rows import all_benchmarks
-from tdsm.config import override
+from tdsm.config import override, tuned
 from tdsm.data.clips import ClipSet
 from tdsm.data.layouts import KINECT_20, NTU_25
 from tdsm.data.prompts import load_prompts
@@ -638,6 +638,13 @@ def test_the_plan_says_what_is_done_and_what_is_not(small):
     shown = plan_table(plan(planned(name, data, seeds=3), out), {})
     assert shown.count(" done ") == 5
     assert "to do: 2 stages" in shown
+
+
+@pytest.mark.parametrize(("start", "steps"), [("", 800 + 60), ("shipped", 60)])
+def test_a_plan_counts_no_steps_of_towers_that_are_already_trained(small, start, steps):
+    name, data, out = small
+    config = override(tuned(), {"align.start": start, "align.pretrain_steps": 800, "align.steps": 60})
+    assert f" {steps} encoder steps" in plan_table(plan(planned(name, data, config), out), {})
 
 
 def test_a_slow_first_call_does_not_hide_that_a_larger_batch_takes_longer(monkeypatch):

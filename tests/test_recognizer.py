@@ -493,6 +493,11 @@ def test_predictions_show_readings_and_notes():
     assert "something was assumed" in made._repr_html_()
 
 
+def test_none_of_these_has_no_rank_in_print():
+    made = Predictions(("a.npy",), ("bow", "hop"), np.array([[0.0, 1.0]]), probabilities=np.array([[0.25, 0.75]]), none_of_these=np.array([0.9]))
+    assert repr(made) == "a.npy: 1. hop (75%), 2. bow (25%); none of these (90%)"
+
+
 @pytest.mark.parametrize(("name", "old", "new"), [("backbone.json", '"frames": ', '"frames": 1'), ("recognizer.json", '"test_step": ', '"test_step": 1')])
 def test_settings_that_were_changed_beside_the_weights_are_noticed(run, tmp_path, name, old, new):
     folder = copy_of(run[0], tmp_path)

@@ -1,6 +1,6 @@
 """Pretraining of towers for any body and any text, on generated movements only: the training of :func:`tdsm.pretrained`.
 
-There are two kinds of movements, on the joints that all sensors have in common (:data:`tdsm.data.layouts.BODY_15`). Random movements with sentences
+There are two kinds of movements, on the body of fifteen joints (:data:`tdsm.data.layouts.BODY_15`). Random movements with sentences
 (:mod:`tdsm.data.procedural`) teach words for limbs, directions and levels. Acted movements (:mod:`tdsm.data.procedural.acting`) teach how actions look. The
 text of an acted movement is its name, another of its names, one of its texts or its sentence, drawn in each step, so that no style is preferred. Negated
 texts are negatives of every movement.

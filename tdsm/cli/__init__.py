@@ -66,7 +66,7 @@ def benchmarks(
 def doctor(path: Annotated[Path, typer.Argument(help="Any file or folder: a download, features, a run, an encoder, prompts.")]) -> None:
     """Identify a file or folder, and print the next step.
 
-    Its counts are compared with the published protocols.
+    The numbers of clips are compared with those of the published protocols.
     """
     from tdsm.catalogue.doctor import inspect
 
@@ -221,7 +221,7 @@ def pretrain(
 ) -> None:
     """Train a recognizer on generated movement alone.
 
-    It accepts any skeleton layout and any labels. The shipped recognizer was trained by this command.
+    The recognizer accepts any skeleton layout and any labels. The shipped one was trained by this command.
     """
     from tdsm.experiments.pretrain import pretrain as run
     from tdsm.util.settings import assignments

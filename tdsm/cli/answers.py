@@ -20,7 +20,7 @@ __all__ = ["app", "live", "predict", "search", "spot"]
 
 
 def predict(
-    paths: Annotated[list[Path], typer.Argument(metavar="[MODEL] DATA", help="Clips to recognise; a recognizer in front of them replaces the shipped one.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="[MODEL] DATA", help="Clips to recognise. A model folder before them has the same effect as --model.")],
     labels: Labels,
     model: Model = None,
     descriptions: Sentences = None,
@@ -28,7 +28,7 @@ def predict(
     size: Size = None,
     fps: Fps = None,
     best: Annotated[int, typer.Option(min=1, help="Number of labels to print per clip.")] = 3,
-    precision: Annotated[str, typer.Option(help="no or bf16. bf16 makes a trained denoiser faster on some processors; scores differ by about 0.1 %.")] = "no",
+    precision: Annotated[str, typer.Option(help="no or bf16. bf16 makes a trained denoiser faster on some processors; scores differ by 0.05 to 0.2 %.")] = "no",
 ) -> None:
     """Rank any label names for each clip.
 
@@ -84,7 +84,7 @@ def search(
     text: Annotated[str, typer.Argument(help="What to look for: a name, a phrase or a sentence.")],
     library: Annotated[Path | None, typer.Option(help="Folder that stores the encoded clips, so that the next search does not encode them again.")] = None,
     best: Annotated[int, typer.Option(min=1, help="Number of clips to print.")] = 12,
-    part: Annotated[str | None, typer.Option(help='Part of the body, such as "left arm", to which the comparison is restricted.')] = None,
+    part: Annotated[str | None, typer.Option(help="Compare only the movement of this part: left arm, right arm, left leg, right leg or trunk.")] = None,
     model: Model = None,
     layout: Layout = None,
     size: Size = None,
@@ -129,7 +129,7 @@ def live(
     model: Model = None,
     descriptions: Sentences = None,
 ) -> None:
-    """Recognise actions while they happen.
+    """Recognise actions in a live stream of frames.
 
     The command reads frames as JSON lines from stdin, and prints one JSON line on stdout as soon as an action ends.
     """

@@ -104,7 +104,7 @@ def reproduce(
     name: Annotated[str, typer.Argument(help="A row of a published table, such as ntu-60-synse-55-5 (`tdsm benchmarks` lists them).")],
     data: Annotated[list[Path], typer.Option(help="Download or published features; repeat the option for further parts or class lists.")],
     out: Annotated[Path, typer.Option(help="Folder of all stages and rows; finished stages are not computed again.")] = Path("runs/reproduce"),
-    preset: Annotated[str, typer.Option(help="Settings: paper, recommended, demo, or a JSON file of differences from one of them.")] = "paper",
+    preset: Annotated[str, typer.Option(help="Settings: paper, recommended, tuned, demo, or a JSON file of differences from one of them.")] = "paper",
     settings: Settings = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of denoisers, one per seed.")] = 5,
     prompts: Annotated[Path | None, typer.Option(help="Published prompts: SA-DVAE's class_lists or PURLS' gpt3_desc.xlsx. Default: the packaged ones.")] = None,

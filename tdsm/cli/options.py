@@ -29,7 +29,10 @@ Labels = Annotated[str, typer.Option(help="Comma-separated names of actions, see
 Model = Annotated[str | None, typer.Option(help="Folder written by save_pretrained or `tdsm train` (RUN/model), or a Hub id.")]
 Sentences = Annotated[
     Path | None,
-    typer.Option(help="JSON file: label -> sentence about the movement ({} for names alone), or PURLS's gpt3_desc.xlsx. Default: the packaged ones, if any."),
+    typer.Option(
+        help="JSON file that maps labels to sentences about the movement ({} alone: no label has one), or PURLS' gpt3_desc.xlsx. "
+        "Default: the packaged ones, if any."
+    ),
 ]
 Launcher = Annotated[
     str | None, typer.Option(help="Compute in several processes: local (on this machine) or slurm (jobs on a cluster; pip install 'tdsm[cluster]').")

@@ -198,7 +198,8 @@ SMPL_22 = Layout(
     anatomy={"spine 1": "lower spine", "spine 2": "middle spine", "spine 3": "upper spine", "neck": "neck base", "head": "skull base"},
 )  # fmt: skip
 
-# The joints that all sensors and pose estimators detect. The shipped recognizer is trained on this body and converts all other layouts to it.
+# Joints that every sensor and pose estimator detects, or that lie between joints that it detects. The shipped recognizer is trained on this body and converts
+# all other layouts to it.
 BODY_15 = Layout(
     name="body-15",
     joints=(

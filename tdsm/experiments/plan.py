@@ -80,7 +80,8 @@ def _backbone(cell: Cell, out: Path, arrays: Stage, division: work.Division) -> 
         lexicon = fingerprint(sentences_of_others(cell.benchmark.dataset)) if config.align.guess else ""
         inputs |= {"prompts": [label.prompts for label in labels], "lexicon": lexicon}
     make = functools.partial(work.make_backbone, arrays, division, labels, config, cell.backbone_seed, cell.text_encoder)
-    steps = config.align.pretrain_steps + config.align.steps if config.backbone == "aligned" else config.encoder.steps
+    first = 0 if config.align.start else config.align.pretrain_steps  # towers that start from shipped ones skip the stage of generated pairs
+    steps = config.align.steps + first if config.backbone == "aligned" else config.encoder.steps
     return _stage(out, "backbone", inputs, make, unit="encoder steps", count=steps, size=15_000_000, before=(arrays,))
 
 

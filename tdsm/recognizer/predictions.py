@@ -96,7 +96,10 @@ class Predictions(Sequence):
         return rows if self.none_of_these is None else [[*cells, f"none of these ({none:.0%})"] for cells, none in zip(rows, self.none_of_these, strict=True)]
 
     def __repr__(self) -> str:
-        lines = [f"{row[0]}: " + ", ".join(f"{place}. {cell}" for place, cell in enumerate(row[1:], 1)) for row in self._rows()]
+        lines = []
+        for clip, *cells in self._rows():
+            ranked, none = (cells, []) if self.none_of_these is None else (cells[:-1], cells[-1:])
+            lines.append(f"{clip}: " + "; ".join([", ".join(f"{place}. {cell}" for place, cell in enumerate(ranked, 1)), *none]))
         return "\n".join([*lines, *self.remarks])
 
     @property

@@ -1,14 +1,14 @@
 """Labels to text features: z_g, one vector per class, and z_l, one vector per token (paper, section 3, E_d).
 
-A class is described by one or several prompts: its label and, if there is one, a sentence that describes the movement. A frozen language model encodes
-each prompt separately, padded and truncated to ``TextConfig.tokens``. The prompts of a class are joined afterwards. The features of a class therefore
-depend only on its own prompts, not on the other classes, their number or their order.
+A class is described by one or several prompts: its label and, if there is one, a sentence that describes the movement. A frozen language model encodes each
+prompt separately, padded and truncated to ``TextConfig.tokens``; the aligned backbone reads up to 64 tokens without padding
+(:meth:`TextEncoder.read_sentences`). The prompts of a class are joined afterwards, so its features do not depend on the other classes.
 
-Encoded prompts can be cached: in a cache folder, each prompt is one small file, named by the sha256 of everything that determines its content (the
-model's files, the settings, the text). The language model is loaded only if a prompt has no file yet.
+Encoded prompts can be cached: in a cache folder, each prompt is one small file, named by the sha256 of everything that determines its content (the model's
+files, the settings, the text). The language model is loaded only if a prompt has no file yet.
 
-Padding: the paper's release passes no attention mask, so padding is treated as text (``mask_padding=False``). With ``mask_padding=True`` the language
-model does not attend to padding; z_l is zero and ``mask`` is False at padding.
+Padding: the paper's release passes no attention mask, so padding is treated as text (``mask_padding=False``). With ``mask_padding=True`` the language model
+does not attend to padding; z_l is zero and ``mask`` is False at padding.
 """
 
 import hashlib
@@ -86,8 +86,8 @@ class LabelReading:
     """How the text encoder interprets a label; ``str`` gives it as one line.
 
     Attributes:
-        how: the texts used: "name", "description" (with the name, in the paper's recipe), "prompts" (the label's own list), "lexicon" (the description
-            predicted from its name) or "description+lexicon".
+        how: the texts used: "name", "description" (with the name, in the paper's recipe and in the shipped recognizer), "prompts" (the label's own list),
+            "lexicon" (the description predicted from its name) or "description+lexicon".
         remarks: problems with the label's texts, one phrase each.
         near: the action of the dictionary with the most similar name, and its sentence. If it is not the intended action, give the label a description.
     """

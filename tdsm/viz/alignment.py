@@ -1,4 +1,4 @@
-"""Do clips lie near their labels? Maps of features, and the numbers that belong beside each map.
+"""Maps of features, and measures of how near clips lie to their labels.
 
 A map in the plane shows neighbours, not distances, and it shows clusters even in noise. The numbers are measured in the full space
 (:mod:`tdsm.viz.measures`; its functions can be imported from here as well). The features come from :mod:`tdsm.viz.spaces`.
@@ -38,7 +38,7 @@ class Numbers:
 
     Attributes:
         rows: what was measured (a space, pairs) -> measure -> its value.
-        note: what a value by chance is, and what was drawn.
+        note: the value expected by chance, and the unit of the bootstrap draws.
     """
 
     rows: Mapping[str, Mapping[str, Interval]]
@@ -108,14 +108,16 @@ def pair_numbers(pairs: Mapping[str, Pairs], neighbours: int = 10) -> Numbers:
 def project(features: Mapping[str, np.ndarray] | np.ndarray, method: str, seed: int = 0, neighbours: int = 15, dimensions: int = 2) -> np.ndarray:
     """A map of the features in the plane or in space, (N, ``dimensions``) float32.
 
-    The same seed on the same machine gives the same map; another machine may give another, so save it, and never print it.
+    The same seed gives the same map on the same machine, but not always on another one. Save the coordinates if others need the same map, and do not test
+    their values.
     The first UMAP of a process compiles for several seconds.
 
     Args:
         features: (N, D), or several such sets of one width D by name; sets are stacked in order and the map is fitted on all of them.
         method: "umap" (McInnes et al., 2018; cosine, min_dist 0.5) or "pca" (of the rows scaled to length 1).
         seed: of UMAP's optimiser.
-        neighbours: that UMAP joins to each row, or as many as there are; more than a class has rows, and classes do not fall apart into islands.
+        neighbours: number of neighbours that UMAP connects to each row (at most N - 1). If it is larger than the number of rows of a class, classes do not
+            appear as separate islands.
         dimensions: 2 or 3.
 
     Raises:
@@ -219,8 +221,8 @@ def _frame(ax: Axes, title: str, caption: str, entries: int) -> None:
 def panels(spaces: Mapping[str, Space], seed: int = 0, neighbours: int = 15) -> tuple[Figure, np.ndarray]:
     """One UMAP for each space, title -> space, side by side with one legend; clips are small markers and labels are stars.
 
-    The spaces hold clips of the same classes. Each map is fitted on the clips and labels that it shows, so that only neighbours may be compared, and not
-    places, between maps. Below each map is the mean rank of the clips' own labels in the full space.
+    The spaces hold clips of the same classes. Each map is fitted on the clips and labels that it shows, so positions cannot be compared between maps, only
+    neighbourhoods. Below each map is the mean rank of the clips' own labels in the full space.
 
     Raises:
         InputError: no space, or spaces of different classes.
@@ -245,7 +247,7 @@ def panels(spaces: Mapping[str, Space], seed: int = 0, neighbours: int = 15) -> 
 def scatter_prompts(
     points: np.ndarray, labels: Sequence[str] | np.ndarray, right: Bool[np.ndarray, " row"], title: str = "", caption: str = "", ax: Axes | None = None
 ) -> tuple[Figure, Axes]:
-    """The map of fused pairs: filled where the clip stands with its own label, hollow and in another colour where with a wrong one.
+    """Map of fused pairs. A pair of a clip and its own label is filled; a pair with a wrong label is hollow and has another colour.
 
     Args:
         points: (N, 2), as from :func:`project`.

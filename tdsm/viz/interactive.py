@@ -1,4 +1,4 @@
-"""A map to look around in: point at a mark to read its class and clip; select it and the clip plays beside the map.
+"""An interactive map of clips. Pointing at a mark shows its class and clip; selecting it plays the clip beside the map.
 
 A map of three dimensions turns when it is dragged. Marks may be coloured by class, person, time or anything else; a list above the map chooses.
 
@@ -141,12 +141,12 @@ def interactive_scatter(
     Args:
         points, labels: (N, 2) or (N, 3), and N class names: colour and marker.
         names: N clip names, or whatever else is to be read of a point.
-        clips: N clips of one layout; one that stands there several times is kept once. They are thinned to share 320 kB.
+        clips: N clips of one layout; a repeated clip is stored once. Frames are dropped so that all clips together take at most 320 kB.
         colours: what points may be coloured by besides their class, such as "person" or "seconds" -> N names or N numbers.
         stars: labels to draw as stars -> their point on the same map.
 
     Raises:
-        InputError: points, labels, names, colours or clips differ in number, points or stars are no finite numbers, colours are called "class", or the clips
+        InputError: points, labels, names, colours or clips differ in number, points or stars are not finite, a colouring is named "class", or the clips
             are too many for one page.
     """
     points, colours, stars = np.asarray(points, dtype=float), dict(colours or {}), dict(stars or {})

@@ -1,4 +1,4 @@
-"""Numbers that go beside a map of features: how near is like to like, how far apart are the modalities, where does the own label rank.
+"""Numbers that go beside a map of features: agreement of neighbours, distance between the modalities, rank of the own label.
 
 All are measured in the full space, not in the picture, and all look at directions: features are compared by cosine, that is, after scaling each
 row to length 1. Each has a 95 % interval from seeded bootstrap draws of whole subjects.
@@ -35,8 +35,8 @@ def neighbour_shares(features: np.ndarray, labels: Sequence | np.ndarray, k: int
 
     Args:
         features, labels: (N, D), and N class names or indices.
-        k: neighbours a row.
-        apart: groupings of the rows, N names each; a row's neighbours are sought among those that share none of its groups.
+        k: number of neighbours per row.
+        apart: groupings of the rows, N names each; the neighbours of a row are taken only from rows that share no group with it.
 
     Raises:
         InputError: N labels (or groups) are not given, or some row has fewer than k others.
@@ -108,9 +108,9 @@ def interval(values: Shaped[np.ndarray, " row"], subjects: Sequence | np.ndarray
     """Mean of the values with its 95 % interval from 2000 bootstrap draws.
 
     Args:
-        values: (N,) one a clip: shares of neighbours, ranks, right or wrong. Neighbours are not sought anew in each draw.
-        subjects: (N,) who moved; whole subjects are drawn, because clips of one person are alike. None draws clips, which tells too narrow an
-            interval when persons repeat. Class names may be given just as well: the interval then tells how much hangs on which classes were asked.
+        values: (N,), one per clip: shares of neighbours, ranks, or 0 and 1 for wrong and right. Neighbours are not computed again for each draw.
+        subjects: (N,) who moved; whole subjects are drawn, because clips of one person are alike. None draws single clips; the interval is then too narrow if
+            a person has several clips. With class names in place of subjects, the interval shows how much the mean depends on the choice of classes.
         seed: of the draws.
 
     Raises:

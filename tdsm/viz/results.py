@@ -1,7 +1,7 @@
 """Result tables as pictures: dots for means, bars for standard deviations over seeds, one row for each benchmark or method.
 
-Numbers come from :class:`tdsm.util.tables.Table`, so that a picture and the table beside it cannot differ. Everything returns ``(fig, ax)`` and
-never shows.
+Numbers come from :class:`tdsm.util.tables.Table`, so that a picture and the table beside it cannot differ. Each function returns ``(fig, ax)`` and shows
+nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,7 +74,7 @@ def methods(tables: Mapping[str, Table], benchmarks: Sequence[str]) -> tuple[Fig
     """Tables with a row for each method, such as results/baselines_aligned.txt, in one panel for each benchmark.
 
     Args:
-        tables: title -> table; the column behind a benchmark's holds what was published for it, the row "chance" its chance.
+        tables: title -> table. The column after that of a benchmark has the published numbers, and the row "chance" its chance level.
         benchmarks: columns to draw.
 
     Raises:

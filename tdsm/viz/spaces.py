@@ -12,8 +12,8 @@ An aligned recognizer (:mod:`tdsm.backbones.aligned`) has such a space: its two 
 A classifier backbone has no such space: its z_x and z_g have different widths. :func:`by_ridge` makes one with the simplest alignment there is, ridge
 regression from z_g to z_x, fitted on seen classes.
 
-Inside CrossDiT (:func:`fused`) there is one point for each pair of a clip and a label. :func:`side_by_side` is the control without a model: it shows what
-such pairs share only because of how they were made.
+:func:`fused` gives one point for each pair of a clip and a label, from inside CrossDiT. :func:`side_by_side` is the control without a model: structure that
+appears there too comes from the choice of pairs, not from the model.
 """
 
 from collections.abc import Sequence
@@ -70,9 +70,8 @@ def common_space(recognizer: Recognizer, clips: ClipSet, descriptions: Descripti
 
 
 def untrained(recognizer: Recognizer, seed: int = 0) -> Recognizer:
-    """An aligned recognizer with towers of the same sizes and random weights, which has learned from nothing.
-
-    It reads the same sentences as the recognizer. It has neither prototypes nor a lexicon, which are learned too.
+    """An aligned recognizer with towers of the same sizes and random weights. It encodes the same sentences. It has neither prototypes nor a lexicon, because
+    these are learned.
 
     Raises:
         InputError: the recognizer has a classifier backbone.
@@ -170,7 +169,7 @@ def fused(recognizer: Recognizer, clips: Clip | Sequence[Clip], labels: Sequence
 def side_by_side(space: Space, seen: Space) -> Float[np.ndarray, "clip label both"]:
     """The control for :func:`fused`: every clip's row with every label's row behind it, (B, K, 2 W); nothing is fused.
 
-    Each modality is centred by its ``seen`` rows and brought to their mean length, so that both weigh alike.
+    Each modality is centred with the mean of its ``seen`` rows and divided by their mean length, so that both have the same weight.
     """
     sides = ((space.clips, seen.clips), (space.labels, seen.labels))
     clips, labels = ((rows - known.mean(0)) / np.sqrt(np.square(known - known.mean(0)).sum(1).mean()) for rows, known in sides)
@@ -224,10 +223,10 @@ def right_and_wrong(pairs: Float[np.ndarray, "clip label width"], clips: ClipSet
 
 
 def by_ridge(space: Space, seen: Space, penalty: float = 1.0) -> Space:
-    """Clips as they are, and labels where ridge regression expects their clips; both less the mean seen clip.
+    """Clips unchanged, and labels at the position that ridge regression predicts for their clips; the mean of the seen clips is subtracted from both.
 
-    The regression predicts a clip from its label and is fitted on ``seen``. Labels are centred and brought to mean square 1. ``penalty`` is a share of the
-    number of clips, as in :mod:`tdsm.baselines.ridge`, which goes the other way.
+    The regression predicts a clip from its label and is fitted on ``seen``. Labels are centred and brought to mean square 1. ``penalty`` is multiplied by the
+    number of clips, as in :mod:`tdsm.baselines.ridge`, which predicts texts from clips.
     """
     text = seen.labels[seen.of.y]
     centre, middle = text.mean(0), seen.clips.mean(0)
@@ -238,7 +237,7 @@ def by_ridge(space: Space, seen: Space, penalty: float = 1.0) -> Space:
 
 
 def exchanged(clips: ClipSet) -> ClipSet:
-    """The same clips under wrong names, as a control: each class takes the name of the class half the list further on."""
+    """The same clips under wrong names, as a control: each class gets the name of the class that is half the list further."""
     half = len(clips.classes) // 2
     other = dict(zip(clips.classes, (*clips.classes[half:], *clips.classes[:half]), strict=True))
     return replace(clips, clips=tuple(replace(clip, label=other[clip.label]) for clip in clips))

@@ -1,4 +1,4 @@
-"""Drawings that teach, for the notebooks "How TDSM works", "honest evaluation" and "baselines": each shows one idea on something small.
+"""Figures for the notebooks 03, 07 and 08; each shows one idea on a small example.
 
 The toy (:func:`toy`, :func:`toy_matcher`) is the real matcher on features of two numbers, so that its errors can be drawn over the plane: three classes
 are three clouds of points, and a prompt is one vector. Everything here returns ``(fig, ax)`` or numbers, and never shows; ``ax`` are axes to draw into.
@@ -34,7 +34,7 @@ _GRID = 61  # points a side of a drawn plane
 
 
 def toy(points: int = 80, seed: int = 0, spread: float = 0.8) -> tuple[Float[Tensor, "point one two"], Int[Tensor, " point"], TextFeatures]:
-    """Features of two numbers in three clouds, their classes, and one prompt a class: a vector that points where its cloud lies.
+    """Features of two numbers in three clouds, their classes, and one prompt per class: a vector that points to the centre of its cloud.
 
     ``points`` of each class; ``spread`` is the standard deviation of a cloud: the centres lie 1.5 from the origin, so that 0.8 lets clouds overlap.
     """
@@ -98,7 +98,8 @@ def noised(z_x: Float[Tensor, "point one two"], y: Int[Tensor, " point"], steps:
 
 
 def attention(words: int = 6) -> tuple[Figure, np.ndarray]:
-    """Which token may attend to which in the two text streams: a row asks, a filled cell is read. One skeleton token, ``words`` text tokens."""
+    """Which token may attend to which in the two text streams: a row is a query, and a filled cell is a token that it attends to. One skeleton token,
+    ``words`` text tokens."""
     fig = Figure(figsize=(7.0, 4.0), layout="constrained")
     axes = fig.subplots(1, 2)
     names = ["skeleton", *(f"word {number}" for number in range(1, 1 + words))]
@@ -144,7 +145,7 @@ def error_planes(
 
     All panels share one scale. The line is where the error is 1, as large as that of a denoiser that always answers "no noise".
 
-    ``matchers``: title -> matcher trained on the toy, which the other arguments are.
+    ``matchers``: title -> matcher trained on the toy data; the other arguments are these data.
     """
     labels, reach = len(text), float(1.05 * z_x.abs().max())
     side = torch.linspace(-reach, reach, _GRID)
@@ -181,7 +182,7 @@ def noise_errors(errors: Float[np.ndarray, "label noise"], labels: Sequence[str]
     """One clip's error under each label: a dot for each test noise, a bar at their mean, the smallest mean on top.
 
     Raises:
-        InputError: as many labels as errors are needed, and ``true``, the clip's own, among them.
+        InputError: the number of labels differs from the number of errors, or ``true`` is not among the labels.
     """
     if len(errors) != len(labels) or true not in labels:
         what = f"{len(errors)} rows of errors, {len(labels)} labels, the true one {true!r}"

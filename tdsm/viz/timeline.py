@@ -42,7 +42,8 @@ def timeline(
         spots: the segments that were found, with K labels.
         clip: the recording. Every n-th frame is kept, at most 70,000 coordinates, and the frames between are interpolated. For 2 minutes of one Kinect body
             this is 7.5 frames per second and a page of 210 to 260 kB. The ends of segments keep the full frame rate.
-        scores: frames (W,) and scores (W, K) from :func:`tdsm.viz.motion.scores_over_time`: a curve above the bands of each label, on one scale.
+        scores: frames (W,) and scores (W, K), such as from :func:`tdsm.spotting.windows.probabilities_over_time`: a curve above the bands of each label, on
+            one scale.
         title: a heading instead of the name of the recording.
 
     Raises:
