@@ -168,7 +168,7 @@ def test_training_time(command, inputs):
 
 def test_latency(command):
     _, printed = command("latency", "--labels", 2, "--runs", 1)
-    assert [line.split(":")[0] for line in printed.splitlines() if line[0] != " "] == ["shipped", "cached", "joint", "joint / cached"]
+    assert [line.split(":")[0] for line in printed.splitlines() if line[0] != " "] == ["shipped", "default", "demo, cached", "demo, joint", "joint / cached"]
     assert all(float(products) > 0 for products in re.findall("([0-9.]+) GFLOP of products", printed))
 
 
