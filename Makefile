@@ -12,7 +12,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 notebooks
 QUICK := -m "not slow and not browser and not slurm" tests
 # Tests of files, pages and servers, in which no arithmetic can differ.
 FILES := app cli detector_files dictionary digest doctor door feature_files fetch files kinetics labels launch live mocap_files npz ntu ntu_text openpose_json pku_mmd progress \
-	project prompt_files pyskl readers results rich sharded site sniff store structure timeline
+	project prompt_files provenance pyskl readers results rich sharded site sniff store structure timeline
 ARITHMETIC_TESTS := $(QUICK) $(FILES:%=--ignore=tests/test_%.py)
 # Tests of what most numbers come from: towers, texts, the denoiser, training, answers.
 CORE_TESTS := -m "not slow and not browser and not slurm" $(patsubst %,tests/test_%.py,align alignment baselines convert encoders lexicon missing model preprocess recognizer shipped spotting text train)

@@ -34,9 +34,17 @@ def environment(seed: int) -> dict[str, object]:
 
 
 def _commit() -> str:
-    """The commit of the checkout, with "+changes" if there are uncommitted changes; "unknown" without git or outside a repository."""
+    """The commit of the checkout; "unknown" without git or outside a repository.
+
+    "+changes" is added if tracked files have uncommitted changes, except in ``results``, where a benchmark writes several files one after the other.
+    """
     folder = Path(__file__).resolve().parents[2]
     if not (folder / ".git").exists() or shutil.which("git") is None:
         return "unknown"
-    described = subprocess.run(["git", "-C", str(folder), "describe", "--always", "--dirty=+changes", "--abbrev=12"], capture_output=True, text=True)
-    return described.stdout.strip() or "unknown"
+
+    def git(*command: str) -> str:
+        return subprocess.run(["git", "-C", str(folder), *command], capture_output=True, text=True).stdout.strip()
+
+    commit = git("rev-parse", "--short=12", "HEAD")
+    changes = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)results")
+    return f"{commit}+changes" if commit and changes else commit or "unknown"
