@@ -2,30 +2,27 @@
 
     python figures/triplet.py
 
-Accuracy is top-1 on unseen classes, with the same features, texts, batches and noises. Published numbers are those of the paper's ablation. Our numbers on
-recordings are from benchmarks/ablations.py, those on the synthetic demo clips from results/triplet_margin.txt, the output of benchmarks/triplet_margin.py; with
-the paper's margin and with smaller ones.
+Accuracy is top-1 on unseen classes, with the same features, texts, batches and noises. Published numbers are those of the paper's ablation. Our numbers are
+from benchmarks/ablations.py, with the paper's margin and with smaller ones.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import paper
-from common import HERE, ROWS, caption, run, save
+from common import ROWS, caption, run, save
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tables import SETS
 
 from tdsm.catalogue.rows import benchmark_named
-from tdsm.experiments.results import Result, read_tables
-from tdsm.util.tables import Table
+from tdsm.experiments.results import Result
 from tdsm.viz import style
 
 SETTINGS = {"margin 1 (the paper's)": {}, "margin 0.3": {"diffusion.margin": 0.3}, "margin 0.1": {"diffusion.margin": 0.1}}
-PRINTED = ("1, margin 1 (the paper's)", "1, margin 0.3", "1, margin 0.1")  # their rows in triplet_margin.txt
-WORLDS = {row: f"{title}, paper's recipe" for row, title in ROWS.items()}
+WORLDS = {"demo": "synthetic demo, paper's recipe"}
+WORLDS |= {row: f"{title}, paper's recipe" for row, title in ROWS.items()}
 WORLDS |= {f"{row}-tuned": f"{title}, aligned recipe" for row, title in ROWS.items()}
 
 
@@ -34,14 +31,12 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     files = {result.file: result for result in results}
     made = {title: files[f"t_test_{name}.npz"] for name, title in WORLDS.items() if f"t_test_{name}.npz" in files}
     names = [f"{SETS[benchmark_named(name).dataset]} {benchmark_named(name).split}, published" for name in paper.ABLATION_COLUMNS]
-    names += ["synthetic demo, paper's recipe", *made]
+    names += made
     figure = Figure(figsize=(9.0, 0.42 * len(names) + 1.5))
     ax = figure.subplots()
     gains = [both - alone for alone, both in zip(paper.LOSSES["L_diff only"], paper.LOSSES["both"], strict=True)]
     ax.plot(gains, range(len(gains)), "D", color=style.MIDDLE, markerfacecolor="white", label="published, margin 1")
-    printed = HERE.parent / "results" / "triplet_margin.txt"
-    demo(ax, len(gains), read_tables(printed)[0])
-    for place, result in enumerate(made.values(), len(gains) + 1):
+    for place, result in enumerate(made.values(), len(gains)):
         ours(ax, place, result)
     ax.axvline(0, color=style.MIDDLE, linewidth=1)
     ax.set_yticks(range(len(names)), names, fontsize=style.AXIS)
@@ -50,20 +45,10 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     handles = {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     ax.legend(handles.values(), handles.keys(), fontsize=style.SMALL, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4)
     seeds = sorted({len(result.arrays["top1_variants"]) for result in made.values()})
-    note = f"Mean of the differences over seeds ({' or '.join(map(str, seeds))}), bars: ± their std. Demo: difference of means, 5 seeds.\n"
+    note = f"Mean of the differences over seeds ({' or '.join(map(str, seeds))}), bars: ± their std.\n"
     note += "Ours: nothing selected. Published: selected on test clips."
-    commit = re.search(r"commit [^;]*", printed.read_text(encoding="utf-8"))[0]
-    source = f"results/triplet_margin.txt: {commit}"
-    caption(figure, "\n".join([note, source, *(result.source for result in made.values())]))
+    caption(figure, "\n".join([note, *(result.source for result in made.values())]))
     return save(figure, out, "triplet")
-
-
-def demo(ax: Axes, place: int, printed: Table) -> None:
-    """Draw the synthetic demo: differences of the means in the output of benchmarks/triplet_margin.py."""
-    top1 = printed.shares(1)
-    for number, row in enumerate(PRINTED):
-        colour, marker = style.class_look(number)
-        ax.plot([top1[row][0] - top1["none"][0]], [place + 0.2 * (number - 1)], marker, color=colour)
 
 
 def ours(ax: Axes, place: int, result: Result) -> None:

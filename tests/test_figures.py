@@ -21,7 +21,6 @@ from tdsm.evaluate import PROTOCOL, zero_shot_report
 from tdsm.experiments.results import load_results, write_result
 from tdsm.train import train_recognizer
 from tdsm.util.errors import InputError
-from tdsm.util.tables import Table
 from tdsm.viz import style
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -155,11 +154,6 @@ def test_a_gain_of_the_triplet_loss_is_the_mean_of_the_differences_of_seeds(figu
     figure("triplet").ours(ax, 4, load_results(tmp_path)[0])
     gains = {bars.get_label(): bars.lines[0].get_xdata()[0] for bars in ax.containers}
     assert gains == pytest.approx({"margin 1 (the paper's)": -15.0, "margin 0.1": -5.0})
-    rows = {"none": 60.0, "1, margin 1 (the paper's)": 42.5, "1, margin 0.3": 64.0, "1, margin 0.1": 71.0}
-    printed = Table(("triplet loss", "unseen", "centred"), tuple((name, f"{value} ± 9.9", "50.0 ± 1.0") for name, value in rows.items()), "printed")
-    _, ax = style.new_axes(None, 3.0, 3.0)
-    figure("triplet").demo(ax, 4, printed)
-    assert [line.get_xdata()[0] for line in ax.lines] == pytest.approx([-17.5, 4.0, 11.0])
 
 
 def test_a_palette_changes_no_colour(figure, tmp_path):
