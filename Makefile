@@ -20,7 +20,7 @@ CORE_TESTS := -m "not slow and not browser and not slurm" $(patsubst %,tests/tes
 .PHONY: help demo test test-all test-arithmetic quick-tests quick-notebooks all-tests all-notebooks other-1 other-2 fuzz lint notebooks figures docs lab clean
 
 help:
-	@echo "make demo   train on synthetic clips, recognise actions never trained on, leave a run folder (about a minute)"
+	@echo "make demo   classify real recordings; fine-tune on 42 synthetic actions and test on 10 others (about a minute)"
 	@echo "make test   ruff, the quick tests, and the notebooks up to their first slow cell (6 minutes at most on two quiet cores)"
 	@echo "make test-all   every test, every cell of the notebooks, and those that compute once more under other arithmetic; what CI runs"
 	@echo "make fuzz   damage files of every kind thousands of times: an answer or one line, never a traceback (10 to 20 minutes)"

@@ -110,7 +110,7 @@ def shaken(clip: tdsm.Clip, spread: float, rng: np.random.Generator) -> tdsm.Cli
 
 
 def voices(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodies: Sequence[tdsm.ClipSet]) -> str:
-    """Top-1 with other wordings of the classes, and how often "not X" wins over all other classes."""
+    """Top-1 with other wordings of the classes, and how often "not X" ranks first for clips of X, among all other classes."""
     path = Path(__file__).with_name("voices.json")
     wordings = json.loads(path.read_text(encoding="utf-8"))
     rows = []
@@ -120,7 +120,7 @@ def voices(models: Sequence[tdsm.Recognizer], sets: Sequence[tdsm.ClipSet], bodi
         asked = {"names": list(clips.classes)} | {voice: [words[name] for name in clips.classes] for voice, words in wordings[clips.name].items()}
         cells = [f"{voice} {mean_std([top1(model, body, names) for model in models])}" for voice, names in asked.items()]
         negated = [float(np.mean([negation_wins(model, body, name) for name in clips.classes])) for model in models]
-        rows.append(f"{clips.name}: {'; '.join(cells)}; a negated label wins {mean_std(negated)} of other classes' clips")
+        rows.append(f'{clips.name}: {"; ".join(cells)}; a negated label, "not NAME", ranks first for {mean_std(negated)} % of the clips of NAME')
     return "\n".join(rows)
 
 

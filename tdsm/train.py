@@ -119,8 +119,8 @@ def train_recognizer(
         text_encoder: encoder of the labels; default: the encoder of ``config.text``.
         net: a custom skeleton encoder, see :data:`tdsm.backbones.fit.MakeNet`.
         loss: a custom loss, see :data:`tdsm.diffusion.Loss`.
-        init: "pretrained" fine-tunes the shipped recognizer (:func:`tdsm.pretrained`) on the seen classes, in seconds. Another value is the ``model``
-            folder of a ``tdsm pretrain``. Clips are converted to the layout of that recognizer, and the default of ``config`` is
+        init: "pretrained" fine-tunes the shipped recognizer (:func:`tdsm.pretrained`) on the seen classes, in seconds. Any other value is the path of a
+            ``model`` folder that ``tdsm pretrain`` wrote. Clips are converted to the layout of that recognizer, and the default of ``config`` is
             :data:`tdsm.config.tuned`.
 
     Returns:

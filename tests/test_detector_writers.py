@@ -94,8 +94,8 @@ def test_world_landmarks_start_at_the_hips_and_err_most_in_depth():
 def test_bad_input_is_one_line(tmp_path):
     flat, nobody = filmed(JUMP, COCO_17), replace(JUMP, joints=np.full_like(JUMP.joints, np.nan))
     for call, says in (
-        (lambda: filmed(flat, COCO_17), "has no depth; give a clip in space"),
-        (lambda: filmed(JUMP, KINECT_20), "no detector here writes kinect-20; choose coco-17"),
+        (lambda: filmed(flat, COCO_17), "is 2-D; give a 3-D clip"),
+        (lambda: filmed(JUMP, KINECT_20), "no supported detector has layout kinect-20; choose coco-17"),
         (lambda: filmed(JUMP, COCO_17, size=(0, 720)), "size is .0, 720.; give width and height"),
         (lambda: filmed(JUMP, COCO_17, lost=8.0), "lost is 8.0; give the share"),
         (lambda: filmed(JUMP, COCO_17, lost=float("nan")), "lost is nan; give the share"),

@@ -62,5 +62,5 @@ def test_from_above_the_pelvis_is_at_the_origin_after_preprocessing():
 def test_steps_of_a_picture_are_refused_in_one_line():
     flat = convert(CLIP, COCO_17).clip
     for call in (lambda: steps(flat, PreprocessConfig()), lambda: from_above(flat)):
-        with pytest.raises(InputError, match="has layout coco-17, which has no depth; give a clip in space"):
+        with pytest.raises(InputError, match="has layout coco-17, which is 2-D; give a 3-D clip"):
             call()

@@ -188,7 +188,7 @@ def test_unseen_limb_motion_is_seen_on_some_limb(label):
 def test_unknown_action_names_the_nearest():
     with pytest.raises(InputError, match=r"'wave the left hnd'.*wave the left hand"):
         synthetic_clips(1, actions=("wave the left hnd",))
-    with pytest.raises(InputError, match="similar names"):
+    with pytest.raises(InputError, match="choose one, such as"):
         perform("qqq")
     with pytest.raises(InputError, match="clips_per_class is 0"):
         synthetic_clips(0)

@@ -43,7 +43,7 @@ def test_draws_are_distinct_and_divide_classes_and_clips():
 def test_every_set_there_is_can_be_drawn_and_no_more():
     clips = made(classes=4, subjects=("s",))
     assert len({test.classes for _, test in pseudo_unseen(clips, 2, 6)}) == 6
-    with pytest.raises(InputError, match=r"7 draws of 2 of 4 classes; give 1 to 6"):
+    with pytest.raises(InputError, match=r"cannot make 7 different draws of 2 of 4 classes; give 1 to 6"):
         pseudo_unseen(clips, 2, 7)
 
 
@@ -58,7 +58,7 @@ def test_classes_are_held_out_in_turn_and_more_draws_keep_the_first_ones():
 
 @pytest.mark.parametrize("held", [0, 1, 5])
 def test_tests_that_mean_nothing_are_refused(held):
-    with pytest.raises(InputError, match=f"made: {held} of 8 classes to hold out"):
+    with pytest.raises(InputError, match=f"made: cannot hold out {held} of 8 classes"):
         pseudo_unseen(made(), held, 1)
 
 

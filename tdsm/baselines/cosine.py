@@ -6,5 +6,6 @@ __all__ = ["fit"]
 
 
 def fit(z_x: Features, labels: Labels, text: Texts, *, seed: int = 0) -> Score:
-    """No parameters are fitted, because z_x and z_g are in the same space. Both have mean square 1 per channel, so the mean of their product is the cosine."""
+    """The cosine of z_x and z_g. Nothing is fitted, because both are in the same space. Both have mean square 1 per channel, so the mean of their product is
+    the cosine."""
     return lambda test_z_x, candidates: test_z_x @ candidates.T / candidates.shape[1]

@@ -74,7 +74,7 @@ def spot(
     if number is None and len(clips) > 1:
         raise InputError(path, f"holds {len(clips)} clips", f"choose one of them, --clip 0 to {len(clips) - 1}")
     if number is not None and number >= len(clips):
-        raise InputError("--clip", f"is {number}, {path} holds {len(clips)} clips", f"give 0 to {len(clips) - 1}")
+        raise InputError("--clip", f"is {number}, but {path} holds {len(clips)} clips", f"give 0 to {len(clips) - 1}")
     spots = find(_recognizer(model), clips[number or 0], names, descriptions=sentences)
     print(spots.csv() if out is None else f"{spots}\nwritten to {spots.to_csv(out)}", end="" if out is None else "\n")
 

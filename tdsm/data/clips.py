@@ -335,7 +335,7 @@ class ClipSet(Sequence):
         arrays = read_npz(path, mapped={"joints"}, remedy="write it with ClipSet.save or numpy.savez, without object arrays")
         for key in ("joints", "layout"):
             if key not in arrays:
-                raise InputError(path, f"array {key!r} is missing", "see the table in tdsm/data/clips.py")
+                raise InputError(path, f"array {key!r} is missing", "see Formats in docs/clips.md")
         layout = as_layout(str(arrays["layout"]), path, "layout: ")
         joints = joint_column(arrays, layout.dims, path)
         count = len(joints)

@@ -50,9 +50,9 @@ def filmed(clip: Clip, layout: Layout | str, *, size: tuple[int, int] = (1280, 7
     """
     layout = as_layout(layout)
     if clip.layout.dims != 3:
-        raise InputError(clip.name, f"has layout {clip.layout.name}, which has no depth", "give a clip in space")
+        raise InputError(clip.name, f"has layout {clip.layout.name}, which is 2-D", "give a 3-D clip")
     if layout not in (COCO_17, OPENPOSE_18, OPENPOSE_25, MEDIAPIPE_33):
-        raise InputError(clip.name, f"no detector here writes {layout.name}", "choose coco-17, openpose-18, openpose-25 or mediapipe-33")
+        raise InputError(clip.name, f"no supported detector has layout {layout.name}", "choose coco-17, openpose-18, openpose-25 or mediapipe-33")
     if not min(size) > 0:
         raise InputError(clip.name, f"size is {size!r}", "give width and height of the picture in pixels, such as (1280, 720)")
     if not 0 <= lost < 1:

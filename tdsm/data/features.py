@@ -58,7 +58,9 @@ class FeatureSet:
             y = clean_labels(f"{self.name}: y_{part}", getattr(self, f"y_{part}"), len(z))
             if y.max() >= self.classes or y.min() < 0:
                 wrong = y.max() if y.max() >= self.classes else y.min()
-                raise InputError(f"{self.name}: y_{part}", f"label {wrong} of {self.classes} classes", f"give indices from 0 to {self.classes - 1}")
+                raise InputError(
+                    f"{self.name}: y_{part}", f"contains label {wrong}, but there are {self.classes} classes", f"give indices from 0 to {self.classes - 1}"
+                )
             if z.shape[1:] != self.z_train.shape[1:]:
                 raise InputError(f"{self.name}: z_{part}", f"shape {z.shape[1:]} per clip, z_train has {self.z_train.shape[1:]}", "use one encoder")
             object.__setattr__(self, f"z_{part}", z)

@@ -37,7 +37,7 @@ def pseudo_unseen(clips: ClipSet, held: int, draws: int, seed: int = 0) -> list[
         seed: seed of the shuffles.
 
     Raises:
-        InputError: fewer than 2 test classes (a single candidate is always right) or training classes, or more draws than exist.
+        InputError: ``held`` is below 2 (a single candidate is always right) or above half of the classes, or more draws than exist.
     """
     labels = {clip.label for clip in clips}
     classes = [label for label in clips.classes if label in labels]
@@ -59,9 +59,9 @@ def pseudo_unseen_classes(classes: Sequence, held: int, draws: int, seed: int = 
         InputError: as :func:`pseudo_unseen`.
     """
     if held < 2 or held > len(classes) // 2:
-        raise InputError(where, f"{held} of {len(classes)} classes to hold out", "hold out at least 2 and at most half of at least 4 classes")
+        raise InputError(where, f"cannot hold out {held} of {len(classes)} classes", "hold out at least 2 and at most half of at least 4 classes")
     if not 1 <= draws <= comb(len(classes), held):
-        raise InputError(where, f"{draws} draws of {held} of {len(classes)} classes", f"give 1 to {comb(len(classes), held)}")
+        raise InputError(where, f"cannot make {draws} different draws of {held} of {len(classes)} classes", f"give 1 to {comb(len(classes), held)}")
     rng = np.random.default_rng(seed)
     chosen: dict[frozenset[int], None] = {}
     while len(chosen) < draws:

@@ -89,7 +89,7 @@ def follow(control: str, poses: np.ndarray, phase: np.ndarray, ease: np.ndarray,
         control: a key of :data:`REST`.
         poses: (K, 3) key poses; a single one is held.
         phase: (T,) time in cycles.
-        ease: (T,) 0 at rest, 1 in full motion, (T,).
+        ease: (T,) 0 at rest, 1 in full motion.
         width: factor on the distance of every pose from rest.
 
     Returns:

@@ -135,7 +135,7 @@ def _steps(joints: np.ndarray, clips: Sequence[Clip], config: PreprocessConfig, 
         joints = resample(joints, config.frames)
         for row in np.flatnonzero(~joints.any(axis=(1, 2, 3, 4))).tolist():
             what = f"joints: no body in the {config.frames} resampled frames of {clips[row].frames}"
-            faults[row] = InputError(clips[row].name, what, "remove the clip, or increase frames or bodies")
+            faults[row] = InputError(clips[row].name, what, "remove the clip, or increase preprocess.frames or preprocess.bodies")
     if config.center:
         joints = center(joints, layout)
     joints = align(joints, layout, config.align)
@@ -143,7 +143,7 @@ def _steps(joints: np.ndarray, clips: Sequence[Clip], config: PreprocessConfig, 
         size = body_size(joints, layout)
         for row in np.flatnonzero(size <= _NO_SIZE).tolist():
             what = "joints: all joints of the person coincide, so the body has no size"
-            faults.setdefault(row, InputError(clips[row].name, what, "remove the clip or set scale to false"))
+            faults.setdefault(row, InputError(clips[row].name, what, "remove the clip, or set preprocess.scale to false"))
         joints = joints / np.where(size <= _NO_SIZE, 1.0, size)[:, None, None, None, None]
     return [faults.get(row, array) for row, array in enumerate(joints.astype(np.float32))]
 

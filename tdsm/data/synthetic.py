@@ -248,7 +248,7 @@ def perform(label: str, body: Body = SUBJECTS["p4"], take: Take = Take()) -> np.
 def _known(label: str) -> Action:
     if label not in ACTIONS:
         near = difflib.get_close_matches(str(label), ACTIONS, n=3, cutoff=0)
-        raise InputError("synthetic", f"no action {label!r}", f"similar names are: {', '.join(near)}")
+        raise InputError("synthetic", f"no action {label!r}", f"choose one, such as {', '.join(near)}")
     return ACTIONS[label]
 
 

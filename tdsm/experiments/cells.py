@@ -34,7 +34,7 @@ def whole_set(dataset: str | None) -> str | None:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The source of the clips or features of a benchmark."""
+    """The files or clips from which a benchmark is computed."""
 
     clips: ClipSet | None = None  # a data set in memory, or None
     paths: tuple[Path, ...] = ()  # downloads, or published features, one per class list of the row

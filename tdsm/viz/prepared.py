@@ -101,7 +101,7 @@ def steps(clip: Clip, config: PreprocessConfig) -> Table:
 
 def _in_space(clip: Clip) -> np.ndarray:
     if clip.layout.dims != 3:
-        raise InputError(clip.name, f"has layout {clip.layout.name}, which has no depth", "give a clip in space")
+        raise InputError(clip.name, f"has layout {clip.layout.name}, which is 2-D", "give a 3-D clip")
     return completed(clip).joints.astype(float)
 
 

@@ -83,10 +83,12 @@ def joints_of(frames: Mapping[int, Sequence[Person]], where: object, fps: float 
     if not crowd:
         raise InputError(where, "no person was found in any frame of this video", "remove its files")
     if crowd > _CROWD:
-        raise InputError(where, f"holds {crowd:,} people in one frame, more than the {_CROWD} that can be tracked", "remove the weakest ones")
+        raise InputError(where, f"holds {crowd:,} people in one frame, more than the {_CROWD} that can be tracked", "remove those with the lowest confidence")
     count = numbers[-1] - numbers[0] + 1
     if count > min(_LONGEST, 10_000 + 100 * len(numbers)):
-        raise InputError(where, f"frame numbers {numbers[0]} to {numbers[-1]} with {len(numbers):,} frames", "number them consecutively, and cut the video")
+        raise InputError(
+            where, f"frame numbers go from {numbers[0]} to {numbers[-1]}, with {len(numbers):,} frames", "number them consecutively, or split the video"
+        )
     tracks = sorted(_tracks(frames, numbers, max(1, round(MEMORY * (fps or ASSUMED_FPS)))), key=len, reverse=True)[:bodies]
     joints = np.zeros((len(tracks), count, *next(iter(tracks[0].values())).shape), np.float32)
     for slot, track in zip(joints, tracks, strict=True):

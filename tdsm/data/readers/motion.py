@@ -63,7 +63,7 @@ def read_motion(path: Path, *, fps: float | None = None, model: BodyModel | None
     beside = [file.name for file in path.parent.iterdir() if file.suffix.lower() == ".asf"]
     take = _take(read_bytes(path), path, path.name, model, lambda name: read_bytes(path.parent / name), beside)
     if take is None:
-        raise InputError(path, "has no movement", "give a take")
+        raise InputError(path, "has no movement", "give a file with recorded movement")
     joints, notes = placed(take, path)
     rate, assumed = rated(take, None, fps)
     _say(path, notes + assumed + take.left_out)

@@ -206,7 +206,7 @@ def _own(annotations: list[dict], path: Path, bodies: int) -> _Source:
     layout = next(filter(None, map(_layout_of, annotations)), None)
     if layout is None:
         what = "no annotation has a keypoint array (persons, frames, 25 joints, 3), (persons, frames, 17 joints, 2) or the latter with a score"
-        raise InputError(path, what, "save bodies of other joints as .npz, see the table in tdsm/data/clips.py")
+        raise InputError(path, what, "save bodies of other joints as .npz, see Formats in docs/clips.md")
     numbers = {label for label in (annotation.get("label") for annotation in annotations) if _is_whole(label) and 0 <= label < _MOST_CLASSES}
     names = _label_map(path, max(numbers, default=-1))
     if names is None:
