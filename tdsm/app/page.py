@@ -20,7 +20,7 @@ _HOW = (
 
 
 def page(desk: Desk) -> gr.Blocks:
-    """Make the page with two tabs, Recognise and Search, for a desk. The value of a text box is None until the box has been drawn."""
+    """Make the page, with the tabs Recognise and Search; ``desk`` computes the answers. The value of a text box is None until the box has been drawn."""
     with gr.Blocks(title="tdsm", analytics_enabled=False, delete_cache=(_SWEEP, _OLD), fill_width=False) as blocks:
         gr.HTML("<h1>tdsm</h1><p>Recognise actions the model was never trained on, given only their names and a skeleton sequence.</p>")
         with gr.Tab("Recognise"):

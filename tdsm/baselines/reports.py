@@ -18,7 +18,7 @@ __all__ = ["compare", "cosine_report", "ridge_report"]
 def compare(
     recognizer: Recognizer, train: ClipSet, test: ClipSet, methods: Mapping[str, Callable[..., Score] | Config], seeds: int = 5
 ) -> dict[str, list[Report]]:
-    """Several methods on the same frozen features and texts: each is trained on ``train`` once per seed; candidates are the classes of ``test``.
+    """Compare several methods on the same frozen features and texts. Each is trained on ``train`` once per seed; candidates are the classes of ``test``.
 
     The recognizer's encoder is not trained here, so the seeds are those of the methods alone.
 
@@ -26,7 +26,8 @@ def compare(
         methods: title -> a ``fit`` of :mod:`tdsm.baselines`, or settings with which a denoiser is trained (:mod:`tdsm.baselines.tdsm`).
         seeds: 0 to ``seeds - 1``.
 
-    Returns title -> reports, one per seed.
+    Returns:
+        title -> reports, one per seed.
 
     Example:
         >>> reports = compare(recognizer, train, test, {"ridge": ridge.fit}, seeds=2)

@@ -65,7 +65,7 @@ class _Conversion(Filling):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Converted(_Conversion):
-    """A clip in its new layout, and what was filled in (see the other attributes)."""
+    """A clip in its new layout, and what was filled in (``filled``, ``bridged``, ``flat``, ``left_out`` and the line ``note``)."""
 
     clip: Clip
 
@@ -93,7 +93,7 @@ def convert(clips: Clip | ClipSet, layout: Layout | str) -> Converted | Converte
         layout: the target layout, or its name.
 
     Returns:
-        The clip, (M, T, len(layout), layout.dims), or the clips, with the names of the joints that were filled.
+        A :class:`Converted` with the clip, (M, T, len(layout), layout.dims), or a :class:`ConvertedSet` with the clips; both name the joints that were filled.
 
     Raises:
         InputError: a joint of the target cannot be derived, because the rules do not cover the layout or because hips and shoulders are missing; or the

@@ -45,6 +45,7 @@ class Layout:
         unit: unit of the coordinates.
         up: index and sign of the coordinate axis that points up in the sensor's space.
         away: sign of the axis (z) that points away from the viewer. SMPL has no camera; its bodies face +z and therefore the viewer.
+        mirror: V indices; ``mirror[j]`` is joint j of the other side of the body (derived from the names).
         anatomy: joint -> point of the body, for joints whose name does not identify the point: see :mod:`tdsm.data.convert`.
     """
 

@@ -127,7 +127,7 @@ class Filling:
 
 
 class Complete(NamedTuple):
-    """A clip's joints (M, T, V, C) float64 without NaN, what was filled, and the joint that the last removed person lacks."""
+    """A clip's joints (M, T, V, C) float64 without NaN, what was filled, and a joint that the last removed person lacks (None if no person was removed)."""
 
     joints: np.ndarray
     filling: Filling
@@ -229,7 +229,7 @@ def weights(source: Layout, target: Layout, usable: tuple[bool, ...]) -> tuple[n
         usable: whether each joint of the source is present in some frame.
 
     Returns:
-        None instead of weights if the one joint that is returned cannot be filled.
+        (weights, filled joints); (None, (joint,)) if this joint cannot be filled.
     """
     known = {point: row for point, row, use in zip(source.points, np.eye(len(source)), usable, strict=True) if use}
     rows = [_place(point, known) for point in target.points]

@@ -5,9 +5,9 @@ S. Changpinyo, B. Gong, F. Sha, "An Empirical Study and Analysis of Generalized 
 score of every seen class. For a given gamma, S is the accuracy on clips of seen classes, U is the accuracy on clips of unseen classes, both among all
 candidates, and H = 2SU / (S + U).
 
-The margin of a clip is m = (largest score of a seen class) - (largest score of an unseen class). The answer is a seen class if m > gamma, and an unseen
-class otherwise. The curve of (U, S) over all gammas therefore has corners only at the margins of clips whose best label within their own part is right.
-The curve is computed exactly from the sorted margins. The area under it is AUSUC.
+The margin of a clip is m = (largest score of a seen class) - (largest score of an unseen class). The answer is a seen class if m > gamma, and an unseen class
+otherwise. S and U therefore change only at the margins of clips whose best label among the classes of their own part (seen or unseen) is right. The curve is
+computed exactly from the sorted margins. The area under it is AUSUC.
 
 Accuracy is the share of clips, as in SynSE's evaluation. With ``per_class`` it is the mean over classes of the share per class.
 

@@ -12,8 +12,8 @@ Figures and tables are drawn from these files alone. A file is JSON, or a .npz f
 ``statistic`` is optional as well: its default is "mean" for several seeds and "single" for one. A ``protocol`` beside ``rows`` applies to the rows that have
 no protocol. Shares are 0 to 1. Only the words before the first ";" or ":" of a protocol field are compared; the rest is an explanation.
 
-Numbers under different protocols are never averaged together: inductive with transductive numbers, means over seeds with the best seed, numbers selected on
-test clips with numbers that were not, or published numbers with numbers computed here (:func:`one_protocol`).
+Numbers of different protocols are never averaged (:func:`one_protocol`). Examples are inductive and transductive numbers, means over seeds and the best seed,
+numbers that were selected on test clips and others, published numbers and numbers computed here.
 
 Tables that a benchmark printed are text files of the same folder (:func:`read_tables`). The README.md there gives command, commit, date and hardware of each.
 """

@@ -81,7 +81,7 @@ def load_clips(
         reading: how to process many files, and whether to keep the clips in a store.
 
     Raises:
-        InputError: the path holds nothing known or more than one data set, the clips have another layout than requested, the reader found an error, or
+        InputError: the path holds no supported file or more than one data set, the clips have another layout than requested, the reader found an error, or
             (``strict``) there is a remark about the clips.
 
     Example:
