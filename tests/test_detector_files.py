@@ -311,7 +311,7 @@ BAD = [
     ([{"image_id": ["1"], "keypoints": triples(0)}], "image_id has no number"),
     ([*alphapose(), 3], "[5]: is not an entry"),
     ([*alphapose(), {"image_id": "other7.jpg", "keypoints": triples(0)}], "pictures of 2 videos"),
-    ([*alphapose(), alphapose()[0] | {"image_id": 10**17}], "frame numbers 0 to 100000000000000000"),
+    ([*alphapose(), alphapose()[0] | {"image_id": 10**17}], "frame numbers go from 0 to 100000000000000000"),
     ([{"image_id": "1.jpg", "keypoints": ["x"] * 51}], "values that are not numbers"),
     ([{"image_id": "1.jpg", "keypoints": [10**400] * 51}], "values that are not numbers"),
     ('[{"image_id": "1.jpg", "keypoints": [' + "1e999, " * 50 + "1]}]", "infinite"),

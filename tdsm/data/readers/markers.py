@@ -35,7 +35,7 @@ _PELVIS = (  # left front, right front, and one or two back markers
     *((f"L{front}", f"R{front}", f"L{back}", f"R{back}") for front, back in (("ASI", "PSI"), ("ASIS", "PSIS"), ("FWT", "BWT"), ("IAS", "IPS"))),
     *(("LASI", "RASI", back) for back in ("SACR", "SACRUM", "VSAC")),
 )
-_REMEDY = "give a take with the full markers of Plug-in Gait or of CMU, or save the joints in metres as a .npy of shape (T, 22, 3), with layout smpl-22"
+_REMEDY = "give a file with the full markers of Plug-in Gait or of CMU, or save the joints in metres as a .npy of shape (T, 22, 3), with layout smpl-22"
 
 
 def persons_of(labels: Sequence[str], places: Float[np.ndarray, "t n 3"], where: object) -> tuple[Float[np.ndarray, "m t 22 3"], tuple[str, ...]]:
@@ -53,7 +53,7 @@ def persons_of(labels: Sequence[str], places: Float[np.ndarray, "t n 3"], where:
         >>> persons_of(["LFHD", "C7"], np.zeros((5, 2, 3)), "walk.c3d")
         Traceback (most recent call last):
         ...
-        tdsm.util.errors.InputError: walk.c3d: its 2 markers (LFHD, C7) are not a known set: none represents left shoulder; give a take with ...
+        tdsm.util.errors.InputError: walk.c3d: its 2 markers (LFHD, C7) are not a known set: none represents left shoulder; give a file with ...
     """
     people: dict[str, dict[str, np.ndarray]] = {}
     names: dict[str, str] = {}  # as spelled in the file
