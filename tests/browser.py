@@ -109,9 +109,11 @@ class Tab:
 
     def click(self, element):
         box = self.box(element)
-        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        self.press_at(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+    def press_at(self, x, y):
         for kind in ("mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
+            self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, x=x, y=y)
 
     def picture(self, name, **options):
         data = base64.b64decode(self.call("Page.captureScreenshot", **options)["data"])

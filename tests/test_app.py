@@ -459,13 +459,18 @@ def type_in(tab, name, text):
     tab.call("Input.insertText", text=text)
 
 
-def press_until(tab, element, condition):
-    """Click, again if the page was not yet awake."""
+def until(tab, condition, act):
+    """Act, again if the page or frame was not yet awake, until a condition holds in it."""
     end = time.monotonic() + 20
     while not tab.value(condition):
         assert time.monotonic() < end, f"{condition} does not come"
-        tab.click(element)
+        act()
         time.sleep(0.2)
+
+
+def press_until(tab, element, condition):
+    """Click an element until a condition holds."""
+    until(tab, condition, lambda: tab.click(element))
 
 
 def choose(tab, name, number):
@@ -491,16 +496,14 @@ def inside(tab, folder):
 
 
 def press_inside(tab, frame, element, condition):
-    """Mouse down and up in the frame, by way of the page, as a user's is; again until the frame, another process, has heard it."""
-    end = time.monotonic() + 20
-    while not frame.value(condition):
-        assert time.monotonic() < end, f"{condition} does not come"
+    """Mouse down and up in the frame, by way of the page, as a user's is, until the frame, another process, has heard it."""
+
+    def press():
         inner = frame.box(element)  # first: it may scroll the page
         outer = tab.box("document.querySelector('#below iframe')")
-        place = {"x": outer["x"] + inner["x"] + inner["width"] / 2, "y": outer["y"] + inner["y"] + inner["height"] / 2}
-        for kind in ("mousePressed", "mouseReleased"):
-            tab.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
-        time.sleep(0.5)
+        tab.press_at(outer["x"] + inner["x"] + inner["width"] / 2, outer["y"] + inner["y"] + inner["height"] / 2)
+
+    until(frame, condition, press)
 
 
 def nothing_went_wrong(tab, server):
